@@ -1,0 +1,119 @@
+"""What bob.learn.pytorch is called, needs and offers (tools: pyproject.toml)."""
+
+from pathlib import Path
+
+from setuptools import find_namespace_packages, setup
+
+# conda/meta.yaml and buildout.cfg list the same; tests/packaging keeps them in step.
+REQUIRED = [
+    "bob.bio.base~=8.1.1",
+    "click~=8.1",
+    "filelock>=3.12",
+    "h5py~=3.7",
+    "matplotlib>=3.8",
+    "numpy~=1.26",
+    "requests~=2.28",
+    "safetensors>=0.4.3",
+    "scipy~=1.11",
+    "soundfile>=0.12.1",
+    "soxr>=0.5",
+    "tomli>=2; python_version < '3.11'",
+    "torch>=2.6",
+    "torchaudio>=2.6",
+    "tqdm>=4.66",
+    # What bob.bio.base 8.1.1 asks for too loosely: newer ones break every bob command.
+    "pyarrow<26",  # 26 needs NumPy 2
+    "scikit-learn>=1.4,<1.6",  # dask-ml 2024.3 needs internals that 1.6 changed
+    "setuptools>=67,<81",  # dask-ml imports pkg_resources, which 82 dropped
+]
+
+TEST = [
+    "hypothesis>=6.100",
+    "pytest>=8",
+    "pytest-benchmark>=4",
+    "pytest-cov>=5",
+    "PyYAML>=6",
+    "zc.buildout>=5",
+    "zc.recipe.egg>=3",
+]
+
+DOC = [
+    "furo>=2024.8",
+    "Sphinx>=7.3",
+]
+
+EXTRAS = {
+    "onnx": ["onnx>=1.16", "onnxruntime>=1.18", "onnxscript>=0.3"],
+    "vad": ["onnxruntime>=1.18", "silero-vad>=6.2"],
+    "train": ["tensorboard>=2.16"],
+    # Old Bob's `bob config`, which keeps ~/.bobrc; it replaces the command bob.
+    "legacy": ["bob.extension~=7.0"],
+    "test": TEST,
+    "doc": DOC,
+    "dev": [
+        *TEST,
+        *DOC,
+        "import-linter>=2.1",
+        "mypy>=1.11",
+        "pre-commit>=3.7",
+        "ruff>=0.9",
+        "types-PyYAML",
+        "types-requests",
+        "types-setuptools",
+        "types-tqdm",
+    ],
+}
+
+TRAINED_MODELS = {
+    "dltresnet34-voxceleb1": "dltresnet34_voxceleb1",
+    "resnet34-voxceleb1": "resnet34_voxceleb1",
+    "campplus-zh-en": "campplus_zh_en",
+}
+CONFIG = "bob.learn.pytorch.config"
+
+ENTRY_POINTS = {
+    "console_scripts": ["verify.py = bob.learn.pytorch.script.verify:main"],
+    "bob.cli": ["pytorch = bob.learn.pytorch.script.pytorch:pytorch"],
+    "bob.bio.pipeline": [
+        f"{name} = {CONFIG}.{module}:pipeline"
+        for name, module in TRAINED_MODELS.items()
+    ],
+    "bob.bio.transformer": [
+        f"{name} = {CONFIG}.{module}:transformer"
+        for name, module in TRAINED_MODELS.items()
+    ],
+}
+
+if __name__ == "__main__":
+    setup(
+        name="bob.learn.pytorch",
+        version="1.0.0.dev0",
+        description="Speaker verification for Bob with PyTorch",
+        long_description=Path("README.md").read_text(encoding="utf-8"),
+        long_description_content_type="text/markdown",
+        author="bob.learn.pytorch developers",
+        license="BSD-3-Clause",
+        license_files=["LICENSE"],
+        keywords=["bob", "speaker verification", "speaker embedding", "pytorch"],
+        classifiers=[
+            "Development Status :: 4 - Beta",
+            "Framework :: Bob",
+            "Intended Audience :: Science/Research",
+            "Programming Language :: Python :: 3.10",
+            "Programming Language :: Python :: 3.11",
+            "Programming Language :: Python :: 3.12",
+            "Topic :: Scientific/Engineering :: Artificial Intelligence",
+            "Typing :: Typed",
+        ],
+        python_requires=">=3.10,<3.13",
+        install_requires=REQUIRED,
+        extras_require=EXTRAS,
+        # bob/ and bob/learn/ stay without __init__.py: other Bob packages own them.
+        packages=find_namespace_packages(
+            include=["bob.learn.pytorch*"], exclude=["*__pycache__*"]
+        ),
+        package_data={"bob.learn.pytorch": ["py.typed"]},
+        include_package_data=False,
+        entry_points=ENTRY_POINTS,
+        zip_safe=False,
+    )
