@@ -1,0 +1,137 @@
+"""Arrays of any type and shape -> one channel of float64 in [-1, 1]."""
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bob.learn.pytorch.audio.recording import (
+    ChannelError,
+    SampleRateError,
+    UnreadableRecording,
+)
+
+# Full scale of each type of integer, as soundfile and scipy read wav files.
+FULL_SCALE = {"int8": 2.0**7, "int16": 2.0**15, "int32": 2.0**31}
+# Floats beyond this are taken as 16-bit numbers, the way legacy Bob read recordings.
+LARGEST_UNIT_PEAK = 2.0
+LARGEST_PEAK = LARGEST_UNIT_PEAK * 2**15
+LOWEST_RATE = 1000
+
+
+def unit_samples(samples: object, *, recording: str | None) -> NDArray[np.float64]:
+    """Any array, NumPy's or torch's -> (time, channels) in [-1, 1].
+
+    Raises
+    ------
+    UnreadableRecording
+        Of a type without a known full scale, or beyond the one of 16-bit audio.
+    ChannelError
+        Of more than two dimensions.
+    """
+    array = _as_array(samples, recording)
+    return _time_first(_scaled(array, recording), recording)
+
+
+def one_channel(
+    samples: NDArray[np.float64],
+    *,
+    channel: int | Literal["mix"] | None,
+    recording: str | None,
+) -> NDArray[np.float64]:
+    """(time, channels) -> (time,); several channels need a word on which.
+
+    Raises
+    ------
+    ChannelError
+        Several channels without `channel`, or a channel that is not there.
+    """
+    channels = samples.shape[1]
+    if channel == "mix":
+        return np.asarray(samples.mean(axis=1))
+    if channel is None and channels == 1:
+        return samples[:, 0]
+    if channel is None:
+        raise ChannelError(
+            f"has {channels} channels; say which: `channel=0` for the first, "
+            '`channel="mix"` for their mean',
+            recording=recording,
+        )
+    if not 0 <= channel < channels:
+        raise ChannelError(
+            f"has {channels} channel{'s' * (channels > 1)}, counted from 0; channel "
+            f"{channel} is not there",
+            recording=recording,
+        )
+    return np.ascontiguousarray(samples[:, channel])
+
+
+def whole_rate(rate: float | None, *, recording: str | None) -> int:
+    """Check a sampling rate.
+
+    Raises
+    ------
+    SampleRateError
+        None, or not a whole number of hertz.
+    """
+    if rate is None:
+        raise SampleRateError(
+            "came without a sampling rate; pass a path, (rate, samples), or the array "
+            "with `rate=` in hertz",
+            recording=recording,
+        )
+    try:
+        whole = int(rate)
+        if whole == float(rate) and whole >= LOWEST_RATE:
+            return whole
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise SampleRateError(
+        f"has the sampling rate {rate!r}; expected a whole number of hertz from "
+        f"{LOWEST_RATE}, such as 16000",
+        recording=recording,
+    )
+
+
+def _as_array(samples: object, recording: str | None) -> NDArray[Any]:
+    if hasattr(samples, "detach"):
+        samples = samples.detach().cpu()
+    array = np.asarray(samples)
+    if array.dtype.kind == "f" or array.dtype.name in (*FULL_SCALE, "uint8"):
+        return array
+    raise UnreadableRecording(
+        f"came as {type(samples).__name__} of {array.dtype}; expected a path, or "
+        "samples of type int16, int32, uint8, int8, float32 or float64",
+        recording=recording,
+    )
+
+
+def _scaled(array: NDArray[Any], recording: str | None) -> NDArray[np.float64]:
+    samples = array.astype(np.float64)
+    if array.dtype.name in FULL_SCALE:
+        return samples / FULL_SCALE[array.dtype.name]
+    if array.dtype.name == "uint8":
+        return (samples - 128) / 128
+    peak = float(np.abs(samples[np.isfinite(samples)]).max(initial=0.0))
+    if peak > LARGEST_PEAK:
+        raise UnreadableRecording(
+            f"has a peak of {peak:.4g}; expected floats in [-1, 1], or 16-bit "
+            "numbers up to 32768: divide the samples by their full scale",
+            recording=recording,
+        )
+    return samples if peak <= LARGEST_UNIT_PEAK else samples / 2**15
+
+
+def _time_first(
+    array: NDArray[np.float64], recording: str | None
+) -> NDArray[np.float64]:
+    """Bring samples to (time, channels)."""
+    if array.ndim == 1:
+        return array[:, np.newaxis]
+    if array.ndim == 2:
+        return array.T if array.shape[0] < array.shape[1] else array
+    raise ChannelError(
+        f"has the shape {array.shape}; expected (time,), (time, channels) or "
+        "(channels, time)",
+        recording=recording,
+    )

@@ -1,0 +1,58 @@
+"""What can be wrong with a recording, by name."""
+
+from functools import partial
+
+
+class RecordingError(ValueError):
+    """A recording that cannot be used, with the reason.
+
+    Attributes
+    ----------
+    reason
+        What came, what was expected, and the next step.
+    recording
+        Path or name of the recording, where it has one.
+    """
+
+    def __init__(self, reason: str, *, recording: str | None = None) -> None:
+        whole = (
+            f"the recording {reason}" if recording is None else f"{recording}: {reason}"
+        )
+        super().__init__(whole)
+        self.reason = reason
+        self.recording = recording
+
+    def __reduce__(self) -> tuple["partial[RecordingError]", tuple[()]]:
+        return partial(type(self), self.reason, recording=self.recording), ()
+
+
+class UnreadableRecording(RecordingError):  # noqa: N818 - named for what came
+    """Missing, corrupt, cut off, or not audio at all."""
+
+
+class EmptyRecording(RecordingError):  # noqa: N818
+    """A recording without a single sample."""
+
+
+class TooShortRecording(RecordingError):  # noqa: N818
+    """Fewer samples than the network needs."""
+
+
+class SilentRecording(RecordingError):  # noqa: N818
+    """Nothing louder than one step of 16-bit audio."""
+
+
+class ConstantRecording(RecordingError):  # noqa: N818
+    """One value over and over, such as the offset of a dead microphone."""
+
+
+class NonFiniteRecording(RecordingError):  # noqa: N818
+    """NaN or infinity among the samples."""
+
+
+class ChannelError(RecordingError):
+    """Several channels and no word on which to take."""
+
+
+class SampleRateError(RecordingError):
+    """No sampling rate, or one that cannot be."""
