@@ -1,0 +1,214 @@
+"""CAM++: a densely connected time delay network with context-aware masks."""
+
+from collections import OrderedDict
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bob.learn.pytorch.architectures.blocks import (
+    ResidualBranch,
+    check_features,
+    entries_read,
+    shortcut,
+)
+from bob.learn.pytorch.architectures.pooling import StatisticsPooling
+
+HEAD_CHANNELS = 32
+GROWTH = 32
+BOTTLENECK = 128
+SEGMENT_FRAMES = 100
+
+
+class CAMPPlus(nn.Module):
+    """CAM++ on 80 mel bands, as 3D-Speaker trained it.
+
+    Attributes
+    ----------
+    bins
+        Mel bands.
+    minimum_frames
+        The fewest that leave two frames to pool: the deviation of one is undefined.
+        An embedding of such a short recording is finite, and of no use: below one
+        second the error rate grows fast.
+    embedding_size
+        Numbers in an embedding.
+
+    References
+    ----------
+    Wang et al., "CAM++: a fast and efficient network for speaker verification using
+    context-aware masking", Interspeech 2023; modelscope/3D-Speaker.
+
+    Examples
+    --------
+    >>> CAMPPlus().eval()(torch.zeros(4, 80, 100)).shape
+    torch.Size([4, 192])
+    """
+
+    bins = 80
+    minimum_frames = 3
+
+    def __init__(self, embedding_size: int = 192) -> None:
+        super().__init__()
+        self.embedding_size = embedding_size
+        self.head = ConvolutionHead()
+        self.xvector = DenseTimeDelay(embedding_size)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(batch, 80, frames) -> (batch, embedding_size), not of length 1.
+
+        Raises
+        ------
+        ValueError
+            If the features have other bins or fewer than 3 frames.
+        """
+        check_features(features, bins=self.bins, minimum_frames=self.minimum_frames)
+        embedding: Tensor = self.xvector(self.head(features))
+        return embedding
+
+    def embedding_keys(self) -> frozenset[str]:
+        """Names in the state dictionary that the embedding needs."""
+        return entries_read(self)
+
+
+class HeadBlock(ResidualBranch):
+    """A residual block that may halve the frequency axis, never time."""
+
+    def __init__(self, *, stride: int | tuple[int, int]) -> None:
+        super().__init__(HEAD_CHANNELS, HEAD_CHANNELS, stride=stride)
+        self.shortcut = shortcut(HEAD_CHANNELS, HEAD_CHANNELS, stride=stride)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(batch, 32, bins, frames) -> (batch, 32, bins', frames)."""
+        return F.relu(self.branch(image) + self.shortcut(image))
+
+
+class ConvolutionHead(nn.Module):
+    """Looks at the features as at an image, and makes channels of its rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        halve = (2, 1)
+        self.conv1 = nn.Conv2d(1, HEAD_CHANNELS, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(HEAD_CHANNELS)
+        self.layer1 = nn.Sequential(HeadBlock(stride=halve), HeadBlock(stride=1))
+        self.layer2 = nn.Sequential(HeadBlock(stride=halve), HeadBlock(stride=1))
+        self.conv2 = nn.Conv2d(
+            HEAD_CHANNELS, HEAD_CHANNELS, 3, stride=halve, padding=1, bias=False
+        )
+        self.bn2 = nn.BatchNorm2d(HEAD_CHANNELS)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(batch, 80, frames) -> (batch, 320, frames), 10 rows of every channel."""
+        image = F.relu(self.bn1(self.conv1(features.unsqueeze(1))))
+        image = self.layer2(self.layer1(image))
+        return F.relu(self.bn2(self.conv2(image))).flatten(1, 2)
+
+
+class DenseTimeDelay(nn.Module):
+    """Three blocks of densely connected layers over time, then pooling."""
+
+    def __init__(self, embedding_size: int) -> None:
+        super().__init__()
+        self.tdnn = _convolution_first(
+            nn.Conv1d(320, 128, 5, stride=2, padding=2, bias=False), _activation(128)
+        )
+        self.block1 = _dense_block(128, layers=12, dilation=1)
+        self.transit1 = _transit(512)
+        self.block2 = _dense_block(256, layers=24, dilation=2)
+        self.transit2 = _transit(1024)
+        self.block3 = _dense_block(512, layers=16, dilation=2)
+        self.transit3 = _transit(1024)
+        self.pooling = StatisticsPooling()
+        normalisation = nn.BatchNorm1d(embedding_size, affine=False)
+        self.dense = _convolution_first(
+            nn.Conv1d(1024, embedding_size, 1, bias=False),
+            nn.Sequential(OrderedDict(batchnorm=normalisation)),
+        )
+        self.out_nonlinear = _activation(512)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """(batch, 320, frames) -> (batch, embedding_size)."""
+        frames = self.tdnn(frames)
+        frames = self.transit1(self.block1(frames))
+        frames = self.transit2(self.block2(frames))
+        frames = self.transit3(self.block3(frames))
+        pooled = self.pooling(self.out_nonlinear(frames))
+        embedding: Tensor = self.dense(pooled.unsqueeze(-1)).squeeze(-1)
+        return embedding
+
+
+class DenseLayer(nn.Module):
+    """Adds 32 channels, made from all channels before, behind them."""
+
+    def __init__(self, in_channels: int, *, dilation: int) -> None:
+        super().__init__()
+        self.nonlinear1 = _activation(in_channels)
+        self.linear1 = nn.Conv1d(in_channels, BOTTLENECK, 1, bias=False)
+        self.nonlinear2 = _activation(BOTTLENECK)
+        self.cam_layer = ContextAwareMask(dilation=dilation)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """(batch, channels, frames) -> (batch, channels + 32, frames)."""
+        narrow = self.nonlinear2(self.linear1(self.nonlinear1(frames)))
+        return torch.cat([frames, self.cam_layer(narrow)], dim=1)
+
+
+class ContextAwareMask(nn.Module):
+    """A convolution whose channels are masked by what surrounds each frame.
+
+    The surroundings of a frame are its segment of 100 frames and the whole recording.
+    They are the same for all frames of a segment, so the mask is made once a segment.
+    """
+
+    def __init__(self, *, dilation: int) -> None:
+        super().__init__()
+        self.linear_local = nn.Conv1d(
+            BOTTLENECK, GROWTH, 3, padding=dilation, dilation=dilation, bias=False
+        )
+        self.linear1 = nn.Conv1d(BOTTLENECK, BOTTLENECK // 2, 1)
+        self.linear2 = nn.Conv1d(BOTTLENECK // 2, GROWTH, 1)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """(batch, 128, frames) -> (batch, 32, frames)."""
+        # With `ceil_mode` the last segment is divided by the frames that it has.
+        segments = F.avg_pool1d(frames, SEGMENT_FRAMES, ceil_mode=True)
+        context = segments + frames.mean(dim=-1, keepdim=True)
+        mask = torch.sigmoid(self.linear2(F.relu(self.linear1(context))))
+        segment_of = torch.arange(frames.shape[-1], device=frames.device)
+        segment_of = segment_of // SEGMENT_FRAMES
+        masked: Tensor = self.linear_local(frames) * mask[..., segment_of]
+        return masked
+
+
+def campplus(embedding_size: int = 192) -> CAMPPlus:
+    """Return the untrained network of `campplus-zh-en`."""
+    return CAMPPlus(embedding_size)
+
+
+def _activation(channels: int) -> nn.Sequential:
+    """Batch normalisation and ReLU."""
+    return nn.Sequential(
+        OrderedDict(batchnorm=nn.BatchNorm1d(channels), relu=nn.ReLU())
+    )
+
+
+def _convolution_first(linear: nn.Conv1d, nonlinear: nn.Sequential) -> nn.Sequential:
+    """Name both as the published checkpoint does."""
+    return nn.Sequential(OrderedDict(linear=linear, nonlinear=nonlinear))
+
+
+def _transit(channels: int) -> nn.Sequential:
+    """Halve the channels: activation first, then a convolution of one frame."""
+    halve = nn.Conv1d(channels, channels // 2, 1, bias=False)
+    return nn.Sequential(OrderedDict(nonlinear=_activation(channels), linear=halve))
+
+
+def _dense_block(in_channels: int, *, layers: int, dilation: int) -> nn.Sequential:
+    """Layers `tdnnd1` and on, each on what all before it made."""
+    return nn.Sequential(
+        OrderedDict(
+            (f"tdnnd{i + 1}", DenseLayer(in_channels + GROWTH * i, dilation=dilation))
+            for i in range(layers)
+        )
+    )

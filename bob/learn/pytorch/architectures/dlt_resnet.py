@@ -1,0 +1,84 @@
+"""DltResNet: a ResNet34 for speaker verification whose stem is dilated over time."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bob.learn.pytorch.architectures.trunk import (
+    POOLED_SIZE,
+    STEM_CHANNELS,
+    SpeakerResNet,
+    unit_length,
+)
+
+
+class DltResNet(SpeakerResNet):
+    """A ResNet34 over spectrograms, with a stem of three convolutions dilated in time.
+
+    The published checkpoints also hold `fc2` and `bn`, of a third classifier `cls3`
+    that could never run: it fed vectors to a normalisation for images. The layers are
+    made, so that checkpoints fit both ways, but there is no such head.
+
+    Parameters
+    ----------
+    num_classes
+        Speakers that the heads `cls` and `cls2` tell apart.
+    embedding_size
+        Numbers in an embedding.
+    second_embedding_size
+        Numbers in the embedding of head `emb2`.
+
+    References
+    ----------
+    bob.learn.pytorch 0.2.0, `dltresnet34`; He et al., "Deep residual learning for
+    image recognition", CVPR 2016.
+
+    Examples
+    --------
+    >>> import torch
+    >>> DltResNet().eval()(torch.zeros(4, 257, 100)).shape
+    torch.Size([4, 128])
+    """
+
+    unused = (*SpeakerResNet.unused, "fc2.", "em2.", "bn.")
+
+    def __init__(
+        self,
+        num_classes: int = 1211,
+        embedding_size: int = 128,
+        *,
+        second_embedding_size: int = 128,
+    ) -> None:
+        super().__init__(embedding_size=embedding_size)
+        self.conv1 = nn.Conv2d(1, 16, 5, stride=2, padding=2, bias=False)
+        self.bn1 = nn.BatchNorm2d(16)
+        self.conv2 = nn.Conv2d(
+            16, 32, (5, 1), padding=(4, 0), dilation=(2, 1), bias=False
+        )
+        self.bn2 = nn.BatchNorm2d(32)
+        self.conv3 = nn.Conv2d(
+            32, STEM_CHANNELS, (3, 1), padding=(3, 0), dilation=(3, 1), bias=False
+        )
+        self.bn3 = nn.BatchNorm2d(STEM_CHANNELS)
+        self.add_trunk()
+        self.fc = nn.Linear(POOLED_SIZE, num_classes)
+        self.fc1 = nn.Linear(embedding_size, num_classes)
+        self.fc2 = nn.Linear(second_embedding_size, num_classes)
+        self.em = nn.Linear(POOLED_SIZE, embedding_size)
+        self.em2 = nn.Linear(embedding_size, second_embedding_size)
+        self.bn = nn.BatchNorm1d(second_embedding_size)
+
+    def stem(self, image: Tensor) -> Tensor:
+        """(batch, 1, frames, 257) -> (batch, 64, about frames / 4, 129)."""
+        image = F.relu(self.bn1(self.conv1(image)))
+        image = F.relu(self.bn2(self.conv2(image)))
+        image = F.max_pool2d(image, (3, 1), stride=(2, 1))
+        return F.relu(self.bn3(self.conv3(image)))
+
+    def embed2(self, features: Tensor) -> Tensor:
+        """(batch, 257, frames) -> (batch, second size), of length 1: head `emb2`."""
+        return unit_length(self.em2(self.em(self.pool(features))))
+
+
+def dlt_resnet34(num_classes: int = 1211, embedding_size: int = 128) -> DltResNet:
+    """Return the untrained network of `dltresnet34-voxceleb1`."""
+    return DltResNet(num_classes, embedding_size)

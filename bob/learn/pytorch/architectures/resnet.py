@@ -1,0 +1,60 @@
+"""The ResNet34 for speaker verification of bob.learn.pytorch."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bob.learn.pytorch.architectures.trunk import (
+    POOLED_SIZE,
+    STEM_CHANNELS,
+    SpeakerResNet,
+    unit_length,
+)
+
+
+class ResNet(SpeakerResNet):
+    """A ResNet34 over spectrograms, with a stem of one convolution.
+
+    Parameters
+    ----------
+    num_classes
+        Speakers that the heads `cls` and `cls2` tell apart.
+    embedding_size
+        Numbers in an embedding.
+
+    References
+    ----------
+    bob.learn.pytorch 0.2.0, `resnet34`; He et al., "Deep residual learning for image
+    recognition", CVPR 2016.
+
+    Examples
+    --------
+    >>> import torch
+    >>> ResNet().eval()(torch.zeros(4, 257, 100)).shape
+    torch.Size([4, 128])
+    """
+
+    def __init__(self, num_classes: int = 1211, embedding_size: int = 128) -> None:
+        super().__init__(embedding_size=embedding_size)
+        self.conv1 = nn.Conv2d(1, STEM_CHANNELS, 5, stride=2, padding=2, bias=False)
+        self.bn1 = nn.BatchNorm2d(STEM_CHANNELS)
+        self.add_trunk()
+        self.fc = nn.Linear(POOLED_SIZE, num_classes)
+        self.fc1 = nn.Linear(embedding_size, num_classes)
+        self.em = nn.Linear(POOLED_SIZE, embedding_size)
+
+    def stem(self, image: Tensor) -> Tensor:
+        """(batch, 1, frames, 257) -> (batch, 64, about frames / 4, 129)."""
+        image = F.relu(self.bn1(self.conv1(image)))
+        return F.max_pool2d(image, (3, 1), stride=(2, 1))
+
+    def embed2(self, features: Tensor) -> Tensor:
+        """(batch, 257, frames) -> (batch, 1024), of length 1: head `emb2`.
+
+        The pooled vector itself, so its size is not `embedding_size`.
+        """
+        return unit_length(self.pool(features))
+
+
+def resnet34(num_classes: int = 1211, embedding_size: int = 128) -> ResNet:
+    """Return the untrained network of `resnet34-voxceleb1`."""
+    return ResNet(num_classes, embedding_size)

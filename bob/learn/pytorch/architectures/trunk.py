@@ -1,0 +1,124 @@
+"""All that DltResNet and ResNet have in common."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bob.learn.pytorch.architectures.blocks import (
+    BasicBlock,
+    check_features,
+    entries_read,
+)
+from bob.learn.pytorch.architectures.pooling import StatisticsPooling
+
+STEM_CHANNELS = 64
+POOLED_SIZE = 1024
+DROPOUT = 0.2
+
+
+class SpeakerResNet(nn.Module):
+    """A ResNet34 on spectrograms, pooled over time: stem, trunk and heads.
+
+    A network that extends it makes, in this order, the layers of its stem, `add_trunk`
+    and its heads, so that its state dictionary and the parameters that an optimiser
+    sees are in the order of the published checkpoints. `layer4` stands in those
+    checkpoints too; it is made and never run, as in the original.
+
+    Attributes
+    ----------
+    bins
+        Frequencies of the spectrogram.
+    minimum_frames
+        The fewest that leave two frames to pool: the deviation of one is undefined.
+    embedding_size
+        Numbers in an embedding.
+    """
+
+    bins = 257
+    minimum_frames = 37
+    unused: tuple[str, ...] = ("layer4.", "fc.", "fc1.")
+
+    fc: nn.Linear
+    fc1: nn.Linear
+    em: nn.Linear
+
+    def __init__(self, *, embedding_size: int) -> None:
+        super().__init__()
+        self.embedding_size = embedding_size
+
+    def add_trunk(self) -> None:
+        """Make the layers between the stem and the heads."""
+        self.layer1 = _layer(STEM_CHANNELS, 64, blocks=3)
+        self.layer2 = _layer(64, 128, blocks=4)
+        self.layer3 = _layer(128, 256, blocks=6)
+        self.layer4 = _layer(256, 512, blocks=3)
+        self.conv4 = nn.Conv2d(256, 256, (1, 9), bias=False)
+        self.bn4 = nn.BatchNorm2d(256)
+        self.conv5 = nn.Conv2d(256, 512, (1, 9), bias=False)
+        self.bn5 = nn.BatchNorm2d(512)
+        self.pooling = StatisticsPooling()
+        self.dropout = nn.Dropout(DROPOUT)
+
+    def stem(self, image: Tensor) -> Tensor:
+        """(batch, 1, frames, 257) -> (batch, 64, about frames / 4, 129)."""
+        raise NotImplementedError
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(batch, 257, frames) -> (batch, embedding_size), of length 1: head `emb`.
+
+        Raises
+        ------
+        ValueError
+            If the features have other bins or fewer than 37 frames.
+        """
+        return unit_length(self.em(self.pool(features)))
+
+    def embed2(self, features: Tensor) -> Tensor:
+        """(batch, 257, frames) -> (batch, numbers), of length 1: head `emb2`."""
+        raise NotImplementedError
+
+    def logits(self, features: Tensor) -> Tensor:
+        """(batch, 257, frames) -> (batch, num_classes): head `cls`, before softmax.
+
+        The class straight from the pooled vector, with dropout; no embedding inside.
+        """
+        logits: Tensor = self.fc(self.dropout(self.pool(features)))
+        return logits
+
+    def logits2(self, features: Tensor) -> Tensor:
+        """(batch, 257, frames) -> (batch, num_classes): head `cls2`, before softmax.
+
+        The class from the embedding, with dropout before and after it: to train this
+        head is to train the embedding.
+        """
+        embedding = self.em(self.dropout(self.pool(features)))
+        logits: Tensor = self.fc1(self.dropout(embedding))
+        return logits
+
+    def pool(self, features: Tensor) -> Tensor:
+        """(batch, 257, frames) -> (batch, 1024), 512 means and 512 deviations."""
+        check_features(features, bins=self.bins, minimum_frames=self.minimum_frames)
+        image = features.transpose(1, 2).unsqueeze(1)
+        # The layout in memory that convolutions and pooling are faster in.
+        image = self.stem(image.contiguous(memory_format=torch.channels_last))
+        image = self.layer3(self.layer2(self.layer1(image)))
+        image = F.relu(self.bn4(self.conv4(image)))
+        image = F.relu(self.bn5(self.conv5(image)))
+        pooled: Tensor = self.pooling(image.squeeze(-1))
+        return pooled
+
+    def embedding_keys(self) -> frozenset[str]:
+        """Names in the state dictionary that the embedding needs."""
+        return entries_read(self, unused=self.unused)
+
+
+def unit_length(embedding: Tensor) -> Tensor:
+    """(batch, dimensions) -> the same directions, each of length 1."""
+    length: Tensor = torch.linalg.vector_norm(embedding, dim=-1, keepdim=True)
+    return embedding / length
+
+
+def _layer(in_channels: int, channels: int, *, blocks: int) -> nn.Sequential:
+    """Residual blocks of which the first halves time and frequency."""
+    rest = (BasicBlock(channels, channels, stride=1) for _ in range(blocks - 1))
+    return nn.Sequential(BasicBlock(in_channels, channels, stride=2), *rest)

@@ -1,0 +1,95 @@
+"""A front end and a network joined: waveform to embedding."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from torch import Tensor, nn
+
+
+class FrontEnd(Protocol):
+    """What a front end offers besides being an `nn.Module`."""
+
+    @property
+    def sample_rate(self) -> int:
+        """In hertz."""
+
+    def samples(self, frames: int) -> int:
+        """Fewest samples that give `frames` frames."""
+
+    def __call__(self, waveform: Tensor, /) -> Tensor:
+        """(batch, time) -> (batch, bins, frames)."""
+
+
+class Network(Protocol):
+    """What a network offers besides being an `nn.Module`."""
+
+    @property
+    def embedding_size(self) -> int:
+        """Numbers in an embedding."""
+
+    @property
+    def minimum_frames(self) -> int:
+        """Fewest frames that give an embedding."""
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Its weights."""
+
+    def __call__(self, features: Tensor, /) -> Tensor:
+        """(batch, bins, frames) -> (batch, embedding_size)."""
+
+
+class SpeakerEmbedder(nn.Module):
+    """A front end and a network: waveform in, embedding out.
+
+    The front end computes in the precision of the waveform, the network in its own:
+    to change that, cast `network`. Both move to another device together.
+
+    Parameters
+    ----------
+    features
+        The front end that the network was trained with.
+    network
+        From its features to embeddings.
+    sample_rate
+        Of the waveforms that will come, in hertz.
+
+    Attributes
+    ----------
+    minimum_samples
+        Fewest samples that give an embedding.
+    minimum_seconds
+        The same as a duration.
+
+    Raises
+    ------
+    ValueError
+        If the front end was made for another sampling rate.
+    """
+
+    def __init__(
+        self, features: FrontEnd, network: Network, *, sample_rate: int
+    ) -> None:
+        super().__init__()
+        if features.sample_rate != sample_rate:
+            raise ValueError(
+                f"{type(features).__name__} takes {features.sample_rate} Hz, not "
+                f"{sample_rate} Hz: pass sample_rate={features.sample_rate} and "
+                f"resample recordings to it"
+            )
+        self.features = features
+        self.network = network
+        self.sample_rate = sample_rate
+        self.embedding_size = network.embedding_size
+        self.minimum_samples = features.samples(network.minimum_frames)
+        self.minimum_seconds = self.minimum_samples / sample_rate
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """(batch, time), samples in [-1, 1] -> (batch, embedding_size).
+
+        Raises
+        ------
+        ValueError
+            If the waveform is not a batch of floats, or shorter than `minimum_samples`.
+        """
+        precision = next(self.network.parameters()).dtype
+        return self.network(self.features(waveform).to(precision))

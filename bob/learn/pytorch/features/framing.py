@@ -1,0 +1,82 @@
+"""What the front ends on 25 ms windows share: how a waveform is cut into frames."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+WINDOW_SAMPLES = 400
+HOP_SAMPLES = 160
+FFT_SIZE = 512
+PRE_EMPHASIS = 0.97
+
+
+class FramedFrontEnd(nn.Module):
+    """A front end on windows of 25 ms every 10 ms, at 16 kHz.
+
+    Only whole windows count: nothing is padded, and the tail is dropped. Its tables
+    stay in float64 when the module is cast, so that every waveform finds them exact.
+
+    Attributes
+    ----------
+    sample_rate
+        In hertz.
+    """
+
+    sample_rate = 16_000
+
+    def frames(self, samples: int) -> int:
+        """How many frames `samples` samples give.
+
+        Examples
+        --------
+        >>> FramedFrontEnd().frames(16_000)
+        98
+        """
+        return max(0, 1 + (samples - WINDOW_SAMPLES) // HOP_SAMPLES)
+
+    def samples(self, frames: int) -> int:
+        """Fewest samples that give `frames` frames.
+
+        Examples
+        --------
+        >>> FramedFrontEnd().samples(98)
+        15920
+        """
+        return WINDOW_SAMPLES + HOP_SAMPLES * (frames - 1) if frames > 0 else 0
+
+    def split(self, waveform: Tensor) -> Tensor:
+        """(batch, time) -> (batch, frames, 400), a view.
+
+        Raises
+        ------
+        ValueError
+            If the waveform is not a batch of floats, or shorter than one window.
+        """
+        if waveform.dim() != 2 or not waveform.is_floating_point():
+            raise ValueError(
+                f"a waveform is a batch of floats, (batch, time); got {waveform.dtype} "
+                f"of shape {tuple(waveform.shape)}: divide integers by their full "
+                f"scale, and add the batch axis with waveform[None]"
+            )
+        # A traced network is exported for any length: its graph cannot hold the check.
+        tracing = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        if not tracing and waveform.shape[-1] < WINDOW_SAMPLES:
+            raise ValueError(
+                f"a waveform of {waveform.shape[-1]} samples is shorter than one "
+                f"window of {WINDOW_SAMPLES} samples (25 ms at {self.sample_rate} Hz): "
+                f"use a longer recording"
+            )
+        return waveform.unfold(-1, WINDOW_SAMPLES, HOP_SAMPLES)
+
+    def _apply(
+        self,
+        fn: Callable[[Tensor], Tensor],
+        recurse: bool = True,  # noqa: FBT001, FBT002 - as PyTorch calls it
+    ) -> "FramedFrontEnd":
+        """Move the tables to where the module goes, and keep their precision."""
+        tables = dict(self.named_buffers())
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name, table in tables.items():
+            setattr(self, name, table.to(getattr(self, name).device))
+        return self
