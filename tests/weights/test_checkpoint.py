@@ -1,0 +1,362 @@
+import argparse
+import json
+import os
+import pickle
+import struct
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from bob.learn.pytorch.weights.checkpoint import (
+    load_weights,
+    read_weights,
+    recognise,
+    save_weights,
+)
+from bob.learn.pytorch.weights.errors import WrongWeights
+
+
+class ToyNetwork(nn.Module):
+    """Two layers that an embedding needs, and a head that it does not."""
+
+    def __init__(self, *, classes=5, size=3):
+        super().__init__()
+        self.em = nn.Linear(4, size)
+        self.bn = nn.BatchNorm1d(size)
+        self.fc = nn.Linear(size, classes)
+
+    def embedding_keys(self):
+        return frozenset(
+            key
+            for key in self.state_dict()
+            if not key.startswith("fc.") and not key.endswith("num_batches_tracked")
+        )
+
+
+@pytest.fixture
+def trained():
+    torch.manual_seed(1)
+    network = ToyNetwork()
+    network.bn(network.em(torch.randn(7, 4)))
+    return network
+
+
+@pytest.fixture
+def weights(trained):
+    return dict(trained.state_dict())
+
+
+def assert_same(network, weights, keys):
+    state = network.state_dict()
+    for key in keys:
+        torch.testing.assert_close(state[key], weights[key], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_every_usual_form_of_a_checkpoint_is_read(
+    tmp_path, weights, zipped, prefix, wrapped
+):
+    path = tmp_path / "toy.pth.tar"
+    content = {prefix + key: tensor for key, tensor in weights.items()}
+    if wrapped:
+        content = {"epoch": 3, "arch": "toy", "state_dict": content}
+    torch.save(content, path, _use_new_zipfile_serialization=zipped)
+
+    found = read_weights(path)
+
+    assert found.keys() == weights.keys()
+    for key, tensor in weights.items():
+        torch.testing.assert_close(found[key], tensor, rtol=0, atol=0)
+
+
+def test_a_checkpoint_of_data_parallel_loads(tmp_path, trained, weights):
+    path = tmp_path / "toy.pth.tar"
+    torch.save({"state_dict": nn.DataParallel(trained).state_dict()}, path)
+    network = ToyNetwork()
+
+    load_weights(network, path)
+
+    assert_same(network, weights, network.embedding_keys())
+
+
+@pytest.mark.parametrize("name", ["toy.safetensors", "toy.pth.tar", "toy.pt"])
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_what_is_saved_can_be_loaded(tmp_path, trained, weights, name, prefix):
+    save_weights(trained, tmp_path / "new" / name, prefix=prefix)
+    network = ToyNetwork()
+
+    load_weights(network, tmp_path / "new" / name, everything=True)
+
+    assert_same(network, weights, weights)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == [name]
+
+
+def test_the_original_package_finds_every_entry_of_a_saved_file(tmp_path, trained):
+    """It loads so: DataParallel, strict=False, which is silent where names differ."""
+    path = tmp_path / "toy.pth.tar"
+    save_weights(trained, path, prefix="module.")
+    original = nn.DataParallel(ToyNetwork())
+
+    answer = original.load_state_dict(
+        torch.load(path, weights_only=True)["state_dict"], strict=False
+    )
+
+    assert answer.missing_keys == []
+    assert answer.unexpected_keys == []
+
+
+def test_safetensors_under_any_name_are_read(tmp_path, trained, weights):
+    save_weights(trained, tmp_path / "toy.safetensors")
+    (tmp_path / "toy.safetensors").rename(tmp_path / "toy.bin")
+
+    assert read_weights(tmp_path / "toy.bin").keys() == weights.keys()
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path, trained, monkeypatch):
+    path = tmp_path / "toy.pth"
+    path.write_bytes(b"old")
+
+    def fail(*_):
+        raise RuntimeError("no")
+
+    monkeypatch.setattr(torch, "save", fail)
+    with pytest.raises(RuntimeError):
+        save_weights(trained, path)
+
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_head_of_another_size_does_not_matter(tmp_path, trained, weights):
+    path = tmp_path / "toy.pth"
+    torch.save(weights, path)
+    network = ToyNetwork(classes=99)
+
+    load_weights(network, path)
+
+    assert_same(network, weights, network.embedding_keys())
+
+
+def test_a_missing_head_does_not_matter(tmp_path, weights):
+    torch.save(
+        {key: weights[key] for key in weights if not key.startswith("fc.")},
+        tmp_path / "toy.pth",
+    )
+
+    load_weights(ToyNetwork(), tmp_path / "toy.pth")
+
+
+def test_other_entries_keep_their_values(tmp_path, weights):
+    torch.save(weights, tmp_path / "toy.pth")
+    network = ToyNetwork()
+    before = network.fc.weight.detach().clone()
+
+    load_weights(network, tmp_path / "toy.pth")
+
+    assert torch.equal(network.fc.weight, before)
+
+
+def test_with_everything_a_head_of_another_size_is_refused(tmp_path, weights):
+    torch.save(weights, tmp_path / "toy.pth")
+
+    with pytest.raises(WrongWeights, match=r"fc.bias \(5,\) instead of \(99,\)"):
+        load_weights(ToyNetwork(classes=99), tmp_path / "toy.pth", everything=True)
+
+
+@pytest.mark.parametrize("everything", [True, False])
+def test_a_checkpoint_without_counters_loads(tmp_path, weights, everything):
+    """PyTorch before 0.4.1 had no num_batches_tracked."""
+    del weights["bn.num_batches_tracked"]
+    torch.save(weights, tmp_path / "toy.pth")
+
+    load_weights(ToyNetwork(), tmp_path / "toy.pth", everything=everything)
+
+
+def test_a_missing_entry_is_named(tmp_path, weights):
+    del weights["em.bias"]
+    torch.save(weights, tmp_path / "toy.pth")
+
+    with pytest.raises(WrongWeights, match=r"misses 1 of 6 entries: em\.bias"):
+        load_weights(ToyNetwork(), tmp_path / "toy.pth")
+
+
+def test_an_entry_of_another_shape_is_named_with_both(tmp_path, weights):
+    torch.save(weights, tmp_path / "toy.pth")
+
+    with pytest.raises(WrongWeights, match=r"bn\.bias \(3,\) instead of \(9,\)"):
+        load_weights(ToyNetwork(size=9), tmp_path / "toy.pth")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_values_that_are_not_finite_are_refused_by_name(tmp_path, weights, value):
+    weights["bn.running_var"][1] = value
+    torch.save(weights, tmp_path / "toy.pth")
+
+    with pytest.raises(WrongWeights, match=r"not finite in bn\.running_var;"):
+        load_weights(ToyNetwork(), tmp_path / "toy.pth")
+
+
+def test_values_that_are_not_needed_need_not_be_finite(tmp_path, weights):
+    weights["fc.weight"][0] = float("nan")
+    torch.save(weights, tmp_path / "toy.pth")
+
+    load_weights(ToyNetwork(), tmp_path / "toy.pth")
+
+
+def test_half_precision_is_widened(tmp_path, weights):
+    torch.save({key: t.half() for key, t in weights.items()}, tmp_path / "toy.pth")
+    network = ToyNetwork()
+
+    load_weights(network, tmp_path / "toy.pth")
+
+    assert network.em.weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("entry", "shape", "name"),
+    [
+        ("conv1.weight", (16, 1, 5, 5), "dltresnet34-voxceleb1"),
+        ("conv1.weight", (64, 1, 5, 5), "resnet34-voxceleb1"),
+        ("xvector.dense.linear.weight", (192, 1024, 1), "campplus-zh-en"),
+    ],
+)
+def test_a_file_of_another_network_is_recognised(tmp_path, entry, shape, name):
+    torch.save({"state_dict": {f"module.{entry}": torch.zeros(shape)}}, tmp_path / "x")
+
+    assert recognise(tmp_path / "x").name == name
+    with pytest.raises(WrongWeights, match=f"looks like the network of .*'{name}'"):
+        load_weights(ToyNetwork(), tmp_path / "x")
+
+
+def test_a_file_of_no_known_network_is_not_recognised(tmp_path, weights):
+    torch.save(weights, tmp_path / "toy.pth")
+
+    assert recognise(tmp_path / "toy.pth") is None
+
+
+def test_notes_of_training_do_no_harm(tmp_path, weights):
+    """Training scripts leave NumPy numbers and the state of the optimiser."""
+    momentum = {"step": torch.tensor(3.0), "exp_avg": torch.zeros(3, 4)}
+    notes = {
+        "best": np.float64(0.5),
+        "epoch": np.int64(3),
+        "errors": np.zeros(3, dtype=np.float32),
+        "optimizer": {"state": {0: momentum}, "param_groups": [{"lr": 0.1}]},
+        "state_dict": weights,
+    }
+    torch.save(notes, tmp_path / "toy.pth")
+
+    assert read_weights(tmp_path / "toy.pth").keys() == weights.keys()
+
+
+def test_numbers_of_a_newer_numpy_do_no_harm(tmp_path, weights):
+    """NumPy 2 moved the module that its numbers are pickled with."""
+    path = tmp_path / "toy.pth"
+    content = {"best": np.float64(0.5), "state_dict": weights}
+    torch.save(content, path, _use_new_zipfile_serialization=False)
+    old, new = b"cnumpy.core.multiarray\n", b"cnumpy._core.multiarray\n"
+    pickled = path.read_bytes()
+    assert old in pickled
+    path.write_bytes(pickled.replace(old, new))
+
+    assert read_weights(path).keys() == weights.keys()
+
+
+class Bomb:
+    def __reduce__(self):
+        return os.system, ("touch bomb",)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_code_in_a_file_is_not_run(tmp_path, monkeypatch, weights, zipped):
+    monkeypatch.chdir(tmp_path)
+    content = {"state_dict": weights, "bomb": Bomb()}
+    torch.save(content, "bomb.pth", _use_new_zipfile_serialization=zipped)
+
+    with pytest.raises(WrongWeights, match=r"holds a posix\.system, .* run any code"):
+        read_weights(tmp_path / "bomb.pth")
+
+    assert not (tmp_path / "bomb").exists()
+
+
+def test_code_in_a_plain_pickle_is_not_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bomb.pth").write_bytes(pickle.dumps(Bomb()))
+
+    with pytest.raises(WrongWeights):
+        read_weights(tmp_path / "bomb.pth")
+
+    assert not (tmp_path / "bomb").exists()
+
+
+def test_an_object_in_a_file_is_named(tmp_path, weights):
+    content = {"state_dict": weights, "args": argparse.Namespace(a=1)}
+    torch.save(content, tmp_path / "toy.pth")
+
+    with pytest.raises(WrongWeights, match=r"holds a argparse\.Namespace") as refused:
+        read_weights(tmp_path / "toy.pth")
+
+    assert "weights_only" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"<html>",
+        b"PK\x03\x04 not a zip file",
+        b"\x80\x02 not a pickle",
+        b"{}" * 20,
+    ],
+)
+def test_files_that_hold_no_weights_are_refused(tmp_path, content):
+    (tmp_path / "toy.pth").write_bytes(content)
+
+    with pytest.raises(WrongWeights, match=r"toy\.pth .*remove it"):
+        read_weights(tmp_path / "toy.pth")
+
+
+@pytest.mark.parametrize("name", ["toy.safetensors", "toy.pth"])
+@pytest.mark.parametrize("part", [0.3, 0.99])
+def test_a_truncated_file_is_refused(tmp_path, trained, name, part):
+    path = tmp_path / name
+    save_weights(trained, path)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * part)])
+
+    with pytest.raises(WrongWeights, match="damaged"):
+        read_weights(path)
+
+
+def test_a_header_of_safetensors_that_lies_is_refused(tmp_path):
+    header = json.dumps({"a": {"dtype": "F32", "shape": [9], "data_offsets": [0, 36]}})
+    length = struct.pack("<Q", len(header))
+    (tmp_path / "toy.bin").write_bytes(length + header.encode() + b"12345678")
+
+    with pytest.raises(WrongWeights, match="damaged"):
+        read_weights(tmp_path / "toy.bin")
+
+
+@pytest.mark.parametrize("content", [{}, {"epoch": 3, "name": "toy"}, [1, 2], "text"])
+def test_a_file_without_tensors_is_refused(tmp_path, content):
+    torch.save(content, tmp_path / "toy.pth")
+
+    with pytest.raises(WrongWeights, match="holds no weights but"):
+        read_weights(tmp_path / "toy.pth")
+
+
+def test_importing_the_store_does_not_load_torch():
+    code = (
+        "import sys, bob.learn.pytorch.weights.store;"
+        "print({'torch', 'numpy', 'requests', 'safetensors'} & set(sys.modules))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+
+    assert found.stdout.strip() == "set()"
