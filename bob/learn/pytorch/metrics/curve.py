@@ -1,0 +1,258 @@
+"""Every decision that a set of scores allows, and the errors each one makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FloatArray: TypeAlias = NDArray[np.float64]
+IntArray: TypeAlias = NDArray[np.int64]
+
+
+class MetricError(ValueError):
+    """The scores do not allow the figure that was asked for."""
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """One decision: accept a trial when its score is at or above the threshold.
+
+    Both rates are fractions in [0, 1].
+    """
+
+    threshold: float
+    false_match_rate: float
+    false_non_match_rate: float
+
+    @property
+    def half_total_error_rate(self) -> float:
+        """Mean of the two rates."""
+        return (self.false_match_rate + self.false_non_match_rate) / 2
+
+    def dcf(self, *, p_target: float, c_miss: float = 1.0, c_fa: float = 1.0) -> float:
+        """Normalised detection cost: 1 is the better of "never" and "always" accept.
+
+        References
+        ----------
+        NIST 2019 Speaker Recognition Evaluation Plan, section 3.1.
+        """
+        miss, false_match = cost_weights(p_target=p_target, c_miss=c_miss, c_fa=c_fa)
+        return miss * self.false_non_match_rate + false_match * self.false_match_rate
+
+
+def cost_weights(*, p_target: float, c_miss: float, c_fa: float) -> tuple[float, float]:
+    """Weight of the miss rate and of the false match rate in a normalised cost.
+
+    Raises
+    ------
+    MetricError
+        The prior is not between 0 and 1, or a cost is not a positive number.
+    """
+    if not 0 < p_target < 1:
+        raise MetricError(
+            f"p_target is {p_target}; it is the prior probability of a target trial "
+            f"and lies between 0 and 1, both excluded (the usual value is 0.01)"
+        )
+    if not (0 < c_miss < np.inf and 0 < c_fa < np.inf):
+        raise MetricError(
+            f"c_miss is {c_miss} and c_fa is {c_fa}; both costs must be positive "
+            f"and finite (the usual value is 1)"
+        )
+    miss, false_match = c_miss * p_target, c_fa * (1 - p_target)
+    smaller = min(miss, false_match)
+    return miss / smaller, false_match / smaller
+
+
+@dataclass(frozen=True, eq=False)
+class ErrorCurve:
+    """Errors at every decision, from "accept all" to "reject all".
+
+    Trials with equal scores share one decision, so ties are exact. Infinite scores
+    are scores like others; NaN is a failure to acquire, counted and left out.
+
+    Attributes
+    ----------
+    thresholds
+        ``(decisions,)``, ascending, half way between two neighbouring scores.
+        The last one rejects all (NaN where a score is +inf: no number rejects that).
+    misses
+        ``(decisions,)``, rejected target trials (or their summed weights).
+    false_matches
+        ``(decisions,)``, accepted non-target trials (or their summed weights).
+    targets, non_targets, failures
+        Counts of trials: with a score, with a score, without.
+    """
+
+    thresholds: FloatArray
+    misses: IntArray
+    false_matches: IntArray
+    targets: int
+    non_targets: int
+    failures: int = 0
+
+    @classmethod
+    def from_scores(cls, targets: ArrayLike, non_targets: ArrayLike) -> ErrorCurve:
+        """Sort and count the scores of target and of non-target trials, any shape.
+
+        Raises
+        ------
+        MetricError
+            No target or no non-target trial has a score.
+        """
+        positives, failed_positives = acquired(targets)
+        negatives, failed_negatives = acquired(non_targets)
+        failures = failed_positives + failed_negatives
+        if not (positives.size and negatives.size):
+            raise MetricError(
+                f"{positives.size} target and {negatives.size} non-target trials have "
+                f"a score ({failures} failed); at least one of each is needed: check "
+                f"that the protocol has both and that their recordings could be read"
+            )
+        positives.sort()
+        negatives.sort()
+        merged = np.concatenate([positives, negatives])
+        merged.sort()
+        distinct = merged[np.append(True, merged[1:] != merged[:-1])]
+        misses = np.append(np.searchsorted(positives, distinct), positives.size)
+        rejected = np.append(np.searchsorted(negatives, distinct), negatives.size)
+        return cls(
+            thresholds=_between(distinct),
+            misses=misses.astype(np.int64, copy=False),
+            false_matches=negatives.size - rejected.astype(np.int64, copy=False),
+            targets=positives.size,
+            non_targets=negatives.size,
+            failures=failures,
+        )
+
+    @property
+    def false_match_rates(self) -> FloatArray:
+        """``(decisions,)``, from 1 down to 0."""
+        return self.false_matches / self.non_targets
+
+    @property
+    def false_non_match_rates(self) -> FloatArray:
+        """``(decisions,)``, from 0 up to 1."""
+        return self.misses / self.targets
+
+    def point(self, index: int) -> OperatingPoint:
+        """Threshold and rates of one decision."""
+        return OperatingPoint(
+            threshold=float(self.thresholds[index]),
+            false_match_rate=float(self.false_matches[index] / self.non_targets),
+            false_non_match_rate=float(self.misses[index] / self.targets),
+        )
+
+    def corners(self) -> ErrorCurve:
+        """Without the decisions that lie on a level or upright line between others."""
+        keep = np.ones(self.misses.size, dtype=bool)
+        for counts in (self.misses, self.false_matches):
+            same = counts[1:] == counts[:-1]
+            keep[1:-1] &= ~(same[1:] & same[:-1])
+        return replace(
+            self,
+            thresholds=self.thresholds[keep],
+            misses=self.misses[keep],
+            false_matches=self.false_matches[keep],
+        )
+
+    def equal_error_rate(self) -> float:
+        """Where the straight line between two neighbouring points crosses FMR = FNMR.
+
+        The two points are those of the full ROC that lie on either side.
+        """
+        excess = self._excess()
+        after = int(np.searchsorted(excess, 0))
+        return self._crossing(after - 1, after)
+
+    def equal_error_point(self) -> OperatingPoint:
+        """Return the decision where FMR and FNMR are nearest to each other.
+
+        Of two equally near ones, the one with the smaller sum of both rates.
+        """
+        distance = np.abs(self._excess())
+        nearest = np.flatnonzero(distance == distance.min())
+        sums = (
+            self.misses[nearest] * self.non_targets
+            + self.false_matches[nearest] * self.targets
+        )
+        return self.point(int(nearest[np.argmin(sums)]))
+
+    def rocch_equal_error_rate(self) -> float:
+        """Equal error rate on the convex hull of the ROC: never above the other one.
+
+        References
+        ----------
+        Brummer and de Villiers, "The BOSARIS toolkit: theory, algorithms and code
+        for surviving the new DCF", 2013, section 3.2.
+        """
+        misses, false_matches, excess = self.misses, self.false_matches, self._excess()
+        # Narrow down to the one edge of the hull that crosses the diagonal: as long
+        # as a point lies below the line from a to b, it replaces the end on its side.
+        a, b = 0, misses.size - 1
+        while True:
+            height = (misses[b] - misses[a]) * false_matches + (
+                false_matches[a] - false_matches[b]
+            ) * misses
+            lowest = int(np.argmin(height))
+            if height[lowest] >= height[a]:
+                return self._crossing(a, b)
+            if excess[lowest] >= 0:
+                b = lowest
+            else:
+                a = lowest
+
+    def min_dcf_point(
+        self, *, p_target: float = 0.01, c_miss: float = 1.0, c_fa: float = 1.0
+    ) -> OperatingPoint:
+        """Return the decision with the smallest detection cost."""
+        miss, false_match = cost_weights(p_target=p_target, c_miss=c_miss, c_fa=c_fa)
+        cost = self.misses * (miss / self.targets)
+        cost += self.false_matches * (false_match / self.non_targets)
+        return self.point(int(np.argmin(cost)))
+
+    def min_dcf(
+        self, *, p_target: float = 0.01, c_miss: float = 1.0, c_fa: float = 1.0
+    ) -> float:
+        """Smallest normalised detection cost; at most 1."""
+        point = self.min_dcf_point(p_target=p_target, c_miss=c_miss, c_fa=c_fa)
+        return point.dcf(p_target=p_target, c_miss=c_miss, c_fa=c_fa)
+
+    def _excess(self) -> IntArray:
+        """FNMR - FMR over a common denominator: whole numbers, never decreasing."""
+        return self.misses * self.non_targets - self.false_matches * self.targets
+
+    def _crossing(self, before: int, after: int) -> float:
+        """FNMR where the line between two decisions crosses FMR = FNMR.
+
+        The first has FNMR < FMR, the second has not.
+        """
+        # In whole numbers, so that every pair of points on a line gives the same.
+        first, second = int(self.misses[before]), int(self.misses[after])
+        low, high = (
+            int(self.misses[i]) * self.non_targets
+            - int(self.false_matches[i]) * self.targets
+            for i in (before, after)
+        )
+        return (first * high - second * low) / ((high - low) * self.targets)
+
+
+def acquired(scores: ArrayLike) -> tuple[FloatArray, int]:
+    """Return the scores that are not NaN, as a flat copy, and the count of the rest."""
+    flat = np.asarray(scores, dtype=np.float64).ravel()
+    kept = flat[~np.isnan(flat)]
+    return kept, flat.size - kept.size
+
+
+def _between(distinct: FloatArray) -> FloatArray:
+    """(scores,) ascending -> (scores + 1,) thresholds half way between neighbours."""
+    low, high = distinct[:-1], distinct[1:]
+    with np.errstate(invalid="ignore", over="ignore"):
+        middle = low / 2 + high / 2
+        above_all = np.nextafter(distinct[-1], np.inf)
+    # Two neighbouring floats have no number between them, -inf and inf no middle.
+    middle = np.where(middle > low, middle, high)
+    last = np.nan if distinct[-1] == np.inf else above_all
+    return np.concatenate([distinct[:1], middle, [last]])

@@ -1,0 +1,195 @@
+"""Scores with the names that belong to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bob.learn.pytorch.metrics.curve import ErrorCurve, FloatArray
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+Codes: TypeAlias = NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class Names:
+    """A column of names in which each distinct name is stored once.
+
+    Attributes
+    ----------
+    distinct
+        The names, in any order, without repetition.
+    codes
+        ``(trials,)``, positions in ``distinct``.
+    """
+
+    distinct: tuple[str, ...]
+    codes: Codes
+
+    @classmethod
+    def of(cls, names: Iterable[str]) -> Names:
+        """Encode a column of names.
+
+        Examples
+        --------
+        >>> Names.of(["ann", "bob", "ann"]).codes.tolist()
+        [0, 1, 0]
+        """
+        column = list(names)
+        code = {name: code for code, name in enumerate(dict.fromkeys(column))}
+        codes = np.fromiter(map(code.__getitem__, column), np.int32, len(column))
+        return cls(tuple(code), codes)
+
+    def tolist(self) -> list[str]:
+        """Return every name of the column, in order."""
+        return [self.distinct[code] for code in self.codes.tolist()]
+
+    def take(self, index: ArrayLike) -> Names:
+        """Return the names at the positions (or where the mask is true)."""
+        return Names(self.distinct, self.codes[np.asarray(index)])
+
+    def __len__(self) -> int:
+        return self.codes.size
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreTable:
+    """Trials with their scores; all columns have the length ``(trials,)``.
+
+    Attributes
+    ----------
+    claimed
+        Subject of the reference.
+    real
+        Subject of the probe.
+    probe
+        The probe: in score files of verify.py its path without extension.
+    score
+        Higher means more alike; NaN where a recording could not be used.
+    model
+        The reference, where the table knows it.
+    """
+
+    claimed: Names
+    real: Names
+    probe: Names
+    score: FloatArray
+    model: Names | None = None
+
+    def __post_init__(self) -> None:
+        columns = {"claimed": self.claimed, "real": self.real, "probe": self.probe}
+        if self.model is not None:
+            columns["model"] = self.model
+        lengths = {name: len(column) for name, column in columns.items()}
+        if self.score.ndim != 1 or set(lengths.values()) != {self.score.size}:
+            raise ValueError(
+                f"the columns {lengths} and scores of shape {self.score.shape} do not "
+                f"make a table; give one name of each kind and one score per trial"
+            )
+
+    @classmethod
+    def from_trials(
+        cls,
+        scores: ArrayLike,
+        *,
+        trials: tuple[ArrayLike, ArrayLike],
+        references: Sequence[str],
+        reference_subjects: Sequence[str],
+        probes: Sequence[str],
+        probe_subjects: Sequence[str],
+    ) -> ScoreTable:
+        """Name the trials of a list.
+
+        Parameters
+        ----------
+        scores
+            ``(trials,)``.
+        trials
+            Positions in ``references`` and in ``probes``, ``(trials,)`` each.
+        """
+        reference, probe = (np.asarray(index, dtype=np.int64) for index in trials)
+        return cls(
+            claimed=Names.of(reference_subjects).take(reference),
+            real=Names.of(probe_subjects).take(probe),
+            probe=Names.of(probes).take(probe),
+            score=np.asarray(scores, dtype=np.float64),
+            model=Names.of(references).take(reference),
+        )
+
+    @classmethod
+    def from_matrix(
+        cls,
+        scores: ArrayLike,
+        *,
+        references: Sequence[str],
+        reference_subjects: Sequence[str],
+        probes: Sequence[str],
+        probe_subjects: Sequence[str],
+    ) -> ScoreTable:
+        """Name the trials of a matrix ``(references, probes)``, row after row."""
+        matrix = np.asarray(scores, dtype=np.float64)
+        if matrix.shape != (len(references), len(probes)):
+            raise ValueError(
+                f"scores of shape {matrix.shape} came with {len(references)} "
+                f"references and {len(probes)} probes; the shape must be "
+                f"(references, probes)"
+            )
+        return cls.from_trials(
+            matrix.ravel(),
+            trials=(
+                np.repeat(np.arange(len(references)), len(probes)),
+                np.tile(np.arange(len(probes)), len(references)),
+            ),
+            references=references,
+            reference_subjects=reference_subjects,
+            probes=probes,
+            probe_subjects=probe_subjects,
+        )
+
+    def __len__(self) -> int:
+        return self.score.size
+
+    @cached_property
+    def subjects(self) -> tuple[tuple[str, ...], Codes, Codes]:
+        """All subjects, and those of the reference and of the probe of each trial.
+
+        The codes are ``(trials,)`` each, positions in the subjects.
+        """
+        names = dict.fromkeys(self.claimed.distinct + self.real.distinct)
+        code = {name: code for code, name in enumerate(names)}
+        claimed, real = (
+            np.array([code[name] for name in column.distinct], dtype=np.int32)
+            for column in (self.claimed, self.real)
+        )
+        return tuple(code), claimed[self.claimed.codes], real[self.real.codes]
+
+    @property
+    def is_target(self) -> NDArray[np.bool_]:
+        """``(trials,)``: reference and probe are of the same subject."""
+        _, claimed, real = self.subjects
+        return np.equal(claimed, real)
+
+    @property
+    def targets(self) -> FloatArray:
+        """Scores of the trials in which both are the same subject, NaN included."""
+        return self.score[self.is_target]
+
+    @property
+    def non_targets(self) -> FloatArray:
+        """Scores of the other trials, NaN included."""
+        return self.score[~self.is_target]
+
+    @property
+    def failures(self) -> int:
+        """Count of trials without a score."""
+        return int(np.count_nonzero(np.isnan(self.score)))
+
+    def curve(self) -> ErrorCurve:
+        """Return the errors at every decision."""
+        return ErrorCurve.from_scores(self.targets, self.non_targets)

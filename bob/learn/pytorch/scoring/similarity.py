@@ -1,0 +1,132 @@
+"""How alike two embeddings are.
+
+Everything is computed in float64, whatever comes. An embedding that is not finite, and
+for the cosine one of length zero, is like nothing: its scores are NaN.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    FloatArray: TypeAlias = NDArray[np.float64]
+
+# Rows that are normalised at a time: 4096 of 512 dimensions take 16 MiB in float64.
+BLOCK_ROWS = 4096
+
+
+def cosine(references: ArrayLike, probes: ArrayLike) -> FloatArray:
+    """Cosine of the angle between each reference and each probe.
+
+    ``(references, dimensions), (probes, dimensions) -> (references, probes)``
+
+    Examples
+    --------
+    >>> cosine([[1, 0], [0, 0]], [[2, 0], [0, 3], [-1, 0]])
+    array([[ 1.,  0., -1.],
+           [nan, nan, nan]])
+    """
+    left, right = _matched(references, probes)
+    scores = np.empty((len(left), len(right)))
+    directions, lost = _directions(right)
+    for start in range(0, len(left), BLOCK_ROWS):
+        rows = slice(start, start + BLOCK_ROWS)
+        block, lost_rows = _directions(left[rows])
+        part = scores[rows]
+        np.matmul(block, directions.T, out=part)
+        # Rounding may exceed the range of a cosine by some 1e-16.
+        np.clip(part, -1, 1, out=part)
+        part[lost_rows] = np.nan
+    scores[:, lost] = np.nan
+    return scores
+
+
+def cosine_of_pairs(
+    references: ArrayLike, probes: ArrayLike, *, pairs: tuple[ArrayLike, ArrayLike]
+) -> FloatArray:
+    """Cosine of listed pairs only: ``(pairs,)``.
+
+    Parameters
+    ----------
+    references, probes
+        ``(references, dimensions)`` and ``(probes, dimensions)``.
+    pairs
+        Positions in the references and in the probes, ``(pairs,)`` each.
+
+    Examples
+    --------
+    >>> cosine_of_pairs([[1, 0]], [[2, 0], [0, 3]], pairs=([0], [1]))
+    array([0.])
+    """
+    left, right = (unit_length(rows) for rows in _matched(references, probes))
+    reference, probe = (np.asarray(index, dtype=np.int64) for index in pairs)
+    scores = np.empty(reference.size)
+    for start in range(0, reference.size, BLOCK_ROWS):
+        part = slice(start, start + BLOCK_ROWS)
+        np.einsum(
+            "nd,nd->n", left[reference[part]], right[probe[part]], out=scores[part]
+        )
+    return np.clip(scores, -1, 1, out=scores)
+
+
+def euclidean(references: ArrayLike, probes: ArrayLike) -> FloatArray:
+    """Negative Euclidean distance.
+
+    ``(references, dimensions), (probes, dimensions) -> (references, probes)``
+
+    Examples
+    --------
+    >>> euclidean([[0, 0]], [[3, 4]])
+    array([[-5.]])
+    """
+    from scipy.spatial.distance import cdist  # here: it takes a second to import
+
+    left, right = _matched(references, probes)
+    # Differences, not |a|² + |b|² - 2ab: that loses all digits where a is near b.
+    scores: FloatArray = -cdist(left, right)
+    scores[~np.isfinite(left).all(axis=1)] = np.nan
+    scores[:, ~np.isfinite(right).all(axis=1)] = np.nan
+    return scores
+
+
+def unit_length(embeddings: ArrayLike) -> FloatArray:
+    """Divide each row by its Euclidean length; rows without a direction become NaN.
+
+    ``(count, dimensions) -> (count, dimensions)``
+    """
+    directions, lost = _directions(np.asarray(embeddings))
+    directions[lost] = np.nan
+    return directions
+
+
+def _directions(
+    embeddings: NDArray[np.generic],
+) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Rows of length one in float64, and which rows have none (they are zeros)."""
+    rows = embeddings.astype(np.float64)
+    # Divided by the largest entry first, so that no square overflows or vanishes.
+    peaks = np.abs(rows).max(axis=1, initial=0, keepdims=True)
+    lost = ~(np.isfinite(peaks) & (peaks > 0)).ravel()
+    rows[lost], peaks[lost] = 0, 1
+    rows /= peaks
+    lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows))
+    lengths[lost] = 1
+    rows /= lengths[:, np.newaxis]
+    return rows, lost
+
+
+def _matched(
+    references: ArrayLike, probes: ArrayLike
+) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
+    left, right = np.asarray(references), np.asarray(probes)
+    if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[1]:
+        raise ValueError(
+            f"references of shape {left.shape} and probes of shape {right.shape} "
+            f"cannot be compared; both must be (count, dimensions) and have the same "
+            f"dimensions: embed both with one trained model"
+        )
+    return left, right

@@ -1,0 +1,143 @@
+"""The figures of an experiment, in words and in JSON."""
+
+import json
+
+import numpy as np
+import pytest
+
+from bob.learn.pytorch.metrics import ScoreTable, equal_error_rate, min_dcf
+from bob.learn.pytorch.report import summarise
+
+
+def made_up_table(*, speakers=24, probes_each=10, gap=2.0, seed=0):
+    """Normal scores; those of one speaker are higher by the gap."""
+    random = np.random.default_rng(seed)
+    owner = np.repeat(np.arange(speakers), probes_each)
+    names = [f"speaker{i}" for i in range(speakers)]
+    same = np.arange(speakers)[:, None] == owner
+    return ScoreTable.from_matrix(
+        random.normal(size=same.shape) + gap * same,
+        references=names,
+        reference_subjects=names,
+        probes=[f"probe{i}" for i in range(owner.size)],
+        probe_subjects=[names[i] for i in owner],
+    )
+
+
+def test_figures_and_counts():
+    table = made_up_table()
+    table.score[:3] = np.nan
+
+    summary = summarise(table)
+
+    kept = ~np.isnan(table.score)
+    scores = table.score[kept & table.is_target], table.score[kept & ~table.is_target]
+    assert (summary.targets, summary.non_targets) == tuple(map(len, scores))
+    assert summary.failures == 3
+    assert summary.failure_to_acquire == 3 / len(table)
+    assert summary.speakers == 24
+    assert summary.eer == equal_error_rate(*scores)
+    assert summary.min_dcf == pytest.approx(min_dcf(*scores))
+    assert summary.eer_interval.low < summary.eer < summary.eer_interval.high
+    assert summary.rocch_eer <= summary.eer
+    assert summary.min_dcf_interval.low <= summary.min_dcf
+
+
+def test_the_threshold_of_dev_is_applied_to_eval():
+    """By hand: the dev scores part best at 1.5; eval has errors on both sides."""
+    names = {
+        "references": ["a", "b"],
+        "reference_subjects": ["a", "b"],
+        "probes": ["1", "2"],
+        "probe_subjects": ["a", "b"],
+    }
+    dev = ScoreTable.from_matrix([[2.0, 1.0], [0.0, 3.0]], **names)
+    evaluation = ScoreTable.from_matrix([[1.0, 9.0], [0.0, 3.0]], **names)
+
+    threshold = summarise(evaluation, dev=dev).dev_threshold
+
+    assert threshold.dev.threshold == 1.5
+    assert threshold.dev.half_total_error_rate == 0
+    assert threshold.eval.false_match_rate == 0.5
+    assert threshold.eval.false_non_match_rate == 0.5
+
+
+def test_few_errors_bring_the_rule_of_thirty():
+    few = summarise(made_up_table(gap=3.5))
+    many = summarise(made_up_table(speakers=40, probes_each=100, gap=2.5), resamples=9)
+
+    assert "Doddington's rule of 30" in few.as_text()
+    assert "false non-matches at the EER" in few.as_text()
+    assert "rule of 30" not in many.as_text()
+
+
+def test_no_error_brings_the_rule_of_three():
+    summary = summarise(made_up_table(gap=50))
+
+    assert summary.eer == 0
+    assert "240 independent trials the true rate may be up to" in " ".join(
+        summary.as_text().split()
+    )
+    assert "1.250 %" in summary.as_text()
+
+
+def test_text_is_in_percent_and_json_in_fractions():
+    table = made_up_table()
+
+    summary = summarise(table, dev=made_up_table(seed=1))
+
+    content = summary.as_dict()
+    assert f"{100 * summary.eer:.3f} %" in summary.as_text()
+    assert content["eer"] == summary.eer
+    assert content["eer_interval"]["level"] == 0.95
+    assert content["definitions"]["min_dcf"] == (
+        "normalised, p_target 0.01, c_miss 1, c_fa 1"
+    )
+    rates = content["dev_threshold"]["eval"]
+    assert rates["half_total_error_rate"] == pytest.approx(
+        (rates["false_match_rate"] + rates["false_non_match_rate"]) / 2
+    )
+    assert json.loads(json.dumps(content, allow_nan=False)) == content
+
+
+def test_text_is_aligned_and_narrow():
+    text = summarise(made_up_table(), dev=made_up_table(seed=1)).as_text()
+
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 79
+    assert not any(line.endswith(" ") for line in lines)
+    assert lines[:2] == [
+        "target trials               240",
+        "non-target trials         5,520",
+    ]
+
+
+def test_trials_of_one_kind_give_no_rate_but_a_reason():
+    table = made_up_table(speakers=1)
+
+    summary = summarise(table, dev=table)
+
+    assert np.isnan([summary.eer, summary.min_dcf, summary.rocch_eer]).all()
+    assert summary.dev_threshold is None
+    assert json.loads(json.dumps(summary.as_dict(), allow_nan=False))["eer"] is None
+    assert "0 non-target trials have a score" in " ".join(summary.as_text().split())
+    assert "no threshold from the development set" in summary.as_text()
+
+
+def test_eval_of_one_kind_keeps_the_rate_it_has():
+    threshold = summarise(
+        made_up_table(speakers=1, gap=50), dev=made_up_table()
+    ).dev_threshold
+
+    assert np.isnan(threshold.eval.false_match_rate)
+    assert threshold.eval.false_non_match_rate == 0
+
+
+def test_nothing_but_failures_still_gives_a_summary():
+    table = made_up_table()
+    table.score[:] = np.nan
+
+    summary = summarise(table)
+
+    assert summary.failure_to_acquire == 1
+    assert "none" in summary.as_text()
