@@ -1,0 +1,1 @@
+"""Ready-made objects for `bob bio pipeline simple`; importing one loads no network."""

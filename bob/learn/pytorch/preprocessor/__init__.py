@@ -1,0 +1,1 @@
+"""The door for Bob: what it calls preprocessors, whole speaker embedders here."""

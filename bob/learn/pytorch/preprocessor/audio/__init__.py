@@ -1,0 +1,15 @@
+"""Recordings in, embeddings out, the way Bob asks for them."""
+
+from bob.learn.pytorch.preprocessor.audio.dlt_resnet import (
+    DltResNetExtractor,
+    ResNetExtractor,
+)
+from bob.learn.pytorch.preprocessor.audio.embedding import EmbeddingExtractor
+from bob.learn.pytorch.preprocessor.audio.samples import WholeSample
+
+__all__ = [
+    "DltResNetExtractor",
+    "ResNetExtractor",
+    "EmbeddingExtractor",
+    "WholeSample",
+]

@@ -1,0 +1,227 @@
+"""DltResNet and ResNet with the interface of bob.learn.pytorch 0.2.0."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from bob.learn.pytorch.preprocessor.audio.embedding import EmbeddingExtractor
+
+if TYPE_CHECKING:
+    import os
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from bob.learn.pytorch.architectures.trunk import SpeakerResNet
+    from bob.learn.pytorch.embedder import SpeakerEmbedder
+    from bob.learn.pytorch.weights.catalogue import TrainedModel
+
+EMBEDDING_SIZE = 128
+
+
+class DltResNetExtractor(EmbeddingExtractor):
+    """Speaker embeddings of DltResNet, or of ResNet with `use_res`.
+
+    Parameters
+    ----------
+    model_file
+        File with the weights; None for where the settings say, or the default place.
+        They are downloaded there if they are missing.
+    num_classes
+        Irrelevant to embeddings, and here to keep the signature.
+    bn_dim
+        Numbers in an embedding; it has to be that of the weights.
+    cuda_flag
+        1 computes on the first CUDA device.
+    test
+        Random weights, the same at every time and place, instead of `model_file`.
+    use_res
+        ResNet instead of DltResNet.
+    device
+        Of torch, before `cuda_flag`.
+    precision
+        Of the network; the spectrogram is computed in float64, as in the original.
+    channel
+        Which channel to take, counted from 0, or "mix"; None refuses several.
+
+    Notes
+    -----
+    What the original did otherwise:
+
+    - with `test`, and with a file without `state_dict`, it left the network in training
+      mode, where an embedding depends on the recordings before it;
+    - a file of another network, or without the prefix `module.`, left random weights in
+      place without a word; here it is refused;
+    - it needed samples of float64 or int16 at 16 kHz or any other rate, one channel;
+      here also paths and everything else of `bob.learn.pytorch.audio.as_waveform`;
+    - below 0.385 s it returned NaN or failed, and it embedded silence; here both raise
+      `RecordingError`;
+    - `extract_embeddings` dropped a remainder of up to 30 frames, and gave NaN for one
+      of 31 to 36; here it belongs to the chunk before.
+    """
+
+    def __init__(  # noqa: PLR0913 - the original's, and three more
+        self,
+        model_file: str | os.PathLike[str] | None = None,
+        num_classes: int = 1211,
+        bn_dim: int = EMBEDDING_SIZE,
+        cuda_flag: int = 0,
+        test: bool = False,  # noqa: FBT001, FBT002
+        use_res: bool = False,  # noqa: FBT001, FBT002
+        *,
+        device: str | None = None,
+        precision: Literal["float32", "float64"] = "float32",
+        channel: int | Literal["mix"] | None = None,
+    ) -> None:
+        self.num_classes = num_classes
+        self.bn_dim = bn_dim
+        self.cuda_flag = cuda_flag
+        self.test = test
+        self.use_res = use_res
+        super().__init__(
+            "resnet34-voxceleb1" if use_res else "dltresnet34-voxceleb1",
+            model_file=model_file,
+            device=device,
+            precision=precision,
+            channel=channel,
+        )
+
+    @property
+    def model(self) -> TrainedModel:
+        """The entry of the catalogue, with the embedding size asked for."""
+        entry = super().model
+        if self.bn_dim == entry.embedding_size:
+            return entry
+        return dataclasses.replace(
+            entry,
+            network=partial(_network, use_res=self.use_res, embedding_size=self.bn_dim),
+            embedding_size=self.bn_dim,
+        )
+
+    def extract_embeddings(
+        self,
+        model: SpeakerResNet | None,
+        specs: ArrayLike,
+        L: int,  # noqa: N803
+        batch_size: int,
+        cuda_flag: int = 0,
+        min_length: int = 30,
+    ) -> NDArray[np.float32]:
+        """Cut a spectrogram into chunks and embed each.
+
+        Parameters
+        ----------
+        model
+            Network, `(batch, 257, frames) -> (batch, dimensions)`, in evaluation mode;
+            None for this extractor's own.
+        specs
+            Magnitudes before normalisation, (frames, 257) or with leading ones in the
+            shape; each chunk is normalised by itself.
+        L
+            Frames in a chunk, at least 37; 0 takes the spectrogram whole.
+        batch_size
+            Chunks that go through the network together.
+        cuda_flag
+            1 moves the network to the first CUDA device.
+        min_length
+            A remainder of more frames, and of at least 37, is a chunk of its own;
+            one of fewer belongs to the chunk before.
+
+        Returns
+        -------
+        ndarray
+            (chunks, dimensions).
+
+        Raises
+        ------
+        ValueError
+            Chunks or a spectrogram of fewer than 37 frames.
+        """
+        from bob.learn.pytorch.preprocessor.audio.chunks import embed_chunks
+
+        network: SpeakerResNet = self.embedder.network if model is None else model  # type: ignore[assignment]
+        if cuda_flag:
+            network = network.to(self._available("cuda"))
+        magnitudes = np.asarray(specs)
+        return embed_chunks(
+            network,
+            magnitudes.reshape(magnitudes.shape[-2:]),
+            length=L,
+            batch_size=batch_size,
+            minimum=max(min_length + 1, network.minimum_frames),
+        )
+
+    def _load(self, *, progress: bool = False) -> SpeakerEmbedder:
+        if not self.test:
+            return super()._load(progress=progress)
+        warnings.warn(
+            f"{type(self).__name__}(test=True) has random weights: its embeddings say "
+            "nothing about speakers",
+            stacklevel=2,
+        )
+        import torch
+
+        from bob.learn.pytorch.embedder import SpeakerEmbedder
+
+        with torch.random.fork_rng(devices=[]):
+            torch.random.manual_seed(0)
+            network = self.model.network()
+        embedder = SpeakerEmbedder(
+            self.model.features(), network, sample_rate=self.model.sample_rate
+        )
+        network.to(getattr(torch, self.precision))
+        return embedder.eval().to(self._checked_device())
+
+    def _weights_sha256(self) -> str:
+        return "random weights" if self.test else super()._weights_sha256()
+
+    def _checked_device(self) -> str:
+        if self.device is None and self.cuda_flag:
+            return self._available("cuda")
+        return super()._checked_device()
+
+
+class ResNetExtractor(DltResNetExtractor):
+    """Speaker embeddings of ResNet: `DltResNetExtractor` with `use_res`.
+
+    Parameters
+    ----------
+    model_file, num_classes, bn_dim, cuda_flag, test, device, precision, channel
+        As those of `DltResNetExtractor`.
+    """
+
+    def __init__(
+        self,
+        model_file: str | os.PathLike[str] | None = None,
+        num_classes: int = 1211,
+        bn_dim: int = EMBEDDING_SIZE,
+        cuda_flag: int = 0,
+        test: bool = False,  # noqa: FBT001, FBT002
+        *,
+        device: str | None = None,
+        precision: Literal["float32", "float64"] = "float32",
+        channel: int | Literal["mix"] | None = None,
+    ) -> None:
+        super().__init__(
+            model_file,
+            num_classes,
+            bn_dim,
+            cuda_flag,
+            test,
+            use_res=True,
+            device=device,
+            precision=precision,
+            channel=channel,
+        )
+
+
+def _network(*, use_res: bool, embedding_size: int) -> SpeakerResNet:
+    from bob.learn.pytorch.architectures.dlt_resnet import dlt_resnet34
+    from bob.learn.pytorch.architectures.resnet import resnet34
+
+    make = resnet34 if use_res else dlt_resnet34
+    return make(embedding_size=embedding_size)

@@ -1,0 +1,304 @@
+"""Any trained model of the catalogue, as Bob's preprocessor and transformer."""
+
+import logging
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bob.learn.pytorch.audio import (
+    NonFiniteRecording,
+    RecordingError,
+    RecordingLike,
+    as_waveform,
+    check_usable,
+)
+from bob.learn.pytorch.extraction import arrays
+from bob.learn.pytorch.preprocessor.audio import original
+from bob.learn.pytorch.preprocessor.audio.estimator import Transformer
+from bob.learn.pytorch.weights import catalogue
+
+if TYPE_CHECKING:
+    from bob.learn.pytorch.embedder import SpeakerEmbedder
+
+logger = logging.getLogger(__name__)
+
+# Raise it when a change here changes embeddings: stored ones are then made anew.
+RECIPE = "1"
+
+
+class EmbeddingExtractor(Transformer):
+    """A recording becomes a speaker embedding.
+
+    Bob's legacy `Preprocessor` (`__call__`, `read_original_data`, `write_data`,
+    `read_data`) and a transformer for scikit-learn and `bob.pipelines` in one.
+    The network is loaded at the first recording, and left out of pickles.
+
+    Parameters
+    ----------
+    name_or_path
+        Name of a trained model (`bob pytorch models list`), or a file with weights for
+        the network of one; which one shows in the file.
+    model_file
+        File with weights for the named model; None for where the settings say, or its
+        default place. It is downloaded there if it is missing.
+    device
+        Of torch, such as "cpu" (None) or "cuda:1".
+    precision
+        Of the network, "float32" or "float64"; front ends compute in float64.
+    channel
+        Which channel to take, counted from 0, or "mix"; None refuses several.
+
+    Raises
+    ------
+    UnknownModelError
+        No trained model has that name.
+    ValueError
+        Another precision.
+    """
+
+    # Of Bob's legacy preprocessors.
+    writes_data = True
+    min_preprocessed_file_size = 1000
+
+    def __init__(
+        self,
+        name_or_path: str | os.PathLike[str] = "campplus-zh-en",
+        *,
+        model_file: str | os.PathLike[str] | None = None,
+        device: str | None = None,
+        precision: Literal["float32", "float64"] = "float32",
+        channel: int | Literal["mix"] | None = None,
+    ) -> None:
+        self.name_or_path = name_or_path
+        self.model_file = model_file
+        self.device = device
+        self.precision = precision
+        self.channel = channel
+        self._check()
+
+    def _check(self) -> None:
+        """Check what is cheap to check; a misspelt name should not wait."""
+        if self.precision not in ("float32", "float64"):
+            raise ValueError(
+                f"precision is {self.precision!r}; expected 'float32' or 'float64'"
+            )
+        self._embedder: SpeakerEmbedder | None = None
+        self._model: catalogue.TrainedModel | None = None
+        if not _is_path(self.name_or_path):
+            self._model = catalogue.find(str(self.name_or_path))
+        original.join_bob(EmbeddingExtractor)
+
+    @property
+    def model(self) -> catalogue.TrainedModel:
+        """The entry of the catalogue; opens the weights where only they tell.
+
+        Raises
+        ------
+        WeightsError
+            The file is not there, or not of a network that the catalogue knows.
+        """
+        if self._model is None:
+            self._model = _recognised(Path(self.name_or_path))
+        return self._model
+
+    @property
+    def embedder(self) -> "SpeakerEmbedder":
+        """The network with its front end, loaded at the first use.
+
+        Raises
+        ------
+        WeightsError
+            The weights cannot be had, or are not those of this network.
+        ValueError
+            The device is not there.
+        """
+        if self._embedder is None:
+            self._embedder = self._load()
+        return self._embedder
+
+    def prepare(self, *, progress: bool = True) -> None:
+        """Fetch the weights and load the network now, not at the first recording.
+
+        Parameters
+        ----------
+        progress
+            Whether a download shows a bar.
+        """
+        if self._embedder is None:
+            self._embedder = self._load(progress=progress)
+
+    def _load(self, *, progress: bool = False) -> "SpeakerEmbedder":
+        from bob.learn.pytorch.weights import store
+
+        return store.load_embedder(
+            self.model,
+            path=self._weights_file(),
+            precision=self.precision,
+            device=self._checked_device(),
+            progress=progress,
+        )
+
+    def embed(
+        self, recording: RecordingLike, *, rate: float | None = None
+    ) -> NDArray[np.float32]:
+        """One recording -> (dimensions,), not normalised unless the network does so.
+
+        Parameters
+        ----------
+        recording
+            Whatever `bob.learn.pytorch.audio.as_waveform` takes.
+        rate
+            Sampling rate in hertz, of an array without one.
+
+        Raises
+        ------
+        RecordingError
+            The recording cannot be read or used; it says why.
+        """
+        import torch
+
+        waveform = as_waveform(recording, rate=rate, channel=self.channel)
+        embedder = self.embedder
+        check_usable(waveform, minimum_seconds=embedder.minimum_seconds)
+        waveform = waveform.resampled(embedder.sample_rate, method=self.model.resampler)
+        samples = np.require(waveform.samples, requirements=["C", "W"])
+        with torch.inference_mode():
+            batch = torch.from_numpy(samples).unsqueeze(0)
+            embedding = embedder(batch.to(self._checked_device()))[0]
+        values: NDArray[np.float32] = embedding.to("cpu", torch.float32).numpy()
+        if not np.isfinite(values).all():
+            reason = f"gives an embedding that is not finite with {self.model.name}"
+            raise NonFiniteRecording(reason, recording=waveform.name)
+        return values
+
+    def __call__(
+        self,
+        audio: RecordingLike,
+        annotations: object = None,  # noqa: ARG002 - of Bob's interface
+    ) -> NDArray[np.float32]:
+        """One recording, in old Bob (rate, samples) -> (1, dimensions).
+
+        Raises
+        ------
+        RecordingError
+            As `embed`.
+        """
+        return self.embed(audio)[np.newaxis]
+
+    def transform(
+        self, recordings: Iterable[RecordingLike]
+    ) -> list[NDArray[np.float32] | None]:
+        """Recordings -> one (dimensions,) each.
+
+        None stands for one that cannot be used, and the log says which and why: Bob
+        then counts it as failure to acquire, and the others keep their scores.
+        """
+        return [self._embed_or_none(recording) for recording in recordings]
+
+    def _embed_or_none(self, recording: RecordingLike) -> NDArray[np.float32] | None:
+        try:
+            return self.embed(recording)
+        except RecordingError as error:
+            logger.warning("no embedding: %s", error)
+            return None
+
+    def fingerprint(self) -> dict[str, str]:
+        """Everything that its embeddings depend on; fetches missing weights."""
+        return {
+            "extractor": type(self).__name__,
+            "model": self.model.name,
+            "weights": self._weights_sha256(),
+            "embedding_size": str(self.model.embedding_size),
+            "precision": self.precision,
+            "channel": str(self.channel),
+            "resampler": self.model.resampler,
+            "recipe": RECIPE,
+        }
+
+    def read_original_data(
+        self,
+        biofile: Any,  # noqa: ANN401
+        directory: str | None = None,
+        extension: str | None = None,
+    ) -> Any:  # noqa: ANN401
+        """What to embed for a file of a Bob database: its path, or what it loads."""
+        return original.read_original(biofile, directory, extension)
+
+    @staticmethod
+    def write_data(data: ArrayLike, data_file: object) -> None:
+        """Store an embedding as Bob does: HDF5, dataset `array`."""
+        arrays.write(data, data_file)
+
+    @staticmethod
+    def read_data(data_file: object) -> NDArray[np.float64]:
+        """Read what `write_data` stored."""
+        return arrays.read(data_file)
+
+    def _weights_file(self) -> Path | None:
+        if _is_path(self.name_or_path):
+            return Path(self.name_or_path)
+        return None if self.model_file is None else Path(self.model_file)
+
+    def _weights_sha256(self) -> str:
+        from bob.learn.pytorch.weights import store
+
+        return store.file_sha256(store.fetch(self.model, path=self._weights_file()))
+
+    def _checked_device(self) -> str:
+        return self._available(self.device or "cpu")
+
+    @staticmethod
+    def _available(device: str) -> str:
+        if device.startswith("cuda"):
+            import torch
+
+            if not torch.cuda.is_available():
+                raise ValueError(
+                    f"device is {device!r}, but torch {torch.__version__} finds no "
+                    "CUDA device here; use device='cpu'"
+                )
+        return device
+
+    def _more_tags(self) -> dict[str, Any]:
+        return {
+            **super()._more_tags(),
+            "bob_features_save_fn": self.write_data,
+            "bob_features_load_fn": self.read_data,
+        }
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The network takes 25 to 100 MB, and whoever unpickles loads it by itself.
+        return {**vars(self), "_embedder": None, "_model": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._check()
+
+    def __str__(self) -> str:
+        return repr(self)
+
+
+def _is_path(name: str | os.PathLike[str]) -> bool:
+    """Whether a name means a file: no trained model has a slash or a dot in its own."""
+    return not isinstance(name, str) or os.sep in name or "." in name
+
+
+def _recognised(path: Path) -> catalogue.TrainedModel:
+    from bob.learn.pytorch.weights import store
+
+    known = ", ".join(model.name for model in catalogue.MODELS)
+    if not path.is_file():
+        raise store.WeightsError(
+            f"there is no file {path}; expected weights, or the name of a trained "
+            f"model, one of {known}"
+        )
+    model = store.recognise(path)
+    if model is None:
+        raise store.WrongWeights(
+            f"{path} is not of the network of a trained model; those are {known}"
+        )
+    return model
