@@ -1,0 +1,127 @@
+"""Settled options become an experiment; its description becomes a file."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bob.learn.pytorch.atomic import write_text
+from bob.learn.pytorch.verification.algorithms import NAMED, as_algorithm
+from bob.learn.pytorch.verification.components import Extraction, Preprocessing
+from bob.learn.pytorch.verification.configuration import ConfigurationError
+from bob.learn.pytorch.verification.database import as_database
+from bob.learn.pytorch.verification.experiment import Experiment
+from bob.learn.pytorch.verification.layout import lay_out
+from bob.learn.pytorch.verification.resources import resolve
+
+if TYPE_CHECKING:
+    import types
+    from collections.abc import Sequence
+
+
+def assemble(settled: types.SimpleNamespace) -> Experiment:
+    """Turn settled options into an experiment, resolving components by name.
+
+    Parameters
+    ----------
+    settled
+        As :func:`bob.learn.pytorch.verification.configuration.settle` returns it.
+
+    Raises
+    ------
+    ConfigurationError, DatabaseError
+        If a component cannot be found or is of the wrong kind.
+    """
+
+    def component(kind: str) -> Any:
+        return resolve(
+            kind,
+            getattr(settled, kind),
+            imports=settled.imports,
+            preferred_package=settled.preferred_package,
+        )
+
+    source = settled.database
+    if not (isinstance(source, str) and _is_recordings(source)):
+        source = component("database")
+    _replace_directory(source, Path(settled.database_directories_file).expanduser())
+    database = as_database(source, protocol=settled.protocol)
+    algorithm = settled.algorithm
+    known = NAMED.get(algorithm) if isinstance(algorithm, str) else None
+    layout = lay_out(
+        settled.temp_directory,
+        settled.result_directory,
+        sub_directory=settled.sub_directory,
+        protocol=database.protocol,
+        preprocessed=settled.preprocessed_directory,
+        extracted=settled.extracted_directory,
+        models=settled.model_directories[0],
+        scores=settled.score_directories[0],
+    )
+    if layout.extracted == layout.preprocessed and "extraction" not in settled.skip:
+        raise ConfigurationError(
+            f"extracted and preprocessed files would both be {layout.extracted}; set "
+            "skip_extraction = True if the preprocessor's output is the feature, or "
+            "give them different directories"
+        )
+    return Experiment(
+        database=database,
+        preprocessing=Preprocessing(component("preprocessor"), database),
+        extraction=Extraction(component("extractor")),
+        algorithm=known or as_algorithm(component("algorithm")),
+        layout=layout,
+        groups=settled.groups,
+        skip=settled.skip,
+        force=settled.force,
+        allow_missing=settled.allow_missing_files,
+        five_columns=settled.write_five_column_score_files,
+    )
+
+
+def _is_recordings(text: str) -> bool:
+    path = Path(text).expanduser()
+    return path.exists() and path.suffix != ".py"
+
+
+def _replace_directory(database: Any, file: Path) -> None:
+    """Put real folders in place of a Bob database's ``[PLACEHOLDER]`` folder."""
+    directory = getattr(database, "original_directory", None)
+    if not isinstance(directory, str) or not file.is_file():
+        return
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        key, separator, value = line.partition("=")
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if not separator:
+            raise ConfigurationError(
+                f"{file}, line {number}: {line!r}, expected `[PLACEHOLDER] = directory`"
+            )
+        directory = directory.replace(key.strip(), value.strip())
+    database.original_directory = directory
+
+
+def describe(experiment: Experiment, *, command: Sequence[str]) -> str:
+    """The text of Experiment.info: command line, host, components."""
+    parts = (
+        ("Command line", shlex.join(command)),
+        ("Host", platform.node()),
+        ("Configuration", f"groups: {', '.join(experiment.groups)}"),
+        ("Database", _name_of(experiment.database)),
+        ("Preprocessor", experiment.preprocessing.component),
+        ("Extractor", experiment.extraction.component),
+        ("Algorithm", experiment.algorithm),
+    )
+    return "".join(f"{title}:\n{text}\n\n" for title, text in parts)
+
+
+def _name_of(database: Any) -> str:
+    return f"{database.name}, protocol {database.protocol}"
+
+
+def write_description(
+    experiment: Experiment, name: str, *, command: Sequence[str]
+) -> None:
+    """Write the description beside the results, before anything runs."""
+    write_text(experiment.layout.results / name, describe(experiment, command=command))

@@ -1,0 +1,162 @@
+"""Preprocessors and extractors of any age behind one small interface."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from bob.learn.pytorch.extraction import arrays
+from bob.learn.pytorch.verification import stored
+from bob.learn.pytorch.verification.configuration import ConfigurationError
+from bob.learn.pytorch.verification.fingerprint import of_component, of_file
+from bob.learn.pytorch.verification.legacy import AudioFile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from bob.learn.pytorch.verification.database import Database, Recording
+
+
+class Preprocessing:
+    """A preprocessor: legacy Bob's (callable) or today's (a transformer).
+
+    Parameters
+    ----------
+    component
+        With ``__call__(data, annotations[, metadata])``, or with
+        ``transform(list)``; optionally ``read_original_data``, ``write_data``,
+        ``read_data``, ``writes_data`` and ``fingerprint``.
+    database
+        Says where the recordings lie and how they are annotated.
+    """
+
+    def __init__(self, component: Any, database: Database) -> None:
+        _require_step(component, "preprocessor")
+        self.component = component
+        self.database = database
+        self.writes_data = bool(getattr(component, "writes_data", True))
+        self._fingerprint: Any = None
+
+    def prepare(self) -> None:
+        """Load what the component needs, so that it fails once and not a file each."""
+        prepare = getattr(self.component, "prepare", None)
+        if callable(prepare):
+            prepare()
+
+    def fingerprint(self, recording: Recording) -> dict[str, Any]:
+        """What determines the result for one recording."""
+        if self._fingerprint is None:
+            self._fingerprint = of_component(self.component)
+        annotations = self.database.annotations(recording)
+        return {
+            "recording": _recording_state(recording),
+            "preprocessor": self._fingerprint,
+            "annotations": None if annotations is None else repr(annotations),
+        }
+
+    def __call__(self, recording: Recording) -> Any:
+        """Read and preprocess one recording."""
+        if not callable(self.component):
+            return self.component.transform([_samples(recording)])[0]
+        data = self._read(recording)
+        extra = _metadata(self.component, recording)
+        return self.component(data, self.database.annotations(recording), **extra)
+
+    def _read(self, recording: Recording) -> Any:
+        file = _legacy_file(recording)
+        if file is None:
+            source: Any = recording.source
+            rate = getattr(source, "rate", None)
+            return source.data if rate is None else (rate, source.data)
+        directory = self.database.original_directory
+        extension = self.database.original_extension
+        read = getattr(self.component, "read_original_data", None)
+        if read is not None:
+            return read(file, directory, extension)
+        return file.load(directory, extension)
+
+    def write(self, data: Any, path: Path, fingerprint: str) -> None:
+        """Store preprocessed data."""
+        write = getattr(self.component, "write_data", arrays.write)
+        stored.write(path, fingerprint, lambda place: write(data, place))
+
+    def read(self, path: Path) -> Any:
+        """Read stored preprocessed data."""
+        return getattr(self.component, "read_data", arrays.read)(str(path))
+
+
+class Extraction:
+    """An extractor: legacy Bob's (callable) or today's (a transformer)."""
+
+    def __init__(self, component: Any) -> None:
+        _require_step(component, "extractor")
+        if getattr(component, "requires_training", False):
+            raise ConfigurationError(
+                f"the extractor {type(component).__name__} requires training, which "
+                "verify.py does not offer; train it beforehand and configure the "
+                "trained one"
+            )
+        self.component = component
+        self._fingerprint: Any = None
+
+    def fingerprint(self) -> Any:
+        """What determines the result beside the preprocessed data."""
+        if self._fingerprint is None:
+            self._fingerprint = of_component(self.component)
+        return self._fingerprint
+
+    def __call__(self, data: Any, recording: Recording) -> Any:
+        """Extract the feature of one recording's preprocessed data."""
+        if not callable(self.component):
+            return self.component.transform([data])[0]
+        return self.component(data, **_metadata(self.component, recording))
+
+    def write(self, feature: Any, path: Path, fingerprint: str) -> None:
+        """Store a feature."""
+        write = getattr(self.component, "write_feature", arrays.write)
+        stored.write(path, fingerprint, lambda place: write(feature, place))
+
+    def read(self, path: Path) -> Any:
+        """Read a stored feature."""
+        return getattr(self.component, "read_feature", arrays.read)(str(path))
+
+
+def _recording_state(recording: Recording) -> Any:
+    """What says whether a recording has changed: its file, or else its samples."""
+    if recording.path is not None:
+        return of_file(recording.path)
+    return of_component(getattr(recording.source, "data", recording.key))
+
+
+def _require_step(component: Any, kind: str) -> None:
+    if not callable(component) and not hasattr(component, "transform"):
+        raise ConfigurationError(
+            f"the {kind} is {component!r} ({type(component).__name__}), expected an "
+            "object that can be called with the data or has transform(list)"
+        )
+
+
+def _metadata(component: Any, recording: Recording) -> Mapping[str, Any]:
+    """``metadata=`` for components that ask for it, as in legacy Bob."""
+    try:
+        names = inspect.signature(component).parameters
+    except (TypeError, ValueError):
+        return {}
+    return {"metadata": recording.source} if "metadata" in names else {}
+
+
+def _legacy_file(recording: Recording) -> Any:
+    """Something with ``load`` and ``make_path``; None for a sample in memory."""
+    source = recording.source
+    if recording.own_loader or recording.path is None:
+        return source if hasattr(source, "make_path") else None
+    return AudioFile(recording.key, recording.subject, recording.path)
+
+
+def _samples(recording: Recording) -> Any:
+    """What a transformer takes: a sample's own data, or the decoded samples."""
+    if recording.source is not None and hasattr(recording.source, "data"):
+        return recording.source.data
+    file = _legacy_file(recording)
+    return file.load()[1] if isinstance(file, AudioFile) else file

@@ -1,0 +1,396 @@
+"""Protocols in CSV: Bob's folder of files, or one file that says it all.
+
+The folder, as ``CSVDatabase`` of bob.bio.base 8 reads it::
+
+    <root>/<protocol>/dev/for_enrolling.csv    path,key,subject_id,template_id
+                          for_probing.csv      path,key,subject_id,template_id
+                          for_matching.csv     enroll_template_id,probe_template_id
+                      eval/…
+                      train/for_background_model.csv   path,key,subject_id
+
+``for_matching.csv`` is optional: without it, all probes meet all references. ``key``
+is optional as well and defaults to the path. Other columns become metadata. Rows of
+one ``template_id`` belong together.
+
+The one file has a row for each recording and the columns ``path``, ``subject_id``,
+``purpose`` (``enrol``, ``probe`` or ``train``) and, if wanted, ``group`` (default
+``dev``), ``template_id`` (default: the subject enrols as one, each recording probes
+alone) and ``key``. Paths are seen from the folder of the file.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from bob.learn.pytorch.verification.database import (
+    ENROLLING_FILE,
+    DatabaseError,
+    Probe,
+    Recording,
+    Reference,
+    Trials,
+    WithoutExtras,
+)
+from bob.learn.pytorch.verification.names import safe_name
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+PROBING_FILE = "for_probing.csv"
+MATCHING_FILE = "for_matching.csv"
+TRAINING_FILE = "train/for_background_model.csv"
+
+#: Beside the protocols: where the recordings are and how the protocol came about.
+PROVENANCE_FILE = "protocol.json"
+
+_PURPOSES = {"enrol": "enrol", "enroll": "enrol", "probe": "probe", "train": "train"}
+_FIELDS = frozenset({"path", "key", "subject_id", "template_id", "purpose", "group"})
+
+
+class Row(NamedTuple):
+    """A line of a CSV file: its fields by column, and where it stands."""
+
+    fields: dict[str, str]
+    path: Path
+    line: int
+
+    @property
+    def where(self) -> str:
+        """``file:line``."""
+        return f"{self.path}:{self.line}"
+
+    def get(self, column: str) -> str:
+        """The field, which must not be empty."""
+        found = self.fields.get(column, "")
+        if not found:
+            raise DatabaseError(f"{self.where}: column {column!r} is empty")
+        return found
+
+
+def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+    """The rows of a CSV file, which must have these columns.
+
+    Raises
+    ------
+    DatabaseError
+        For a missing column, and a row with more or fewer fields than the header.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            header = next(reader, [])
+            missing = [name for name in columns if name not in header]
+            if missing:
+                raise DatabaseError(
+                    f"{path}:1: no column {', '.join(missing)}; it has "
+                    f"{', '.join(header) or 'none'}, expected {', '.join(columns)}"
+                )
+            for values in reader:
+                if len(values) == len(header):
+                    fields = dict(zip(header, values, strict=True))
+                    yield Row(fields, path, reader.line_num)
+                elif values:
+                    raise DatabaseError(
+                        f"{path}:{reader.line_num}: {len(values)} fields, expected "
+                        f"{len(header)}: {', '.join(header)}"
+                    )
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DatabaseError(f"{path} is not a CSV file in UTF-8: {error}") from error
+
+
+@dataclass(frozen=True)
+class _Templates:
+    """Rows that belong together, by template."""
+
+    subjects: Mapping[str, str]
+    recordings: Mapping[str, tuple[Recording, ...]]
+
+
+class _CsvDatabase(WithoutExtras):
+    """What both kinds of CSV protocol share."""
+
+    name: str
+    protocol: str | None
+    original_directory: str | None
+
+    def _recording(self, row: Row) -> Recording:
+        path = row.fields.get("path") or row.get("key")
+        return Recording(
+            key=safe_name(row.fields.get("key") or path),
+            path=Path(self.original_directory or "", path),
+            subject=safe_name(row.get("subject_id")),
+            metadata={
+                name: value
+                for name, value in row.fields.items()
+                if name not in _FIELDS and value
+            },
+        )
+
+    def _templates(self, rows: Iterable[tuple[str, Row]]) -> _Templates:
+        """(template id, row) pairs -> templates, in the order they come up."""
+        subjects: dict[str, str] = {}
+        recordings: dict[str, list[Recording]] = {}
+        for template, row in rows:
+            recording = self._recording(row)
+            if subjects.setdefault(template, recording.subject) != recording.subject:
+                raise DatabaseError(
+                    f"{row.where}: template {template!r} is of subject "
+                    f"{recording.subject!r} here and of {subjects[template]!r} further "
+                    "up; a template is of one subject"
+                )
+            recordings.setdefault(template, []).append(recording)
+        return _Templates(
+            subjects, {name: tuple(items) for name, items in recordings.items()}
+        )
+
+
+def _references(templates: _Templates) -> tuple[Reference, ...]:
+    return tuple(
+        Reference(safe_name(name), templates.subjects[name], recordings)
+        for name, recordings in templates.recordings.items()
+    )
+
+
+def _probes(templates: _Templates) -> tuple[Probe, ...]:
+    return tuple(
+        Probe(
+            recordings[0].key if len(recordings) == 1 else safe_name(name),
+            templates.subjects[name],
+            recordings,
+        )
+        for name, recordings in templates.recordings.items()
+    )
+
+
+class CsvProtocolDatabase(_CsvDatabase):
+    """A Bob CSV protocol, read without Bob; see the top of this module.
+
+    Parameters
+    ----------
+    root : path
+        Folder of protocols, or that of one protocol.
+    protocol : str, optional
+        Which one; needed if there are several.
+    original_directory : path, optional
+        What paths are seen from. Default: what ``protocol.json`` beside the
+        protocols says, or else the root.
+
+    Raises
+    ------
+    DatabaseError
+        If there is no such protocol; when used, with file and line for what is wrong.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        *,
+        protocol: str | None = None,
+        original_directory: str | os.PathLike[str] | None = None,
+    ) -> None:
+        folder = Path(root).resolve()
+        if any(folder.glob(f"*/{ENROLLING_FILE}")):
+            folder, protocol = folder.parent, protocol or folder.name
+        self._root = folder
+        self.name = folder.name
+        self.protocol: str | None = self._chosen(protocol)
+        self.original_directory: str | None = str(
+            original_directory or _stated_directory(folder) or folder
+        )
+
+    def _chosen(self, protocol: str | None) -> str:
+        found = sorted(
+            {path.parents[1].name for path in self._root.glob(f"*/*/{ENROLLING_FILE}")}
+        )
+        if protocol in found:
+            return protocol
+        if protocol is None and len(found) == 1:
+            return found[0]
+        asked = "no protocol was named" if protocol is None else f"no {protocol!r}"
+        raise DatabaseError(
+            f"{self._root}: {asked}; it has the protocols {', '.join(found) or 'none'}"
+        )
+
+    @property
+    def _folder(self) -> Path:
+        return self._root / str(self.protocol)
+
+    def groups(self) -> tuple[str, ...]:
+        """``dev``, and whatever else the protocol has."""
+        return tuple(
+            sorted(
+                path.parent.name for path in self._folder.glob(f"*/{ENROLLING_FILE}")
+            )
+        )
+
+    def trials(self, group: str) -> Trials:
+        """References, probes and who is compared with whom in a group."""
+        if group not in self.groups():
+            raise DatabaseError(
+                f"{self._folder} has no group {group!r}; it has "
+                f"{', '.join(self.groups())}"
+            )
+        enrolling = self._read(group, ENROLLING_FILE)
+        probing = self._read(group, PROBING_FILE)
+        matching = self._folder / group / MATCHING_FILE
+        pairs = None
+        if matching.is_file():
+            self._warn_if_bob_ignores(group)
+            pairs = _pairs(matching, enrolling, probing)
+        return Trials(_references(enrolling), _probes(probing), pairs)
+
+    def training(self) -> tuple[Recording, ...]:
+        """Recordings to train on, if the protocol has some."""
+        path = self._folder / TRAINING_FILE
+        if not path.is_file():
+            return ()
+        return tuple(self._recording(row) for row in read_rows(path, ["subject_id"]))
+
+    def _read(self, group: str, name: str) -> _Templates:
+        path = self._folder / group / name
+        if not path.is_file():
+            raise DatabaseError(f"{path} does not exist; a group needs it")
+        rows = read_rows(path, ["subject_id", "template_id"])
+        return self._templates((row.get("template_id"), row) for row in rows)
+
+    def _warn_if_bob_ignores(self, group: str) -> None:
+        if (
+            "dev" in self.groups()
+            and not (self._folder / "dev" / MATCHING_FILE).exists()
+        ):
+            logger.warning(
+                "%s is followed here; bob bio pipeline would ignore it and compare all "
+                "with all, since there is none in dev",
+                self._folder / group / MATCHING_FILE,
+            )
+
+
+def _stated_directory(root: Path) -> str | None:
+    path = root / PROVENANCE_FILE
+    if not path.is_file():
+        return None
+    try:
+        stated = json.loads(path.read_text(encoding="utf-8"))
+        return str(root / stated["original_directory"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatabaseError(
+            f"{path}: expected a JSON object with 'original_directory' ({error}); "
+            "write the protocol again, or remove the file"
+        ) from error
+
+
+def _pairs(
+    path: Path, enrolling: _Templates, probing: _Templates
+) -> tuple[NDArray[np.int64], ...]:
+    """For each reference its probes in the order of the file, each once as in Bob."""
+    references = {name: index for index, name in enumerate(enrolling.recordings)}
+    probes = {name: index for index, name in enumerate(probing.recordings)}
+    columns = ("enroll_template_id", "probe_template_id")
+    found: list[dict[int, None]] = [{} for _ in references]
+    for row in read_rows(path, columns):
+        reference, probe = (row.fields[name] for name in columns)
+        if reference not in references:
+            raise DatabaseError(
+                f"{row.where}: reference {reference!r} is not in {ENROLLING_FILE}"
+            )
+        if probe not in probes:
+            raise DatabaseError(
+                f"{row.where}: probe {probe!r} is not in {PROBING_FILE}"
+            )
+        found[references[reference]][probes[probe]] = None
+    return tuple(np.array(list(of_one), dtype=np.int64) for of_one in found)
+
+
+class CsvFileDatabase(_CsvDatabase):
+    """A protocol in one CSV file; see the top of this module.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    protocol : str, optional
+        Names the results; default: the name of the file.
+    original_directory : path, optional
+        What paths are seen from; default: the folder of the file.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        protocol: str | None = None,
+        original_directory: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self._path = Path(path).absolute()
+        self.name = self._path.stem
+        self.protocol: str | None = protocol or self._path.stem
+        self.original_directory: str | None = str(
+            original_directory or self._path.parent
+        )
+        self._rows = list(read_rows(self._path, ["path", "subject_id", "purpose"]))
+        for row in self._rows:
+            if row.fields["purpose"] not in _PURPOSES:
+                raise DatabaseError(
+                    f"{row.where}: purpose {row.fields['purpose']!r}; expected enrol, "
+                    "probe or train"
+                )
+
+    def groups(self) -> tuple[str, ...]:
+        """``dev``, and whatever else the protocol has."""
+        groups = {_group(row) for row in self._rows if _purpose(row) != "train"}
+        return tuple(sorted(groups))
+
+    def trials(self, group: str) -> Trials:
+        """References, probes and who is compared with whom in a group."""
+        enrolling = [row for row in self._rows if _is_for(row, group, "enrol")]
+        probing = [row for row in self._rows if _is_for(row, group, "probe")]
+        if not enrolling or not probing:
+            raise DatabaseError(
+                f"{self._path}: group {group!r} has {len(enrolling)} rows that enrol "
+                f"and {len(probing)} that probe; expected some of each "
+                f"(groups: {', '.join(self.groups())})"
+            )
+        return Trials(
+            _references(
+                self._templates(
+                    (row.fields.get("template_id") or row.get("subject_id"), row)
+                    for row in enrolling
+                )
+            ),
+            _probes(
+                self._templates(
+                    (row.fields.get("template_id") or self._recording(row).key, row)
+                    for row in probing
+                )
+            ),
+        )
+
+    def training(self) -> tuple[Recording, ...]:
+        """Recordings to train on, if the protocol has some."""
+        return tuple(
+            self._recording(row) for row in self._rows if _purpose(row) == "train"
+        )
+
+
+def _purpose(row: Row) -> str:
+    return _PURPOSES[row.fields["purpose"]]
+
+
+def _group(row: Row) -> str:
+    return row.fields.get("group") or "dev"
+
+
+def _is_for(row: Row, group: str, purpose: str) -> bool:
+    return _group(row) == group and _purpose(row) == purpose

@@ -1,0 +1,89 @@
+"""The stage that makes a reference of each speaker's recordings."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from bob.learn.pytorch.verification import stored
+from bob.learn.pytorch.verification.fingerprint import digest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bob.learn.pytorch.verification.database import Reference, Trials
+    from bob.learn.pytorch.verification.experiment import Experiment
+    from bob.learn.pytorch.verification.features import Vectors
+    from bob.learn.pytorch.verification.outcome import Outcome
+
+logger = logging.getLogger(__name__)
+
+
+def enrol(
+    experiment: Experiment,
+    group: str,
+    trials: Trials,
+    vectors: Vectors,
+    outcome: Outcome,
+) -> dict[str, Any]:
+    """Enrol every reference of a group from its usable recordings.
+
+    Returns
+    -------
+    dict
+        Id of the reference -> what the algorithm made of it; references
+        without any usable recording are absent, and so are their files.
+    """
+    models: dict[str, Any] = {}
+    for reference in trials.references:
+        path = experiment.layout.model(group, reference.id)
+        keys = [item.key for item in reference.recordings if item.key in vectors]
+        _tell_of_missing(group, reference, len(keys), outcome)
+        if not keys:
+            path.unlink(missing_ok=True)
+        elif "enrollment" in experiment.skip:
+            if path.exists():
+                models[reference.id] = experiment.algorithm.read_model(path)
+        else:
+            models[reference.id] = _enrolled(experiment, path, keys, vectors)
+    return models
+
+
+def _enrolled(
+    experiment: Experiment, path: Path, keys: list[str], vectors: Vectors
+) -> Any:
+    algorithm, layout = experiment.algorithm, experiment.layout
+    # The vectors are read from these files, so their fingerprints say it all.
+    made_from = [
+        stored.fingerprint(layout.stored(layout.extracted, key)) for key in keys
+    ]
+    fingerprint = digest({"from": made_from, "algorithm": algorithm.fingerprint()})
+    if not experiment.force and stored.fingerprint(path) == fingerprint:
+        return algorithm.read_model(path)
+    model = algorithm.enrol([vectors[key] for key in keys])
+    stored.write(path, fingerprint, lambda place: algorithm.write_model(model, place))
+    return model
+
+
+def _tell_of_missing(
+    group: str, reference: Reference, used: int, outcome: Outcome
+) -> None:
+    named = len(reference.recordings)
+    if used == named:
+        return
+    outcome.weakened[f"{group}/{reference.id}"] = (used, named)
+    if used:
+        logger.warning(
+            "reference %s of group %s is enrolled from %d of its %d recordings, since "
+            "the others cannot be used",
+            reference.id,
+            group,
+            used,
+            named,
+        )
+    else:
+        logger.warning(
+            "reference %s of group %s has no usable recording: its scores are nan",
+            reference.id,
+            group,
+        )

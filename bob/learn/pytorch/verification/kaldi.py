@@ -1,0 +1,189 @@
+"""Kaldi data folders: ``wav.scp``, ``utt2spk``, ``spk2utt``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bob.learn.pytorch.verification.database import DatabaseError, Recording
+from bob.learn.pytorch.verification.folder import SpeakerDatabase
+from bob.learn.pytorch.verification.names import safe_name, without_audio_suffix
+from bob.learn.pytorch.verification.speaker_protocol import (
+    SpeakerRule,
+    SpokenIn,
+    session_in_name,
+)
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator, Mapping
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """What the files of a Kaldi data folder say.
+
+    Attributes
+    ----------
+    folder : Path
+        The folder.
+    files : mapping of str to str
+        Utterance id -> path of its recording.
+    speakers : mapping of str to str
+        Utterance id -> speaker, as far as known.
+    """
+
+    folder: Path
+    files: Mapping[str, str]
+    speakers: Mapping[str, str]
+
+    @cached_property
+    def utterances(self) -> dict[str, list[str]]:
+        """Speaker -> utterances, in the order of wav.scp."""
+        found: dict[str, list[str]] = {}
+        for utterance in self.files:
+            if utterance in self.speakers:
+                found.setdefault(self.speakers[utterance], []).append(utterance)
+        return found
+
+    def recordings(
+        self, original_directory: str | os.PathLike[str] | None = None
+    ) -> dict[str, Recording]:
+        """Utterance id -> recording; its subject is the id where no speaker is known.
+
+        Relative paths are seen from the given folder; without one from the data
+        folder, or from the working directory if the first recording is only there.
+        """
+        start = Path(original_directory or self.folder)
+        if original_directory is None and self.files:
+            first = next(iter(self.files.values()))
+            if not (start / first).exists() and Path(first).exists():
+                start = Path.cwd()
+        return {
+            utterance: Recording(
+                safe_name(without_audio_suffix(utterance)),
+                start / path,
+                safe_name(self.speakers.get(utterance, utterance)),
+            )
+            for utterance, path in self.files.items()
+        }
+
+
+def read_data_folder(folder: str | os.PathLike[str]) -> DataFolder:
+    """Read ``wav.scp`` and, where they are, ``utt2spk`` or ``spk2utt``.
+
+    Raises
+    ------
+    DatabaseError
+        With file and line, for entries that are commands or parts of archives, ids
+        that come twice or are unknown, and folders with ``segments``.
+    """
+    folder = Path(folder).resolve()
+    if (folder / "segments").exists():
+        raise DatabaseError(
+            f"{folder / 'segments'}: utterances that are parts of recordings are not "
+            "supported; cut them into files of their own and list these in wav.scp"
+        )
+    files: dict[str, str] = {}
+    for utterance, path, where in _entries(folder / "wav.scp"):
+        _check_path(path, where)
+        if utterance in files:
+            raise DatabaseError(f"{where}: utterance {utterance!r} is listed twice")
+        files[utterance] = path
+    if not files:
+        raise DatabaseError(f"{folder / 'wav.scp'} is empty; expected lines 'id path'")
+    return DataFolder(folder, files, _speakers(folder, files))
+
+
+def _entries(path: Path) -> Iterator[tuple[str, str, str]]:
+    """(first field, the rest, file:line) of each line that is not empty."""
+    if not path.is_file():
+        raise DatabaseError(f"{path} does not exist; expected a Kaldi data folder")
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            fields = line.split(maxsplit=1)
+            if len(fields) == 2:
+                yield fields[0], fields[1].rstrip(), f"{path}:{number}"
+            elif fields:
+                raise DatabaseError(
+                    f"{path}:{number}: {line.strip()!r} has one field; expected two"
+                )
+
+
+def _check_path(path: str, where: str) -> None:
+    if path.endswith("|") or path.startswith("|"):
+        raise DatabaseError(
+            f"{where}: {path!r} is a command, and commands are not run; write its "
+            "output to a file and put the path of that file here"
+        )
+    archive, colon, offset = path.rpartition(":")
+    if colon and archive and offset.isdigit():
+        raise DatabaseError(
+            f"{where}: {path!r} is a part of an archive; expected the path of a "
+            "recording (`wav-copy scp:wav.scp` to files, or lhotse, can unpack it)"
+        )
+
+
+def _speakers(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
+    speakers: dict[str, str] = {}
+    if (folder / "utt2spk").is_file():
+        entries = _entries(folder / "utt2spk")
+    else:
+        entries = _turned_round(folder / "spk2utt")
+    for utterance, speaker, where in entries:
+        if utterance not in files:
+            raise DatabaseError(f"{where}: utterance {utterance!r} is not in wav.scp")
+        if speakers.setdefault(utterance, speaker) != speaker:
+            raise DatabaseError(
+                f"{where}: {utterance!r} is of speaker {speaker!r} here and of "
+                f"{speakers[utterance]!r} further up"
+            )
+    return speakers
+
+
+def _turned_round(spk2utt: Path) -> Iterator[tuple[str, str, str]]:
+    if spk2utt.is_file():
+        for speaker, utterances, where in _entries(spk2utt):
+            for utterance in utterances.split():
+                yield utterance, speaker, where
+
+
+class KaldiFolderDatabase(SpeakerDatabase):
+    """The recordings of a Kaldi data folder by speaker, with the default protocol.
+
+    The session is the first part of the utterance id (`session_in_name`).
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        protocol: str | None = None,
+        original_directory: str | os.PathLike[str] | None = None,
+        rule: SpeakerRule | None = None,
+    ) -> None:
+        name = Path(folder).resolve().name
+        super().__init__(name, folder, protocol=protocol, rule=rule)
+        if self.rule.layout is not None:
+            raise DatabaseError(
+                f"layout {self.rule.layout!r} was given, but the speakers of the Kaldi "
+                f"data folder {folder} stand in its utt2spk: leave the layout out"
+            )
+        self._folder = folder
+        self._given_directory = original_directory
+
+    def spoken(self) -> list[SpokenIn]:
+        """Every recording with its speaker and session, in the order of wav.scp."""
+        data = read_data_folder(self._folder)
+        missing = sorted(set(data.files) - set(data.speakers))
+        if missing:
+            raise DatabaseError(
+                f"{data.folder}: the speaker of {len(missing)} utterance(s) is not "
+                f"known, {', '.join(missing[:3])} among them; add them to utt2spk"
+            )
+        return [
+            SpokenIn(item, session_in_name(utterance, speaker=data.speakers[utterance]))
+            for utterance, item in data.recordings(self._given_directory).items()
+        ]

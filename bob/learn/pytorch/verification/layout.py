@@ -1,0 +1,80 @@
+"""Where an experiment's files lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from bob.learn.pytorch.verification.configuration import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The folders of one experiment, as verify.py has always laid them out.
+
+    ``<temp>/<sub>/preprocessed``, ``<temp>/<sub>/extracted``,
+    ``<temp>/<sub>/<protocol>/models/<group>`` and
+    ``<result>/<sub>/<protocol>/nonorm/{scores-<group>, <group>/<model>.txt}``.
+    """
+
+    temporary: Path
+    results: Path
+    preprocessed: Path
+    extracted: Path
+    models: Path
+    scores: Path
+
+    def model(self, group: str, identifier: str) -> Path:
+        """File of an enrolled reference."""
+        return self.models / group / _relative(identifier, ".hdf5")
+
+    def model_scores(self, group: str, identifier: str) -> Path:
+        """Scores of one reference against its probes."""
+        return self.scores / group / _relative(identifier, ".txt")
+
+    def group_scores(self, group: str) -> Path:
+        """All scores of a group, reference by reference."""
+        return self.scores / f"scores-{group}"
+
+    def stored(self, folder: Path, key: str) -> Path:
+        """File of a recording in ``preprocessed`` or ``extracted``."""
+        return folder / _relative(key, ".hdf5")
+
+
+def lay_out(
+    temporary: Path | str,
+    results: Path | str,
+    *,
+    sub_directory: str,
+    protocol: str | None,
+    preprocessed: str = "preprocessed",
+    extracted: str = "extracted",
+    models: str = "models",
+    scores: str = "nonorm",
+) -> Layout:
+    """Compose the folders of an experiment; nothing is created.
+
+    A protocol of None gives a result folder of the name ``None``, as ever.
+    """
+    temporary = Path(temporary).expanduser() / sub_directory
+    results = Path(results).expanduser() / sub_directory / str(protocol)
+    protocol_folder = temporary / protocol if protocol else temporary
+    return Layout(
+        temporary=temporary,
+        results=results,
+        # An absolute second part stands for itself.
+        preprocessed=temporary / preprocessed,
+        extracted=temporary / extracted,
+        models=protocol_folder / models,
+        scores=results / scores,
+    )
+
+
+def _relative(key: str, suffix: str) -> Path:
+    parts = PurePosixPath(key)
+    if not key or parts.is_absolute() or ".." in parts.parts:
+        raise ConfigurationError(
+            f"{key!r} would be written outside of the experiment's folders; the "
+            "database must name recordings and models by relative paths without '..'"
+        )
+    return Path(f"{parts}{suffix}")

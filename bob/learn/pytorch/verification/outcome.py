@@ -1,0 +1,65 @@
+"""What an experiment leaves behind, the recordings that failed included."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A recording that did not become a feature."""
+
+    key: str
+    path: Path | None
+    stage: str
+    reason: str
+
+    def __str__(self) -> str:
+        # Readers' messages often name the file themselves.
+        name = str(self.path or self.key)
+        return self.reason if name in self.reason else f"{name}: {self.reason}"
+
+
+@dataclass
+class Outcome:
+    """The result of a run.
+
+    Attributes
+    ----------
+    failures
+        By the key of the recording.
+    score_files
+        Group -> concatenated score file.
+    weakened
+        References enrolled from fewer recordings than their protocol names:
+        ``group/id`` -> (used, named).
+    computed, reused, outdated
+        Number of files by stage; an outdated file was made by another model,
+        recording or setting, and is computed anew.
+    """
+
+    failures: dict[str, Failure] = field(default_factory=dict)
+    score_files: dict[str, Path] = field(default_factory=dict)
+    weakened: dict[str, tuple[int, int]] = field(default_factory=dict)
+    computed: dict[str, int] = field(default_factory=dict)
+    reused: dict[str, int] = field(default_factory=dict)
+    outdated: dict[str, int] = field(default_factory=dict)
+
+
+class BadRecordingsError(RuntimeError):
+    """Recordings that cannot be used stop a run that does not allow them."""
+
+    def __init__(self, failures: Sequence[Failure], listed_in: Path) -> None:
+        self.failures = tuple(failures)
+        super().__init__(
+            f"{len(failures)} recordings cannot be used, so nothing was scored:\n"
+            + "\n".join(f"  {failure}" for failure in failures)
+            + f"\n(the list is also in {listed_in}; repair or remove them and start "
+            "again: finished work is kept; or go on without them: "
+            "--allow-missing-files gives their trials the score nan)"
+        )

@@ -1,0 +1,41 @@
+"""How far a long loop is: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+logger = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+
+#: Seconds between two plain lines.
+_QUIET_SECONDS = 15.0
+
+
+def track(items: Sequence[Item], title: str) -> Iterator[Item]:
+    """Yield the items, showing how many are done and how long the rest takes.
+
+    On a terminal a bar, otherwise a log line every 15 seconds and one at the
+    end of a loop that took that long.
+    """
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        yield from tqdm(items, desc=title, unit="", dynamic_ncols=True)
+        return
+    started = told = time.monotonic()
+    for done, item in enumerate(items, start=1):
+        yield item
+        now = time.monotonic()
+        if now - told >= _QUIET_SECONDS or (done == len(items) and told > started):
+            told = now
+            remaining = (now - started) / done * (len(items) - done)
+            logger.info(
+                "%s: %d of %d, %.0f s remaining", title, done, len(items), remaining
+            )

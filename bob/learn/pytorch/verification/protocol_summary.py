@@ -1,0 +1,81 @@
+"""What a protocol holds, in numbers, before anything is run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from bob.learn.pytorch.verification.database import (
+        Database,
+        Probe,
+        Reference,
+        Trials,
+    )
+
+
+@dataclass(frozen=True)
+class GroupSummary:
+    """Counts of one group.
+
+    Attributes
+    ----------
+    speakers, references, probes, recordings : int
+        How many different ones there are.
+    target_trials, non_target_trials : int
+        Comparisons of one speaker, and of two.
+    missing : tuple of str
+        Recordings whose file is not there, by path.
+    """
+
+    speakers: int
+    references: int
+    probes: int
+    recordings: int
+    target_trials: int
+    non_target_trials: int
+    missing: tuple[str, ...]
+
+
+def summarise(database: Database) -> dict[str, GroupSummary]:
+    """Counts of each group of a database; looks whether files exist, opens none."""
+    return {group: _summary(database.trials(group)) for group in database.groups()}
+
+
+def _summary(trials: Trials) -> GroupSummary:
+    recordings = trials.recordings()
+    targets = count_targets(trials)
+    items: tuple[Reference | Probe, ...] = (*trials.references, *trials.probes)
+    return GroupSummary(
+        speakers=len({item.subject for item in items}),
+        references=len(trials.references),
+        probes=len(trials.probes),
+        recordings=len(recordings),
+        target_trials=targets,
+        non_target_trials=trials.count() - targets,
+        missing=tuple(
+            str(item.path)
+            for item in recordings
+            if item.path is not None and not item.path.is_file()
+        ),
+    )
+
+
+def count_targets(trials: Trials) -> int:
+    """How many trials compare a speaker with the same speaker."""
+    position: dict[str, int] = {}
+    probes = np.array(
+        [position.setdefault(item.subject, len(position)) for item in trials.probes],
+        dtype=np.int64,
+    )
+    everything = np.arange(len(probes))
+    return sum(
+        int((probes[listed] == position.get(reference.subject, -1)).sum())
+        for reference, listed in zip(
+            trials.references,
+            trials.pairs or [everything] * len(trials.references),
+            strict=True,
+        )
+    )

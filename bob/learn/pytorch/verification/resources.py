@@ -1,0 +1,99 @@
+"""A component given by name becomes an object."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bob.learn.pytorch.verification.configuration import ConfigurationError, run_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def resolve(
+    kind: str,
+    given: object,
+    *,
+    imports: Iterable[str] = ("bob.bio.base",),
+    preferred_package: str | None = None,
+) -> Any:
+    """Turn what was given for a component into the component.
+
+    Parameters
+    ----------
+    kind : str
+        ``preprocessor``, ``extractor`` or ``algorithm`` (or ``database``).
+    given : object
+        An object, which comes back as it is, or a text: the path of a Python
+        file that defines a variable of this kind, the name of an entry point of
+        the group ``bob.bio.<kind>``, or a Python expression.
+    imports : iterable of str
+        Modules whose names the expression may use.
+    preferred_package : str, optional
+        Distribution that wins among entry points of one name; otherwise the
+        first from outside ``bob.bio``.
+
+    Raises
+    ------
+    ConfigurationError
+        If the text is none of the three, saying what became of each.
+    """
+    while isinstance(given, str):
+        given = _resolve_text(kind, given, tuple(imports), preferred_package)
+    return given
+
+
+def _resolve_text(
+    kind: str, text: str, imports: tuple[str, ...], preferred_package: str | None
+) -> object:
+    if Path(text).is_file():
+        variables = run_files([text])
+        if kind not in variables:
+            raise ConfigurationError(f"{text} defines no variable {kind!r}")
+        return variables[kind]
+    entry = _registered(kind, text, preferred_package)
+    if entry is not None:
+        return entry.load()
+    return _evaluated(kind, text, imports)
+
+
+def _registered(
+    kind: str, name: str, preferred_package: str | None
+) -> EntryPoint | None:
+    matching = [
+        entry for entry in entry_points(group=f"bob.bio.{kind}") if entry.name == name
+    ]
+
+    def rank(entry: EntryPoint) -> tuple[bool, bool]:
+        distribution = entry.dist.name if entry.dist else ""
+        return distribution != preferred_package, distribution.startswith("bob.bio")
+
+    return min(matching, key=rank, default=None)
+
+
+def _evaluated(kind: str, text: str, imports: tuple[str, ...]) -> object:
+    names: dict[str, Any] = {}
+    try:
+        expression = compile(text, f"<{kind}>", "eval")
+        for module in imports:
+            importlib.import_module(module)
+            top = module.split(".")[0]
+            names[top] = importlib.import_module(top)
+        value: object = eval(expression, names)  # noqa: S307 - the user's own expression
+    except Exception as error:
+        raise ConfigurationError(
+            f"--{kind} {text!r} is neither a Python file, nor an entry point of group "
+            f"bob.bio.{kind} (those installed: {_names_of(kind)}), nor an expression "
+            f"({type(error).__name__}: {error})"
+        ) from error
+    if value is None:
+        raise ConfigurationError(f"--{kind} {text!r} gives None, expected a component")
+    return value
+
+
+def _names_of(kind: str) -> str:
+    names = sorted({entry.name for entry in entry_points(group=f"bob.bio.{kind}")})
+    return ", ".join(names) or "none"

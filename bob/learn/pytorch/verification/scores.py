@@ -1,0 +1,120 @@
+"""The stages that compare references with probes and write score files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bob.learn.pytorch.atomic import beside, write_text
+from bob.learn.pytorch.verification.configuration import ConfigurationError
+from bob.learn.pytorch.verification.database import Probe, Reference, Trials
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bob.learn.pytorch.verification.algorithms import Scorer
+    from bob.learn.pytorch.verification.experiment import Experiment
+    from bob.learn.pytorch.verification.features import Vectors
+
+#: Scores held in memory at once when every reference meets every probe.
+_SCORES_AT_ONCE = 4_000_000
+
+
+def compute(
+    experiment: Experiment,
+    group: str,
+    trials: Trials,
+    models: dict[str, Any],
+    vectors: Vectors,
+) -> None:
+    """Write one score file a reference: its probes in their order."""
+    probes = [_usable(probe, vectors) for probe in trials.probes]
+    good = np.array([bool(rows) for rows in probes], dtype=bool)
+    scorer = experiment.algorithm.against([rows for rows in probes if rows])
+    blocks = (
+        _dense(scorer, trials, models, good)
+        if trials.pairs is None
+        else _sparse(scorer, trials.references, trials.pairs, models, good)
+    )
+    # What a line says of a probe is the same for every reference.
+    named = [f"{probe.subject} {probe.id}" for probe in trials.probes]
+    for reference, chosen, values in blocks:
+        lines = [
+            f"{reference.subject} {named[index]} {value:3.8f}\n"
+            for index, value in zip(chosen, values.tolist(), strict=True)
+        ]
+        path = experiment.layout.model_scores(group, reference.id)
+        write_text(path, "".join(lines))
+
+
+def _usable(probe: Probe, vectors: Vectors) -> list[NDArray[np.float64]]:
+    return [vectors[item.key] for item in probe.recordings if item.key in vectors]
+
+
+#: A reference, the positions of its probes, and their scores.
+Block = tuple[Reference, Sequence[int], NDArray[np.float64]]
+
+
+def _dense(
+    scorer: Scorer, trials: Trials, models: dict[str, Any], good: NDArray[np.bool_]
+) -> Iterator[Block]:
+    """Every reference against every probe, many references in one product."""
+    everyone = range(len(trials.probes))
+    enrolled = [item for item in trials.references if item.id in models]
+    at_once = max(1, _SCORES_AT_ONCE // max(1, len(trials.probes)))
+    for start in range(0, len(enrolled), at_once):
+        part = enrolled[start : start + at_once]
+        block = scorer([models[item.id] for item in part], None)
+        for reference, row in zip(part, block, strict=True):
+            values = np.full(len(good), np.nan)
+            values[good] = row
+            yield reference, everyone, values
+    for reference in trials.references:
+        if reference.id not in models:
+            yield reference, everyone, np.full(len(good), np.nan)
+
+
+def _sparse(
+    scorer: Scorer,
+    references: Sequence[Reference],
+    pairs: Sequence[NDArray[np.int64]],
+    models: dict[str, Any],
+    good: NDArray[np.bool_],
+) -> Iterator[Block]:
+    """Each reference against the probes that the protocol names for it."""
+    # Position of each probe among the usable ones, which alone the scorer knows.
+    position = np.cumsum(good) - 1
+    for reference, indices in zip(references, pairs, strict=True):
+        values = np.full(len(indices), np.nan)
+        usable = good[indices]
+        if reference.id in models and usable.any():
+            chosen = position[indices[usable]]
+            values[usable] = scorer([models[reference.id]], chosen)[0]
+        yield reference, indices.tolist(), values
+
+
+def concatenate(experiment: Experiment, group: str, trials: Trials) -> Path:
+    """Join the files of all references, sorted by id, into the group's score file."""
+    target = experiment.layout.group_scores(group)
+    with beside(target) as place, place.open("w", encoding="utf-8") as joined:
+        for reference in sorted(trials.references, key=lambda item: item.id):
+            path = experiment.layout.model_scores(group, reference.id)
+            try:
+                text = path.read_text(encoding="utf-8")
+            except FileNotFoundError as error:
+                raise ConfigurationError(
+                    f"the scores of reference {reference.id} are not in {path}; "
+                    "compute them first: run without --skip-score-computation"
+                ) from error
+            joined.write(
+                _with_model(text, reference.id) if experiment.five_columns else text
+            )
+    return target
+
+
+def _with_model(text: str, model: str) -> str:
+    lines = (line.split(" ", 1) for line in text.splitlines())
+    return "".join(f"{claimed} {model} {rest}\n" for claimed, rest in lines)

@@ -1,0 +1,304 @@
+"""Lists of trials: VoxCeleb's ``1 a.wav b.wav`` and ``a.wav b.wav target``."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bob.learn.pytorch.verification.database import (
+    DatabaseError,
+    Probe,
+    Recording,
+    Reference,
+    Trials,
+    WithoutExtras,
+)
+from bob.learn.pytorch.verification.identities import (
+    ContradictionError,
+    LabelledPairs,
+    first_disagreement,
+    speakers_from_labels,
+)
+from bob.learn.pytorch.verification.names import recording_keys, safe_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+LABELS = {"1": True, "0": False, "target": True, "nontarget": False}
+_WORDS = ("target", "nontarget")
+
+
+@dataclass(frozen=True)
+class TrialList:
+    """What a trial list says, not yet what it means.
+
+    Attributes
+    ----------
+    path : Path
+        The list.
+    enrolled, tested : tuple of str
+        The different names on either side, in the order they come up.
+    enrolled_at, tested_at : (trials,) arrays of int
+        For each trial the positions in `enrolled` and `tested`.
+    target : (trials,) array of bool
+        The labels.
+    lines : (trials,) array of int
+        Line numbers, from 1.
+    label_first : bool
+        Whether the label leads, as in VoxCeleb, or ends the line, as in Kaldi.
+    """
+
+    path: Path
+    enrolled: tuple[str, ...]
+    tested: tuple[str, ...]
+    enrolled_at: NDArray[np.int64]
+    tested_at: NDArray[np.int64]
+    target: NDArray[np.bool_]
+    lines: NDArray[np.int64]
+    label_first: bool
+
+    def where(self, name: str) -> str:
+        """``list.txt:line`` of the first trial with this name."""
+        uses = np.zeros(len(self.lines), dtype=bool)
+        if name in self.enrolled:
+            uses |= self.enrolled_at == self.enrolled.index(name)
+        if name in self.tested:
+            uses |= self.tested_at == self.tested.index(name)
+        return f"{self.path}:{self.lines[uses.argmax()]}"
+
+    def pairs(self) -> tuple[NDArray[np.int64], ...]:
+        """For each enrolled name the positions in `tested`, in the order of lines."""
+        order = np.argsort(self.enrolled_at, kind="stable")
+        counts = np.bincount(self.enrolled_at, minlength=len(self.enrolled))
+        return tuple(np.split(self.tested_at[order], np.cumsum(counts)[:-1]))
+
+
+def read_trial_list(path: str | os.PathLike[str]) -> TrialList:
+    """Read a list of trials: a label and two names a line, the label first or last.
+
+    Labels are 1 and 0, or target and nontarget. Empty lines and lines that begin
+    with ``#`` are passed over.
+
+    Raises
+    ------
+    DatabaseError
+        For a line of another form, with its number.
+    """
+    path = Path(path)
+    enrolled: dict[str, int] = {}
+    tested: dict[str, int] = {}
+    columns: tuple[list[int], list[int], list[bool], list[int]] = ([], [], [], [])
+    enrolled_at, tested_at, target, lines = columns
+    label_first: bool | None = None
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, start=1):
+                fields = line.split()
+                if not fields or fields[0].startswith("#"):
+                    continue
+                if label_first is None:
+                    label_first = _is_label_first(fields, where=f"{path}:{number}")
+                try:
+                    if label_first:
+                        label, one, other = fields
+                    else:
+                        one, other, label = fields
+                    target.append(LABELS[label])
+                except (ValueError, KeyError):
+                    raise _bad_line(
+                        line, f"{path}:{number}", label_first=label_first
+                    ) from None
+                enrolled_at.append(enrolled.setdefault(one, len(enrolled)))
+                tested_at.append(tested.setdefault(other, len(tested)))
+                lines.append(number)
+    except UnicodeDecodeError as error:
+        raise DatabaseError(
+            f"{path} is not a text file in UTF-8 ({error.reason} at byte "
+            f"{error.start}); expected a list of trials like '1 a.wav b.wav'"
+        ) from error
+    if label_first is None:
+        raise DatabaseError(
+            f"{path} holds no trial; expected lines like '1 a.wav b.wav'"
+        )
+    return TrialList(
+        path,
+        tuple(enrolled),
+        tuple(tested),
+        np.array(enrolled_at, dtype=np.int64),
+        np.array(tested_at, dtype=np.int64),
+        np.array(target, dtype=np.bool_),
+        np.array(lines, dtype=np.int64),
+        label_first,
+    )
+
+
+def _is_label_first(fields: Sequence[str], *, where: str) -> bool:
+    if len(fields) == 3:
+        if fields[2] in _WORDS or (fields[2] in LABELS and fields[0] not in LABELS):
+            return False
+        if fields[0] in LABELS:
+            return True
+    raise _bad_line(" ".join(fields), where, label_first=None)
+
+
+def _bad_line(line: str, where: str, *, label_first: bool | None) -> DatabaseError:
+    form = {
+        True: "'<label> <enrolled> <tested>' like the lines before",
+        False: "'<enrolled> <tested> <label>' like the lines before",
+        None: "'1 a.wav b.wav' (VoxCeleb) or 'a.wav b.wav target' (Kaldi)",
+    }[label_first]
+    return DatabaseError(
+        f"{where}: {line.strip()!r}; expected {form}, with a label out of "
+        f"{', '.join(LABELS)}"
+    )
+
+
+class TrialListDatabase(WithoutExtras):
+    """Trials between recordings that are named by their paths.
+
+    Every recording that enrols is a reference of its own. Its subject is the first
+    folder of its path if that explains all labels (VoxCeleb's ``id10270/…``);
+    otherwise recordings are of one speaker when target trials join them.
+
+    Parameters
+    ----------
+    lists : mapping of str to TrialList or path
+        A list for each group; one list alone is commonly ``dev``.
+    protocol : str, optional
+        Names the results; default: the name of the first list.
+    original_directory : path, optional
+        Folder that the paths are relative to. Default: that of the first list, or
+        ``wav`` in it if the first recording is found there only.
+    """
+
+    def __init__(
+        self,
+        lists: Mapping[str, TrialList | str | os.PathLike[str]],
+        *,
+        protocol: str | None = None,
+        original_directory: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self._lists = {
+            group: item if isinstance(item, TrialList) else read_trial_list(item)
+            for group, item in lists.items()
+        }
+        first = next(iter(self._lists.values()))
+        self.name = first.path.stem
+        self.protocol: str | None = protocol or first.path.stem
+        self.original_directory: str | None = str(
+            original_directory or _folder_of_recordings(first)
+        )
+
+    def groups(self) -> tuple[str, ...]:
+        """``dev``, and whatever else the protocol has."""
+        return tuple(self._lists)
+
+    def trials(self, group: str) -> Trials:
+        """References, probes and who is compared with whom in a group."""
+        if group not in self._lists:
+            raise DatabaseError(
+                f"trial list {self.name} has no group {group!r}; it has "
+                f"{', '.join(self.groups())} (a list alone is dev)"
+            )
+        listed = self._lists[group]
+        names = tuple(dict.fromkeys((*listed.enrolled, *listed.tested)))
+        proposed = [_first_folder(name) for name in names]
+        subjects = subjects_of(
+            listed, (names, proposed), (listed.enrolled, listed.tested)
+        )
+        folder = Path(self.original_directory or "")
+        recordings = {
+            name: Recording(self._keys[name], folder / name, safe_name(subject))
+            for name, subject in subjects.items()
+        }
+        return Trials(
+            tuple(
+                Reference(item.key, item.subject, (item,))
+                for item in (recordings[name] for name in listed.enrolled)
+            ),
+            tuple(
+                Probe(item.key, item.subject, (item,))
+                for item in (recordings[name] for name in listed.tested)
+            ),
+            listed.pairs(),
+        )
+
+    @cached_property
+    def _keys(self) -> dict[str, str]:
+        names: dict[str, None] = {}
+        for listed in self._lists.values():
+            names.update(dict.fromkeys((*listed.enrolled, *listed.tested)))
+        return recording_keys(tuple(names))
+
+
+def subjects_of(
+    listed: TrialList,
+    proposed: tuple[Sequence[str], Sequence[str]],
+    sides: tuple[Sequence[str], Sequence[str]],
+) -> dict[str, str]:
+    """The subject of each name, such that every label is explained.
+
+    Parameters
+    ----------
+    listed : TrialList
+        The trials.
+    proposed : (names, subjects)
+        All names, and the subject that each seems to be of.
+    sides : (enrolled, tested)
+        The names on either side, in the order of the trial list.
+
+    Raises
+    ------
+    DatabaseError
+        If no subjects explain all labels, with the lines that contradict each other.
+    """
+    names, subjects = proposed
+    position = {name: index for index, name in enumerate(names)}
+    enrolled = np.array([position[name] for name in sides[0]], dtype=np.int64)
+    tested = np.array([position[name] for name in sides[1]], dtype=np.int64)
+    pairs = LabelledPairs(
+        enrolled[listed.enrolled_at], tested[listed.tested_at], listed.target
+    )
+    disagreement = first_disagreement(pairs, subjects)
+    if disagreement is None:
+        return dict(zip(names, subjects, strict=True))
+    logger.info(
+        "%s:%d: the label is not what the names suggest; speakers are taken from the "
+        "labels instead", listed.path, listed.lines[disagreement],
+    )  # fmt: skip
+    try:
+        return dict(zip(names, speakers_from_labels(pairs, names), strict=True))
+    except ContradictionError as error:
+        one, other = (names[side[error.pair]] for side in (pairs.first, pairs.second))
+        chain = ", ".join(str(listed.lines[pair]) for pair in error.chain)
+        raise DatabaseError(
+            f"{listed.path}:{listed.lines[error.pair]}: {one} and {other} are labelled "
+            f"as different speakers, but the target trials in line {chain} make them "
+            "the same: correct the labels"
+            if error.chain
+            else f"{listed.path}:{listed.lines[error.pair]}: {one} is labelled as a "
+            "different speaker from itself: correct the label"
+        ) from error
+
+
+def _first_folder(name: str) -> str:
+    folders = os.path.normpath(name).split("/")
+    return folders[0] if len(folders) > 1 else name
+
+
+def _folder_of_recordings(listed: TrialList) -> Path:
+    folder = listed.path.absolute().parent
+    first = listed.enrolled[0]
+    if not (folder / first).exists() and (folder / "wav" / first).exists():
+        return folder / "wav"
+    return folder

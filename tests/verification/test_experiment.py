@@ -1,0 +1,377 @@
+import os
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bob.learn.pytorch.verification.algorithms import NAMED, as_algorithm
+from bob.learn.pytorch.verification.components import Extraction, Preprocessing
+from bob.learn.pytorch.verification.configuration import ConfigurationError
+from bob.learn.pytorch.verification.database import (
+    Probe,
+    Recording,
+    Reference,
+    Trials,
+)
+from bob.learn.pytorch.verification.experiment import Experiment, run, tasks
+from bob.learn.pytorch.verification.layout import lay_out
+from bob.learn.pytorch.verification.outcome import BadRecordingsError
+
+
+class Speakers:
+    """take0 and take1 of each speaker enrol; take2 and take3 are the probes."""
+
+    name, protocol = "tones", "all"
+    original_directory = original_extension = None
+
+    def __init__(self, folder, pairs=None):
+        self.folder = folder
+        self.pairs = pairs
+
+    def groups(self):
+        return ("dev",)
+
+    def annotations(self, recording):
+        return None
+
+    def recording(self, speaker, take):
+        key = f"speaker{speaker}/take{take}"
+        return Recording(key, self.folder / f"{key}.wav", f"speaker{speaker}")
+
+    def trials(self, group):
+        references = tuple(
+            Reference(
+                f"speaker{i}",
+                f"speaker{i}",
+                (self.recording(i, 0), self.recording(i, 1)),
+            )
+            for i in range(4)
+        )
+        probes = tuple(
+            Probe(recording.key, recording.subject, (recording,))
+            for i in range(4)
+            for recording in (self.recording(i, 2), self.recording(i, 3))
+        )
+        return Trials(references, probes, self.pairs)
+
+
+@pytest.fixture
+def experiment(tmp_path, toys):
+    database = Speakers(toys.corpus(tmp_path / "recordings"))
+    return Experiment(
+        database=database,
+        preprocessing=Preprocessing(toys.Bands(), database),
+        extraction=Extraction(toys.Same()),
+        algorithm=NAMED["cosine"],
+        layout=lay_out(
+            tmp_path / "temp", tmp_path / "results", sub_directory="s", protocol="all"
+        ),
+    )
+
+
+def lines_of(path):
+    return [line.split(" ") for line in path.read_text().splitlines()]
+
+
+def test_scores_equal_those_of_a_loop_over_all_pairs(experiment, toys):
+    outcome = run(experiment)
+
+    lines = lines_of(outcome.score_files["dev"])
+    assert len(lines) == 4 * 8
+    folder = experiment.database.folder
+    for claimed, real, probe, score in lines:
+        enrolled = np.mean(
+            [toys.bands_of(folder / claimed / f"take{i}.wav") for i in (0, 1)], axis=0
+        )
+        tested = toys.bands_of(folder / f"{probe}.wav")
+        cosine = enrolled @ tested / np.linalg.norm(enrolled) / np.linalg.norm(tested)
+        assert float(score) == pytest.approx(cosine, abs=1e-8)
+        assert probe.startswith(real)
+
+
+def test_lines_are_sorted_by_reference_and_then_in_the_order_of_probes(experiment):
+    lines = lines_of(run(experiment).score_files["dev"])
+
+    assert [line[0] for line in lines] == sorted(line[0] for line in lines)
+    probes = [line[2] for line in lines[:8]]
+    assert probes == [f"speaker{i}/take{j}" for i in range(4) for j in (2, 3)]
+
+
+def test_listed_pairs_have_the_scores_that_they_have_among_all(experiment):
+    dense = {
+        (line[0], line[2]): line[3]
+        for line in lines_of(run(experiment).score_files["dev"])
+    }
+    experiment.database.pairs = (
+        np.array([5, 0]),
+        np.array([], dtype=int),
+        np.array([3]),
+        np.array([7, 6, 1]),
+    )
+
+    lines = lines_of(run(experiment).score_files["dev"])
+
+    assert [line[2] for line in lines[:2]] == ["speaker2/take3", "speaker0/take2"]
+    assert len(lines) == 6
+    assert all(dense[line[0], line[2]] == line[3] for line in lines)
+
+
+def test_five_columns_carry_the_reference_as_second(experiment):
+    four = lines_of(run(experiment).score_files["dev"])
+
+    five = lines_of(run(replace(experiment, five_columns=True)).score_files["dev"])
+
+    assert [[line[0], *line[2:]] for line in five] == four
+    assert all(line[1] == line[0] for line in five)
+
+
+def test_a_second_run_computes_nothing_and_gives_the_same_bytes(experiment):
+    first = run(experiment).score_files["dev"].read_bytes()
+
+    again = run(experiment)
+
+    assert again.score_files["dev"].read_bytes() == first
+    assert again.computed == {"preprocessing": 0, "extraction": 0}
+    assert again.reused == {"preprocessing": 16, "extraction": 16}
+
+
+def test_force_computes_everything_again(experiment):
+    run(experiment)
+
+    outcome = run(replace(experiment, force=True))
+
+    assert outcome.computed == {"preprocessing": 16, "extraction": 16}
+    assert outcome.outdated == {"preprocessing": 0, "extraction": 0}
+
+
+def test_another_setting_makes_what_is_stored_outdated(experiment, toys, caplog):
+    run(experiment)
+    changed = replace(
+        experiment, preprocessing=Preprocessing(toys.Bands(5), experiment.database)
+    )
+
+    outcome = run(changed)
+
+    assert outcome.outdated == {"preprocessing": 16, "extraction": 16}
+    assert "16 stored files" in caplog.text
+    elsewhere = experiment.layout.temporary / "elsewhere"
+    fresh = replace(
+        changed,
+        layout=lay_out(elsewhere, elsewhere, sub_directory="s", protocol="all"),
+    )
+    expected = run(fresh).score_files["dev"].read_bytes()
+    assert outcome.score_files["dev"].read_bytes() == expected
+
+
+def test_a_changed_recording_is_computed_again_and_the_others_are_not(experiment, toys):
+    before = run(experiment).score_files["dev"].read_text()
+    path = experiment.database.folder / "speaker1" / "take0.wav"
+    toys.tone(path, 2000, seed=99)
+
+    outcome = run(experiment)
+
+    assert outcome.computed == {"preprocessing": 1, "extraction": 1}
+    after = outcome.score_files["dev"].read_text()
+    changed = {
+        old.split(" ")[0]
+        for old, new in zip(before.splitlines(), after.splitlines(), strict=True)
+        if old != new
+    }
+    assert changed == {"speaker1"}
+
+
+def test_a_file_that_another_program_left_is_not_used(experiment):
+    expected = run(experiment).score_files["dev"].read_bytes()
+    path = experiment.layout.stored(experiment.layout.extracted, "speaker0/take0")
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        file["array"] = np.ones((1, 8))
+
+    assert run(experiment).score_files["dev"].read_bytes() == expected
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut"])
+def test_a_damaged_stored_file_is_computed_again(experiment, damage):
+    expected = run(experiment).score_files["dev"].read_bytes()
+    path = experiment.layout.stored(experiment.layout.preprocessed, "speaker0/take0")
+    path.write_bytes(b"" if damage == "empty" else path.read_bytes()[:300])
+
+    assert run(experiment).score_files["dev"].read_bytes() == expected
+
+
+@pytest.fixture
+def damaged(experiment):
+    """take1 of speaker 0 and take2 of speaker 1 cannot be read; speaker 3 is gone."""
+    folder = experiment.database.folder
+    (folder / "speaker0" / "take1.wav").write_bytes(b"not audio")
+    os.truncate(folder / "speaker1" / "take2.wav", 20)
+    shutil.rmtree(folder / "speaker3")
+    return experiment
+
+
+def test_bad_recordings_stop_the_run_before_scoring_with_the_whole_list(damaged):
+    with pytest.raises(BadRecordingsError) as caught:
+        run(damaged)
+
+    assert {failure.key for failure in caught.value.failures} == {
+        "speaker0/take1",
+        "speaker1/take2",
+        *(f"speaker3/take{i}" for i in range(4)),
+    }
+    for failure in caught.value.failures:
+        assert str(failure.path) in str(caught.value)
+    assert "--allow-missing-files" in str(caught.value)
+    assert not damaged.layout.group_scores("dev").exists()
+    listed = (damaged.layout.results / "failures.tsv").read_text().splitlines()
+    assert len(listed) == 1 + 6
+
+
+def test_allowed_bad_recordings_have_no_score_and_the_others_theirs(
+    experiment, damaged
+):
+    # The same speakers with nothing wrong, but speaker 0 enrolled from one recording.
+    outcome = run(replace(damaged, allow_missing=True))
+
+    lines = lines_of(outcome.score_files["dev"])
+    assert len(lines) == 4 * 8
+    for claimed, _, probe, score in lines:
+        bad = (
+            claimed == "speaker3"
+            or probe.startswith("speaker3")
+            or probe == "speaker1/take2"
+        )
+        assert (score == "nan") == bad
+    assert outcome.weakened == {"dev/speaker0": (1, 2), "dev/speaker3": (0, 2)}
+    assert len(outcome.failures) == 6
+
+
+def test_an_enrolment_uses_its_good_recordings_and_says_so(damaged, toys, caplog):
+    outcome = run(replace(damaged, allow_missing=True))
+
+    folder = damaged.database.folder
+    enrolled = toys.bands_of(folder / "speaker0" / "take0.wav")
+    tested = toys.bands_of(folder / "speaker2" / "take2.wav")
+    expected = enrolled @ tested / np.linalg.norm(enrolled) / np.linalg.norm(tested)
+    scores = {
+        (line[0], line[2]): line[3] for line in lines_of(outcome.score_files["dev"])
+    }
+    assert float(scores["speaker0", "speaker2/take2"]) == pytest.approx(
+        expected, abs=1e-8
+    )
+    assert "speaker0 of group dev is enrolled from 1 of its 2 recordings" in caplog.text
+
+
+def test_after_repair_everything_is_as_if_nothing_had_been_wrong(
+    experiment, toys, tmp_path
+):
+    whole = run(experiment).score_files["dev"].read_bytes()
+    path = experiment.database.folder / "speaker0" / "take1.wav"
+    good, status = path.read_bytes(), path.stat()
+    path.write_bytes(b"not audio")
+    run(replace(experiment, allow_missing=True))
+    path.write_bytes(good)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    outcome = run(experiment)
+
+    assert outcome.score_files["dev"].read_bytes() == whole
+    assert not (experiment.layout.results / "failures.tsv").exists()
+
+
+def test_a_component_that_returns_nothing_is_a_failure_with_that_reason(
+    experiment, toys
+):
+    class Picky(toys.Bands):
+        def __call__(self, data, annotations):
+            return None
+
+    picky = replace(
+        experiment, preprocessing=Preprocessing(Picky(), experiment.database)
+    )
+
+    with pytest.raises(BadRecordingsError, match="returned None"):
+        run(picky)
+
+
+def test_a_mistake_in_a_component_is_no_bad_recording(experiment, toys):
+    class Mistaken(toys.Bands):
+        def __call__(self, data, annotations):
+            return self.absent
+
+    wrong = replace(
+        experiment, preprocessing=Preprocessing(Mistaken(), experiment.database)
+    )
+
+    with pytest.raises(AttributeError):
+        run(wrong)
+
+
+def test_embeddings_that_are_not_finite_are_failures(experiment, toys):
+    class Undefined(toys.Bands):
+        def __call__(self, data, annotations):
+            return super().__call__(data, annotations) * np.nan
+
+    wrong = replace(
+        experiment, preprocessing=Preprocessing(Undefined(), experiment.database)
+    )
+
+    with pytest.raises(BadRecordingsError, match="not finite"):
+        run(wrong)
+
+
+def test_embeddings_of_two_sizes_are_refused(experiment, toys):
+    run(experiment)
+    mixed = replace(
+        experiment,
+        skip=frozenset({"preprocessing", "extraction"}),
+    )
+    path = experiment.layout.stored(experiment.layout.extracted, "speaker0/take0")
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        file["array"] = np.ones((1, 5))
+
+    with pytest.raises(ConfigurationError, match="different sizes"):
+        run(mixed)
+
+
+def test_stages_left_out_use_what_is_there(experiment):
+    expected = run(experiment).score_files["dev"].read_bytes()
+    experiment.layout.group_scores("dev").unlink()
+
+    only = replace(
+        experiment,
+        skip=frozenset(
+            {"preprocessing", "extraction", "enrollment", "score-computation"}
+        ),
+    )
+
+    assert run(only).score_files["dev"].read_bytes() == expected
+    assert tasks(only) == ["concatenation of group dev"]
+
+
+def test_an_old_algorithm_gives_its_scores(experiment, toys):
+    outcome = run(replace(experiment, algorithm=as_algorithm(toys.Distance())))
+
+    folder = experiment.database.folder
+    claimed, _, probe, score = lines_of(outcome.score_files["dev"])[0]
+    enrolled = [toys.bands_of(folder / claimed / f"take{i}.wav") for i in (0, 1)]
+    tested = toys.bands_of(folder / f"{probe}.wav")
+    expected = -np.mean([np.linalg.norm(row - tested) for row in enrolled])
+    assert float(score) == pytest.approx(expected, abs=1e-8)
+
+
+def test_a_preprocessor_that_writes_nothing_is_run_by_the_extraction(experiment, toys):
+    expected = run(experiment).score_files["dev"].read_bytes()
+    quiet = toys.Bands()
+    quiet.writes_data = False
+    shutil.rmtree(experiment.layout.temporary)
+
+    outcome = run(
+        replace(experiment, preprocessing=Preprocessing(quiet, experiment.database))
+    )
+
+    assert outcome.score_files["dev"].read_bytes() == expected
+    assert not experiment.layout.preprocessed.exists()
