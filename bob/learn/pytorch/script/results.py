@@ -1,0 +1,57 @@
+"""Score files of an experiment become error rates and a picture beside them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+def write_report(
+    score_files: Mapping[str, Path], folder: Path, *, title: str, failures: int
+) -> str:
+    """Summarise score files into ``report.json``, ``report.txt`` and ``det.png``.
+
+    Parameters
+    ----------
+    score_files
+        Group -> score file. With ``dev`` and ``eval``, the threshold of dev is
+        applied to eval.
+    folder
+        Where the three files go; each is whole or absent.
+    title
+        Of the picture.
+    failures
+        How many recordings could not be used.
+
+    Returns
+    -------
+    str
+        The summary as text.
+    """
+    from bob.learn.pytorch.atomic import write_text
+    from bob.learn.pytorch.report import plot_det, summarise
+    from bob.learn.pytorch.verification.scorefiles import read_scores
+
+    tables = {group: read_scores(path) for group, path in score_files.items()}
+    dev = tables.get("dev")
+    summaries = {
+        group: summarise(table, dev=dev if group == "eval" else None)
+        for group, table in tables.items()
+    }
+    content: dict[str, Any] = {
+        group: {"scores": str(score_files[group]), **summary.as_dict()}
+        for group, summary in summaries.items()
+    }
+    content["failed_recordings"] = failures
+    text = "\n\n".join(
+        f"Group {group} ({score_files[group]})\n\n{summary.as_text()}"
+        for group, summary in summaries.items()
+    )
+    write_text(folder / "report.json", json.dumps(content, indent=2) + "\n")
+    write_text(folder / "report.txt", text + "\n")
+    plot_det(folder / "det.png", tables, title=title)
+    return text

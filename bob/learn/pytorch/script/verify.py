@@ -1,0 +1,225 @@
+"""verify.py: a speaker verification experiment from a configuration file."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bob.learn.pytorch.verification.options import (
+    GRID_OPTIONS,
+    NOT_OFFERED,
+    OPTIONS,
+    UNUSED_PLACES,
+    Option,
+)
+
+if TYPE_CHECKING:
+    import types
+    from collections.abc import Sequence
+
+    from bob.learn.pytorch.verification.experiment import Experiment
+    from bob.learn.pytorch.verification.outcome import Outcome
+
+logger = logging.getLogger(__name__)
+
+_EPILOGUE = """\
+A configuration is a Python file (or the name of a module, or an entry point of the
+group bob.bio.config) that sets variables named as the long options, with '_' for '-'.
+Several are read one after the other, and what stands on the command line wins.
+`verify.py -H config.py` writes one in which every variable is explained."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run an experiment; the value is the exit status of the process.
+
+    0 when scores were written, 1 when the experiment could not be carried out
+    (with the reason on standard error), 2 for a command line that makes no
+    sense.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser()
+    given = {
+        name: value
+        for name, value in vars(parser.parse_args(arguments)).items()
+        if value is not None
+    }
+    if "create_configuration_file" in given:
+        return _write_template(Path(given["create_configuration_file"]))
+    _start_logging(given.get("verbose", 0))
+    started = time.monotonic(), os.times()
+    try:
+        return _experiment(given, [Path(sys.argv[0]).name, *arguments], started)
+    except _expected_errors() as error:
+        sys.stderr.write(f"verify.py: {error}\n")
+        return 1
+
+
+def _expected_errors() -> tuple[type[Exception], ...]:
+    """What a user can cause and repair; anything else shows where it happened."""
+    from bob.learn.pytorch.settings import SettingsError
+    from bob.learn.pytorch.verification.configuration import ConfigurationError
+    from bob.learn.pytorch.verification.database import DatabaseError
+    from bob.learn.pytorch.verification.outcome import BadRecordingsError
+    from bob.learn.pytorch.weights.errors import WeightsError
+
+    return (
+        ConfigurationError,
+        DatabaseError,
+        BadRecordingsError,
+        SettingsError,
+        WeightsError,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="verify.py",
+        description="Run a speaker verification experiment: recordings to scores.",
+        epilog=_EPILOGUE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "configuration_files",
+        nargs="*",
+        metavar="CONFIG",
+        default=None,
+        help="configurations, later ones win",
+    )
+    parser.add_argument(
+        "-H",
+        "--create-configuration-file",
+        metavar="FILE",
+        help="write a configuration with every variable explained, and stop",
+    )
+    for importance in ("required", "common", "optional", "rare"):
+        group = parser.add_argument_group(f"{importance} options")
+        for option in OPTIONS:
+            if option.importance == importance:
+                _add(group, option)
+    group = parser.add_argument_group("accepted for old command lines")
+    for option in (*GRID_OPTIONS, *UNUSED_PLACES):
+        _add(group, option)
+    for option, _ in NOT_OFFERED.values():
+        _add(group, option)
+    return parser
+
+
+def _add(group: argparse._ArgumentGroup, option: Option) -> None:
+    help_text = option.help.replace("%", "%%")
+    if option.default not in (None, False, ()):
+        shown = option.default
+        shown = " ".join(shown) if isinstance(shown, tuple) else shown
+        help_text += f" [{shown}]"
+    keywords: dict[str, Any] = {"dest": option.name, "default": None, "help": help_text}
+    if option.kind == "flag":
+        keywords["action"] = "store_true"
+    elif option.kind == "count":
+        keywords["action"] = "count"
+    else:
+        keywords["metavar"] = option.long.split("-")[-1].upper()
+        keywords["type"] = int if option.kind == "number" else str
+        if option.kind == "words":
+            keywords["nargs"] = "+" if option.long != "timer" else "*"
+            keywords["choices"] = option.choices or None
+        if option.long == "parallel" or option.long == "nice":
+            keywords["nargs"] = "?"
+            keywords["const"] = 1
+    group.add_argument(*option.flags, **keywords)
+
+
+def _write_template(path: Path) -> int:
+    from bob.learn.pytorch.atomic import write_text
+    from bob.learn.pytorch.verification.configuration import commented_template
+
+    if path.exists():
+        sys.stderr.write(f"verify.py: {path} exists already; give another name\n")
+        return 1
+    write_text(path, commented_template())
+    sys.stderr.write(f"wrote {path}: set the required variables and run it\n")
+    return 0
+
+
+def _start_logging(verbosity: int) -> None:
+    levels = (logging.WARNING, logging.WARNING, logging.INFO, logging.DEBUG)
+    logging.basicConfig(
+        level=levels[min(verbosity, 3)], format="%(levelname)s %(message)s", force=True
+    )
+    # How far a long run is should be seen without asking, terminal or not.
+    progress = logging.getLogger("bob.learn.pytorch.verification.progress")
+    progress.setLevel(logging.INFO)
+
+
+def _experiment(
+    given: dict[str, Any], command: list[str], started: tuple[float, os.times_result]
+) -> int:
+    from bob.learn.pytorch.extractor import CallableExtractor
+    from bob.learn.pytorch.verification.configuration import run_files, settle
+    from bob.learn.pytorch.verification.legacy import bring_back
+
+    bring_back(CallableExtractor)
+    variables = run_files(given.pop("configuration_files", []))
+    if "verbose" in variables and "verbose" not in given:
+        _start_logging(int(variables["verbose"]))
+    settled = settle(given, variables)
+
+    from bob.learn.pytorch.verification.assembly import assemble, write_description
+    from bob.learn.pytorch.verification.experiment import run, tasks
+
+    experiment = assemble(settled)
+    if settled.dry_run:
+        for task in tasks(experiment):
+            sys.stdout.write(f"Would have executed task '{task}'\n")
+        return 0
+    write_description(experiment, settled.experiment_info_file, command=command)
+    outcome = run(experiment)
+    if "report" not in settled.skip and outcome.score_files:
+        _report(experiment, outcome)
+    _summarise(outcome)
+    _tell_times(settled, started)
+    return 0
+
+
+def _report(experiment: Experiment, outcome: Outcome) -> None:
+    from bob.learn.pytorch.script.results import write_report
+
+    folder = experiment.layout.scores
+    text = write_report(
+        outcome.score_files,
+        folder,
+        title=f"{experiment.database.name}: {folder}",
+        failures=len(outcome.failures),
+    )
+    sys.stdout.write(f"{text}\n\nReport and DET curves: {folder}\n")
+
+
+def _summarise(outcome: Outcome) -> None:
+    for stage, computed in outcome.computed.items():
+        reused = outcome.reused.get(stage, 0)
+        logger.info("%s: %d computed, %d reused", stage, computed, reused)
+    if not outcome.failures:
+        return
+    lines = [f"  {failure}" for failure in outcome.failures.values()]
+    sys.stderr.write(
+        f"{len(lines)} recordings could not be used; trials without any usable "
+        "recording have the score nan (failure to acquire):\n" + "\n".join(lines) + "\n"
+    )
+
+
+def _tell_times(
+    settled: types.SimpleNamespace, started: tuple[float, os.times_result]
+) -> None:
+    if settled.timer is None:
+        return
+    now = os.times()
+    elapsed = {
+        "real": time.monotonic() - started[0],
+        "system": now.system - started[1].system,
+        "user": now.user - started[1].user,
+    }
+    for kind in settled.timer or tuple(elapsed):
+        sys.stdout.write(f"Elapsed {kind} time: {elapsed[kind]:.3f} seconds\n")

@@ -1,0 +1,267 @@
+"""`bob pytorch`: every command through its own command line."""
+
+import json
+import subprocess
+import sys
+
+import click
+import numpy as np
+import pytest
+import soundfile
+from click.testing import CliRunner
+
+from bob.learn.pytorch.extraction.collection import Collection
+from bob.learn.pytorch.preprocessor.audio import DltResNetExtractor
+from bob.learn.pytorch.script import embed as embed_module
+from bob.learn.pytorch.script.pytorch import COMMANDS, pytorch
+from bob.learn.pytorch.weights.catalogue import MODELS
+
+RATE = 16_000
+
+
+def run(*arguments):
+    return CliRunner().invoke(pytorch, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory, golden_weights):
+    import torch
+
+    from bob.learn.pytorch.architectures.dlt_resnet import dlt_resnet34
+
+    path = tmp_path_factory.mktemp("weights") / "drn34.pth.tar"
+    torch.save({"state_dict": golden_weights.fill(dlt_resnet34()).state_dict()}, path)
+    return path
+
+
+@pytest.fixture
+def recordings(tmp_path, monkeypatch):
+    """a.wav, b.flac and short.wav are good, silent.wav and missing.wav are not."""
+    monkeypatch.chdir(tmp_path)
+    noise = 0.1 * np.random.default_rng(5).standard_normal(2 * RATE)
+    soundfile.write("a.wav", noise, RATE)
+    soundfile.write("b.flac", noise[::-1], RATE)
+    soundfile.write("short.wav", noise[: RATE // 2], RATE)
+    soundfile.write("silent.wav", np.zeros(RATE), RATE)
+    soundfile.write("stereo.wav", np.stack([noise, noise], axis=1), RATE)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_there_with_a_sentence(name):
+    context = click.Context(pytorch)
+
+    command = pytorch.get_command(context, name)
+
+    assert command.name == name
+    assert command.get_short_help_str()
+    assert run(name, "--help").exit_code == 0
+
+
+def test_help_needs_neither_numpy_nor_torch():
+    """Each command imports what it needs when it runs."""
+    code = (
+        "import sys\n"
+        "from click.testing import CliRunner\n"
+        "from bob.learn.pytorch.script.pytorch import COMMANDS, pytorch\n"
+        "for arguments in ([], *([name] for name in COMMANDS)):\n"
+        "    assert not CliRunner().invoke(pytorch, [*arguments, '--help']).exit_code\n"
+        "print([name for name in ('numpy', 'torch', 'bob.bio') if name in sys.modules])"
+    )
+
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert ran.stdout.strip() == "[]"
+
+
+def test_an_unknown_command_is_refused():
+    result = run("embedd")
+
+    assert result.exit_code == 2
+    assert "No such command 'embedd'" in result.output
+
+
+def test_models_list_and_show_know_every_model(weights, monkeypatch):
+    monkeypatch.setenv("BOB_LEARN_PYTORCH_EXTRACTOR_AUDIO_DRN_MODELPATH", str(weights))
+
+    entries = json.loads(run("models", "list", "--json").stdout)
+    listed = run("models", "list").stdout.splitlines()
+
+    assert [entry["name"] for entry in entries] == [model.name for model in MODELS]
+    assert entries[0]["path"] == str(weights)
+    assert entries[0]["fetched"] is True
+    assert listed[0].split()[:4] == ["dltresnet34-voxceleb1", "128", "numbers", "here"]
+    for model, entry in zip(MODELS, entries, strict=True):
+        assert json.loads(run("models", "show", model.name, "--json").stdout) == entry
+        shown = run("models", "show", model.name).stdout
+        assert f"licence: {model.licence}" in shown
+        assert model.setting in shown
+
+
+def test_models_show_and_fetch_name_the_nearest():
+    for command in ("show", "fetch"):
+        result = run("models", command, "camplus")
+
+        assert result.exit_code == 2
+        assert "the nearest are campplus-zh-en" in result.stderr
+
+
+def test_models_fetch_says_where_the_weights_are(weights, tmp_path):
+    name = "dltresnet34-voxceleb1"
+
+    result = run("models", "fetch", name, "--path", weights)
+    as_json = run("models", "fetch", name, "--path", weights.parent, "--json")
+
+    assert result.stdout == f"{name}: {weights}\n"
+    assert json.loads(as_json.stdout) == {name: str(weights)}
+    both = run("models", "fetch", name, "campplus-zh-en", "--path", tmp_path / "a")
+    assert both.exit_code == 2
+    assert "one file cannot hold several models" in both.stderr
+
+
+def test_models_fetch_offline_fails_in_words(monkeypatch, tmp_path):
+    monkeypatch.setenv("BOB_LEARN_PYTORCH_OFFLINE", "1")
+
+    result = run("models", "fetch", "campplus-zh-en", "--path", tmp_path / "a.pt")
+
+    assert result.exit_code == 1
+    assert "bob config set" in result.stderr
+
+
+def test_compare_gives_the_cosine_and_says_what_it_means(weights, recordings):
+    extractor = DltResNetExtractor(weights)
+    left, right = extractor.embed("a.wav"), extractor.embed("b.flac")
+    expected = left @ right / np.linalg.norm(left) / np.linalg.norm(right)
+
+    text = run("compare", "a.wav", "b.flac", "--model", weights)
+    report = json.loads(
+        run("compare", "a.wav", "b.flac", "--model", weights, "--json").stdout
+    )
+
+    assert text.exit_code == 0
+    assert text.stdout.startswith(f"score {expected:.4f} with dltresnet34-voxceleb1")
+    assert "from -1 to 1: the higher" in text.stdout
+    assert report["score"] == pytest.approx(expected, abs=1e-6)
+    assert report["threshold"] is None
+    assert report["recordings"] == [
+        {"path": "a.wav", "seconds": 2},
+        {"path": "b.flac", "seconds": 2},
+    ]
+
+
+def test_compare_warns_of_short_recordings(weights, recordings):
+    result = run("compare", "a.wav", "short.wav", "--model", weights)
+
+    assert "short.wav lasts 0.50 s; below 1 s an embedding of dlt" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("second", "says"),
+    [
+        ("missing.wav", "missing.wav: does not exist"),
+        ("silent.wav", "silent.wav: is silent"),
+        ("stereo.wav", "stereo.wav: has 2 channels"),
+        (".", ".: is a directory"),
+    ],
+)
+def test_compare_refuses_a_bad_recording_in_one_line(weights, recordings, second, says):
+    for first_and_second in (("a.wav", second), (second, "a.wav")):
+        result = run("compare", *first_and_second, "--model", weights)
+
+        assert result.exit_code == 1
+        assert result.stdout == ""
+        assert result.stderr.startswith(f"Error: {says}")
+        assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--model", "camplus"), "the nearest are campplus-zh-en"),
+        (("--channel", "left"), "neither a number from 0 nor 'mix'"),
+        (("--device", "gpu", "--model", "WEIGHTS"), "cuda"),
+    ],
+)
+def test_compare_refuses_bad_options(weights, recordings, options, says):
+    options = [str(weights) if option == "WEIGHTS" else option for option in options]
+
+    result = run("compare", "a.wav", "b.flac", *options)
+
+    assert result.exit_code == 2
+    assert says in result.stderr
+
+
+def test_a_missing_file_is_found_before_a_model_is_fetched(recordings, monkeypatch):
+    monkeypatch.setenv("BOB_LEARN_PYTORCH_OFFLINE", "1")
+
+    assert "missing.wav" in run("compare", "a.wav", "missing.wav").stderr
+
+
+def test_a_channel_makes_a_stereo_recording_usable(weights, recordings):
+    for channel in ("0", "mix"):
+        result = run(
+            "compare", "a.wav", "stereo.wav", "--model", weights, "--channel", channel
+        )
+        # a.wav has one channel: its number is 0, and its mean is itself.
+        assert result.stdout.startswith("score 1.0000")
+
+
+def test_embed_writes_what_it_can_and_reports_the_rest(weights, recordings):
+    (recordings / "some.txt").write_text("named b.flac\nmissing.wav\n")
+    arguments = ("embed", "a.wav", "some.txt", "silent.wav", "--model", weights)
+
+    result = run(*arguments, "-o", "out/x.npz")
+
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[:2] == [
+        "2 of 4 recordings are in out/x.npz",
+        "2 could not be used:",
+    ]
+    assert "  missing.wav: does not exist" in result.stdout
+    collection = Collection.load("out/x.npz")
+    extractor = DltResNetExtractor(weights)
+    assert collection.names == ("a.wav", "named")
+    np.testing.assert_array_equal(
+        collection.embeddings, [extractor.embed("a.wav"), extractor.embed("b.flac")]
+    )
+    assert list(collection.failures) == ["missing.wav", "silent.wav"]
+    assert collection.fingerprint["model"] == "dltresnet34-voxceleb1"
+
+
+def test_embed_may_be_told_to_accept_failures(weights, recordings):
+    result = run(
+        "embed", "a.wav", "silent.wav", "--model", weights, "-o", "x.npz",
+        "--allow-failures", "--json",
+    )  # fmt: skip
+
+    report = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert report["embeddings"] == 1
+    assert report["dimensions"] == 128
+    assert list(report["failures"]) == ["silent.wav"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("missing.txt", "-o", "x.npz"), "missing.txt"),
+        (("twice.txt", "-o", "x.npz"), "line 2: one stands there twice"),
+        (("one.txt", "other.txt", "-o", "x.npz"), "one stands for a.wav and for b"),
+        (("a.wav", "-o", "a.wav/x.npz"), "cannot be written"),
+        (("-o", "x.npz"), "Missing argument"),
+    ],
+)
+def test_embed_refuses_before_it_loads_a_model(
+    recordings, monkeypatch, arguments, says
+):
+    monkeypatch.setattr(embed_module, "make_extractor", None)
+    (recordings / "twice.txt").write_text("one a.wav\none b.flac\n")
+    (recordings / "one.txt").write_text("one a.wav\n")
+    (recordings / "other.txt").write_text("one b.flac\n")
+
+    result = run("embed", *arguments)
+
+    assert result.exit_code == 2
+    assert says in result.stderr

@@ -1,0 +1,236 @@
+import json
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from bob.learn.pytorch.script.verify import main
+
+RATE = 8000
+
+TOY = """
+import time
+import numpy as np
+from bob.learn.pytorch.extractor import CallableExtractor
+
+class Bands:
+    def __call__(self, data, annotations):
+        time.sleep({pause})
+        rate, samples = data
+        spectrum = np.abs(np.fft.rfft(samples / 32768)) ** 2
+        return np.log([part.mean() + 1e-3 for part in np.array_split(spectrum, 8)])
+
+database = {recordings!r}
+preprocessor = Bands()
+extractor = CallableExtractor(lambda x: x)
+algorithm = "cosine"
+sub_directory = "toy"
+groups = ["dev", "eval"]
+"""
+
+
+@pytest.fixture
+def recordings(tmp_path):
+    """Four speakers, each a pitch of its own in two sessions of two recordings."""
+    noise = np.random.default_rng(0)
+    time_axis = np.arange(RATE) / RATE
+    for speaker in range(4):
+        for session in "ab":
+            for take in range(2):
+                path = tmp_path / f"corpus/speaker{speaker}/{session}-{take}.wav"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                wave = 0.3 * np.sin(2 * np.pi * (300 + 400 * speaker) * time_axis)
+                soundfile.write(path, wave + noise.normal(0, 0.05, RATE), RATE)
+    return tmp_path / "corpus"
+
+
+@pytest.fixture
+def toy(recordings, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "config.py"
+    path.write_text(TOY.format(pause=0, recordings=str(recordings)))
+    return str(path)
+
+
+SCORES = Path("results/toy/session/nonorm/scores-dev")
+
+
+def test_one_command_gives_scores_error_rates_and_a_picture(toy, capsys):
+    assert main([toy]) == 0
+
+    output = capsys.readouterr().out
+    assert "EER" in output
+    assert "minDCF" in output
+    assert len(SCORES.read_text().splitlines()) == 2 * 4
+    report = json.loads((SCORES.parent / "report.json").read_text())
+    assert report["dev"]["targets"] == 4
+    assert report["eval"]["dev_threshold"] is not None
+    assert (SCORES.parent / "det.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_experiment_is_described_before_it_runs(toy):
+    main([toy, "-R", "elsewhere"])
+
+    text = Path("elsewhere/toy/session/Experiment.info").read_text()
+    for title in ("Command line:", "Host:", "Database:", "Preprocessor:", "Algorithm:"):
+        assert title in text
+    assert "-R elsewhere" in text
+
+
+def test_a_later_configuration_and_the_command_line_win(toy, tmp_path):
+    (tmp_path / "more.py").write_text("groups = ['eval']\nsub_directory = 'second'\n")
+
+    assert main([toy, "more.py", "-s", "third"]) == 0
+
+    folder = Path("results/third/session/nonorm")
+    assert (folder / "scores-eval").exists()
+    assert not (folder / "scores-dev").exists()
+
+
+def test_a_dry_run_lists_the_tasks_and_writes_nothing(toy, capsys):
+    assert main([toy, "--dry-run", "--skip-extraction"]) == 0
+
+    output = capsys.readouterr().out
+    assert "Would have executed task 'preprocessing'" in output
+    assert "extraction" not in output
+    assert not Path("temp").exists()
+    assert not Path("results").exists()
+
+
+def test_five_columns_and_the_timer(toy, capsys):
+    assert main([toy, "-U", "-B", "real"]) == 0
+
+    assert all(len(line.split()) == 5 for line in SCORES.read_text().splitlines())
+    assert re.search(r"Elapsed real time: [\d.]+ seconds", capsys.readouterr().out)
+
+
+def test_a_written_configuration_is_never_overwritten(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["-H", "new.py"]) == 0
+    text = Path("new.py").read_text()
+    assert main(["-H", "new.py"]) == 1
+
+    assert "# database = ..." in text
+    assert Path("new.py").read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["absent.py"], "no configuration 'absent.py'"),
+        ([], "Please specify 'database'"),
+        (["-d", "nowhere"], "'nowhere'"),
+        (["-e", "no_such_thing"], "no_such_thing"),
+        (["-z"], "--zt-norm is not offered"),
+    ],
+)
+def test_a_mistake_is_one_message_without_a_traceback(toy, capsys, arguments, message):
+    configurations = [] if "specify" in message or "absent" in message else [toy]
+
+    assert main([*configurations, *arguments]) == 1
+
+    error = capsys.readouterr().err
+    assert error.startswith("verify.py: ")
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_bad_recordings_are_listed_and_with_a_flag_passed_over(toy, recordings, capsys):
+    (recordings / "speaker0" / "b-1.wav").write_bytes(b"not audio")
+
+    assert main([toy]) == 1
+    error = capsys.readouterr().err
+    assert "speaker0/b-1.wav" in error
+    assert "--allow-missing-files" in error
+    assert not SCORES.exists()
+
+    assert main([toy, "-A"]) == 0
+    assert "1 recordings could not be used" in capsys.readouterr().err
+    assert SCORES.read_text().count("nan") == 2
+    report = json.loads((SCORES.parent / "report.json").read_text())
+    assert report["failed_recordings"] == 1
+    assert report["dev"]["failures"] == 2
+
+
+def test_parameters_of_the_same_run_are_not_mixed_with_those_of_another(toy, tmp_path):
+    assert main([toy]) == 0
+    first = SCORES.read_text()
+    changed = (
+        Path(toy)
+        .read_text()
+        .replace("array_split(spectrum, 8)", "array_split(spectrum, 6)")
+    )
+    Path(toy).write_text(changed)
+
+    assert main([toy]) == 0
+
+    assert SCORES.read_text() != first
+
+
+def test_extraction_into_the_directory_of_preprocessing_is_refused(toy, capsys):
+    assert main([toy, "--extracted-directory", "preprocessed"]) == 1
+
+    assert "skip_extraction = True" in capsys.readouterr().err
+
+
+def run_apart(arguments, **options):
+    program = (
+        "from bob.learn.pytorch.script.verify import main; raise SystemExit(main())"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        **options,
+    )
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_any_moment_and_started_again_gives_the_same_bytes(
+    toy, recordings, tmp_path
+):
+    Path(toy).write_text(TOY.format(pause=0.03, recordings=str(recordings)))
+    started = time.monotonic()
+    assert run_apart([toy, "-T", "whole", "-R", "whole"]).wait() == 0
+    seconds = time.monotonic() - started
+    moments = random.Random(0)
+
+    for number in range(20):
+        process = run_apart([toy, "-T", "killed", "-R", "killed"])
+        time.sleep(moments.uniform(0.2, 0.95) * seconds)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        if number % 5 == 4:
+            assert run_apart([toy, "-T", "killed", "-R", "killed"]).wait() == 0
+            for group in ("dev", "eval"):
+                name = f"toy/session/nonorm/scores-{group}"
+                whole = Path("whole", name).read_bytes()
+                assert Path("killed", name).read_bytes() == whole
+            for path in Path("killed").rglob("*.hdf5"):
+                if number % 10 == 4:
+                    path.unlink()
+
+
+@pytest.mark.slow
+def test_help_takes_less_than_half_a_second_of_processor_time():
+    import resource
+
+    def spent():
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
+    runs = []
+    for _ in range(3):
+        before = spent()
+        assert run_apart(["--help"]).wait() == 0
+        runs.append(spent() - before)
+
+    assert min(runs) < 0.5
