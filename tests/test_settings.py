@@ -195,3 +195,13 @@ def test_importing_settings_loads_no_heavy_package():
     )
 
     assert found.stdout.strip() == "set()"
+
+
+def test_idle_threads_sleep_unless_the_user_wants_otherwise(monkeypatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    settings.let_idle_threads_sleep()
+    assert os.environ["OMP_WAIT_POLICY"] == "passive"
+
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    settings.let_idle_threads_sleep()
+    assert os.environ["OMP_WAIT_POLICY"] == "active"

@@ -153,7 +153,7 @@ def test_bad_recordings_are_listed_and_with_a_flag_passed_over(toy, recordings, 
     assert not SCORES.exists()
 
     assert main([toy, "-A"]) == 0
-    assert "1 recordings could not be used" in capsys.readouterr().err
+    assert "Recordings that could not be used: 1" in capsys.readouterr().err
     assert SCORES.read_text().count("nan") == 2
     report = json.loads((SCORES.parent / "report.json").read_text())
     assert report["failed_recordings"] == 1

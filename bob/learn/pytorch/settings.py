@@ -60,6 +60,15 @@ def environment_variable(key: str) -> str:
     return key.upper().replace(".", "_")
 
 
+def let_idle_threads_sleep() -> None:
+    """Ask OpenMP for threads that sleep while they wait, unless the user asked already.
+
+    Spinning, they slow PyTorch down up to fiftyfold on a busy machine of few cores. It
+    must be called before torch is imported.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
 def weights_folder() -> Path:
     """Folder for weights: the user's choice, else one in the user's data folder.
 

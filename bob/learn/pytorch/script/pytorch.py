@@ -6,6 +6,8 @@ import importlib
 
 import click
 
+from bob.learn.pytorch.settings import let_idle_threads_sleep
+
 # Imported by name when asked for: what one command needs, the others do not wait for.
 COMMANDS = ("compare", "demo", "embed", "models", "protocol")
 
@@ -29,6 +31,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def pytorch() -> None:
     """Speaker verification: trained models, embeddings, comparisons, protocols."""
+    let_idle_threads_sleep()
 
 
 if __name__ == "__main__":

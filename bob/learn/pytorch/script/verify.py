@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bob.learn.pytorch.settings import let_idle_threads_sleep
 from bob.learn.pytorch.verification.options import (
     GRID_OPTIONS,
     NOT_OFFERED,
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: The exit status of a process that Ctrl-C ended.
+_INTERRUPTED = 130
+
 _EPILOGUE = """\
 A configuration is a Python file (or the name of a module, or an entry point of the
 group bob.bio.config) that sets variables named as the long options, with '_' for '-'.
@@ -41,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     (with the reason on standard error), 2 for a command line that makes no
     sense.
     """
+    let_idle_threads_sleep()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     parser = _parser()
     given = {
@@ -57,6 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _expected_errors() as error:
         sys.stderr.write(f"verify.py: {error}\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write(
+            "verify.py: interrupted; finished work is kept, start again to go on\n"
+        )
+        return _INTERRUPTED
 
 
 def _expected_errors() -> tuple[type[Exception], ...]:
@@ -191,7 +201,7 @@ def _report(experiment: Experiment, outcome: Outcome) -> None:
     text = write_report(
         outcome.score_files,
         folder,
-        title=f"{experiment.database.name}: {folder}",
+        title=f"{experiment.database.name}, protocol {experiment.database.protocol}",
         failures=len(outcome.failures),
     )
     sys.stdout.write(f"{text}\n\nReport and DET curves: {folder}\n")
@@ -205,7 +215,7 @@ def _summarise(outcome: Outcome) -> None:
         return
     lines = [f"  {failure}" for failure in outcome.failures.values()]
     sys.stderr.write(
-        f"{len(lines)} recordings could not be used; trials without any usable "
+        f"Recordings that could not be used: {len(lines)}. Trials without any usable "
         "recording have the score nan (failure to acquire):\n" + "\n".join(lines) + "\n"
     )
 

@@ -246,7 +246,9 @@ class EmbeddingExtractor(Transformer):
     def _weights_sha256(self) -> str:
         from bob.learn.pytorch.weights import store
 
-        return store.file_sha256(store.fetch(self.model, path=self._weights_file()))
+        return store.file_sha256(
+            store.fetch(self.model, path=self._weights_file(), progress=True)
+        )
 
     def _checked_device(self) -> str:
         return self._available(self.device or "cpu")
