@@ -259,13 +259,21 @@ def test_a_larger_min_length_joins_longer_remainders(golden, extractor):
     assert len(extractor.extract_embeddings(None, magnitudes, 80, 1, 0, 60)) == 1
 
 
+def test_min_length_is_of_remainders_and_not_of_whole_chunks(golden, extractor):
+    magnitudes = np.load(golden / "synthetic" / "spectrograms.npz")["voice16k_float"]
+
+    rows = extractor.extract_embeddings(None, magnitudes[:80], 40, 1, 0, 50)
+
+    assert len(rows) == 2
+    assert len(extractor.extract_embeddings(None, magnitudes[:45], 0, 1, 0, 60)) == 1
+
+
 def test_batches_do_not_change_embeddings(golden, extractor):
     magnitudes = np.load(golden / "synthetic" / "spectrograms.npz")["voice16k_int16"]
     network = extractor.embedder.network
 
     one, many = (
-        embed_chunks(network, magnitudes, length=38, batch_size=size, minimum=37)
-        for size in (1, 3)
+        embed_chunks(network, magnitudes, length=38, batch_size=size) for size in (1, 3)
     )
 
     np.testing.assert_allclose(one, many, rtol=0, atol=1e-5)

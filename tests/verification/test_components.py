@@ -114,15 +114,16 @@ def test_the_fingerprint_changes_with_recording_component_and_annotation(
         def __call__(self, data, annotations):
             return data
 
-    before = Preprocessing(Old(3), NoDatabase()).fingerprint(recording)
-    assert before == Preprocessing(Old(3), NoDatabase()).fingerprint(recording)
-    assert before != Preprocessing(Old(4), NoDatabase()).fingerprint(recording)
+    one = Preprocessing(Old(3), NoDatabase())
+    assert one.made_by() == Preprocessing(Old(3), NoDatabase()).made_by()
+    assert one.made_by() != Preprocessing(Old(4), NoDatabase()).made_by()
 
+    before = one.made_from(recording)
+    assert before == one.made_from(recording)
     annotated = Recording("annotated", recording.path, "ann")
-    assert before != Preprocessing(Old(3), NoDatabase()).fingerprint(annotated)
-
+    assert before != one.made_from(annotated)
     soundfile.write(recording.path, np.zeros(5), 8000)
-    assert before != Preprocessing(Old(3), NoDatabase()).fingerprint(recording)
+    assert before != one.made_from(recording)
 
 
 def test_samples_without_a_file_are_known_by_their_content():
@@ -136,7 +137,7 @@ def test_samples_without_a_file_are_known_by_their_content():
 
     def fingerprint(data):
         recording = Recording("a", None, "ann", source=Sample(data))
-        return Preprocessing(Old(), NoDatabase()).fingerprint(recording)
+        return Preprocessing(Old(), NoDatabase()).made_from(recording)
 
     assert fingerprint(np.zeros(3)) == fingerprint(np.zeros(3))
     assert fingerprint(np.zeros(3)) != fingerprint(np.ones(3))
@@ -176,3 +177,23 @@ def test_an_extractor_that_must_be_trained_is_refused():
 def test_what_cannot_work_as_a_component_is_refused(component):
     with pytest.raises(ConfigurationError, match="expected an object"):
         Preprocessing(component, NoDatabase())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_pipeline_of_today_with_our_extractor_gives_its_embedding(tmp_path):
+    from bob.learn.pytorch.config.pipelines import make_transformer
+    from bob.learn.pytorch.preprocessor.audio import DltResNetExtractor
+
+    noise = np.random.default_rng(0).normal(0, 0.1, 16000)
+    soundfile.write(tmp_path / "a.wav", noise, 16000)
+    recording = Recording("a", tmp_path / "a.wav", "ann")
+    extractor = DltResNetExtractor(test=True)
+    preprocessing = Preprocessing(make_transformer(extractor), NoDatabase())
+
+    preprocessing.prepare()
+    embedding = preprocessing(recording)
+
+    np.testing.assert_array_equal(embedding, extractor.embed(recording.path))
+    other = make_transformer(DltResNetExtractor(test=True, use_res=True))
+    assert Preprocessing(other, NoDatabase()).made_by() != preprocessing.made_by()

@@ -174,3 +174,12 @@ def test_a_template_with_its_defaults_uncommented_changes_nothing(tmp_path):
     assert vars(settle({}, {**run_files([str(path)]), **REQUIRED})) == vars(
         settle({}, REQUIRED)
     )
+
+
+def test_execute_only_adds_to_what_is_left_out_anyway():
+    variables = {**REQUIRED, "skip_extraction": True}
+
+    settled = settle({"execute_only": ["preprocessing", "extraction"]}, variables)
+
+    assert "extraction" in settled.skip
+    assert "preprocessing" not in settled.skip

@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import soundfile
 
 from bob.learn.pytorch.verification.algorithms import NAMED, as_algorithm
 from bob.learn.pytorch.verification.components import Extraction, Preprocessing
 from bob.learn.pytorch.verification.configuration import ConfigurationError
 from bob.learn.pytorch.verification.database import (
+    DatabaseError,
     Probe,
     Recording,
     Reference,
@@ -231,7 +233,6 @@ def test_bad_recordings_stop_the_run_before_scoring_with_the_whole_list(damaged)
 def test_allowed_bad_recordings_have_no_score_and_the_others_theirs(
     experiment, damaged
 ):
-    # The same speakers with nothing wrong, but speaker 0 enrolled from one recording.
     outcome = run(replace(damaged, allow_missing=True))
 
     lines = lines_of(outcome.score_files["dev"])
@@ -349,7 +350,7 @@ def test_stages_left_out_use_what_is_there(experiment):
     )
 
     assert run(only).score_files["dev"].read_bytes() == expected
-    assert tasks(only) == ["concatenation of group dev"]
+    assert tasks(only) == ["concatenation of group dev", "report"]
 
 
 def test_an_old_algorithm_gives_its_scores(experiment, toys):
@@ -375,3 +376,161 @@ def test_a_preprocessor_that_writes_nothing_is_run_by_the_extraction(experiment,
 
     assert outcome.score_files["dev"].read_bytes() == expected
     assert not experiment.layout.preprocessed.exists()
+
+
+def test_one_key_for_two_recordings_in_two_groups_is_refused(experiment):
+    class Two(Speakers):
+        def groups(self):
+            return ("dev", "eval")
+
+        def trials(self, group):
+            self.folder = self.folder.parent / group
+            return super().trials(group)
+
+    database = Two(experiment.database.folder)
+
+    with pytest.raises(DatabaseError, match=r"'speaker0/take0'.*different keys"):
+        run(replace(experiment, database=database, groups=("dev", "eval")))
+
+
+def test_enrolment_left_out_without_its_files_is_refused(experiment):
+    skip = frozenset({"enrollment"})
+
+    with pytest.raises(ConfigurationError, match="run without --skip-enrollment"):
+        run(replace(experiment, skip=skip))
+
+
+def test_left_out_stages_whose_files_do_not_fit_are_refused(experiment, toys):
+    run(experiment)
+    changed = replace(
+        experiment, preprocessing=Preprocessing(toys.Bands(5), experiment.database)
+    )
+
+    with pytest.raises(ConfigurationError, match="16 stored files .* --skip-extract"):
+        run(replace(changed, skip=frozenset({"extraction"})))
+    with pytest.raises(ConfigurationError, match="enrolled from other embeddings"):
+        run(replace(changed, skip=frozenset({"enrollment"})))
+
+    run(changed)
+    assert run(replace(changed, skip=frozenset({"extraction", "enrollment"})))
+
+
+def test_recordings_that_failed_are_still_known_when_only_scores_are_joined(damaged):
+    allowed = replace(damaged, allow_missing=True)
+    before = run(allowed)
+    every_stage_but = frozenset(
+        {"preprocessing", "extraction", "enrollment", "score-computation"}
+    )
+
+    outcome = run(replace(allowed, skip=every_stage_but))
+
+    assert outcome.failures == before.failures
+    assert outcome.score_files == before.score_files
+
+
+def test_existing_scores_are_found_when_nothing_is_run(experiment):
+    expected = run(experiment).score_files
+    everything = frozenset(
+        {
+            "preprocessing",
+            "extraction",
+            "enrollment",
+            "score-computation",
+            "concatenation",
+        }
+    )
+
+    assert run(replace(experiment, skip=everything)).score_files == expected
+
+
+def test_without_any_usable_recording_the_run_stops_whatever_is_allowed(experiment):
+    for path in experiment.database.folder.rglob("*.wav"):
+        path.write_bytes(b"not audio")
+
+    with pytest.raises(BadRecordingsError, match="16 of 16") as caught:
+        run(replace(experiment, allow_missing=True))
+
+    assert "--allow-missing-files" not in str(caught.value)
+
+
+def test_a_device_out_of_memory_is_no_bad_recording(experiment, toys):
+    class OutOfMemoryError(RuntimeError):
+        pass
+
+    class Greedy(toys.Bands):
+        def __call__(self, data, annotations):
+            raise OutOfMemoryError("CUDA out of memory")
+
+    greedy = replace(
+        experiment, preprocessing=Preprocessing(Greedy(), experiment.database)
+    )
+
+    with pytest.raises(OutOfMemoryError):
+        run(replace(greedy, allow_missing=True))
+
+
+def test_a_disk_that_cannot_be_written_is_no_bad_recording(experiment, toys):
+    class NoSpace(toys.Bands):
+        def write_data(self, data, path):
+            raise OSError(28, "No space left on device")
+
+    full = replace(
+        experiment, preprocessing=Preprocessing(NoSpace(), experiment.database)
+    )
+
+    with pytest.raises(OSError, match="No space left"):
+        run(replace(full, allow_missing=True))
+
+
+class Loading:
+    """A sample of today's Bob that decodes when its data is asked for."""
+
+    def __init__(self, path):
+        self.path = path
+
+    @property
+    def rate(self):
+        return 8000
+
+    @property
+    def data(self):
+        return soundfile.read(self.path)[0] * 32768
+
+
+class Samples(Speakers):
+    def recording(self, speaker, take):
+        known = super().recording(speaker, take)
+        return replace(known, path=None, source=Loading(known.path), own_loader=True)
+
+
+def test_samples_that_load_themselves_give_the_same_scores_and_may_fail(
+    experiment, toys
+):
+    expected = run(experiment).score_files["dev"].read_text()
+    database = Samples(experiment.database.folder)
+    loading = replace(
+        experiment,
+        database=database,
+        preprocessing=Preprocessing(toys.Bands(), database),
+        allow_missing=True,
+    )
+    assert run(loading).score_files["dev"].read_text() == expected
+    (experiment.database.folder / "speaker0" / "take2.wav").unlink()
+
+    outcome = run(loading)
+
+    assert set(outcome.failures) == {"speaker0/take2"}
+    assert outcome.score_files["dev"].read_text().count("nan") == 4
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_algorithm_of_bob_without_a_usable_probe_gives_no_scores(experiment):
+    distance = pytest.importorskip("bob.bio.base.algorithm").Distance("cityblock")
+    for path in experiment.database.folder.rglob("take[23].wav"):
+        path.write_bytes(b"not audio")
+
+    outcome = run(
+        replace(experiment, algorithm=as_algorithm(distance), allow_missing=True)
+    )
+
+    assert outcome.score_files["dev"].read_text().count("nan") == 32

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from bob.learn.pytorch.verification.configuration import ConfigurationError
@@ -43,3 +45,28 @@ def test_what_is_nothing_of_all_that_is_refused_with_the_reasons(text):
 
     assert repr(text) in str(caught.value)
     assert "bob.bio.extractor" in str(caught.value)
+
+
+def test_a_known_text_goes_before_everything_else_at_every_step(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("algorithm = 'cosine'\n")
+
+    found = resolve("algorithm", str(path), known={"cosine": 7}.get, imports=[])
+
+    assert found == 7
+
+
+def test_a_file_that_names_itself_is_refused(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(f"extractor = {str(path)!r}\n")
+
+    with pytest.raises(ConfigurationError, match="may not name itself"):
+        resolve("extractor", str(path))
+
+
+def test_a_misspelt_database_is_said_to_be_looked_for_as_a_path():
+    with pytest.raises(ConfigurationError) as caught:
+        resolve("database", "recordigs", imports=[])
+
+    assert "a folder of speakers, a trial list" in str(caught.value)
+    assert str(Path("recordigs").absolute()) in str(caught.value)

@@ -1,4 +1,5 @@
 import hashlib
+import io
 import logging
 import os
 import shlex
@@ -44,6 +45,9 @@ def data(isolated_home) -> Path:
 @pytest.fixture
 def toy(server):
     """A model like DltResNet whose weights the test server has."""
+    content = io.BytesIO()
+    torch.save({"state_dict": {"conv1.weight": torch.zeros(2)}}, content)
+    server.body = content.getvalue()
     return replace(DLTRESNET, weights=server.file(name="drn34.pth.tar"))
 
 
@@ -349,3 +353,21 @@ def test_campplus_embeds_librispeech_as_the_original_does(campplus_weights, shar
         cosines.append(embedding @ golden[name] / norms)
 
     assert min(cosines) > 0.99999
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"PK\x03\x04 but no more", b"<html>not here</html>"]
+)
+def test_what_is_no_weights_file_is_not_remembered_as_the_first(
+    toy, server, body, tmp_path
+):
+    good, server.body = server.body, body
+    place = tmp_path / "drn34.pth.tar"
+
+    with pytest.raises(DownloadError):
+        store.fetch(toy, path=place)
+
+    assert not place.exists()
+    assert not place.with_name("drn34.pth.tar.sha256").exists()
+    server.body = good
+    assert store.fetch(toy, path=place).read_bytes() == good

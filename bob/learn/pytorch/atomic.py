@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import re
 import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -9,6 +12,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+_PREFIX = ".unfinished-"
+_HOST = re.sub(r"[^A-Za-z0-9]", "", platform.node())[:40] or "host"
 
 
 @contextmanager
@@ -20,12 +27,31 @@ def beside(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays, since some writers choose the format by it.
-    place = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
+    name = f"{_PREFIX}{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}{path.suffix}"
+    place = path.with_name(name)
     try:
         yield place
         place.replace(path)
     finally:
         place.unlink(missing_ok=True)
+
+
+def clear_up(folder: Path) -> None:
+    """Remove what killed processes of this machine left below a folder unfinished."""
+    for path in folder.rglob(f"{_PREFIX}{_HOST}-*"):
+        process = path.name.removeprefix(f"{_PREFIX}{_HOST}-").split("-")[0]
+        if process.isdecimal() and not _is_running(int(process)):
+            path.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def write_text(path: Path, text: str) -> None:

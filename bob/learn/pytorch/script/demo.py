@@ -32,11 +32,12 @@ def demo(data: Path | None, output: Path, as_json: bool) -> None:  # noqa: FBT00
     """
     from bob.learn.pytorch.script import demonstration
     from bob.learn.pytorch.settings import SettingsError
+    from bob.learn.pytorch.verification.database import DatabaseError
     from bob.learn.pytorch.weights.errors import WeightsError
 
     try:
         prepared = demonstration.prepare(output, recordings=data)
-    except (SettingsError, WeightsError) as error:
+    except (DatabaseError, SettingsError, WeightsError) as error:
         raise click.ClickException(str(error)) from error
     if not as_json:
         click.echo(f"Recordings: {prepared.recordings}")

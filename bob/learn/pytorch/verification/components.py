@@ -12,7 +12,7 @@ from bob.learn.pytorch.verification.fingerprint import of_component, of_file
 from bob.learn.pytorch.verification.legacy import AudioFile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from bob.learn.pytorch.verification.database import Database, Recording
@@ -36,29 +36,27 @@ class Preprocessing:
         self.component = component
         self.database = database
         self.writes_data = bool(getattr(component, "writes_data", True))
-        self._fingerprint: Any = None
+        self._made_by: Any = None
 
     def prepare(self) -> None:
         """Load what the component needs, so that it fails once and not a file each."""
-        prepare = getattr(self.component, "prepare", None)
-        if callable(prepare):
-            prepare()
+        _prepare(self.component)
 
-    def fingerprint(self, recording: Recording) -> dict[str, Any]:
-        """What determines the result for one recording."""
-        if self._fingerprint is None:
-            self._fingerprint = of_component(self.component)
+    def made_by(self) -> Any:
+        """What beside the recording determines the result; may fetch weights."""
+        if self._made_by is None:
+            self._made_by = of_component(self.component)
+        return self._made_by
+
+    def made_from(self, recording: Recording) -> Any:
+        """What of the recording determines the result; may fail with it."""
         annotations = self.database.annotations(recording)
-        return {
-            "recording": _recording_state(recording),
-            "preprocessor": self._fingerprint,
-            "annotations": None if annotations is None else repr(annotations),
-        }
+        return [_state(recording), of_component(annotations)]
 
     def __call__(self, recording: Recording) -> Any:
         """Read and preprocess one recording."""
         if not callable(self.component):
-            return self.component.transform([_samples(recording)])[0]
+            return _transformed(self.component, recording)
         data = self._read(recording)
         extra = _metadata(self.component, recording)
         return self.component(data, self.database.annotations(recording), **extra)
@@ -98,13 +96,17 @@ class Extraction:
                 "trained one"
             )
         self.component = component
-        self._fingerprint: Any = None
+        self._made_by: Any = None
 
-    def fingerprint(self) -> Any:
-        """What determines the result beside the preprocessed data."""
-        if self._fingerprint is None:
-            self._fingerprint = of_component(self.component)
-        return self._fingerprint
+    def prepare(self) -> None:
+        """Load what the component needs, so that it fails once and not a file each."""
+        _prepare(self.component)
+
+    def made_by(self) -> Any:
+        """What beside the preprocessed data determines the result."""
+        if self._made_by is None:
+            self._made_by = of_component(self.component)
+        return self._made_by
 
     def __call__(self, data: Any, recording: Recording) -> Any:
         """Extract the feature of one recording's preprocessed data."""
@@ -122,7 +124,23 @@ class Extraction:
         return getattr(self.component, "read_feature", arrays.read)(str(path))
 
 
-def _recording_state(recording: Recording) -> Any:
+def _prepare(component: Any) -> None:
+    for part in _parts(component):
+        prepare = getattr(part, "prepare", None)
+        if callable(prepare):
+            prepare()
+
+
+def _parts(component: Any) -> Iterator[Any]:
+    """A component, the steps of a pipeline, and what a wrapper holds."""
+    yield component
+    for _, step in getattr(component, "steps", ()):
+        yield from _parts(step)
+    if hasattr(component, "estimator"):
+        yield from _parts(component.estimator)
+
+
+def _state(recording: Recording) -> Any:
     """What says whether a recording has changed: its file, or else its samples."""
     if recording.path is not None:
         return of_file(recording.path)
@@ -154,9 +172,29 @@ def _legacy_file(recording: Recording) -> Any:
     return AudioFile(recording.key, recording.subject, recording.path)
 
 
-def _samples(recording: Recording) -> Any:
-    """What a transformer takes: a sample's own data, or the decoded samples."""
-    if recording.source is not None and hasattr(recording.source, "data"):
-        return recording.source.data
+def _transformed(component: Any, recording: Recording) -> Any:
+    """What a transformer of today makes of a recording.
+
+    One made by `bob.pipelines.wrap` takes samples that have data, rate and path;
+    any other takes the samples of the waveform, float64 in int16 range.
+    """
+    wrapped = [
+        part
+        for part in _parts(component)
+        if type(part).__module__.startswith("bob.pipelines")
+    ]
+    if wrapped:
+        return component.transform([_sample(recording)])[0].data
     file = _legacy_file(recording)
-    return file.load()[1] if isinstance(file, AudioFile) else file
+    source: Any = recording.source
+    data = source.data if file is None else file.load()[1]
+    return component.transform([data])[0]
+
+
+def _sample(recording: Recording) -> Any:
+    if hasattr(recording.source, "data"):
+        return recording.source
+    from bob.pipelines import Sample
+
+    path = str(recording.path)
+    return Sample(path, key=recording.key, path=path, subject_id=recording.subject)

@@ -211,13 +211,14 @@ def _flag(option: Option, value: Any) -> bool:
 
 
 def _stages_to_skip(settled: types.SimpleNamespace) -> frozenset[str]:
-    if settled.execute_only:
-        return frozenset(STAGES) - frozenset(settled.execute_only)
-    return frozenset(
+    skipped = frozenset(
         stage
         for stage in (*STAGES, *STAGES_WITHOUT_WORK)
         if getattr(settled, "skip_" + stage.replace("-", "_"))
     )
+    if settled.execute_only:
+        skipped |= frozenset(STAGES) - frozenset(settled.execute_only)
+    return skipped
 
 
 def _warn_of_ignored(given: Mapping[str, Any], variables: Mapping[str, Any]) -> None:

@@ -195,7 +195,7 @@ def as_database(
     `kaldi_trials.beside`); otherwise the names are paths.
     """
     if isinstance(source, (str, os.PathLike)):
-        return _from_path(Path(source), protocol, original_directory, rule)
+        return _from_path(Path(source).expanduser(), protocol, original_directory, rule)
     if rule is not None or original_directory is not None:
         raise DatabaseError(
             f"{type(source).__name__} says itself where its recordings are and what "

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch.verification import stored
+from bob.learn.pytorch.verification.configuration import ConfigurationError
 from bob.learn.pytorch.verification.fingerprint import digest
 
 if TYPE_CHECKING:
@@ -39,25 +40,47 @@ def enrol(
         path = experiment.layout.model(group, reference.id)
         keys = [item.key for item in reference.recordings if item.key in vectors]
         _tell_of_missing(group, reference, len(keys), outcome)
-        if not keys:
-            path.unlink(missing_ok=True)
-        elif "enrollment" in experiment.skip:
-            if path.exists():
-                models[reference.id] = experiment.algorithm.read_model(path)
-        else:
+        if "enrollment" in experiment.skip:
+            if keys:
+                models[reference.id] = _left_before(experiment, path, keys)
+        elif keys:
             models[reference.id] = _enrolled(experiment, path, keys, vectors)
+        else:
+            path.unlink(missing_ok=True)
     return models
+
+
+def _left_before(experiment: Experiment, path: Path, keys: list[str]) -> Any:
+    """What an earlier run has enrolled."""
+    present = stored.fingerprint(path)
+    if present is None:
+        raise ConfigurationError(
+            f"enrollment is left out, but there is no reference in {path}; run without "
+            "--skip-enrollment"
+        )
+    if present not in ("", _fingerprint(experiment, keys)):
+        raise ConfigurationError(
+            f"enrollment is left out, but {path} was enrolled from other embeddings or "
+            "by another algorithm; run without --skip-enrollment"
+        )
+    return experiment.algorithm.read_model(path)
+
+
+def _fingerprint(experiment: Experiment, keys: list[str]) -> str:
+    layout = experiment.layout
+    # The vectors are read from these files, so their fingerprints say it all.
+    made_from = [
+        stored.fingerprint(layout.stored(layout.extracted, key)) for key in keys
+    ]
+    by = experiment.algorithm.fingerprint()
+    return digest({"from": made_from, "algorithm": by})
 
 
 def _enrolled(
     experiment: Experiment, path: Path, keys: list[str], vectors: Vectors
 ) -> Any:
-    algorithm, layout = experiment.algorithm, experiment.layout
-    # The vectors are read from these files, so their fingerprints say it all.
-    made_from = [
-        stored.fingerprint(layout.stored(layout.extracted, key)) for key in keys
-    ]
-    fingerprint = digest({"from": made_from, "algorithm": algorithm.fingerprint()})
+    algorithm = experiment.algorithm
+    fingerprint = _fingerprint(experiment, keys)
     if not experiment.force and stored.fingerprint(path) == fingerprint:
         return algorithm.read_model(path)
     model = algorithm.enrol([vectors[key] for key in keys])

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.atomic import write_text
+from bob.learn.pytorch import atomic
 from bob.learn.pytorch.verification import enrolment, features, scores
+from bob.learn.pytorch.verification.database import DatabaseError
 from bob.learn.pytorch.verification.outcome import (
     BadRecordingsError,
     Failure,
@@ -19,8 +21,7 @@ from bob.learn.pytorch.verification.outcome import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bob.learn.pytorch.verification.algorithms import Algorithm
     from bob.learn.pytorch.verification.components import Extraction, Preprocessing
@@ -60,11 +61,17 @@ class Experiment:
 
 
 def tasks(experiment: Experiment) -> list[str]:
-    """The stages that :func:`run` would execute, in order."""
-    once = ["preprocessing", "extraction"]
-    by_group = ["enrollment", "score-computation", "concatenation"]
-    named = once + [
-        f"{stage} of group {group}" for group in experiment.groups for stage in by_group
+    """The stages that are executed, in order."""
+    by_group = ("enrollment", "score-computation", "concatenation")
+    named = [
+        "preprocessing",
+        "extraction",
+        *(
+            f"{stage} of group {group}"
+            for group in experiment.groups
+            for stage in by_group
+        ),
+        "report",
     ]
     return [name for name in named if name.split(" ")[0] not in experiment.skip]
 
@@ -81,39 +88,59 @@ def run(experiment: Experiment) -> Outcome:
     ------
     BadRecordingsError
         Before anything is scored, with all recordings that cannot be used,
-        unless the experiment allows them.
+        unless the experiment allows them and others are left.
+    ConfigurationError
+        If a stage is left out whose result is not there or is outdated.
+    DatabaseError
+        If two recordings would share a file.
     """
     outcome = Outcome()
+    atomic.clear_up(experiment.layout.temporary)
+    atomic.clear_up(experiment.layout.results)
     trials = {group: experiment.database.trials(group) for group in experiment.groups}
     recordings = _recordings(trials.values())
-    if "preprocessing" not in experiment.skip:
-        features.preprocess(experiment, recordings, outcome)
-    if "extraction" not in experiment.skip:
-        features.extract(experiment, recordings, outcome)
-    _judge_failures(experiment, outcome)
+    _make_features(experiment, recordings, outcome)
     if experiment.skip >= {"enrollment", "score-computation"}:
-        _concatenate(experiment, trials, outcome)
-        return outcome
+        _remember_failures(experiment, outcome)
+    else:
+        _score(experiment, trials, recordings, outcome)
+    for group in experiment.groups:
+        path = experiment.layout.group_scores(group)
+        if "concatenation" not in experiment.skip:
+            scores.concatenate(experiment, group, trials[group])
+        if path.exists():
+            outcome.score_files[group] = path
+    return outcome
 
+
+def _make_features(
+    experiment: Experiment, recordings: Sequence[Recording], outcome: Outcome
+) -> None:
+    steps: list[features.Step] = [features.Extract(experiment)]
+    if experiment.preprocessing.writes_data:
+        steps.insert(0, features.Preprocess(experiment))
+    for step in steps:
+        if step.stage not in experiment.skip:
+            features.make(step, experiment, recordings, outcome)
+    layout = experiment.layout
+    if "extraction" in experiment.skip and layout.extracted != layout.preprocessed:
+        features.refuse_outdated(steps[-1], experiment, recordings)
+    if not experiment.skip >= {"preprocessing", "extraction"}:
+        _judge_failures(experiment, recordings, outcome)
+
+
+def _score(
+    experiment: Experiment,
+    trials: Mapping[str, Trials],
+    recordings: Sequence[Recording],
+    outcome: Outcome,
+) -> None:
     vectors = features.load(experiment, recordings, outcome)
-    _judge_failures(experiment, outcome)
+    _judge_failures(experiment, recordings, outcome)
     for group in experiment.groups:
         models = enrolment.enrol(experiment, group, trials[group], vectors, outcome)
         if "score-computation" not in experiment.skip:
             scores.compute(experiment, group, trials[group], models, vectors)
-    _concatenate(experiment, trials, outcome)
-    return outcome
-
-
-def _concatenate(
-    experiment: Experiment, trials: dict[str, Trials], outcome: Outcome
-) -> None:
-    if "concatenation" in experiment.skip:
-        return
-    for group in experiment.groups:
-        outcome.score_files[group] = scores.concatenate(
-            experiment, group, trials[group]
-        )
 
 
 def _recordings(groups: Iterable[Trials]) -> list[Recording]:
@@ -121,16 +148,39 @@ def _recordings(groups: Iterable[Trials]) -> list[Recording]:
     by_key: dict[str, Recording] = {}
     for trials in groups:
         for recording in trials.recordings():
-            by_key.setdefault(recording.key, recording)
+            first = by_key.setdefault(recording.key, recording)
+            if first.path != recording.path:
+                raise DatabaseError(
+                    f"two recordings are called {recording.key!r}, one in each group: "
+                    f"{first.path} and {recording.path}; their embeddings would take "
+                    "each other's place, so give them different keys"
+                )
     return list(by_key.values())
 
 
-def _judge_failures(experiment: Experiment, outcome: Outcome) -> None:
-    listed_in = experiment.layout.results / "failures.tsv"
+def _judge_failures(
+    experiment: Experiment, recordings: Sequence[Recording], outcome: Outcome
+) -> None:
+    listed_in = _list_of_failures(experiment)
     failures = list(outcome.failures.values())
     _list_failures(listed_in, failures)
-    if failures and not experiment.allow_missing:
-        raise BadRecordingsError(failures, listed_in)
+    nothing_left = failures and len(failures) == len(recordings)
+    if nothing_left or (failures and not experiment.allow_missing):
+        raise BadRecordingsError(failures, listed_in, total=len(recordings))
+
+
+def _list_of_failures(experiment: Experiment) -> Path:
+    return experiment.layout.results / "failures.tsv"
+
+
+def _remember_failures(experiment: Experiment, outcome: Outcome) -> None:
+    """Where no recording was looked at, those that failed before count."""
+    path = _list_of_failures(experiment)
+    if not outcome.failures and path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines()[1:]:
+            key, place, stage, reason = line.split("\t")
+            failure = Failure(key, Path(place) if place else None, stage, reason)
+            outcome.failures[key] = failure
 
 
 def _list_failures(path: Path, failures: Iterable[Failure]) -> None:
@@ -140,7 +190,7 @@ def _list_failures(path: Path, failures: Iterable[Failure]) -> None:
     ]
     if lines:
         heading = "recording\tpath\tstage\treason"
-        write_text(path, "\n".join((heading, *lines)) + "\n")
+        atomic.write_text(path, "\n".join((heading, *lines)) + "\n")
     else:
         path.unlink(missing_ok=True)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,134 +31,200 @@ _OF_THE_RECORDING = (RecordingError, OSError, ValueError, RuntimeError)
 Vectors = Mapping[str, NDArray[np.float64]]
 
 
-class _NoResultError(ValueError):
-    """A component returned None."""
+class Step(Protocol):
+    """One stage that makes a file of every recording."""
+
+    stage: str
+    folder: Path
+
+    def prepare(self) -> None:
+        """Load what computing needs; its errors are no recording's."""
+
+    def made_by(self) -> Any:
+        """What beside the recording determines the result; may fetch weights."""
+
+    def made_from(self, recording: Recording) -> Any:
+        """What of the recording determines the result; may fail with it."""
+
+    def compute(self, recording: Recording) -> Any:
+        """The result, or an error of the recording."""
+
+    def write(self, result: Any, path: Path, fingerprint: str) -> None:
+        """Store a result; an error here is the disk's."""
 
 
-def preprocess(
-    experiment: Experiment, recordings: Sequence[Recording], outcome: Outcome
-) -> None:
-    """Preprocess every recording whose stored result is missing or outdated."""
-    preprocessing = experiment.preprocessing
-    if not preprocessing.writes_data:
-        return
+class Preprocess:
+    """From the recording to the preprocessed file."""
 
-    def expected(recording: Recording) -> str:
-        return digest(preprocessing.fingerprint(recording))
+    stage = "preprocessing"
 
-    def compute(recording: Recording, path: Path, fingerprint: str) -> None:
-        data = _required(preprocessing(recording), "preprocessing")
-        preprocessing.write(data, path, fingerprint)
+    def __init__(self, experiment: Experiment) -> None:
+        preprocessing = experiment.preprocessing
+        self.folder = experiment.layout.preprocessed
+        self.prepare = preprocessing.prepare
+        self.made_by = preprocessing.made_by
+        self.made_from = preprocessing.made_from
+        self.write = preprocessing.write
+        self._preprocessing = preprocessing
 
-    _store_all(
-        experiment,
-        "preprocessing",
-        recordings,
-        outcome,
-        expected=expected,
-        compute=compute,
-    )
+    def compute(self, recording: Recording) -> Any:
+        """Read and preprocess a recording."""
+        return _required(self._preprocessing(recording), self.stage)
 
 
-def extract(
-    experiment: Experiment, recordings: Sequence[Recording], outcome: Outcome
-) -> None:
-    """Extract every feature whose stored result is missing or outdated."""
-    preprocessing, extraction = experiment.preprocessing, experiment.extraction
-    layout = experiment.layout
+class Extract:
+    """From the preprocessed file, or the recording itself, to the feature's file."""
 
-    def source(recording: Recording) -> Path:
-        return layout.stored(layout.preprocessed, recording.key)
+    stage = "extraction"
 
-    def expected(recording: Recording) -> str:
-        if preprocessing.writes_data:
-            made_from: Any = stored.fingerprint(source(recording))
+    def __init__(self, experiment: Experiment) -> None:
+        self._preprocessing = experiment.preprocessing
+        self._extraction = experiment.extraction
+        self._layout = experiment.layout
+        self._stored = experiment.preprocessing.writes_data
+        self.folder = experiment.layout.extracted
+        self.write = experiment.extraction.write
+
+    def prepare(self) -> None:
+        """Load what the extractor needs, and the preprocessor if it runs here."""
+        self._extraction.prepare()
+        if not self._stored:
+            self._preprocessing.prepare()
+
+    def made_by(self) -> Any:
+        """The extractor, and the preprocessor if it runs here."""
+        before = None if self._stored else self._preprocessing.made_by()
+        return [self._extraction.made_by(), before]
+
+    def made_from(self, recording: Recording) -> Any:
+        """The preprocessed file, or the recording."""
+        if self._stored:
+            return stored.fingerprint(self._source(recording))
+        return self._preprocessing.made_from(recording)
+
+    def compute(self, recording: Recording) -> Any:
+        """Extract the feature."""
+        if self._stored:
+            data = self._preprocessing.read(self._source(recording))
         else:
-            made_from = preprocessing.fingerprint(recording)
-        return digest({"from": made_from, "extractor": extraction.fingerprint()})
+            data = _required(self._preprocessing(recording), "preprocessing")
+        return _required(self._extraction(data, recording), self.stage)
 
-    def compute(recording: Recording, path: Path, fingerprint: str) -> None:
-        if preprocessing.writes_data:
-            data = preprocessing.read(source(recording))
-        else:
-            data = _required(preprocessing(recording), "preprocessing")
-        feature = _required(extraction(data, recording), "extraction")
-        extraction.write(feature, path, fingerprint)
-
-    _store_all(
-        experiment,
-        "extraction",
-        recordings,
-        outcome,
-        expected=expected,
-        compute=compute,
-    )
+    def _source(self, recording: Recording) -> Path:
+        return self._layout.stored(self._layout.preprocessed, recording.key)
 
 
 def _required(result: Any, stage: str) -> Any:
     if result is None:
-        raise _NoResultError(f"{stage} was not successful: the component returned None")
+        raise ValueError(f"{stage} was not successful: the component returned None")
     return result
 
 
-def _store_all(
+def make(
+    step: Step,
     experiment: Experiment,
-    stage: str,
     recordings: Sequence[Recording],
     outcome: Outcome,
-    *,
-    expected: Callable[[Recording], str],
-    compute: Callable[[Recording, Path, str], None],
 ) -> None:
-    layout = experiment.layout
-    folder = layout.preprocessed if stage == "preprocessing" else layout.extracted
+    """Run a step on every recording whose file is missing or outdated."""
     good = [item for item in recordings if item.key not in outcome.failures]
-    wanted, outdated = [], 0
-    for recording in good:
-        path = layout.stored(folder, recording.key)
-        fingerprint = expected(recording)
-        present = stored.fingerprint(path)
-        if experiment.force or present != fingerprint:
-            wanted.append((recording, path, fingerprint))
-            outdated += present is not None and not experiment.force
+    before = len(outcome.failures)
+    planned = _plan(step, experiment, good, outcome)
+    if planned:
+        step.prepare()
+    for recording, path, fingerprint in track(planned, step.stage):
+        _make_one(step, recording, path, fingerprint, outcome)
+    failed = len(outcome.failures) - before
+    reused = outcome.reused[step.stage]
+    outcome.computed[step.stage] = len(good) - reused - failed
+
+
+def _make_one(
+    step: Step, recording: Recording, path: Path, fingerprint: str, outcome: Outcome
+) -> None:
+    try:
+        result = step.compute(recording)
+    except _OF_THE_RECORDING as error:
+        _fail(recording, step.stage, error, outcome)
+        # What an earlier recording of this name has left must not stand for it.
+        path.unlink(missing_ok=True)
+    else:
+        step.write(result, path, fingerprint)
+
+
+def _plan(
+    step: Step,
+    experiment: Experiment,
+    recordings: Sequence[Recording],
+    outcome: Outcome,
+) -> list[tuple[Recording, Path, str]]:
+    """What is to be computed: recording, its file, and the file's fingerprint."""
+    planned, reused, outdated = [], 0, 0
+    for recording, path, fingerprint in _expected(
+        step, experiment, recordings, outcome
+    ):
+        present = None if experiment.force else stored.fingerprint(path)
+        if present == fingerprint:
+            reused += 1
+        else:
+            planned.append((recording, path, fingerprint))
+            outdated += present is not None
+    outcome.reused[step.stage], outcome.outdated[step.stage] = reused, outdated
     if outdated:
         logger.warning(
             "%s: %d stored files in %s were made by another model, recording or "
             "setting and are computed anew",
-            stage,
+            step.stage,
             outdated,
-            folder,
+            step.folder,
         )
-    if wanted:
-        experiment.preprocessing.prepare()
-    before = len(outcome.failures)
-    for recording, path, fingerprint in track(wanted, stage):
-        _store(
-            recording, path, fingerprint, compute=compute, stage=stage, outcome=outcome
-        )
-    outcome.outdated[stage] = outdated
-    outcome.reused[stage] = len(good) - len(wanted)
-    outcome.computed[stage] = len(wanted) - (len(outcome.failures) - before)
+    return planned
 
 
-def _store(
-    recording: Recording,
-    path: Path,
-    fingerprint: str,
-    *,
-    compute: Callable[[Recording, Path, str], None],
-    stage: str,
+def _expected(
+    step: Step,
+    experiment: Experiment,
+    recordings: Sequence[Recording],
     outcome: Outcome,
+) -> Iterator[tuple[Recording, Path, str]]:
+    made_by = step.made_by()
+    for recording in recordings:
+        path = experiment.layout.stored(step.folder, recording.key)
+        try:
+            made_from = step.made_from(recording)
+        except _OF_THE_RECORDING as error:
+            _fail(recording, step.stage, error, outcome)
+            path.unlink(missing_ok=True)
+        else:
+            yield recording, path, digest({"by": made_by, "from": made_from})
+
+
+def refuse_outdated(
+    step: Step, experiment: Experiment, recordings: Sequence[Recording]
 ) -> None:
-    try:
-        compute(recording, path, fingerprint)
-    except _OF_THE_RECORDING as error:
-        # What an earlier recording of this name has left must not stand for it.
-        path.unlink(missing_ok=True)
-        _fail(recording, stage, error, outcome)
+    """Refuse to leave out a step whose files do not fit what they are made from now.
+
+    Raises
+    ------
+    ConfigurationError
+        With the number of such files. Those that another program left, without a
+        fingerprint, are taken as they are.
+    """
+    outdated = sum(
+        stored.fingerprint(path) not in (None, "", fingerprint)
+        for _, path, fingerprint in _expected(step, experiment, recordings, Outcome())
+    )
+    if outdated:
+        raise ConfigurationError(
+            f"{step.stage} is left out, but {outdated} stored files in {step.folder} "
+            "were made from other preprocessed files or by another extractor; run "
+            f"without --skip-{step.stage} to make them anew"
+        )
 
 
 def _fail(recording: Recording, stage: str, error: Exception, outcome: Outcome) -> None:
+    if type(error).__name__ == "OutOfMemoryError":  # torch's: the device is to blame
+        raise error
     reason = getattr(error, "reason", None) or str(error) or type(error).__name__
     outcome.failures[recording.key] = Failure(
         recording.key, recording.path, stage, reason

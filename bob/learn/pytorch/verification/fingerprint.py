@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 import json
@@ -11,6 +12,11 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
+
+#: Inside these, a class or function is known by name and version alone.
+_PACKAGE = "bob.learn.pytorch."
+
+_DEEPEST = 12
 
 
 def digest(description: object) -> str:
@@ -31,84 +37,158 @@ def of_file(path: Path) -> dict[str, Any]:
 def of_component(component: object) -> Any:
     """What in a component determines its results, as JSON values.
 
-    A component that knows (a method ``fingerprint``) says so itself. Of any
-    other, its methods and its attributes count: numbers, texts, arrays,
-    containers, functions (by their code, what they enclose and what they use
-    from their module) and further objects. An attribute that begins with ``_``
-    does not count unless it is all that there is.
+    A component of this package knows (its method ``fingerprint``); what a class
+    derived from it adds or replaces counts beside that. Of any other component
+    all methods, properties and attributes count: numbers, texts, arrays, tensors,
+    containers, functions (by their code, defaults, what they enclose and what they
+    use from their module), network weights, and further objects.
+
+    What only another process or file holds cannot be seen: a component that reads a
+    file while it runs should have the file's hash among its attributes, or a method
+    ``fingerprint`` of its own.
     """
-    own = getattr(component, "fingerprint", None)
-    if callable(own):
-        return own()
-    return _described(component)
+    return _Description().of(component)
 
 
-_DEEPEST = 5
+class _Description:
+    """One walk over an object and what it refers to."""
 
+    def __init__(self) -> None:
+        #: Objects on the way to the present one, which may refer back to them.
+        self._above: list[int] = []
 
-def _described(value: Any, depth: int = 0) -> Any:
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if depth >= _DEEPEST:
-        return type(value).__qualname__
-    describe = next(
-        (function for kinds, function in _DESCRIPTIONS if isinstance(value, kinds)),
-        _object,
-    )
-    return describe(value, depth + 1)
+    def of(self, value: Any) -> Any:
+        if value is None or isinstance(value, bool | int | float | str):
+            return value
+        if id(value) in self._above or len(self._above) >= _DEEPEST:
+            return type(value).__qualname__
+        describe = next(
+            (function for kinds, function in _KINDS if isinstance(value, kinds)),
+            _Description.object,
+        )
+        self._above.append(id(value))
+        try:
+            return describe(self, value)
+        finally:
+            self._above.pop()
 
+    def path(self, value: PurePath) -> str:
+        return str(value)
 
-def _path(value: PurePath, _depth: int) -> str:
-    return str(value)
+    def bytes(self, value: bytes) -> str:
+        return hashlib.blake2b(value, digest_size=16).hexdigest()
 
+    def array(self, value: Any) -> list[Any]:
+        array = np.asarray(value)
+        if array.dtype.hasobject:
+            return self.sequence(array.ravel().tolist())
+        return [array.dtype.str, list(array.shape), self.bytes(array.tobytes())]
 
-def _bytes(value: bytes, _depth: int) -> str:
-    return hashlib.blake2b(value, digest_size=16).hexdigest()
+    def mapping(self, value: Mapping[Any, Any]) -> dict[str, Any]:
+        return {str(key): self.of(item) for key, item in value.items()}
 
+    def sequence(self, value: Sequence[Any]) -> list[Any]:
+        return [self.of(item) for item in value]
 
-def _array(value: Any, depth: int) -> list[Any]:
-    array = np.asarray(value)
-    if array.dtype.hasobject:
-        return _sequence(array.ravel().tolist(), depth)
-    return [array.dtype.str, list(array.shape), _bytes(array.tobytes(), depth)]
+    def set(self, value: Set[Any]) -> list[str]:
+        return sorted(json.dumps(self.of(item)) for item in value)
 
+    def partial(self, value: functools.partial[Any]) -> list[Any]:
+        return [self.of(item) for item in (value.func, value.args, value.keywords)]
 
-def _mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
-    return {str(key): _described(item, depth) for key, item in value.items()}
+    def method(self, value: types.MethodType) -> list[Any]:
+        return [self.of(value.__func__), self.of(value.__self__)]
 
-
-def _sequence(value: Sequence[Any], depth: int) -> list[Any]:
-    return [_described(item, depth) for item in value]
-
-
-def _set(value: Set[Any], depth: int) -> list[str]:
-    return sorted(json.dumps(item) for item in _sequence(list(value), depth))
-
-
-def _function(function: Any, depth: int) -> dict[str, Any]:
-    module = getattr(function, "__module__", None)
-    description: dict[str, Any] = {"function": f"{module}.{function.__qualname__}"}
-    code = getattr(function, "__code__", None)
-    if code is not None:
-        description["code"] = _code(code)
+    def function(self, value: Any) -> dict[str, Any]:
+        module = getattr(value, "__module__", None)
+        description: dict[str, Any] = {"function": f"{module}.{value.__qualname__}"}
+        code = getattr(value, "__code__", None)
+        if code is None or _is_ours(value):
+            return description
+        used = _names_in(code)
+        description["code"] = self.code(code)
+        description["defaults"] = self.of([value.__defaults__, value.__kwdefaults__])
         description["closure"] = [
-            _described(cell.cell_contents, depth) for cell in function.__closure__ or ()
+            self.of(cell.cell_contents) for cell in value.__closure__ or ()
         ]
         description["globals"] = {
-            name: _described(function.__globals__[name], depth)
-            for name in sorted(_names_in(code))
-            if isinstance(function.__globals__.get(name), _COUNTED_GLOBALS)
+            name: self.of(item)
+            for name, item in sorted(value.__globals__.items())
+            if name in used and isinstance(item, _COUNTED_GLOBALS)
         }
-    return description
+        return description
+
+    def code(self, code: types.CodeType) -> str:
+        """What a function does; its place in the file does not count."""
+        constants = [
+            self.code(item) if inspect.iscode(item) else self.of(item)
+            for item in code.co_consts
+        ]
+        return digest([code.co_code.hex(), code.co_names, constants])
+
+    def object(self, value: Any) -> Any:
+        kind = type(value)
+        description: dict[str, Any] = {
+            "class": f"{kind.__module__}.{kind.__qualname__}",
+            "methods": self.methods(kind),
+        }
+        own = getattr(value, "fingerprint", None)
+        if callable(own):
+            description["own"] = self.of(own())
+        elif callable(getattr(value, "state_dict", None)):
+            description["state"] = self.of(value.state_dict())
+            description["attributes"] = self.attributes(value, but=_OF_NETWORKS)
+        elif callable(getattr(value, "numpy", None)):
+            description["values"] = self.array(value.detach().cpu().numpy())
+        else:
+            description["attributes"] = self.attributes(value)
+        return description
+
+    def attributes(self, value: Any, *, but: frozenset[str] = frozenset()) -> Any:
+        slots = [
+            name
+            for parent in type(value).__mro__
+            for name in _as_tuple(vars(parent).get("__slots__", ()))
+        ]
+        named = {name: getattr(value, name) for name in slots if hasattr(value, name)}
+        named |= getattr(value, "__dict__", {})
+        return {
+            name: self.of(item)
+            for name, item in sorted(named.items())
+            if name not in but and not name.startswith("__")
+        }
+
+    def methods(self, kind: type) -> dict[str, Any]:
+        """What classes from elsewhere define, down to but without `object`."""
+        return {
+            f"{parent.__qualname__}.{name}": self.of(_plain(item))
+            for parent in kind.__mro__[:-1]
+            if not _is_installed(parent)
+            for name, item in sorted(vars(parent).items())
+            if name not in _OF_CLASSES
+        }
 
 
-def _code(code: types.CodeType) -> str:
-    """Digest of what a function does; its place in the file does not count."""
-    constants = [
-        _code(constant) if inspect.iscode(constant) else _described(constant)
-        for constant in code.co_consts
-    ]
-    return digest([code.co_code.hex(), code.co_names, constants])
+def _as_tuple(slots: Any) -> tuple[str, ...]:
+    return (slots,) if isinstance(slots, str) else tuple(slots)
+
+
+def _plain(item: Any) -> Any:
+    """The function inside a class or static method, or the getter of a property."""
+    if isinstance(item, property):
+        return item.fget
+    return getattr(item, "__func__", item)
+
+
+def _is_ours(value: Any) -> bool:
+    return str(getattr(value, "__module__", "")).startswith(_PACKAGE)
+
+
+def _is_installed(kind: type) -> bool:
+    """Whether a class comes with a package, whose code changes with its version."""
+    module = inspect.getmodule(kind)
+    path = str(getattr(module, "__file__", None) or "")
+    return _is_ours(kind) or "site-packages" in path or kind.__module__ == "builtins"
 
 
 def _names_in(code: types.CodeType) -> set[str]:
@@ -116,46 +196,53 @@ def _names_in(code: types.CodeType) -> set[str]:
     return set(code.co_names).union(*map(_names_in, inner))
 
 
-def _object(value: Any, depth: int) -> dict[str, Any]:
-    kind = type(value)
-    attributes = getattr(value, "__dict__", {})
-    public = {
-        name: item for name, item in attributes.items() if not name.startswith("_")
+#: Names in every class that say nothing about what it does.
+_OF_CLASSES = frozenset(
+    {
+        "__module__",
+        "__dict__",
+        "__weakref__",
+        "__doc__",
+        "__slots__",
+        "__annotations__",
+        "__firstlineno__",
+        "__static_attributes__",
+        "__abstractmethods__",
+        "_abc_impl",
     }
-    return {
-        "class": f"{kind.__module__}.{kind.__qualname__}",
-        "methods": {
-            f"{parent.__qualname__}.{name}": _function(item, depth)
-            for parent in kind.__mro__[:-1]
-            for name, item in vars(parent).items()
-            if isinstance(item, types.FunctionType)
-        },
-        "attributes": _mapping(public or attributes, depth),
-    }
+)
 
+#: Attributes of `torch.nn.Module` that the state dict stands for, or that are hooks.
+_OF_NETWORKS = frozenset({"_parameters", "_buffers"})
 
 #: Global names that a function uses count when they are functions or plain values.
 _COUNTED_GLOBALS = (
     types.FunctionType,
+    functools.partial,
     bool,
     int,
     float,
     str,
     bytes,
     tuple,
+    list,
+    dict,
+    set,
+    frozenset,
     np.ndarray,
     np.generic,
 )
 
-_DESCRIPTIONS: tuple[tuple[Any, Callable[[Any, int], Any]], ...] = (
-    (PurePath, _path),
-    (bytes, _bytes),
-    ((np.ndarray, np.generic), _array),
-    (Mapping, _mapping),
-    ((list, tuple), _sequence),
-    (Set, _set),
-    (
-        (types.FunctionType, types.MethodType, types.BuiltinFunctionType),
-        _function,
-    ),
+_KINDS: tuple[tuple[Any, Callable[[_Description, Any], Any]], ...] = (
+    (PurePath, _Description.path),
+    (bytes, _Description.bytes),
+    ((np.ndarray, np.generic), _Description.array),
+    (Mapping, _Description.mapping),
+    ((list, tuple), _Description.sequence),
+    (Set, _Description.set),
+    (functools.partial, _Description.partial),
+    (types.MethodType, _Description.method),
+    ((types.FunctionType, types.BuiltinFunctionType), _Description.function),
+    (types.ModuleType, lambda _, module: module.__name__),
+    (type, lambda self, kind: [kind.__qualname__, self.methods(kind)]),
 )

@@ -10,7 +10,7 @@ from bob.learn.pytorch.verification.configuration import ConfigurationError
 
 @dataclass(frozen=True)
 class Layout:
-    """The folders of one experiment, as verify.py has always laid them out.
+    """The folders of one experiment, as verify.py laid them out for protocols.
 
     ``<temp>/<sub>/preprocessed``, ``<temp>/<sub>/extracted``,
     ``<temp>/<sub>/<protocol>/models/<group>`` and

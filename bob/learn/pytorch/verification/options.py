@@ -130,7 +130,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         ("-v", "--verbose"),
         "count",
-        "Say more: -v warnings, -vv what happens, -vvv details.",
+        "Say more than warnings: -vv what happens, -vvv details.",
         default=0,
         importance="common",
     ),

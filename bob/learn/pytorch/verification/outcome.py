@@ -54,12 +54,18 @@ class Outcome:
 class BadRecordingsError(RuntimeError):
     """Recordings that cannot be used stop a run that does not allow them."""
 
-    def __init__(self, failures: Sequence[Failure], listed_in: Path) -> None:
+    def __init__(
+        self, failures: Sequence[Failure], listed_in: Path, *, total: int
+    ) -> None:
         self.failures = tuple(failures)
+        go_on = (
+            "; or go on without them: --allow-missing-files gives their trials the "
+            "score nan"
+        )
         super().__init__(
-            f"{len(failures)} recordings cannot be used, so nothing was scored:\n"
+            f"{len(failures)} of {total} recordings cannot be used, so nothing was "
+            "scored:\n"
             + "\n".join(f"  {failure}" for failure in failures)
-            + f"\n(the list is also in {listed_in}; repair or remove them and start "
-            "again: finished work is kept; or go on without them: "
-            "--allow-missing-files gives their trials the score nan)"
+            + f"\nThe list is also in {listed_in}. Repair or remove them and start "
+            "again: finished work is kept" + (go_on if len(failures) < total else "")
         )

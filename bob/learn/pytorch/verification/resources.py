@@ -7,16 +7,30 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bob.learn.pytorch.verification.algorithms import NAMED
 from bob.learn.pytorch.verification.configuration import ConfigurationError, run_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+
+#: What a path may be, for each kind that is more than a Python file.
+_FILES = {
+    "database": (
+        "a folder of speakers, a trial list, a protocol in CSV or a Python file"
+    ),
+    "algorithm": f"one of {', '.join(NAMED)} nor a Python file",
+}
+
+#: A text that names a file that names a file …
+_MOST_STEPS = 10
 
 
 def resolve(
     kind: str,
     given: object,
     *,
+    known: Callable[[str], object | None] = lambda _: None,
     imports: Iterable[str] = ("bob.bio.base",),
     preferred_package: str | None = None,
 ) -> Any:
@@ -27,9 +41,11 @@ def resolve(
     kind : str
         ``preprocessor``, ``extractor`` or ``algorithm`` (or ``database``).
     given : object
-        An object, which comes back as it is, or a text: the path of a Python
-        file that defines a variable of this kind, the name of an entry point of
-        the group ``bob.bio.<kind>``, or a Python expression.
+        An object, which comes back as it is, or a text: what ``known`` knows, the
+        path of a Python file that defines a variable of this kind, the name of an
+        entry point of the group ``bob.bio.<kind>``, or a Python expression.
+    known : callable
+        From a text to the component that it names, or None.
     imports : iterable of str
         Modules whose names the expression may use.
     preferred_package : str, optional
@@ -39,17 +55,25 @@ def resolve(
     Raises
     ------
     ConfigurationError
-        If the text is none of the three, saying what became of each.
+        If the text is none of these, saying what became of each.
     """
-    while isinstance(given, str):
-        given = _resolve_text(kind, given, tuple(imports), preferred_package)
-    return given
+    for _ in range(_MOST_STEPS):
+        if not isinstance(given, str):
+            return given
+        found = known(given)
+        if found is None:
+            found = _resolve_text(kind, given, tuple(imports), preferred_package)
+        given = found
+    raise ConfigurationError(
+        f"--{kind} leads from one text to the next, to {given!r} in the end; a file "
+        "may not name itself"
+    )
 
 
 def _resolve_text(
     kind: str, text: str, imports: tuple[str, ...], preferred_package: str | None
 ) -> object:
-    if Path(text).is_file():
+    if Path(text).expanduser().is_file():
         variables = run_files([text])
         if kind not in variables:
             raise ConfigurationError(f"{text} defines no variable {kind!r}")
@@ -85,9 +109,10 @@ def _evaluated(kind: str, text: str, imports: tuple[str, ...]) -> object:
         value: object = eval(expression, names)  # noqa: S307 - the user's own expression
     except Exception as error:
         raise ConfigurationError(
-            f"--{kind} {text!r} is neither a Python file, nor an entry point of group "
-            f"bob.bio.{kind} (those installed: {_names_of(kind)}), nor an expression "
-            f"({type(error).__name__}: {error})"
+            f"--{kind} {text!r} is neither {_FILES.get(kind, 'a Python file')} "
+            f"(looked for {Path(text).expanduser().absolute()}), nor an entry point of "
+            f"group bob.bio.{kind} (those installed: {_names_of(kind)}), nor an "
+            f"expression ({type(error).__name__}: {error})"
         ) from error
     if value is None:
         raise ConfigurationError(f"--{kind} {text!r} gives None, expected a component")

@@ -1,33 +1,18 @@
 """SHA-256 of files, and the record of it beside a file that was fetched."""
 
-import functools
 import hashlib
 import os
 import re
-import time
 from pathlib import Path
 
 from bob.learn.pytorch.atomic import write_text
 from bob.learn.pytorch.weights.errors import HashMismatch
 
 _BLOCK_BYTES = 1 << 20
-# Clocks of file systems are coarse: a fresh file may change and keep its time.
-_SETTLED_SECONDS = 1.0
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a file, 64 hexadecimal digits.
-
-    It is computed once as long as path, size and time of change stay the same.
-    """
-    status = Path(path).stat()
-    if time.time() - status.st_mtime < _SETTLED_SECONDS:
-        return _sha256.__wrapped__(os.fspath(path), 0, 0)
-    return _sha256(os.fspath(path), status.st_size, status.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=64)
-def _sha256(path: str, _size: int, _mtime: int) -> str:
+    """SHA-256 of a file, 64 hexadecimal digits."""
     digest = hashlib.sha256()
     with Path(path).open("rb") as file:
         while block := file.read(_BLOCK_BYTES):

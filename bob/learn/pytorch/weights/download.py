@@ -17,6 +17,7 @@ from bob.learn.pytorch.weights.errors import DownloadError, HashMismatch, Weight
 from bob.learn.pytorch.weights.partial import PartialFile
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import requests
@@ -73,12 +74,14 @@ def fetch_web_file(
     *,
     progress: bool = False,
     remedy: str = "",
+    check: Callable[[Path], object] | None = None,
     patience: Patience = PATIENCE,
 ) -> Path:
     """Fetch a file from the web unless it is there; return its path.
 
     With `progress`, a bar is drawn on standard error if that is a terminal. `remedy`
-    is added to error messages.
+    is added to error messages. A file without a published hash is given to `check`,
+    which raises a `WeightsError` for one that is not to be trusted as the first.
 
     Raises
     ------
@@ -90,7 +93,7 @@ def fetch_web_file(
         failures = {}
         for url in source.urls:
             transfer = _Transfer(
-                url, PartialFile(destination), source.sha256, progress, patience
+                url, PartialFile(destination), source.sha256, progress, patience, check
             )
             failure = transfer.bring_to(destination)
             if failure is None:
@@ -114,6 +117,7 @@ class _Transfer:
     sha256: str | None
     progress: bool
     patience: Patience
+    check: Callable[[Path], object] | None = None
 
     def bring_to(self, destination: Path) -> WeightsError | None:
         """Transfer, check and move into place; return why that failed, if it did."""
@@ -125,6 +129,8 @@ class _Transfer:
 
     def _bring_to(self, destination: Path) -> None:
         continued = self._transfer()
+        if self.check is not None and self.sha256 is None:
+            self._check(self.check)
         try:
             settle(self.part.path, destination, sha256=self.sha256)
         except HashMismatch:
@@ -135,6 +141,14 @@ class _Transfer:
             self._transfer()
             settle(self.part.path, destination, sha256=self.sha256)
         self.part.discard()
+
+    def _check(self, check: Callable[[Path], object]) -> None:
+        """Refuse what can be no complete file, before its hash is remembered."""
+        try:
+            check(self.part.path)
+        except WeightsError as error:
+            self.part.discard()
+            raise DownloadError(f"what came is not the file: {error}") from error
 
     def _transfer(self) -> bool:
         """Bring the whole part; True if it continued what lay there."""

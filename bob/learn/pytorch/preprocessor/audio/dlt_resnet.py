@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import warnings
 from functools import partial
@@ -126,7 +127,7 @@ class DltResNetExtractor(EmbeddingExtractor):
         batch_size
             Chunks that go through the network together.
         cuda_flag
-            1 moves the network to the first CUDA device.
+            1 computes with a copy of the network on the first CUDA device.
         min_length
             A remainder of more frames, and of at least 37, is a chunk of its own;
             one of fewer belongs to the chunk before.
@@ -145,14 +146,15 @@ class DltResNetExtractor(EmbeddingExtractor):
 
         network: SpeakerResNet = self.embedder.network if model is None else model  # type: ignore[assignment]
         if cuda_flag:
-            network = network.to(self._available("cuda"))
+            # A copy: the network itself stays where its owner put it.
+            network = copy.deepcopy(network).to(self._available("cuda"))
         magnitudes = np.asarray(specs)
         return embed_chunks(
             network,
             magnitudes.reshape(magnitudes.shape[-2:]),
             length=L,
             batch_size=batch_size,
-            minimum=max(min_length + 1, network.minimum_frames),
+            remainder=min_length + 1,
         )
 
     def _load(self, *, progress: bool = False) -> SpeakerEmbedder:

@@ -102,7 +102,7 @@ class EmbeddingExtractor(Transformer):
             The file is not there, or not of a network that the catalogue knows.
         """
         if self._model is None:
-            self._model = _recognised(Path(self.name_or_path))
+            self._model = _recognised(Path(self.name_or_path).expanduser())
         return self._model
 
     @property
@@ -168,7 +168,8 @@ class EmbeddingExtractor(Transformer):
         samples = np.require(waveform.samples, requirements=["C", "W"])
         with torch.inference_mode():
             batch = torch.from_numpy(samples).unsqueeze(0)
-            embedding = embedder(batch.to(self._checked_device()))[0]
+            device = next(embedder.parameters()).device
+            embedding = embedder(batch.to(device))[0]
         values: NDArray[np.float32] = embedding.to("cpu", torch.float32).numpy()
         if not np.isfinite(values).all():
             reason = f"gives an embedding that is not finite with {self.model.name}"
@@ -240,7 +241,7 @@ class EmbeddingExtractor(Transformer):
 
     def _weights_file(self) -> Path | None:
         if _is_path(self.name_or_path):
-            return Path(self.name_or_path)
+            return Path(self.name_or_path).expanduser()
         return None if self.model_file is None else Path(self.model_file)
 
     def _weights_sha256(self) -> str:

@@ -1,0 +1,110 @@
+import json
+
+import numpy as np
+import pytest
+import soundfile
+from click.testing import CliRunner
+
+from bob.learn.pytorch.architectures.campplus import campplus
+from bob.learn.pytorch.script.demo import demo
+from bob.learn.pytorch.script.demonstration import _unpack
+from bob.learn.pytorch.weights.store import save_weights
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory, golden_weights):
+    path = tmp_path_factory.mktemp("weights") / "campplus.pt"
+    save_weights(golden_weights.fill(campplus()), path)
+    return path
+
+
+@pytest.fixture
+def recordings(tmp_path):
+    noise = np.random.default_rng(0)
+    for speaker in range(4):
+        for name in ("a-1", "b-1", "b-2"):
+            path = tmp_path / f"people/speaker {speaker}/{name}.flac"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(path, noise.normal(0, 0.1, 20_000), 16_000)
+    return tmp_path / "people"
+
+
+@pytest.fixture
+def run(weights, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    variable = "BOB_LEARN_PYTORCH_EXTRACTOR_AUDIO_CAMPPLUS_MODELPATH"
+    monkeypatch.setenv(variable, str(weights))
+    return lambda *arguments: CliRunner().invoke(demo, arguments)
+
+
+def test_a_folder_of_ones_own_gives_error_rates_and_says_where_they_are(
+    run, recordings, tmp_path
+):
+    result = run("--data", str(recordings))
+
+    assert result.exit_code == 0, result.output
+    folder = tmp_path / "demo/results/campplus-zh-en/session/nonorm"
+    assert f"Report and DET curves: {folder}" in result.output
+    assert "95 % interval" in result.output
+    assert (folder / "det.png").exists()
+    assert "speaker%200" in (folder / "scores-dev").read_text()
+
+
+def test_the_configuration_can_be_run_again_and_computes_nothing(
+    run, recordings, tmp_path
+):
+    from bob.learn.pytorch.script.verify import main
+
+    run("--data", str(recordings))
+    folder = tmp_path / "demo/results/campplus-zh-en/session/nonorm"
+    before = (folder / "scores-dev").read_bytes()
+    stored = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.hdf5")}
+
+    assert main([str(tmp_path / "demo" / "config.py")]) == 0
+
+    assert (folder / "scores-dev").read_bytes() == before
+    assert {path: path.stat().st_mtime_ns for path in stored} == stored
+
+
+def test_the_report_comes_as_json(run, recordings):
+    result = run("--data", str(recordings), "--json")
+
+    report = json.loads(result.stdout)
+    assert report["dev"]["targets"] == 4
+    assert report["eval"]["non_targets"] == 4
+
+
+def test_a_bad_recording_is_listed_and_the_others_are_scored(run, recordings):
+    (recordings / "speaker 0" / "b-1.flac").write_bytes(b"not audio")
+
+    result = run("--data", str(recordings))
+
+    assert result.exit_code == 0
+    assert "speaker 0/b-1.flac" in result.stderr
+
+
+def test_a_folder_without_recordings_is_refused(run, tmp_path):
+    (tmp_path / "empty").mkdir()
+
+    result = run("--data", str(tmp_path / "empty"))
+
+    assert result.exit_code == 1
+    assert "no recordings in" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_only_recordings_are_taken_out_of_the_archive(tmp_path):
+    import zipfile
+
+    archive = tmp_path / "corpus.zip"
+    with zipfile.ZipFile(archive, "w") as content:
+        content.writestr("top/meeting/speaker/1-2.wav", b"one")
+        content.writestr("__MACOSX/top/meeting/speaker/._1-2.wav", b"no")
+        content.writestr("top/meeting/speaker/notes.txt", b"no")
+        content.writestr("top/../../../outside.wav", b"no")
+
+    _unpack(archive, tmp_path / "corpus")
+
+    found = [path for path in (tmp_path / "corpus").rglob("*") if path.is_file()]
+    assert found == [tmp_path / "corpus/meeting/speaker/1-2.wav"]
+    assert not (tmp_path / "outside.wav").exists()
