@@ -406,7 +406,7 @@ def test_left_out_stages_whose_files_do_not_fit_are_refused(experiment, toys):
         experiment, preprocessing=Preprocessing(toys.Bands(5), experiment.database)
     )
 
-    with pytest.raises(ConfigurationError, match="16 stored files .* --skip-extract"):
+    with pytest.raises(ConfigurationError, match=r"16 stored files .* --skip-extract"):
         run(replace(changed, skip=frozenset({"extraction"})))
     with pytest.raises(ConfigurationError, match="enrolled from other embeddings"):
         run(replace(changed, skip=frozenset({"enrollment"})))

@@ -1,0 +1,466 @@
+"""The manual: its examples run, and every command and option in it exists."""
+
+import gc
+import importlib.util
+import re
+import runpy
+import shlex
+import shutil
+import subprocess
+import sys
+import warnings
+from itertools import pairwise
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import soundfile
+import torch
+from click.testing import CliRunner
+
+from bob.learn.pytorch import settings
+from bob.learn.pytorch.architectures import campplus, dlt_resnet34, resnet34
+from bob.learn.pytorch.script.pytorch import pytorch
+from bob.learn.pytorch.script.verify import main
+from bob.learn.pytorch.verification import options
+from bob.learn.pytorch.weights import catalogue
+from bob.learn.pytorch.weights.store import save_weights
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+EXAMPLES = CHECKOUT / "doc" / "examples"
+PAGES = sorted((CHECKOUT / "doc").rglob("*.rst"))
+MARKDOWN = [CHECKOUT / "README.md"]
+
+RATE = 16_000
+PITCHES = {"anna": 110, "boris": 140, "clara": 190, "dora": 230}
+
+
+# The examples ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory, golden_weights):
+    """Weights by formula for the three networks of the catalogue."""
+    folder = tmp_path_factory.mktemp("weights")
+    for make in (campplus, dlt_resnet34, resnet34):
+        network = golden_weights.fill(make())
+        save_weights(network, folder / f"{make.__name__}.pth", prefix="module.")
+    return folder
+
+
+@pytest.fixture
+def recordings(tmp_path, monkeypatch, weights):
+    """An empty folder with `recordings/`: four speakers, two sessions, two takes."""
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    for speaker, pitch in PITCHES.items():
+        Path("recordings", speaker).mkdir(parents=True)
+        for take in ("friday-1", "friday-2", "monday-1", "monday-2"):
+            time = np.arange(int(random.uniform(0.5, 0.6) * RATE)) / RATE
+            buzz = np.sign(
+                np.sin(2 * np.pi * pitch * random.uniform(0.95, 1.05) * time)
+            )
+            samples = 0.2 * buzz + 0.02 * random.standard_normal(len(time))
+            soundfile.write(f"recordings/{speaker}/{take}.flac", samples, RATE)
+    for name, network in (("campplus-zh-en", campplus),):
+        variable = settings.environment_variable(catalogue.find(name).setting)
+        monkeypatch.setenv(variable, str(weights / f"{network.__name__}.pth"))
+    return tmp_path / "recordings"
+
+
+def example(name):
+    return str(EXAMPLES / name)
+
+
+def scores(folder, group="dev"):
+    """{(claimed, probe): score} of a score file."""
+    lines = Path(f"results/{folder}/nonorm/scores-{group}").read_text().splitlines()
+    fields = [line.split() for line in lines]
+    return {(claimed, probe): float(score) for claimed, _, probe, score in fields}
+
+
+def stored(folder, key):
+    """What the preprocessor has left of a recording."""
+    with h5py.File(f"temp/{folder}/preprocessed/{key}.hdf5") as file:
+        return np.ravel(file["array"])
+
+
+def cosine(left, right):
+    return left @ right / np.sqrt((left @ left) * (right @ right))
+
+
+def test_the_first_configuration(recordings, capsys):
+    """One session enrols as the mean of its embeddings, the other one probes."""
+    assert main([example("first.py")]) == 0
+
+    assert "EER" in capsys.readouterr().out
+    found = {**scores("first/session"), **scores("first/session", "eval")}
+    assert len(found) == 2 * 2 * 4
+    for (claimed, probe), score in found.items():
+        takes = [stored("first", f"{claimed}/friday-{take}") for take in (1, 2)]
+        expected = cosine(np.mean(takes, axis=0), stored("first", probe))
+        assert score == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_guide_of_old(recordings, weights):
+    """Word for word, and scored as the mean of the negative cosine distances."""
+    Path("path/to/your").mkdir(parents=True)
+    shutil.copy(weights / "dlt_resnet34.pth", "path/to/your/model.pth")
+
+    assert main([example("guide.py"), example("guide_experiment.py")]) == 0
+
+    found = scores("drn/session")
+    assert len(found) == 2 * 4
+    for (claimed, probe), score in found.items():
+        takes = [stored("drn", f"{claimed}/friday-{take}") for take in (1, 2)]
+        expected = np.mean([cosine(take, stored("drn", probe)) - 1 for take in takes])
+        assert score == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_guide_of_old_is_word_for_word(shared):
+    guide = (shared / "seeds" / "bob_audio_extractor.txt").read_text()
+    blocks = re.findall(r"\.\. code:: python\n\n((?:  .*\n|\n)+)", guide)
+    told = [line[2:] for block in blocks for line in block.splitlines() if line.strip()]
+
+    shown = Path(example("guide.py")).read_text().splitlines()
+
+    assert [line for line in shown if line.strip()] == told
+
+
+def test_resnet_in_place_of_dltresnet(recordings, weights):
+    Path("path/to").mkdir(parents=True)
+    shutil.copy(weights / "resnet34.pth", "path/to/resnet.pth")
+    guide = [example("guide.py"), example("guide_experiment.py")]
+
+    assert main([*guide, example("resnet.py")]) == 0
+
+    assert len(scores("rn/session")) == 2 * 4
+
+
+def test_meetings_with_speakers_in_them(recordings):
+    for path in recordings.rglob("*.flac"):
+        meeting, take = path.stem.split("-")
+        place = Path("meetings", meeting, path.parent.name, f"{take}.flac")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, place)
+
+    assert main([example("first.py"), example("meetings.py")]) == 0
+
+    found = scores("meetings/session")
+    assert len(found) == 2 * 4
+    assert all(probe.startswith("monday/") for _, probe in found)
+
+
+def test_weights_of_your_own(recordings):
+    Path("weights").mkdir()
+    save_weights(resnet34(), "weights/mine.safetensors")
+
+    assert main([example("first.py"), example("own_weights.py")]) == 0
+
+    assert len(stored("own_weights", "anna/friday-1")) == 128
+
+
+def tiny_weights(seed):
+    random = torch.Generator().manual_seed(seed)
+    shapes = {
+        "first.weight": (64, 80, 5),
+        "first.bias": (64,),
+        "second.weight": (32, 64, 3),
+        "second.bias": (32,),
+    }
+    Path("weights").mkdir(exist_ok=True)
+    entries = {key: torch.randn(*at, generator=random) for key, at in shapes.items()}
+    torch.save(entries, "weights/tiny.pth")
+
+
+def test_a_network_of_your_own_is_run_anew_with_new_weights(recordings):
+    samples, _ = soundfile.read("recordings/anna/monday-1.flac")
+    two_channels = np.stack([samples, 0.5 * samples], axis=1)
+    soundfile.write("recordings/anna/monday-1.flac", two_channels, RATE)
+    tiny_weights(seed=0)
+    assert main([example("first.py"), example("own_network.py")]) == 0
+    first = scores("tiny/session")
+
+    tiny_weights(seed=1)
+    assert main([example("first.py"), example("own_network.py")]) == 0
+
+    assert len(first) == 2 * 4
+    assert np.isfinite(list(first.values())).all()
+    assert all(scores("tiny/session")[trial] != first[trial] for trial in first)
+
+
+def test_a_database_of_your_own(recordings):
+    Path("calls").mkdir()
+    rows = ["file,caller,call"]
+    for path in sorted(recordings.rglob("*.flac")):
+        speaker, take = path.parent.name, path.stem
+        shutil.copy(path, f"calls/{speaker}-{take}.flac")
+        call = "first" if take == "friday-1" else "later"
+        rows.append(f"{speaker}-{take}.flac,{speaker},{call}")
+    Path("calls/calls.csv").write_text("\n".join(rows) + "\n")
+
+    assert main([example("first.py"), example("own_database.py")]) == 0
+
+    assert len(scores("calls/first_call")) == 4 * 12
+
+
+def test_a_database_of_the_old_interface(recordings):
+    assert main([example("first.py"), example("legacy_database.py")]) == 0
+
+    assert set(scores("legacy_database/small")) == {
+        (claimed, f"{speaker}/monday-1")
+        for claimed in ("anna", "boris")
+        for speaker in ("anna", "boris")
+    }
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_file_lists_of_bob(recordings):
+    Path("lists/small/dev").mkdir(parents=True)
+    Path("lists/small/dev/for_models.lst").write_text(
+        "anna/friday-1 anna anna\nboris/friday-1 boris boris\n"
+    )
+    Path("lists/small/dev/for_probes.lst").write_text(
+        "anna/monday-1 anna\nboris/monday-1 boris\n"
+    )
+
+    assert main([example("first.py"), example("bob_lists.py")]) == 0
+
+    assert len(scores("bob_lists/small")) == 4
+
+
+def test_the_best_of_the_enrolment_recordings(recordings):
+    assert main([example("first.py"), example("own_algorithm.py")]) == 0
+
+    folder = "best_of_enrolment"
+    for (claimed, probe), score in scores(f"{folder}/session").items():
+        takes = [stored(folder, f"{claimed}/friday-{take}") for take in (1, 2)]
+        expected = max(cosine(take, stored(folder, probe)) for take in takes)
+        assert score == pytest.approx(expected, abs=1e-6)
+
+
+def run_command(*arguments):
+    result = CliRunner().invoke(pytorch, arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture
+def _bobs_files():
+    """Closed behind a test: CSVDatabase opens its lists, and its caches keep them."""
+    yield
+    from bob.bio.base.database import CSVDatabase
+
+    for method in vars(CSVDatabase).values():
+        if hasattr(method, "cache_clear"):
+            method.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+@pytest.mark.usefixtures("_bobs_files")
+def test_a_written_protocol_with_a_configuration_for_both_tools(recordings):
+    run_command("protocol", "recordings", "protocols")
+
+    assert main(["protocols/bob_database.py", example("both_tools.py")]) == 0
+
+    assert len(scores("both/session")) == 2 * 4
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_bobs_files")
+def test_both_tools_give_the_same_scores(recordings):
+    run_command("protocol", "recordings", "protocols")
+    configurations = ["protocols/bob_database.py", example("both_tools.py")]
+    bob = [sys.executable, str(Path(sys.executable).with_name("bob"))]
+
+    assert main(configurations) == 0
+    command = [*bob, "bio", "pipeline", "simple", *configurations]
+    subprocess.run(command, check=True)
+
+    for group in ("dev", "eval"):
+        _, *lines = Path(f"results/bob/scores-{group}.csv").read_text().splitlines()
+        fields = [line.split(",") for line in lines]
+        theirs = {(claimed, probe): float(s) for probe, _, _, claimed, s in fields}
+        assert theirs == pytest.approx(scores("both/session", group), abs=1e-6)
+
+
+def test_two_recordings_compared(recordings, capsys):
+    runpy.run_path(example("compare_recordings.py"))
+
+    score = float(capsys.readouterr().out.split()[1])
+    pair = ("recordings/anna/monday-1.flac", "recordings/boris/monday-1.flac")
+    assert f"score {score:.4f}" in run_command("compare", *pair)
+
+
+def test_many_recordings_embedded(recordings, capsys):
+    Path("recordings/anna/cut.flac").write_bytes(b"fLaC")
+
+    runpy.run_path(example("embed_recordings.py"))
+
+    output = capsys.readouterr().out
+    assert "cut was left out: it is not audio" in output
+    with np.load("anna.npz") as file:
+        assert file["embeddings"].shape == (4, 192)
+
+
+def test_an_extractor_as_a_transformer(recordings, capsys):
+    runpy.run_path(example("transformer.py"))
+
+    assert "(2, 192)" in capsys.readouterr().out
+
+
+def test_every_example_is_shown_on_a_page_and_run_here():
+    pages = "\n".join(page.read_text() for page in PAGES)
+    shown = set(re.findall(r"literalinclude:: (?:\.\./)?examples/(\S+)", pages))
+    run = set(re.findall(r'example\("(\S+?)"\)', Path(__file__).read_text()))
+
+    there = {path.name for path in EXAMPLES.glob("*.py")}
+
+    assert there == shown
+    assert there <= run
+
+
+# Commands, options and tables --------------------------------------------------------
+
+
+def commands_in(text):
+    """Commands of one text: what follows a prompt, or an indented known name."""
+    joined = re.sub(r"\\\n\s*", " ", text)
+    prompted = re.findall(r"^ +\$ (.+)$", joined, flags=re.MULTILINE)
+    known = r"^    ((?:\w+=\S+ )?(?:verify\.py|bob|make) .+)$"
+    return prompted + re.findall(known, joined, flags=re.MULTILINE)
+
+
+COMMANDS = [
+    pytest.param(command, id=f"{page.stem}: {command}")
+    for page in [*PAGES, *MARKDOWN]
+    for command in commands_in(page.read_text())
+]
+
+
+def words_of(command):
+    """A command without its settings (NAME=value) and its comment."""
+    words = shlex.split(command, comments=True)
+    while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+        del words[0]
+    return words
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_the_manual_is_understood(command):
+    """With --help behind it, a command parses all that stands before and stops."""
+    words = words_of(command)
+
+    if words[0].endswith("verify.py"):
+        with pytest.raises(SystemExit) as stopped:
+            main([*words[1:], "--help"])
+        assert stopped.value.code == 0
+    elif words[:2] == ["bob", "pytorch"]:
+        assert run_command(*words[2:], "--help")
+    elif words[0] == "make":
+        targets = [word for word in words[1:] if "=" not in word]
+        makefile = (CHECKOUT / "Makefile").read_text()
+        assert all(f"\n{target}:" in makefile for target in targets)
+    else:
+        assert words[0] in {".", "bob", "mkdir", "pip", "python"}
+
+
+@pytest.mark.slow
+def test_commands_of_bob_in_the_manual_are_understood():
+    import importlib.metadata
+
+    group = importlib.metadata.entry_points(group="bob.bio.pipeline.cli")
+    simple = group["simple"].load()
+    commands = [words_of(parameter.values[0]) for parameter in COMMANDS]
+    chosen = [w[4:] for w in commands if w[:4] == ["bob", "bio", "pipeline", "simple"]]
+
+    assert chosen
+    for arguments in chosen:
+        result = CliRunner().invoke(simple, [*arguments, "--help"])
+        assert result.exit_code == 0, result.output
+
+
+def own_options():
+    """Every option of verify.py and of `bob pytorch`."""
+    found = {"--help", "--create-configuration-file"}
+    offered = [option for option, _ in options.NOT_OFFERED.values()]
+    for option in (
+        *options.OPTIONS,
+        *options.GRID_OPTIONS,
+        *options.UNUSED_PLACES,
+        *offered,
+    ):
+        found |= set(option.flags)
+    groups = [pytorch]
+    while groups:
+        command = groups.pop()
+        found |= {flag for item in command.params for flag in item.opts}
+        names = getattr(command, "list_commands", lambda _: ())(None)
+        groups += [command.get_command(None, name) for name in names]
+    return found
+
+
+#: Options of other programs that the manual names.
+OF_OTHERS = {
+    "--no-deps", "--find-links", "--no-index", "--force", "--checkpoint-dir",
+    "--pipeline", "--database", "--output",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_an_option_named_on_a_page_exists(page):
+    named = set(re.findall(r"``(--[a-z-]+)", page.read_text()))
+
+    assert named <= own_options() | OF_OTHERS
+
+
+def tables():
+    path = CHECKOUT / "doc" / "tables.py"
+    specification = importlib.util.spec_from_file_location("manual_tables", path)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module.MADE
+
+
+def test_the_tables_of_options_name_every_option_once():
+    text = tables()["options"]() + tables()["ignored_options"]() + tables()["stages"]()
+
+    for option in (*options.OPTIONS, *options.GRID_OPTIONS, *options.UNUSED_PLACES):
+        for flag in option.flags:
+            assert text.count(f"``{flag}``") == 1, flag
+
+
+def test_the_table_of_trained_models_is_the_catalogue():
+    text = tables()["trained_models"]()
+
+    for model in catalogue.MODELS:
+        for said in (model.name, model.licence, model.setting, model.weights.file_name):
+            assert said in text
+
+
+def test_every_page_is_reached_and_every_table_is_made():
+    pages = {page.relative_to(CHECKOUT / "doc").with_suffix("").as_posix(): page
+             for page in PAGES}  # fmt: skip
+    listed = {"index"}
+    for name, page in pages.items():
+        parts = page.read_text().split(".. toctree::")[1:]
+        entries = re.findall(r"^   ([\w/]+)$", "\n".join(parts), flags=re.MULTILINE)
+        listed |= {(Path(name).parent / entry).as_posix() for entry in entries}
+    asked = re.findall(
+        r"^\.\. generated:: (\w+)$",
+        "\n".join(page.read_text() for page in PAGES),
+        flags=re.MULTILINE,
+    )
+
+    assert set(pages) == listed
+    assert sorted(asked) == sorted(tables())
+
+
+def test_headings_are_underlined_to_their_length():
+    for page in PAGES:
+        for title, line in pairwise(page.read_text().splitlines()):
+            if re.fullmatch(r"([=\-~])\1{3,}", line) and title.strip():
+                assert len(line) == len(title), f"{page}: {title}"
