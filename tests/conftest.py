@@ -55,7 +55,7 @@ def golden_weights() -> ModuleType:
 @pytest.fixture(autouse=True)
 def _restored_logging():
     """Commands set logging up for the whole process; no test inherits that."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    ours = logging.getLogger("bob.learn.pytorch")
+    before = ours.handlers[:], ours.level, ours.propagate
     yield
-    root.handlers[:], root.level = handlers, level
+    ours.handlers[:], ours.level, ours.propagate = before

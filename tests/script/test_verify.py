@@ -131,6 +131,8 @@ def test_a_written_configuration_is_never_overwritten(tmp_path, monkeypatch, cap
         (["-d", "nowhere"], "'nowhere'"),
         (["-e", "no_such_thing"], "no_such_thing"),
         (["-z"], "--zt-norm is not offered"),
+        (["-T", "config.py"], "a file cannot be written or read"),
+        (["-R", "/proc/nowhere"], "a file cannot be written or read"),
     ],
 )
 def test_a_mistake_is_one_message_without_a_traceback(toy, capsys, arguments, message):
@@ -142,6 +144,37 @@ def test_a_mistake_is_one_message_without_a_traceback(toy, capsys, arguments, me
     assert error.startswith("verify.py: ")
     assert message in error
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("groups = []", "'groups' is []"),
+        ("model_directories = []", "'model_directories' is []"),
+        ("verbose = 'x'", "'verbose' is 'x'"),
+        ("preprocessor = Bands", "the preprocessor is the class Bands"),
+        ("x = 1 / 0", "config.py, line 19: ZeroDivisionError"),
+        (
+            "from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor\n"
+            "preprocessor = EmbeddingExtractor('camplus')",
+            "line 20: UnknownModelError: no trained model is called 'camplus'",
+        ),
+    ],
+)
+def test_a_mistake_in_the_configuration_names_the_variable_or_the_line(
+    toy, capsys, line, message
+):
+    Path(toy).write_text(f"{Path(toy).read_text()}{line}\n")
+
+    assert main(["config.py"]) == 1
+
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_configurations_may_stand_after_options(toy):
+    assert main(["-s", "other", toy, "-U", "--dry-run"]) == 0
 
 
 def test_bad_recordings_are_listed_and_with_a_flag_passed_over(toy, recordings, capsys):

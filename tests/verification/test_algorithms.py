@@ -144,6 +144,23 @@ def test_models_come_back_from_their_files(tmp_path, toys):
         )
 
 
+def test_an_algorithm_of_bob_that_must_be_fitted_is_refused():
+    class Fitted:
+        def create_templates(self, features, enroll):
+            return features
+
+        def compare(self, references, probes):
+            return []
+
+        def fit(self, features):
+            return self
+
+    with pytest.raises(ConfigurationError, match="Fitted has to be trained"):
+        as_algorithm(Fitted())
+    with pytest.raises(ConfigurationError, match="is the class Fitted"):
+        as_algorithm(Fitted)
+
+
 @pytest.mark.parametrize("wrong", [3, object(), "plda"])
 def test_what_is_no_algorithm_is_refused_with_the_names_that_are(wrong):
     with pytest.raises(ConfigurationError, match="distance-cosine"):

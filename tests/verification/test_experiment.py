@@ -1,5 +1,7 @@
 import os
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -156,7 +158,7 @@ def test_another_setting_makes_what_is_stored_outdated(experiment, toys, caplog)
     outcome = run(changed)
 
     assert outcome.outdated == {"preprocessing": 16, "extraction": 16}
-    assert "16 stored files" in caplog.text
+    assert "16 of the files" in caplog.text
     elsewhere = experiment.layout.temporary / "elsewhere"
     fresh = replace(
         changed,
@@ -534,3 +536,129 @@ def test_an_algorithm_of_bob_without_a_usable_probe_gives_no_scores(experiment):
     )
 
     assert outcome.score_files["dev"].read_text().count("nan") == 32
+
+
+EVERYTHING_BUT_JOINING = frozenset(
+    {"preprocessing", "extraction", "enrollment", "score-computation"}
+)
+
+
+def test_scores_of_another_algorithm_are_not_joined_as_if_of_this_one(experiment):
+    run(experiment)
+    other = replace(
+        experiment, algorithm=NAMED["euclidean"], skip=EVERYTHING_BUT_JOINING
+    )
+
+    with pytest.raises(ConfigurationError, match="--skip-score-computation"):
+        run(other)
+
+
+@pytest.mark.parametrize("extracted", ["extracted", "preprocessed"])
+def test_preprocessing_left_out_does_not_pass_off_the_files_of_another_setting(
+    experiment, toys, extracted
+):
+    folder = experiment.layout.temporary / extracted
+    skip = frozenset({"extraction"} if extracted == "preprocessed" else set())
+    usual = replace(
+        experiment, layout=replace(experiment.layout, extracted=folder), skip=skip
+    )
+    expected = run(usual).score_files["dev"].read_bytes()
+    again = replace(usual, skip=skip | {"preprocessing"})
+    changed = replace(
+        again, preprocessing=Preprocessing(toys.Bands(5), experiment.database)
+    )
+
+    with pytest.raises(ConfigurationError, match="run without --skip-preprocessing"):
+        run(changed)
+
+    assert run(again).score_files["dev"].read_bytes() == expected
+    shutil.rmtree(experiment.database.folder)
+    assert run(again).score_files["dev"].read_bytes() == expected
+
+
+def test_a_run_that_fails_leaves_no_earlier_result_in_its_name(experiment):
+    earlier = run(experiment).score_files["dev"]
+    text = earlier.read_text()
+    (earlier.parent / "report.json").write_text("{}")
+    bad = experiment.database.folder / "speaker0" / "take0.wav"
+    good = bad.read_bytes()
+    bad.write_bytes(b"not audio")
+
+    with pytest.raises(BadRecordingsError):
+        run(experiment)
+
+    assert not earlier.exists()
+    assert earlier.with_name("scores-dev.previous").read_text() == text
+    assert not (earlier.parent / "report.json").exists()
+    bad.write_bytes(good)
+    assert run(experiment).score_files["dev"].read_text() == text
+    assert not list(earlier.parent.glob("*.previous"))
+
+
+def test_a_failure_does_not_remove_what_an_earlier_setting_has_computed(
+    experiment, toys
+):
+    class Picky(toys.Bands):
+        def __call__(self, data, annotations):
+            raise ValueError
+
+    run(experiment)
+    with pytest.raises(BadRecordingsError):
+        run(
+            replace(
+                experiment, preprocessing=Preprocessing(Picky(), experiment.database)
+            )
+        )
+
+    assert run(experiment).computed == {"preprocessing": 0, "extraction": 0}
+
+
+def test_scores_of_references_that_are_no_more_vanish(experiment):
+    run(experiment)
+    stray = experiment.layout.model_scores("dev", "speaker9")
+    stray.write_text("speaker9 speaker0 speaker0/take2 0.1\n")
+
+    run(experiment)
+
+    assert not stray.exists()
+
+
+def test_an_embedding_of_zeros_is_a_failure(experiment, toys):
+    class Zeros(toys.Bands):
+        def __call__(self, data, annotations):
+            return super().__call__(data, annotations) * 0
+
+    wrong = replace(
+        experiment, preprocessing=Preprocessing(Zeros(), experiment.database)
+    )
+
+    with pytest.raises(BadRecordingsError, match="embedding of zeros"):
+        run(wrong)
+
+
+def test_a_second_run_in_the_same_place_waits_for_the_first(experiment, toys, caplog):
+    """Two settings at once: each gets the scores that it gets alone."""
+
+    class Slow(toys.Bands):
+        def __call__(self, data, annotations):
+            time.sleep(0.01)
+            return super().__call__(data, annotations)
+
+    def variant(bands, name):
+        layout = replace(
+            experiment.layout,
+            results=experiment.layout.results / name,
+            scores=experiment.layout.scores / name,
+        )
+        slow = Preprocessing(Slow(bands), experiment.database)
+        return replace(experiment, layout=layout, preprocessing=slow)
+
+    expected = [run(variant(n, str(n))).score_files["dev"].read_text() for n in (8, 5)]
+
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(run, variant(n, str(n))) for n in (8, 5)]
+        outcomes = [future.result() for future in runs]
+
+    texts = [outcome.score_files["dev"].read_text() for outcome in outcomes]
+    assert texts == expected
+    assert "another run works in" in caplog.text

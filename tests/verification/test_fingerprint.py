@@ -1,5 +1,7 @@
 import functools
+import importlib
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -173,3 +175,77 @@ def test_a_changed_method_changes_the_fingerprint_and_a_moved_one_does_not():
     assert not same(before, component(text.format("x + factor")))
     assert not same(before, component(text.format("[x * 3 for x in x]")))
     assert not same(before, component(text.format("x * factor").replace("= 2", "= 5")))
+
+
+COMPONENT = """
+class Component:
+    def __call__(self, x):
+        return use(x)
+"""
+
+USING = {
+    "class": """
+class H:
+    def f(self, x):
+        return x + {n}
+use = lambda x: H().f(x)
+""",
+    "tensor": """
+weights = torch.full((2,), {n}.)
+use = lambda x: x + weights
+""",
+    "object": """
+class O: pass
+o = O()
+o.factor = {n}
+use = lambda x: x + o.factor
+""",
+    "network": """
+net = torch.nn.Linear(1, 1, bias=False)
+net.weight.data.fill_({n}.)
+use = lambda x: net(x)
+""",
+    "table": """
+table = dict(a={n})
+def use(x):
+    return table['a']
+""",
+}
+
+
+def component_using(text):
+    names = {"__name__": "user_config", "torch": torch}
+    exec(text + COMPONENT, names)
+    return names["Component"]()
+
+
+@pytest.mark.parametrize("text", USING.values(), ids=list(USING))
+def test_what_a_function_takes_from_its_module_counts(text):
+    one, again = (component_using(text.format(n=1)) for _ in range(2))
+
+    assert same(one, again)
+    assert not same(one, component_using(text.format(n=2)))
+
+
+def test_a_module_of_the_users_counts_by_its_content(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / "helping_module.py"
+    digests = []
+    for n in (1, 1, 2):
+        path.write_text(f"def f(x):\n    return x + {n}\n")
+        sys.modules.pop("helping_module", None)
+        importlib.invalidate_caches()
+        helping = importlib.import_module("helping_module")
+        use = functools.partial(lambda module, x: module.f(x), helping)
+        digests.append(digest(of_component(Scaler(use=use))))
+
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_a_file_that_an_attribute_names_counts(tmp_path):
+    path = tmp_path / "statistics.npy"
+    path.write_bytes(b"1")
+    before = digest(of_component(Scaler(file=str(path))))
+    path.write_bytes(b"12")
+
+    assert digest(of_component(Scaler(file=str(path)))) != before

@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     given = {
         name: value
-        for name, value in vars(parser.parse_args(arguments)).items()
+        for name, value in vars(parser.parse_intermixed_args(arguments)).items()
         if value is not None
     }
     if "create_configuration_file" in given:
@@ -159,9 +159,13 @@ def _write_template(path: Path) -> int:
 
 def _start_logging(verbosity: int) -> None:
     levels = (logging.WARNING, logging.WARNING, logging.INFO, logging.DEBUG)
-    logging.basicConfig(
-        level=levels[min(verbosity, 3)], format="%(levelname)s %(message)s", force=True
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    # Only ours: Bob's own handler, if Bob is loaded, would say everything again.
+    ours = logging.getLogger("bob.learn.pytorch")
+    ours.handlers[:] = [handler]
+    ours.propagate = False
+    ours.setLevel(levels[min(verbosity, 3)])
     # How far a long run is should be seen without asking, terminal or not.
     progress = logging.getLogger("bob.learn.pytorch.verification.progress")
     progress.setLevel(logging.INFO)
@@ -171,7 +175,11 @@ def _experiment(
     given: dict[str, Any], command: list[str], started: tuple[float, os.times_result]
 ) -> int:
     from bob.learn.pytorch.extractor import CallableExtractor
-    from bob.learn.pytorch.verification.configuration import run_files, settle
+    from bob.learn.pytorch.verification.configuration import (
+        ConfigurationError,
+        run_files,
+        settle,
+    )
     from bob.learn.pytorch.verification.legacy import bring_back
 
     bring_back(CallableExtractor)
@@ -187,11 +195,18 @@ def _experiment(
         for task in tasks(experiment):
             sys.stdout.write(f"Would have executed task '{task}'\n")
         return 0
-    write_description(experiment, settled.experiment_info_file, command=command)
-    outcome = run(experiment)
-    if "report" not in settled.skip:
-        _report(experiment, outcome)
-    _summarise(outcome)
+    try:
+        write_description(experiment, settled.experiment_info_file, command=command)
+        outcome = run(experiment)
+        if "report" not in settled.skip:
+            _report(experiment, outcome)
+        _summarise(outcome)
+    except OSError as error:
+        raise ConfigurationError(
+            f"a file cannot be written or read: {error}; finished work is kept, so "
+            "start again when there is space and permission, or give other directories "
+            "(--temp-directory, --result-directory)"
+        ) from error
     _tell_times(settled, started)
     return 0
 

@@ -37,6 +37,9 @@ class Algorithm(Protocol):
     def fingerprint(self) -> Any:
         """What determines the models, as JSON values."""
 
+    def scoring(self) -> Any:
+        """What determines the scores, as JSON values."""
+
     def enrol(self, features: Sequence[Rows]) -> Any:
         """Make a reference of recordings, each of shape (vectors, dimensions)."""
 
@@ -104,6 +107,10 @@ class Similarity:
     def fingerprint(self) -> Any:
         """Only what determines a model: the mean, or all vectors."""
         return {"class": "Similarity", "enrolment": self.enrolment}
+
+    def scoring(self) -> Any:
+        """All settings."""
+        return of_component(vars(self))
 
     def enrol(self, features: Sequence[Rows]) -> Rows:
         """Stack the recordings' vectors, or average them: (vectors, dimensions)."""
@@ -205,7 +212,18 @@ def as_algorithm(given: Any) -> Algorithm:
     """
     if isinstance(given, Similarity):
         return given
+    if isinstance(given, type):
+        raise ConfigurationError(
+            f"the algorithm is the class {given.__name__}, expected an object: "
+            f"{given.__name__}(…)"
+        )
     if hasattr(given, "create_templates") and hasattr(given, "compare"):
+        if hasattr(given, "fit"):
+            raise ConfigurationError(
+                f"the algorithm {type(given).__name__} has to be trained (it has fit), "
+                "which verify.py does not do: use cosine, distance-cosine, or an "
+                "algorithm that compares without training"
+            )
         return _bob_distance(given) or _BobAlgorithm(given)
     if hasattr(given, "enroll") and hasattr(given, "score"):
         return _LegacyAlgorithm(given)
@@ -267,6 +285,8 @@ class _BobAlgorithm:
     def fingerprint(self) -> Any:
         return of_component(self._wrapped)
 
+    scoring = fingerprint
+
     def enrol(self, features: Sequence[Rows]) -> Any:
         return self._wrapped.create_templates([list(features)], enroll=True)[0]
 
@@ -319,6 +339,8 @@ class _LegacyAlgorithm:
 
     def fingerprint(self) -> Any:
         return of_component(self._wrapped)
+
+    scoring = fingerprint
 
     def enrol(self, features: Sequence[Rows]) -> Any:
         # One vector a recording was a 1-D array in legacy Bob.

@@ -148,6 +148,11 @@ def _state(recording: Recording) -> Any:
 
 
 def _require_step(component: Any, kind: str) -> None:
+    if isinstance(component, type):
+        raise ConfigurationError(
+            f"the {kind} is the class {component.__name__}, expected an object: "
+            f"{component.__name__}(…)"
+        )
     if not callable(component) and not hasattr(component, "transform"):
         raise ConfigurationError(
             f"the {kind} is {component!r} ({type(component).__name__}), expected an "

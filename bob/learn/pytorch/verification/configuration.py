@@ -6,6 +6,7 @@ import difflib
 import importlib.util
 import inspect
 import logging
+import traceback
 import types
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -77,13 +78,27 @@ def run_files(names: Iterable[str]) -> dict[str, Any]:
             raise ConfigurationError(
                 f"configuration {path} cannot be read: {error}"
             ) from error
-        exec(code, module.__dict__)  # noqa: S102 - a configuration file is the user's own program
+        _execute(code, module, path)
         variables = {
             key: value
             for key, value in module.__dict__.items()
             if not (key.startswith("__") and key.endswith("__"))
         }
     return variables
+
+
+def _execute(code: types.CodeType, module: types.ModuleType, path: Path) -> None:
+    """Run a configuration; an error in it is told by its own line, not by ours."""
+    try:
+        exec(code, module.__dict__)  # noqa: S102 - the user's own program
+    except Exception as error:
+        logger.debug("the configuration failed", exc_info=True)
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+        raise ConfigurationError(
+            f"configuration {path}, line {lines[-1] if lines else '?'}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def _find_file(name: str) -> Path:
@@ -190,6 +205,8 @@ def _words(option: Option, value: Any) -> tuple[str, ...]:
     words = (value,) if isinstance(value, str) else value
     if not isinstance(words, list | tuple):
         raise _refuse(option, value, "a list of texts")
+    if option.default and not words:
+        raise _refuse(option, value, "at least one")
     for word in words:
         if not isinstance(word, str) or (option.choices and word not in option.choices):
             raise _refuse(

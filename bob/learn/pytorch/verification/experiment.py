@@ -7,6 +7,7 @@ computes what is missing, outdated (by its fingerprint) or forced.
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,9 +20,10 @@ from bob.learn.pytorch.verification.outcome import (
     Failure,
     Outcome,
 )
+from bob.learn.pytorch.weights.errors import WeightsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from bob.learn.pytorch.verification.algorithms import Algorithm
     from bob.learn.pytorch.verification.components import Extraction, Preprocessing
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from bob.learn.pytorch.verification.layout import Layout
 
 logger = logging.getLogger(__name__)
+
+#: What a report of the scores leaves beside them.
+REPORT_FILES = ("report.json", "report.txt", "det.png")
 
 
 @dataclass(frozen=True)
@@ -94,11 +99,18 @@ def run(experiment: Experiment) -> Outcome:
     DatabaseError
         If two recordings would share a file.
     """
+    with _alone(experiment.layout.temporary):
+        atomic.clear_up(experiment.layout.temporary)
+        atomic.clear_up(experiment.layout.results)
+        return _run(experiment)
+
+
+def _run(experiment: Experiment) -> Outcome:
     outcome = Outcome()
-    atomic.clear_up(experiment.layout.temporary)
-    atomic.clear_up(experiment.layout.results)
     trials = {group: experiment.database.trials(group) for group in experiment.groups}
     recordings = _recordings(trials.values())
+    if "concatenation" not in experiment.skip:
+        scores.set_aside(experiment, names=REPORT_FILES)
     _make_features(experiment, recordings, outcome)
     if experiment.skip >= {"enrollment", "score-computation"}:
         _remember_failures(experiment, outcome)
@@ -107,10 +119,34 @@ def run(experiment: Experiment) -> Outcome:
     for group in experiment.groups:
         path = experiment.layout.group_scores(group)
         if "concatenation" not in experiment.skip:
+            if "score-computation" in experiment.skip:
+                scores.refuse_outdated(experiment, group, trials[group])
             scores.concatenate(experiment, group, trials[group])
         if path.exists():
             outcome.score_files[group] = path
+    if "concatenation" not in experiment.skip:
+        scores.forget_previous(experiment, names=REPORT_FILES)
     return outcome
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep two runs from writing into each other's files; the second waits."""
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        logger.warning("another run works in %s; waiting until it ends", folder)
+        lock.acquire()
+    except NotImplementedError:  # a file system without locks
+        logger.warning("%s cannot be locked; run nothing else in it", folder)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _make_features(
@@ -122,11 +158,33 @@ def _make_features(
     for step in steps:
         if step.stage not in experiment.skip:
             features.make(step, experiment, recordings, outcome)
-    layout = experiment.layout
-    if "extraction" in experiment.skip and layout.extracted != layout.preprocessed:
-        features.refuse_outdated(steps[-1], experiment, recordings)
+    _check_left_out(experiment, steps, recordings)
     if not experiment.skip >= {"preprocessing", "extraction"}:
         _judge_failures(experiment, recordings, outcome)
+
+
+def _check_left_out(
+    experiment: Experiment,
+    steps: Sequence[features.Step],
+    recordings: Sequence[Recording],
+) -> None:
+    """Files of stages that are left out must fit, if a later stage reads them."""
+    layout = experiment.layout
+    needed = {layout.extracted}
+    if "extraction" not in experiment.skip:
+        needed.add(layout.preprocessed)
+    # Where both stages name one folder, it holds what the first has made.
+    first = {step.folder: step for step in reversed(steps)}
+    for step in first.values():
+        if step.stage in experiment.skip and step.folder in needed:
+            try:
+                features.refuse_outdated(step, experiment, recordings)
+            except WeightsError as error:
+                logger.warning(
+                    "%s is left out, and whether its files fit cannot be told: %s",
+                    step.stage,
+                    error,
+                )
 
 
 def _score(
@@ -177,7 +235,7 @@ def _remember_failures(experiment: Experiment, outcome: Outcome) -> None:
     """Where no recording was looked at, those that failed before count."""
     path = _list_of_failures(experiment)
     if not outcome.failures and path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines()[1:]:
+        for line in path.read_text("utf-8", "surrogateescape").splitlines()[1:]:
             key, place, stage, reason = line.split("\t")
             failure = Failure(key, Path(place) if place else None, stage, reason)
             outcome.failures[key] = failure

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bob.learn.pytorch.audio import RecordingError
 from bob.learn.pytorch.verification import stored
 from bob.learn.pytorch.verification.configuration import ConfigurationError
-from bob.learn.pytorch.verification.fingerprint import digest
+from bob.learn.pytorch.verification.fingerprint import of_step, same_maker
 from bob.learn.pytorch.verification.outcome import Failure, Outcome
 from bob.learn.pytorch.verification.progress import track
 
@@ -146,8 +146,6 @@ def _make_one(
         result = step.compute(recording)
     except _OF_THE_RECORDING as error:
         _fail(recording, step.stage, error, outcome)
-        # What an earlier recording of this name has left must not stand for it.
-        path.unlink(missing_ok=True)
     else:
         step.write(result, path, fingerprint)
 
@@ -172,7 +170,7 @@ def _plan(
     outcome.reused[step.stage], outcome.outdated[step.stage] = reused, outdated
     if outdated:
         logger.warning(
-            "%s: %d stored files in %s were made by another model, recording or "
+            "%s: %d of the files in %s were made by another model, recording or "
             "setting and are computed anew",
             step.stage,
             outdated,
@@ -194,32 +192,42 @@ def _expected(
             made_from = step.made_from(recording)
         except _OF_THE_RECORDING as error:
             _fail(recording, step.stage, error, outcome)
-            path.unlink(missing_ok=True)
         else:
-            yield recording, path, digest({"by": made_by, "from": made_from})
+            yield recording, path, of_step(made_by, made_from)
 
 
 def refuse_outdated(
     step: Step, experiment: Experiment, recordings: Sequence[Recording]
 ) -> None:
-    """Refuse to leave out a step whose files do not fit what they are made from now.
+    """Refuse to leave out a step whose files do not fit what is there now.
+
+    Recordings that are gone, and files that another program left without a
+    fingerprint, are taken as they are.
 
     Raises
     ------
     ConfigurationError
-        With the number of such files. Those that another program left, without a
-        fingerprint, are taken as they are.
+        With the number of files that do not fit.
     """
     outdated = sum(
-        stored.fingerprint(path) not in (None, "", fingerprint)
-        for _, path, fingerprint in _expected(step, experiment, recordings, Outcome())
+        not _fits(stored.fingerprint(path), fingerprint, recording)
+        for recording, path, fingerprint in _expected(
+            step, experiment, recordings, Outcome()
+        )
     )
     if outdated:
         raise ConfigurationError(
             f"{step.stage} is left out, but {outdated} stored files in {step.folder} "
-            "were made from other preprocessed files or by another extractor; run "
-            f"without --skip-{step.stage} to make them anew"
+            "were made by another model or setting, or from what has changed since; "
+            f"run without --skip-{step.stage} to make them anew"
         )
+
+
+def _fits(present: str | None, expected: str, recording: Recording) -> bool:
+    if present in (None, "", expected):
+        return True
+    gone = recording.path is not None and not recording.path.exists()
+    return gone and same_maker(present or "", expected)
 
 
 def _fail(recording: Recording, stage: str, error: Exception, outcome: Outcome) -> None:
@@ -281,6 +289,8 @@ def _as_rows(feature: Any, path: Path) -> NDArray[np.float64]:
         )
     if not np.isfinite(rows).all():
         raise ValueError(f"{path} holds values that are not finite")
+    if not rows.any(axis=1).all():
+        raise ValueError(f"{path} holds an embedding of zeros, which is like nothing")
     return rows
 
 

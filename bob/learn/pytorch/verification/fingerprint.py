@@ -6,6 +6,9 @@ import functools
 import hashlib
 import inspect
 import json
+import logging
+import sys
+import sysconfig
 import types
 from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path, PurePath
@@ -17,12 +20,24 @@ import numpy as np
 _PACKAGE = "bob.learn.pytorch."
 
 _DEEPEST = 12
+_LONGEST_PATH = 4096
+_STANDARD_LIBRARY = sysconfig.get_path("stdlib")
 
 
 def digest(description: object) -> str:
     """32 hexadecimal digits of a description made of JSON values."""
     text = json.dumps(description, sort_keys=True, ensure_ascii=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def of_step(made_by: object, made_from: object) -> str:
+    """Fingerprint of a stored file: what made it, a dash, and what from."""
+    return f"{digest(made_by)}-{digest(made_from)}"
+
+
+def same_maker(fingerprint: str, other: str) -> bool:
+    """Whether two stored files were made by the same component, from whatever."""
+    return fingerprint.split("-")[0] == other.split("-")[0]
 
 
 def of_file(path: Path) -> dict[str, Any]:
@@ -43,9 +58,9 @@ def of_component(component: object) -> Any:
     containers, functions (by their code, defaults, what they enclose and what they
     use from their module), network weights, and further objects.
 
-    What only another process or file holds cannot be seen: a component that reads a
-    file while it runs should have the file's hash among its attributes, or a method
-    ``fingerprint`` of its own.
+    A text or path that names a file counts with the file's size and time of change.
+    What a component reads by a name that it makes up while it runs cannot be seen; it
+    should have a method ``fingerprint`` of its own.
     """
     return _Description().of(component)
 
@@ -58,8 +73,10 @@ class _Description:
         self._above: list[int] = []
 
     def of(self, value: Any) -> Any:
-        if value is None or isinstance(value, bool | int | float | str):
+        if value is None or isinstance(value, bool | int | float):
             return value
+        if isinstance(value, str | PurePath):
+            return self.text(str(value))
         if id(value) in self._above or len(self._above) >= _DEEPEST:
             return type(value).__qualname__
         describe = next(
@@ -72,8 +89,25 @@ class _Description:
         finally:
             self._above.pop()
 
-    def path(self, value: PurePath) -> str:
-        return str(value)
+    def text(self, value: str) -> Any:
+        """A text, and what it names if that is a file."""
+        try:
+            named = (
+                "/" in value and len(value) < _LONGEST_PATH and Path(value).is_file()
+            )
+        except (OSError, ValueError):
+            named = False
+        return [value, of_file(Path(value))] if named else value
+
+    def module(self, value: types.ModuleType) -> Any:
+        """A module of the user's counts by its file, any other by its name."""
+        path = getattr(value, "__file__", None)
+        if path is None or _is_installed_file(path) or _is_ours_name(value.__name__):
+            return value.__name__
+        return [value.__name__, self.bytes(Path(path).read_bytes())]
+
+    def kind(self, value: type) -> list[Any]:
+        return [f"{value.__module__}.{value.__qualname__}", self.methods(value)]
 
     def bytes(self, value: bytes) -> str:
         return hashlib.blake2b(value, digest_size=16).hexdigest()
@@ -103,7 +137,7 @@ class _Description:
         module = getattr(value, "__module__", None)
         description: dict[str, Any] = {"function": f"{module}.{value.__qualname__}"}
         code = getattr(value, "__code__", None)
-        if code is None or _is_ours(value):
+        if code is None or _is_installed(value):
             return description
         used = _names_in(code)
         description["code"] = self.code(code)
@@ -114,7 +148,7 @@ class _Description:
         description["globals"] = {
             name: self.of(item)
             for name, item in sorted(value.__globals__.items())
-            if name in used and isinstance(item, _COUNTED_GLOBALS)
+            if name in used and not isinstance(item, logging.Logger)
         }
         return description
 
@@ -180,15 +214,21 @@ def _plain(item: Any) -> Any:
     return getattr(item, "__func__", item)
 
 
-def _is_ours(value: Any) -> bool:
-    return str(getattr(value, "__module__", "")).startswith(_PACKAGE)
+def _is_ours_name(name: str) -> bool:
+    return f"{name}.".startswith(_PACKAGE)
 
 
-def _is_installed(kind: type) -> bool:
-    """Whether a class comes with a package, whose code changes with its version."""
-    module = inspect.getmodule(kind)
-    path = str(getattr(module, "__file__", None) or "")
-    return _is_ours(kind) or "site-packages" in path or kind.__module__ == "builtins"
+def _is_installed(value: Any) -> bool:
+    """Whether code comes with Python or a package, and changes with their versions."""
+    name = str(getattr(value, "__module__", ""))
+    if _is_ours_name(name) or name == "builtins":
+        return True
+    path = getattr(sys.modules.get(name), "__file__", None)
+    return path is not None and _is_installed_file(path)
+
+
+def _is_installed_file(path: str) -> bool:
+    return "site-packages" in path or path.startswith(_STANDARD_LIBRARY)
 
 
 def _names_in(code: types.CodeType) -> set[str]:
@@ -215,26 +255,7 @@ _OF_CLASSES = frozenset(
 #: Attributes of `torch.nn.Module` that the state dict stands for, or that are hooks.
 _OF_NETWORKS = frozenset({"_parameters", "_buffers"})
 
-#: Global names that a function uses count when they are functions or plain values.
-_COUNTED_GLOBALS = (
-    types.FunctionType,
-    functools.partial,
-    bool,
-    int,
-    float,
-    str,
-    bytes,
-    tuple,
-    list,
-    dict,
-    set,
-    frozenset,
-    np.ndarray,
-    np.generic,
-)
-
 _KINDS: tuple[tuple[Any, Callable[[_Description, Any], Any]], ...] = (
-    (PurePath, _Description.path),
     (bytes, _Description.bytes),
     ((np.ndarray, np.generic), _Description.array),
     (Mapping, _Description.mapping),
@@ -243,6 +264,6 @@ _KINDS: tuple[tuple[Any, Callable[[_Description, Any], Any]], ...] = (
     (functools.partial, _Description.partial),
     (types.MethodType, _Description.method),
     ((types.FunctionType, types.BuiltinFunctionType), _Description.function),
-    (types.ModuleType, lambda _, module: module.__name__),
-    (type, lambda self, kind: [kind.__qualname__, self.methods(kind)]),
+    (types.ModuleType, _Description.module),
+    (type, _Description.kind),
 )

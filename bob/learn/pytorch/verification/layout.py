@@ -32,6 +32,10 @@ class Layout:
         """Scores of one reference against its probes."""
         return self.scores / group / _relative(identifier, ".txt")
 
+    def made_by(self, group: str) -> Path:
+        """What the scores of a group were made by."""
+        return self.scores / group / ".made-by"
+
     def group_scores(self, group: str) -> Path:
         """All scores of a group, reference by reference."""
         return self.scores / f"scores-{group}"

@@ -260,11 +260,11 @@ UNUSED_PLACES: tuple[Option, ...] = tuple(
 NOT_OFFERED: dict[str, tuple[Option, str]] = {
     "zt_norm": (
         Option(("-z", "--zt-norm"), "flag", "Not offered by this version."),
-        "normalise the finished scores with `bob bio pipeline score-norm`",
+        "it does not normalise scores; leave the option out",
     ),
     "calibrate_scores": (
         Option(("-C", "--calibrate-scores"), "flag", "Not offered by this version."),
-        "calibrate the finished scores with bob.measure.calibration",
+        "it does not calibrate scores; leave the option out",
     ),
     "write_compressed_score_files": (
         Option(

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bob.learn.pytorch.atomic import beside, write_text
+from bob.learn.pytorch.verification import stored
 from bob.learn.pytorch.verification.configuration import ConfigurationError
 from bob.learn.pytorch.verification.database import Probe, Reference, Trials
+from bob.learn.pytorch.verification.fingerprint import digest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from bob.learn.pytorch.verification.algorithms import Scorer
     from bob.learn.pytorch.verification.experiment import Experiment
     from bob.learn.pytorch.verification.features import Vectors
+
+_PREVIOUS = ".previous"
 
 #: Scores held in memory at once when every reference meets every probe.
 _SCORES_AT_ONCE = 4_000_000
@@ -41,6 +45,7 @@ def compute(
     )
     # What a line says of a probe is the same for every reference.
     named = [f"{probe.subject} {probe.id}" for probe in trials.probes]
+    written = set()
     for reference, chosen, values in blocks:
         lines = [
             f"{reference.subject} {named[index]} {value:3.8f}\n"
@@ -48,6 +53,64 @@ def compute(
         ]
         path = experiment.layout.model_scores(group, reference.id)
         write_text(path, "".join(lines))
+        written.add(path)
+    for path in (experiment.layout.scores / group).rglob("*.txt"):
+        if path not in written:  # of a reference that is no more
+            path.unlink()
+    write_text(experiment.layout.made_by(group), fingerprint(experiment, group, trials))
+
+
+def fingerprint(experiment: Experiment, group: str, trials: Trials) -> str:
+    """What determines the scores of a group: algorithm, references and probes."""
+    layout = experiment.layout
+    references = [
+        stored.fingerprint(layout.model(group, item.id)) for item in trials.references
+    ]
+    probes = [
+        stored.fingerprint(layout.stored(layout.extracted, recording.key))
+        for probe in trials.probes
+        for recording in probe.recordings
+    ]
+    return digest([experiment.algorithm.scoring(), references, probes])
+
+
+def refuse_outdated(experiment: Experiment, group: str, trials: Trials) -> None:
+    """Refuse to leave out the computation of scores that do not fit any more.
+
+    Raises
+    ------
+    ConfigurationError
+        If another algorithm, or other references or probes made them.
+    """
+    path = experiment.layout.made_by(group)
+    if path.exists() and path.read_text() != fingerprint(experiment, group, trials):
+        raise ConfigurationError(
+            f"score-computation is left out, but the scores in {path.parent} were made "
+            "by another algorithm or from other references or probes; run without "
+            "--skip-score-computation"
+        )
+
+
+def set_aside(experiment: Experiment, *, names: Sequence[str]) -> None:
+    """Rename the results of an earlier run, so that they do not stand for this one's.
+
+    They are there as ``<name>.previous`` until this run has results of its own.
+    """
+    for path in _results(experiment, names):
+        if path.exists():
+            path.replace(path.with_name(path.name + _PREVIOUS))
+
+
+def forget_previous(experiment: Experiment, *, names: Sequence[str]) -> None:
+    """Remove what was set aside."""
+    for path in _results(experiment, names):
+        path.with_name(path.name + _PREVIOUS).unlink(missing_ok=True)
+
+
+def _results(experiment: Experiment, names: Sequence[str]) -> list[Path]:
+    layout = experiment.layout
+    groups = [layout.group_scores(group) for group in experiment.groups]
+    return [*groups, *(layout.scores / name for name in names)]
 
 
 def _usable(probe: Probe, vectors: Vectors) -> list[NDArray[np.float64]]:
@@ -99,11 +162,14 @@ def _sparse(
 def concatenate(experiment: Experiment, group: str, trials: Trials) -> Path:
     """Join the files of all references, sorted by id, into the group's score file."""
     target = experiment.layout.group_scores(group)
-    with beside(target) as place, place.open("w", encoding="utf-8") as joined:
+    with (
+        beside(target) as place,
+        place.open("w", encoding="utf-8", errors="surrogateescape") as joined,
+    ):
         for reference in sorted(trials.references, key=lambda item: item.id):
             path = experiment.layout.model_scores(group, reference.id)
             try:
-                text = path.read_text(encoding="utf-8")
+                text = path.read_text("utf-8", "surrogateescape")
             except FileNotFoundError as error:
                 raise ConfigurationError(
                     f"the scores of reference {reference.id} are not in {path}; "
