@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -100,3 +101,21 @@ def test_help_imports_no_numpy():
     )
 
     assert done.stdout.strip().endswith("False False")
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_file_names_that_are_not_utf_8_are_shown(tmp_path, options):
+    corpus = tmp_path / os.fsdecode(b"c\xff")
+    for take in (1, 2):
+        (corpus / os.fsdecode(b"n\xe9")).mkdir(parents=True, exist_ok=True)
+        (corpus / os.fsdecode(b"n\xe9") / f"{take}.wav").touch()
+    command = [
+        sys.executable, "-c",
+        "from bob.learn.pytorch.script.protocol import protocol; protocol()",
+        corpus, tmp_path / "out", *options,
+    ]  # fmt: skip
+
+    done = subprocess.run(command, capture_output=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"c\\udcff" in done.stdout

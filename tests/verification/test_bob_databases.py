@@ -1,6 +1,8 @@
 """Against the databases that bob.bio.base 8 ships, and objects that look like them."""
 
+import fileinput
 import functools
+import gc
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -92,6 +94,11 @@ def test_a_protocol_is_passed_on(lists):
 
     assert database.protocol == "other"
     assert database.groups() == ()
+    with pytest.raises(
+        DatabaseError,
+        match=r"'dev'; it has none \(protocol 'other', .* in /.*/other, which does not",
+    ):
+        database.trials("dev")
 
 
 def test_the_folder_of_recordings_can_be_replaced(lists):
@@ -305,3 +312,65 @@ def test_anything_else_is_refused():
         DatabaseError, match=r"int object 3 is not a database: expected"
     ):
         as_database(3)
+
+
+def csv_database(folder, enrolling, probing):
+    (folder / "p" / "dev").mkdir(parents=True)
+    (folder / "p" / "dev" / "for_enrolling.csv").write_text(enrolling)
+    (folder / "p" / "dev" / "for_probing.csv").write_text(probing)
+    loader = base.FileSampleLoader(data_loader=str, dataset_original_directory="/x")
+    return base.CSVDatabase(
+        name="mine", protocol="p", dataset_protocols_path=folder, transformer=loader
+    )
+
+
+ROWS = "path,subject_id,template_id\na.wav,a,t1\n"
+
+
+# Bob leaves its CSV files open.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(
+    ("enrolling", "message"),
+    [
+        ("\ufeff" + ROWS, r"references\(\) with ValueError: .*<byte order mark>path"),
+        (ROWS.replace(",", ";"), "CSVDatabase mine stops in references.* commas betw"),
+        ("path,subject_id\na.wav,a\n", "stops in references.*AttributeError: .*templ"),
+        (ROWS.split("\n")[0], "protocol p of mine has no trials in group dev: found 0"),
+        (ROWS + "b.wav,b,t 1\nc.wav,c,t%201\n", "reference id 't%201' stands for two"),
+        (ROWS + "b.wav,b 1,t2\nc.wav,b%201,t3\n", "subjects 'b 1' and 'b%201' are bo"),
+    ],
+)
+def test_what_bobs_csv_database_trips_over_is_said(tmp_path, enrolling, message):
+    database = as_database(csv_database(tmp_path, enrolling, ROWS.replace("t1", "p1")))
+
+    with pytest.raises(DatabaseError, match=message):
+        database.trials("dev")
+    del database
+    gc.collect()  # the open files are complained about here, not in another test
+
+
+def test_what_bobs_file_lists_trip_over_is_said(lists, tmp_path):
+    database = as_database(lists(for_probes=DENSE))
+    (tmp_path / "dev" / "for_models.lst").write_text("a/1\n")
+
+    with pytest.raises(DatabaseError, match="FileListBioDatabase mine stops in model_"):
+        database.trials("dev")
+    fileinput.close()  # Bob leaves it open
+
+
+def test_groups_of_file_lists_without_trials_are_refused(lists):
+    database = as_database(lists(for_probes={**DENSE, "dev": ""}))
+
+    with pytest.raises(
+        DatabaseError, match="no trials in group dev: found 2 references and 0 probes"
+    ):
+        database.trials("dev")
+
+
+def test_a_reference_without_files_is_refused():
+    class Empty(OldDatabase):
+        def enroll_files(self, model_id, group):
+            return []
+
+    with pytest.raises(DatabaseError, match="database old has no files to enrol 9 of"):
+        as_database(Empty()).trials("dev")

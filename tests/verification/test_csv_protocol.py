@@ -145,6 +145,43 @@ def test_training_recordings_are_read(protocol):
             r"for_probing.csv:5: column 'subject_id' is empty",
         ),
         (
+            {"for_enrolling": ENROLLING.replace(",", ";")},
+            r"csv:1: no column .* are parted by ';': save it with commas",
+        ),
+        (
+            {"for_enrolling": ENROLLING.replace(",", "\t")},
+            r"csv:1: no column .* are parted by .*t': save it with commas",
+        ),
+        (
+            {"for_enrolling": "\0".join(ENROLLING)},
+            "for_enrolling.csv is not a CSV file in UTF-8",
+        ),
+        (
+            {"for_enrolling": ENROLLING + "c/1.wav,cid,t 3,f\nd/1.wav,dan,t%203,m\n"},
+            "template_ids 't 3' and 't%203' are both written as 't%203'",
+        ),
+        (
+            {"for_enrolling": ENROLLING + "c/1.wav,c d,t3,f\nd/1.wav,c%20d,t4,m\n"},
+            "subject_ids 'c d' and 'c%20d' are both written as 'c%20d'",
+        ),
+        (
+            {"for_probing": PROBING + "cid/1.wav,ann/three,cid,p3\n"},
+            "probe id 'ann/three' stands for two probes: ann/three of subject 'ann'",
+        ),
+        (
+            {"for_probing": PROBING.split("\n")[0]},
+            "protocol default of .* has no trials in group dev: found 2 references and"
+            " 0 probes; complete the CSV files in .*/default/dev",
+        ),
+        (
+            {"for_enrolling": ENROLLING.split("\n")[0]},
+            "found 0 references and 2 probes; complete",
+        ),
+        (
+            {"for_matching": MATCHING.split("\n")[0]},
+            "found 2 references and 2 probes that are never compared",
+        ),
+        (
             {"for_matching": MATCHING + "t9,p1\n"},
             r"for_matching.csv:6: reference 't9' is not in for_enrolling.csv",
         ),
@@ -242,3 +279,29 @@ def test_one_file_with_mistakes_is_refused(tmp_path, text, message):
 
     with pytest.raises(DatabaseError, match=message):
         as_database(tmp_path / "mine.csv").trials("dev")
+
+
+def test_byte_order_marks_are_passed_over(protocol):
+    files = {"for_enrolling": ENROLLING, "for_probing": PROBING}
+    root = protocol(**{name: "\ufeff" + text for name, text in files.items()})
+    (root / "protocol.json").write_text('\ufeff{"original_directory": "/stated"}')
+
+    database = as_database(root)
+
+    assert (database.original_directory, database.trials("dev").count()) == (
+        "/stated",
+        4,
+    )
+
+
+def test_a_probe_under_two_templates_may_meet_others(protocol):
+    """One recording, two rows, each with its own references: no two probes."""
+    probing = PROBING + "ann/3.wav,ann/three,ann,p3\n"
+    matching = "enroll_template_id,probe_template_id\nt1,p1\nt2,p3\n"
+
+    trials = as_database(protocol(for_probing=probing, for_matching=matching)).trials(
+        "dev"
+    )
+
+    assert [listed.tolist() for listed in trials.pairs] == [[0], [2]]
+    assert trials.probes[0] == trials.probes[2]

@@ -1,3 +1,4 @@
+import os
 import runpy
 from pathlib import Path
 
@@ -194,3 +195,25 @@ def test_nothing_temporary_is_left(speakers, tmp_path):
         "session/eval/for_enrolling.csv",
         "session/eval/for_probing.csv",
     ]
+
+
+def test_file_names_that_are_not_utf_8_are_written_and_read(tmp_path):
+    speaker = os.fsdecode(b"n\xe9")
+    touch(tmp_path / "corpus", *(f"{speaker}/\udcff{take}.wav" for take in (1, 2)))
+    database = as_database(tmp_path / "corpus")
+
+    again = as_database(write_csv_protocol(database, tmp_path / "out"))
+
+    assert unfolded(again) == unfolded(database)
+    reference = again.trials("dev").references[0]
+    assert (reference.id, reference.recordings[0].key) == ("n%E9", "n%E9/%FF1")
+    assert reference.recordings[0].path.is_file()
+
+
+def test_a_probe_that_is_there_twice_is_written_once(tmp_path):
+    made = trials("m", one("a"), one("b"))
+    twice = Trials(made.references, made.probes * 2)
+
+    again = as_database(write_csv_protocol(Made(dev=twice), tmp_path / "out"))
+
+    assert len(again.trials("dev").probes[0].recordings) == 1

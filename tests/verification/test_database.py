@@ -147,3 +147,26 @@ def test_importing_costs_nothing():
     )
 
     assert done.stdout.strip() == "[]"
+
+
+def test_ids_that_stand_for_two_are_refused():
+    def recordings(*keys):
+        return tuple(Recording(key, None, "s") for key in keys)
+
+    a, b = (Reference("m", "s", recordings(key)) for key in "ab")
+    c, d = (Probe("p", "s", recordings(key)) for key in ("c", "defgh"))
+
+    with pytest.raises(
+        DatabaseError, match="reference id 'm' stands for two references: a of subj"
+    ):
+        Trials((a, b), (c,))
+    with pytest.raises(DatabaseError, match="reference id 'm' stands for two"):
+        Trials((a, a), (c,))
+    with pytest.raises(DatabaseError, match="probe id 'p' stands for two probes"):
+        Trials((a,), (c, d))
+    assert Trials((a,), (c, c)).count() == 2
+
+
+def test_a_class_in_place_of_an_object_is_refused():
+    with pytest.raises(DatabaseError, match=r"call it with .*, FolderDatabase\(…\)"):
+        as_database(FolderDatabase)

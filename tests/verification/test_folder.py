@@ -1,4 +1,5 @@
 import logging
+import os
 
 import numpy as np
 import pytest
@@ -183,3 +184,36 @@ def test_librispeech_has_one_session_a_speaker(shared):
     for group in ("dev", "eval"):
         trials = database.trials(group)
         assert (len(trials.references), len(trials.probes)) == (5, 45)
+
+
+def test_speakers_that_would_become_one_are_refused(tmp_path):
+    touch(tmp_path, "Ann Lee/1.wav", "Ann%20Lee/2.wav")
+
+    with pytest.raises(DatabaseError, match="speakers 'Ann Lee' and 'Ann%20Lee' are"):
+        as_database(tmp_path).groups()
+
+
+def test_a_minimum_that_leaves_nothing_is_said(tmp_path):
+    (tmp_path / "a").mkdir()
+    for name, seconds in (("1", 0.5), ("2", 1.0)):
+        samples = np.zeros(int(8000 * seconds))
+        soundfile.write(tmp_path / "a" / f"{name}.wav", samples, 8000)
+
+    with pytest.raises(DatabaseError, match=r"all 2 recordings in .* than 3 s; choose"):
+        as_database(tmp_path, rule=SpeakerRule(minimum_seconds=3.0)).groups()
+    with pytest.raises(DatabaseError, match=r"\(1 recording\(s\) under 0.6 s left o"):
+        as_database(tmp_path, rule=SpeakerRule(minimum_seconds=0.6)).groups()
+
+
+def test_pipes_among_the_recordings_are_not_waited_for(tmp_path):
+    touch(tmp_path, "a/1.wav", "a/2.wav")
+    os.mkfifo(tmp_path / "a/3.wav")
+
+    database = as_database(tmp_path, rule=SpeakerRule(minimum_seconds=1.0))
+
+    assert all_keys(database.trials("dev")) == ["a/1", "a/2", "a/3"]
+
+
+def test_another_thing_than_a_rule_is_refused(tmp_path):
+    with pytest.raises(DatabaseError, match="rule 'session/speaker'; expected a Speak"):
+        FolderDatabase(tmp_path, rule="session/speaker")

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from bob.learn.pytorch.verification.database import DatabaseError, as_database
@@ -114,3 +116,21 @@ def test_files_that_do_not_fit_together_are_refused(data, file, text, message):
 def test_a_layout_makes_no_sense_here(data):
     with pytest.raises(DatabaseError, match="stand in its utt2spk"):
         as_database(data, rule=SpeakerRule("session/speaker"))
+
+
+def test_byte_order_marks_and_other_encodings_of_paths_are_read(tmp_path):
+    (tmp_path / "wav.scp").write_bytes(b"\xef\xbb\xbfu n\xe9.wav\nv v.wav\n")
+    (tmp_path / "utt2spk").write_bytes(b"\xef\xbb\xbfu ann\nv ann\n")
+
+    data = read_data_folder(tmp_path)
+
+    assert data.utterances == {"ann": ["u", "v"]}
+    assert os.fsencode(data.files["u"]) == b"n\xe9.wav"
+
+
+def test_speakers_that_would_become_one_are_refused(tmp_path):
+    (tmp_path / "wav.scp").write_text("u u.wav\nv v.wav\n")
+    (tmp_path / "utt2spk").write_text("u ann lee\nv ann%20lee\n")
+
+    with pytest.raises(DatabaseError, match="speakers 'ann lee' and 'ann%20lee' are"):
+        as_database(tmp_path).groups()

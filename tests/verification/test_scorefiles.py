@@ -249,3 +249,11 @@ def test_bob_reads_what_was_written(tmp_path, form, name):
 
     np.testing.assert_allclose(negatives, table.non_targets, atol=5e-9)
     np.testing.assert_allclose(positives, table.targets, atol=5e-9)
+
+
+@pytest.mark.parametrize("form", ["four", "five", "csv"])
+def test_a_byte_order_mark_is_no_part_of_a_name(table, tmp_path, form):
+    path = write_scores(tmp_path / "scores", table, form=form)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+
+    assert read_scores(path).claimed.tolist() == table.claimed.tolist()

@@ -142,7 +142,18 @@ def test_one_recording_a_speaker_is_too_few():
         make_protocol(spoken(["a//1", "b//1", "c//1", "d//1"]))
 
 
-@pytest.mark.parametrize("arguments", [{"enrol_count": 0}, {"minimum_seconds": -1.0}])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"enrol_count": 0},
+        {"minimum_seconds": -1.0},
+        {"minimum_seconds": float("nan")},
+        {"enrol_count": "2"},
+        {"enrol_count": 1.5},
+        {"minimum_seconds": "2"},
+        {"layout": ["speaker"]},
+    ],
+)
 def test_impossible_rules_are_refused(arguments):
     with pytest.raises(DatabaseError, match="expected"):
         SpeakerRule(**arguments)

@@ -192,3 +192,42 @@ def test_pairs_survive_any_order_of_lines(write):
     got = as_triples(trials)
     assert sorted((a, b) for a, b, _ in got) == sorted(wanted)
     assert all(same == (a[:-2] == b[:-2]) for a, b, same in got)
+
+
+def test_two_spellings_of_a_path_are_one_recording(write, tmp_path):
+    text = "1 ./a/1.wav a/2.wav\n0 a/1.wav b/1.wav\n0 b//1.wav a/2.wav\n"
+
+    trials = as_database(write(text)).trials("dev")
+
+    assert as_triples(trials) == [
+        ("a/1", "a/2", True),
+        ("a/1", "b/1", False),
+        ("b/1", "a/2", False),
+    ]
+    assert trials.references[0].recordings[0].path == tmp_path / "a/1.wav"
+
+
+def test_absolute_paths_tell_their_speakers_like_relative_ones(write):
+    text = VOXCELEB.replace(" id", " /data/vox/id")
+
+    trials = as_database(write(text)).trials("dev")
+
+    relative = as_database(write(VOXCELEB)).trials("dev")
+    assert as_triples(trials) == as_triples(relative)
+    assert [p.subject for p in trials.probes] == ["id1", "id2", "id3"]
+    assert str(trials.probes[0].recordings[0].path) == "/data/vox/id1/y/1.wav"
+
+
+def test_absolute_and_relative_paths_may_meet(write):
+    text = "1 a/1.wav /data/a/2.wav\n0 a/1.wav /data/b/1.wav\n0 /data/a/1.wav b/2\n"
+
+    trials = as_database(write(text), original_directory="/data").trials("dev")
+
+    assert [reference.id for reference in trials.references] == ["a/1"]
+    assert [p.subject for p in trials.probes] == ["a", "b", "b"]
+
+
+def test_a_byte_order_mark_is_no_label(write):
+    trials = as_database(write("\ufeff" + VOXCELEB)).trials("dev")
+
+    assert trials.count() == 5

@@ -47,6 +47,7 @@ def protocol(
     folder or a CSV file. A folder of speakers is enrolled from one session and probed
     with the others; speakers go to dev and eval in turn.
     """
+    from bob.learn.pytorch.audio import printable
     from bob.learn.pytorch.verification.csv_writing import write_csv_protocol
     from bob.learn.pytorch.verification.database import DatabaseError, as_database
     from bob.learn.pytorch.verification.protocol_summary import summarise
@@ -73,8 +74,9 @@ def protocol(
         }
         click.echo(json.dumps(report, indent=2))
     else:
-        click.echo(f"protocol {database.protocol} of {database.name}: {root}")
-        click.echo("\n".join([f"  {note}" for note in notes] + _lines(groups)))
+        heading = f"protocol {database.protocol} of {database.name}: {root}"
+        notes = tuple(f"  {note}" for note in notes)
+        click.echo(printable("\n".join([heading, *notes, *_lines(groups)])))
 
 
 def _rule(

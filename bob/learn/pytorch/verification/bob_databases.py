@@ -7,14 +7,18 @@ They are told by the methods they have, so nothing of Bob is imported here.
 
 from __future__ import annotations
 
-import functools
-import logging
-import os
+import csv
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bob.learn.pytorch.verification.bob_recordings import (
+    audio_of,
+    loads_itself,
+    metadata_of,
+)
 from bob.learn.pytorch.verification.database import (
     Database,
     DatabaseError,
@@ -22,23 +26,22 @@ from bob.learn.pytorch.verification.database import (
     Recording,
     Reference,
     Trials,
+    with_trials,
 )
-from bob.learn.pytorch.verification.names import safe_name
+from bob.learn.pytorch.verification.names import SafeNames, safe_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-logger = logging.getLogger(__name__)
-
 #: Groups of Bob databases that train rather than test.
 TRAINING_GROUPS = ("world", "optional_world_1", "optional_world_2", "train")
 
-#: Loaders that hand out a file as it is: reading the path comes to the same.
-_PLAIN_LOADERS = frozenset({"bob", "builtins", "pathlib", "posix", "soundfile"})
-
-_SAMPLE_FIELDS = frozenset({"key", "path", "subject_id", "template_id", "data"})
+#: What a Bob database raises where its files are missing, broken or of another form.
+_THEIR_ERRORS = (
+    ValueError, LookupError, OSError, AttributeError, RuntimeError, csv.Error,
+)  # fmt: skip
 
 
 def wrap(source: object, *, protocol: str | None = None) -> Database:
@@ -66,6 +69,7 @@ class _BobDatabase:
 
     def __init__(self, wrapped: Any, *, protocol: str | None = None) -> None:
         self.wrapped = wrapped
+        self._safe_subject = SafeNames("subject")
         if protocol is not None:
             self.protocol = protocol
 
@@ -82,7 +86,6 @@ class _BobDatabase:
 
     @protocol.setter
     def protocol(self, protocol: str) -> None:
-        """The protocol the Bob database is set to."""
         try:
             self.wrapped.protocol = protocol
         except (ValueError, AttributeError) as error:
@@ -116,13 +119,52 @@ class _BobDatabase:
             return tuple(sorted(self.wrapped.groups()))
         except (AttributeError, NotImplementedError, TypeError):
             return ("dev", "eval")
+        except _THEIR_ERRORS as error:
+            raise self._failed("groups", error) from error
 
     def _check(self, group: str) -> None:
         if group not in self.groups():
             raise DatabaseError(
-                f"database {self.name} has no group {group!r}; "
-                f"it has {', '.join(self.groups()) or 'none'}"
+                f"database {self.name} has no group {group!r}; it has "
+                f"{', '.join(self.groups()) or 'none'} {self._looked_into()}"
             )
+
+    def _looked_into(self) -> str:
+        base = getattr(self.wrapped, "dataset_protocols_path", None)
+        if hasattr(self.wrapped, "get_base_directory"):
+            base = self.wrapped.get_base_directory()
+        if base is None:
+            return f"(protocol {self.protocol!r})"
+        folder = Path(base, self.protocol or "")
+        is_there = "" if folder.exists() else ", which does not exist"
+        return f"(protocol {self.protocol!r}, looked for in {folder}{is_there})"
+
+    def _with_trials(self, trials: Trials, group: str) -> Trials:
+        return with_trials(
+            trials,
+            group=group,
+            protocol=f"{self.protocol or 'without a name'} of {self.name}",
+            files=f"the files of the database {self._looked_into()}",
+        )
+
+    def _ask(self, method: str, *arguments: object, **keywords: object) -> Any:
+        """What a method of the Bob database returns; its errors in our words."""
+        ask = getattr(self.wrapped, method)
+        try:
+            answer = ask(*arguments, **keywords)
+            return list(answer) if isinstance(answer, Iterator) else answer
+        except DatabaseError:
+            raise
+        except _THEIR_ERRORS as error:
+            raise self._failed(method, error) from error
+
+    def _failed(self, method: str, error: Exception) -> DatabaseError:
+        said = str(error).replace("\ufeff", "<byte order mark>")
+        return DatabaseError(
+            f"{type(self.wrapped).__name__} {self.name} stops in {method}() with "
+            f"{type(error).__name__}: {said}; check its files {self._looked_into()}: "
+            "names of columns, commas between them, no byte order mark"
+        )
 
 
 class LegacyDatabase(_BobDatabase):
@@ -136,7 +178,8 @@ class LegacyDatabase(_BobDatabase):
         references = tuple(self._reference(model_id, group) for model_id in model_ids)
         if dense:
             files = self._probe_files(None, group)
-            return Trials(references, tuple(self._probe(file) for file in files))
+            probed = tuple(self._probe(file) for file in files)
+            return self._with_trials(Trials(references, probed), group)
         probes: dict[str, Probe] = {}
         position: dict[str, int] = {}
         pairs = []
@@ -149,8 +192,9 @@ class LegacyDatabase(_BobDatabase):
                     probes[name] = self._probe(file)
                 of_model.append(position[name])
             pairs.append(np.array(of_model, dtype=np.int64))
-        return Trials(
-            references, tuple(probes.values()), _sparse(pairs, probes=len(probes))
+        listed = _sparse(pairs, probes=len(probes))
+        return self._with_trials(
+            Trials(references, tuple(probes.values()), listed), group
         )
 
     def training(self) -> tuple[Recording, ...]:
@@ -159,7 +203,7 @@ class LegacyDatabase(_BobDatabase):
             return ()
         if not set(TRAINING_GROUPS) & set(self._all_groups()):
             return ()
-        return tuple(self._recording(file) for file in self.wrapped.training_files())
+        return tuple(self._recording(file) for file in self._ask("training_files"))
 
     def annotations(self, recording: Recording) -> object | None:
         """What the Bob database says about a recording."""
@@ -174,10 +218,10 @@ class LegacyDatabase(_BobDatabase):
 
     def _model_ids(self, group: str) -> list[Any]:
         if hasattr(self.wrapped, "model_ids"):
-            found = self.wrapped.model_ids(group)
+            found = self._ask("model_ids", group)
         else:
-            found = self.wrapped.model_ids_with_protocol(
-                groups=group, protocol=self.wrapped.protocol
+            found = self._ask(
+                "model_ids_with_protocol", groups=group, protocol=self.wrapped.protocol
             )
         return sorted(found)
 
@@ -198,25 +242,32 @@ class LegacyDatabase(_BobDatabase):
     def _probe_files(self, model_id: object | None, group: str) -> Sequence[Any]:
         sets = getattr(self.wrapped, "uses_probe_file_sets", False)
         if sets() if callable(sets) else sets:
-            files: Sequence[Any] = self.wrapped.probe_file_sets(model_id, group)
+            files: Sequence[Any] = self._ask("probe_file_sets", model_id, group)
         else:
-            files = self.wrapped.probe_files(model_id, group)
+            files = self._ask("probe_files", model_id, group)
         return files
 
     def _reference(self, model_id: Any, group: str) -> Reference:
-        files = self.wrapped.enroll_files(model_id, group)
+        files = self._ask("enroll_files", model_id, group)
+        if not files:
+            raise DatabaseError(
+                f"database {self.name} has no files to enrol {model_id!r} of group "
+                f"{group} with {self._looked_into()}"
+            )
         if hasattr(self.wrapped, "client_id_from_model_id"):
-            subject = self.wrapped.client_id_from_model_id(model_id, group)
+            subject = self._ask("client_id_from_model_id", model_id, group)
         else:
             subject = files[0].client_id
         recordings = tuple(self._recording(file) for file in files)
-        return Reference(safe_name(str(model_id)), safe_name(str(subject)), recordings)
+        return Reference(
+            safe_name(str(model_id)), self._safe_subject(str(subject)), recordings
+        )
 
     def _probe(self, file: Any) -> Probe:
         members = getattr(file, "files", [file])
         return Probe(
             safe_name(str(file.path)),
-            safe_name(str(file.client_id)),
+            self._safe_subject(str(file.client_id)),
             tuple(self._recording(member) for member in members),
         )
 
@@ -224,9 +275,9 @@ class LegacyDatabase(_BobDatabase):
         return Recording(
             key=safe_name(str(file.path)),
             path=self._path(file),
-            subject=safe_name(str(file.client_id)),
+            subject=self._safe_subject(str(file.client_id)),
             source=file,
-            own_loader=_loads_itself(file),
+            own_loader=loads_itself(file),
         )
 
     def _path(self, file: Any) -> Path:
@@ -255,16 +306,16 @@ class SampleDatabase(_BobDatabase):
         references = tuple(
             Reference(
                 safe_name(str(item.template_id)),
-                safe_name(str(item.subject_id)),
-                _recordings(item),
+                self._safe_subject(str(item.subject_id)),
+                self._recordings(item),
             )
-            for item in self.wrapped.references(group)
+            for item in self._ask("references", group)
         )
-        sets = list(self.wrapped.probes(group))
-        probes = tuple(_probe(item) for item in sets)
-        if getattr(self.wrapped, "score_all_vs_all", False):
-            return Trials(references, probes)
-        return Trials(references, probes, self._pairs(references, sets))
+        sets = list(self._ask("probes", group))
+        probes = tuple(self._probe(item) for item in sets)
+        dense = getattr(self.wrapped, "score_all_vs_all", False)
+        pairs = None if dense else self._pairs(references, sets)
+        return self._with_trials(Trials(references, probes, pairs), group)
 
     def _pairs(
         self, references: tuple[Reference, ...], probe_sets: Sequence[Any]
@@ -286,83 +337,42 @@ class SampleDatabase(_BobDatabase):
 
     def training(self) -> tuple[Recording, ...]:
         """Recordings to train on, if the protocol has some."""
-        read = getattr(self.wrapped, "background_model_samples", None)
-        samples = read() if read else []
-        return tuple(_sample_recording(sample, None) for sample in samples)
+        if not hasattr(self.wrapped, "background_model_samples"):
+            return ()
+        samples = self._ask("background_model_samples")
+        return tuple(self._recording(sample, None) for sample in samples)
 
     def annotations(self, recording: Recording) -> object | None:
         """What the Bob database says about a recording."""
         found: object | None = getattr(recording.source, "annotations", None)
         return found
 
+    def _probe(self, sample_set: Any) -> Probe:
+        recordings = self._recordings(sample_set)
+        name = getattr(sample_set, "template_id", None)
+        one = recordings[0].key if len(recordings) == 1 else None
+        return Probe(
+            one or safe_name(str(name)),
+            self._safe_subject(str(sample_set.subject_id)),
+            recordings,
+        )
 
-def _probe(sample_set: Any) -> Probe:
-    recordings = _recordings(sample_set)
-    name = getattr(sample_set, "template_id", None)
-    one = recordings[0].key if len(recordings) == 1 else None
-    return Probe(
-        one or safe_name(str(name)), safe_name(str(sample_set.subject_id)), recordings
-    )
+    def _recordings(self, sample_set: Any) -> tuple[Recording, ...]:
+        return tuple(self._recording(item, sample_set) for item in sample_set.samples)
 
-
-def _recordings(sample_set: Any) -> tuple[Recording, ...]:
-    return tuple(_sample_recording(item, sample_set) for item in sample_set.samples)
-
-
-def _sample_recording(sample: Any, sample_set: Any) -> Recording:
-    path, own_loader = _audio_of(sample)
-    subject = getattr(sample, "subject_id", None)
-    if subject is None:
-        subject = getattr(sample_set, "subject_id", "")
-    return Recording(
-        key=safe_name(str(sample.key)),
-        path=path,
-        subject=safe_name(str(subject)),
-        source=sample,
-        metadata=_metadata(sample),
-        own_loader=own_loader,
-    )
-
-
-def _metadata(sample: Any) -> dict[str, str]:
-    return {
-        name: str(value)
-        for name, value in vars(sample).items()
-        if isinstance(value, (str, int, float))
-        and not name.startswith("_")
-        and name not in _SAMPLE_FIELDS
-    }
-
-
-def _audio_of(sample: Any) -> tuple[Path | None, bool]:
-    """Where a sample's audio is, and whether the sample must be asked for it.
-
-    The audio itself is not touched: Bob's samples decode when `data` is read.
-    """
-    attributes = vars(sample)
-    if isinstance(attributes.get("data"), (str, os.PathLike)):
-        return Path(attributes["data"]), False
-    load = attributes.get("_load")
-    if isinstance(load, functools.partial):
-        arguments = [*load.args, *load.keywords.values()]
-        paths = [item for item in arguments if isinstance(item, (str, os.PathLike))]
-        if len(paths) == 1:
-            plain = len(arguments) == 1 and _is_plain(load.func)
-            return Path(paths[0]), not plain
-    path = attributes.get("path")
-    if isinstance(path, (str, os.PathLike)) and Path(path).is_file():
-        return Path(path), True
-    return None, True
-
-
-def _is_plain(loader: Any) -> bool:
-    return str(getattr(loader, "__module__", "")).split(".")[0] in _PLAIN_LOADERS
-
-
-def _loads_itself(file: Any) -> bool:
-    """Whether the class of a legacy file has a `load` that is not Bob's."""
-    load = getattr(type(file), "load", None)
-    return load is not None and not str(load.__module__).startswith("bob.")
+    def _recording(self, sample: Any, sample_set: Any) -> Recording:
+        path, own_loader = audio_of(sample)
+        subject = getattr(sample, "subject_id", None)
+        if subject is None:
+            subject = getattr(sample_set, "subject_id", "")
+        return Recording(
+            key=safe_name(str(sample.key)),
+            path=path,
+            subject=self._safe_subject(str(subject)),
+            source=sample,
+            metadata=metadata_of(sample),
+            own_loader=own_loader,
+        )
 
 
 def _sparse(

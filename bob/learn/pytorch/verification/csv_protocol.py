@@ -20,15 +20,15 @@ alone) and ``key``. Paths are seen from the folder of the file.
 
 from __future__ import annotations
 
-import csv
 import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bob.learn.pytorch.verification.csv_rows import Row, read_rows
 from bob.learn.pytorch.verification.database import (
     ENROLLING_FILE,
     DatabaseError,
@@ -37,12 +37,13 @@ from bob.learn.pytorch.verification.database import (
     Reference,
     Trials,
     WithoutExtras,
+    with_trials,
 )
-from bob.learn.pytorch.verification.names import safe_name
+from bob.learn.pytorch.verification.names import SafeNames, safe_name
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -57,57 +58,6 @@ PROVENANCE_FILE = "protocol.json"
 
 _PURPOSES = {"enrol": "enrol", "enroll": "enrol", "probe": "probe", "train": "train"}
 _FIELDS = frozenset({"path", "key", "subject_id", "template_id", "purpose", "group"})
-
-
-class Row(NamedTuple):
-    """A line of a CSV file: its fields by column, and where it stands."""
-
-    fields: dict[str, str]
-    path: Path
-    line: int
-
-    @property
-    def where(self) -> str:
-        """``file:line``."""
-        return f"{self.path}:{self.line}"
-
-    def get(self, column: str) -> str:
-        """The field, which must not be empty."""
-        found = self.fields.get(column, "")
-        if not found:
-            raise DatabaseError(f"{self.where}: column {column!r} is empty")
-        return found
-
-
-def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
-    """The rows of a CSV file, which must have these columns.
-
-    Raises
-    ------
-    DatabaseError
-        For a missing column, and a row with more or fewer fields than the header.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            header = next(reader, [])
-            missing = [name for name in columns if name not in header]
-            if missing:
-                raise DatabaseError(
-                    f"{path}:1: no column {', '.join(missing)}; it has "
-                    f"{', '.join(header) or 'none'}, expected {', '.join(columns)}"
-                )
-            for values in reader:
-                if len(values) == len(header):
-                    fields = dict(zip(header, values, strict=True))
-                    yield Row(fields, path, reader.line_num)
-                elif values:
-                    raise DatabaseError(
-                        f"{path}:{reader.line_num}: {len(values)} fields, expected "
-                        f"{len(header)}: {', '.join(header)}"
-                    )
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DatabaseError(f"{path} is not a CSV file in UTF-8: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -125,12 +75,15 @@ class _CsvDatabase(WithoutExtras):
     protocol: str | None
     original_directory: str | None
 
+    def __init__(self) -> None:
+        self._safe_subject = SafeNames("subject_id")
+
     def _recording(self, row: Row) -> Recording:
         path = row.fields.get("path") or row.get("key")
         return Recording(
             key=safe_name(row.fields.get("key") or path),
             path=Path(self.original_directory or "", path),
-            subject=safe_name(row.get("subject_id")),
+            subject=self._safe_subject(row.get("subject_id")),
             metadata={
                 name: value
                 for name, value in row.fields.items()
@@ -157,16 +110,18 @@ class _CsvDatabase(WithoutExtras):
 
 
 def _references(templates: _Templates) -> tuple[Reference, ...]:
+    safe = SafeNames("template_id")
     return tuple(
-        Reference(safe_name(name), templates.subjects[name], recordings)
+        Reference(safe(name), templates.subjects[name], recordings)
         for name, recordings in templates.recordings.items()
     )
 
 
 def _probes(templates: _Templates) -> tuple[Probe, ...]:
+    safe = SafeNames("template_id")
     return tuple(
         Probe(
-            recordings[0].key if len(recordings) == 1 else safe_name(name),
+            recordings[0].key if len(recordings) == 1 else safe(name),
             templates.subjects[name],
             recordings,
         )
@@ -200,6 +155,7 @@ class CsvProtocolDatabase(_CsvDatabase):
         protocol: str | None = None,
         original_directory: str | os.PathLike[str] | None = None,
     ) -> None:
+        super().__init__()
         folder = Path(root).resolve()
         if any(folder.glob(f"*/{ENROLLING_FILE}")):
             folder, protocol = folder.parent, protocol or folder.name
@@ -249,7 +205,12 @@ class CsvProtocolDatabase(_CsvDatabase):
         if matching.is_file():
             self._warn_if_bob_ignores(group)
             pairs = _pairs(matching, enrolling, probing)
-        return Trials(_references(enrolling), _probes(probing), pairs)
+        return with_trials(
+            Trials(_references(enrolling), _probes(probing), pairs),
+            group=group,
+            protocol=f"{self.protocol} of {self.name}",
+            files=f"the CSV files in {self._folder / group}",
+        )
 
     def training(self) -> tuple[Recording, ...]:
         """Recordings to train on, if the protocol has some."""
@@ -282,7 +243,7 @@ def _stated_directory(root: Path) -> str | None:
     if not path.is_file():
         return None
     try:
-        stated = json.loads(path.read_text(encoding="utf-8"))
+        stated = json.loads(path.read_text(encoding="utf-8-sig"))
         return str(root / stated["original_directory"])
     except (ValueError, KeyError, TypeError) as error:
         raise DatabaseError(
@@ -333,6 +294,7 @@ class CsvFileDatabase(_CsvDatabase):
         protocol: str | None = None,
         original_directory: str | os.PathLike[str] | None = None,
     ) -> None:
+        super().__init__()
         self._path = Path(path).absolute()
         self.name = self._path.stem
         self.protocol: str | None = protocol or self._path.stem

@@ -125,7 +125,7 @@ def _write_group(
             for recording in reference.recordings
         ),
     )
-    probes = [trials.probes[index] for index in used]
+    probes = dict.fromkeys(trials.probes[index] for index in used)
     _write(
         folder / PROBING_FILE,
         header,
@@ -244,6 +244,6 @@ def _replacing(path: Path) -> Iterator[TextIO]:
     """A text file written beside the real one and renamed when it is whole."""
     with (
         beside(path) as place,
-        place.open("w", encoding="utf-8", newline="") as file,
+        place.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
         yield file

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -86,6 +86,14 @@ class Trials:
     probes: tuple[Probe, ...]
     pairs: tuple[NDArray[np.int64], ...] | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse ids that stand for two: their scores could not be told apart."""
+        if len({item.id for item in self.references}) < len(self.references):
+            _refuse_repeated("reference", self.references)
+        # A probe that is listed twice scores the same twice, which does no harm.
+        if len({item.id for item in self.probes}) < len(self.probes):
+            _refuse_repeated("probe", dict.fromkeys(self.probes))
+
     def recordings(self) -> tuple[Recording, ...]:
         """Every recording of the group once, enrolment first.
 
@@ -111,6 +119,51 @@ class Trials:
         if self.pairs is None:
             return len(self.references) * len(self.probes)
         return sum(len(probes) for probes in self.pairs)
+
+
+def _refuse_repeated(kind: str, items: Iterable[Reference | Probe]) -> None:
+    by_id: dict[str, Reference | Probe] = {}
+    for item in items:
+        if item.id in by_id:
+            raise DatabaseError(
+                f"{kind} id {item.id!r} stands for two {kind}s: "
+                f"{_described(by_id[item.id])}; and {_described(item)}. Scores are "
+                "kept by id: give each its own"
+            )
+        by_id[item.id] = item
+
+
+def _described(item: Reference | Probe) -> str:
+    keys = [recording.key for recording in item.recordings]
+    more = f" and {len(keys) - 3} more" if keys[3:] else ""
+    return f"{', '.join(keys[:3])}{more} of subject {item.subject!r}"
+
+
+def with_trials(trials: Trials, *, group: str, protocol: str, files: str) -> Trials:
+    """The same trials, if there are any.
+
+    Parameters
+    ----------
+    trials : Trials
+        Of one group.
+    group, protocol : str
+        The group, and the protocol with its database, for the message.
+    files : str
+        What to look into if there are none.
+
+    Raises
+    ------
+    DatabaseError
+        If no reference meets a probe.
+    """
+    if trials.count():
+        return trials
+    listed = "" if trials.pairs is None else " that are never compared"
+    raise DatabaseError(
+        f"the protocol {protocol} has no trials in group {group}: found "
+        f"{len(trials.references)} references and {len(trials.probes)} probes{listed}; "
+        f"complete {files}, or leave the group out"
+    )
 
 
 class Database(Protocol):
@@ -194,6 +247,11 @@ def as_database(
     label last names Kaldi utterances if there is a ``wav.scp`` beside it (see
     `kaldi_trials.beside`); otherwise the names are paths.
     """
+    if isinstance(source, type):
+        raise DatabaseError(
+            f"{source.__name__} is a class; expected a database object: call it with "
+            f"what it needs, {source.__name__}(…)"
+        )
     if isinstance(source, (str, os.PathLike)):
         return _from_path(Path(source).expanduser(), protocol, original_directory, rule)
     if rule is not None or original_directory is not None:

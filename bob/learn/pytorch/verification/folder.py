@@ -18,8 +18,8 @@ from bob.learn.pytorch.verification.database import (
 )
 from bob.learn.pytorch.verification.names import (
     AUDIO_SUFFIXES,
+    SafeNames,
     recording_keys,
-    safe_name,
 )
 from bob.learn.pytorch.verification.speaker_protocol import (
     SpeakerProtocol,
@@ -62,6 +62,11 @@ class SpeakerDatabase(WithoutExtras, abc.ABC):
     ) -> None:
         self.name = name
         self.original_directory: str | None = str(Path(original_directory).resolve())
+        if not isinstance(rule, SpeakerRule | None):
+            raise DatabaseError(
+                f"rule {rule!r}; expected a SpeakerRule, like "
+                "SpeakerRule(layout='session/speaker')"
+            )
         self.rule = rule or SpeakerRule()
         self._protocol = protocol
 
@@ -102,23 +107,33 @@ class SpeakerDatabase(WithoutExtras, abc.ABC):
         recordings = self.spoken()
         long_enough = [item for item in recordings if self._is_long_enough(item)]
         dropped = len(recordings) - len(long_enough)
-        made = make_protocol(
-            long_enough,
-            enrol_from=self._protocol,
-            enrol_count=self.rule.enrol_count,
-        )
+        if not long_enough:
+            raise DatabaseError(
+                f"all {dropped} recordings in {self.original_directory} are shorter "
+                f"than {self.rule.minimum_seconds:g} s; choose a smaller minimum "
+                "duration"
+            )
+        note = f"{dropped} recording(s) under {self.rule.minimum_seconds:g} s left out"
+        try:
+            made = make_protocol(
+                long_enough,
+                enrol_from=self._protocol,
+                enrol_count=self.rule.enrol_count,
+            )
+        except DatabaseError as error:
+            raise DatabaseError(f"{error} ({note})" if dropped else error) from error
         if not dropped:
             return made
-        note = f"{dropped} recording(s) under {self.rule.minimum_seconds:g} s left out"
         return SpeakerProtocol(made.enrol_from, made.trials, (*made.notes, note))
 
     def _is_long_enough(self, item: SpokenIn) -> bool:
-        if not self.rule.minimum_seconds or item.recording.path is None:
+        path = item.recording.path
+        if not self.rule.minimum_seconds or path is None:
             return True
         from bob.learn.pytorch.audio import RecordingError, files
 
         try:
-            seconds = files.info(item.recording.path)[0]
+            seconds = files.info(path)[0]
         except RecordingError:
             return True  # the experiment says what is wrong with it
         return seconds >= self.rule.minimum_seconds
@@ -165,9 +180,11 @@ class FolderDatabase(SpeakerDatabase):
         self._report(found, deep_enough)
         keys = recording_keys(deep_enough)
         self._warn_about_swapped_levels(deep_enough)
-        return [self._spoken(path, keys[path], folder) for path in deep_enough]
+        safe = SafeNames("speaker")
+        return [self._spoken(path, keys[path], safe) for path in deep_enough]
 
-    def _spoken(self, path: str, key: str, folder: Path) -> SpokenIn:
+    def _spoken(self, path: str, key: str, safe: SafeNames) -> SpokenIn:
+        folder = Path(self.original_directory or "")
         *parents, file_name = path.split("/")
         named = dict(zip(self._levels, parents, strict=False))
         speaker = named["speaker"]
@@ -177,7 +194,7 @@ class FolderDatabase(SpeakerDatabase):
             if below
             else session_in_name(Path(file_name).stem, speaker=speaker)
         )
-        recording = Recording(key, folder / path, safe_name(speaker))
+        recording = Recording(key, folder / path, safe(speaker))
         return SpokenIn(recording, session)
 
     def _report(self, found: list[str], deep_enough: list[str]) -> None:

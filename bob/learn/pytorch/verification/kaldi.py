@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.verification.database import DatabaseError, Recording
 from bob.learn.pytorch.verification.folder import SpeakerDatabase
-from bob.learn.pytorch.verification.names import safe_name, without_audio_suffix
+from bob.learn.pytorch.verification.names import (
+    SafeNames,
+    safe_name,
+    without_audio_suffix,
+)
 from bob.learn.pytorch.verification.speaker_protocol import (
     SpeakerRule,
     SpokenIn,
@@ -61,11 +65,12 @@ class DataFolder:
             first = next(iter(self.files.values()))
             if not (start / first).exists() and Path(first).exists():
                 start = Path.cwd()
+        speaker = SafeNames("speaker")
         return {
             utterance: Recording(
                 safe_name(without_audio_suffix(utterance)),
                 start / path,
-                safe_name(self.speakers.get(utterance, utterance)),
+                speaker(self.speakers.get(utterance, utterance)),
             )
             for utterance, path in self.files.items()
         }
@@ -101,7 +106,8 @@ def _entries(path: Path) -> Iterator[tuple[str, str, str]]:
     """(first field, the rest, file:line) of each line that is not empty."""
     if not path.is_file():
         raise DatabaseError(f"{path} does not exist; expected a Kaldi data folder")
-    with path.open(encoding="utf-8") as file:
+    # Names of files need not be UTF-8.
+    with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
         for number, line in enumerate(file, start=1):
             fields = line.split(maxsplit=1)
             if len(fields) == 2:

@@ -64,7 +64,7 @@ def read_scores(path: str | os.PathLike[str]) -> ScoreTable:
         The file holds no trial, or a line does not fit: the message has its number.
     """
     path = Path(path)
-    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         first = file.readline()
         while first.isspace():
             first = file.readline()
@@ -207,7 +207,7 @@ class _Columns:
 def _read_text(path: Path, columns: tuple[str, ...]) -> ScoreTable:
     found = _Columns()
     number = 1
-    with path.open(encoding="utf-8", errors="surrogateescape") as file:
+    with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
         lines: list[str] = []
         try:
             while lines := file.readlines(BLOCK_CHARACTERS):
@@ -241,7 +241,7 @@ def _fields(lines: list[str], *, width: int) -> list[list[str]]:
 
 def _read_csv(path: Path) -> ScoreTable:
     found = _Columns()
-    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         reader = csv.reader(file)
         header = next(row for row in reader if row)
         place = {

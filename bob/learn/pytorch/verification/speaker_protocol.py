@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Literal, get_args
 
 from bob.learn.pytorch.verification.database import (
@@ -61,15 +62,28 @@ class SpeakerRule:
     minimum_seconds: float = 0.0
 
     def __post_init__(self) -> None:
+        nothing = type(None)
+        _check_type("layout", self.layout, (str, nothing), "text: session/speaker")
+        _check_type("enrol_count", self.enrol_count, (Integral, nothing), "an int")
+        _check_type("minimum_seconds", self.minimum_seconds, (Real,), "a number")
         if self.enrol_count is not None and self.enrol_count < 1:
             raise DatabaseError(
                 f"{self.enrol_count} recordings cannot enrol a speaker; "
                 "expected 1 or more"
             )
-        if self.minimum_seconds < 0:
+        if not self.minimum_seconds >= 0:
             raise DatabaseError(
                 f"minimum duration {self.minimum_seconds} s; expected 0 or more seconds"
             )
+
+
+def _check_type(
+    name: str, value: object, types: tuple[type, ...], expected: str
+) -> None:
+    if not isinstance(value, types):
+        raise DatabaseError(
+            f"{name} is {value!r}, a {type(value).__name__}; expected {expected}"
+        )
 
 
 @dataclass(frozen=True)

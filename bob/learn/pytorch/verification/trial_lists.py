@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,9 +24,14 @@ from bob.learn.pytorch.verification.identities import (
     first_disagreement,
     speakers_from_labels,
 )
-from bob.learn.pytorch.verification.names import recording_keys, safe_name
+from bob.learn.pytorch.verification.names import (
+    recording_keys,
+    relative_paths,
+    safe_name,
+)
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
@@ -82,6 +86,26 @@ class TrialList:
         counts = np.bincount(self.enrolled_at, minlength=len(self.enrolled))
         return tuple(np.split(self.tested_at[order], np.cumsum(counts)[:-1]))
 
+    def renamed(self, names: Mapping[str, str]) -> TrialList:
+        """The same trials under other names; what gets one name becomes one."""
+        enrolled, enrolled_at = _renamed(self.enrolled, self.enrolled_at, names)
+        tested, tested_at = _renamed(self.tested, self.tested_at, names)
+        return replace(
+            self,
+            enrolled=enrolled,
+            tested=tested,
+            enrolled_at=enrolled_at,
+            tested_at=tested_at,
+        )
+
+
+def _renamed(
+    old: Sequence[str], at: NDArray[np.int64], names: Mapping[str, str]
+) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    position: dict[str, int] = {}
+    moved = [position.setdefault(names[name], len(position)) for name in old]
+    return tuple(position), np.array(moved, dtype=np.int64)[at]
+
 
 def read_trial_list(path: str | os.PathLike[str]) -> TrialList:
     """Read a list of trials: a label and two names a line, the label first or last.
@@ -101,7 +125,7 @@ def read_trial_list(path: str | os.PathLike[str]) -> TrialList:
     enrolled_at, tested_at, target, lines = columns
     label_first: bool | None = None
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, start=1):
                 fields = line.split()
                 if not fields or fields[0].startswith("#"):
@@ -168,7 +192,8 @@ class TrialListDatabase(WithoutExtras):
 
     Every recording that enrols is a reference of its own. Its subject is the first
     folder of its path if that explains all labels (VoxCeleb's ``id10270/…``);
-    otherwise recordings are of one speaker when target trials join them.
+    otherwise recordings are of one speaker when target trials join them. Spellings of
+    one path are one recording, and absolute paths count from the folder they share.
 
     Parameters
     ----------
@@ -210,7 +235,7 @@ class TrialListDatabase(WithoutExtras):
                 f"trial list {self.name} has no group {group!r}; it has "
                 f"{', '.join(self.groups())} (a list alone is dev)"
             )
-        listed = self._lists[group]
+        listed = self._lists[group].renamed(self._relative)
         names = tuple(dict.fromkeys((*listed.enrolled, *listed.tested)))
         proposed = [_first_folder(name) for name in names]
         subjects = subjects_of(
@@ -218,7 +243,9 @@ class TrialListDatabase(WithoutExtras):
         )
         folder = Path(self.original_directory or "")
         recordings = {
-            name: Recording(self._keys[name], folder / name, safe_name(subject))
+            name: Recording(
+                self._keys[name], folder / self._spelled[name], safe_name(subject)
+            )
             for name, subject in subjects.items()
         }
         return Trials(
@@ -234,11 +261,23 @@ class TrialListDatabase(WithoutExtras):
         )
 
     @cached_property
-    def _keys(self) -> dict[str, str]:
+    def _relative(self) -> dict[str, str]:
         names: dict[str, None] = {}
         for listed in self._lists.values():
             names.update(dict.fromkeys((*listed.enrolled, *listed.tested)))
-        return recording_keys(tuple(names))
+        return relative_paths(names, folder=self.original_directory or "")
+
+    @cached_property
+    def _spelled(self) -> dict[str, str]:
+        """How the list spells a recording first: what is opened."""
+        spelled: dict[str, str] = {}
+        for name, relative in self._relative.items():
+            spelled.setdefault(relative, name)
+        return spelled
+
+    @cached_property
+    def _keys(self) -> dict[str, str]:
+        return recording_keys(self._spelled)
 
 
 def subjects_of(
@@ -292,7 +331,7 @@ def subjects_of(
 
 
 def _first_folder(name: str) -> str:
-    folders = os.path.normpath(name).split("/")
+    folders = name.split("/")
     return folders[0] if len(folders) > 1 else name
 
 

@@ -1,0 +1,89 @@
+"""CSV files with a header, row by row."""
+
+from __future__ import annotations
+
+import csv
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from bob.learn.pytorch.verification.database import DatabaseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+_OTHER_DELIMITERS = (";", "\t", "|")
+
+#: Bytes that are not UTF-8, and what UTF-16 is full of.
+_NOT_TEXT = re.compile(r"[\0\udc80-\udcff]")
+
+
+class Row(NamedTuple):
+    """A line of a CSV file: its fields by column, and where it stands."""
+
+    fields: dict[str, str]
+    path: Path
+    line: int
+
+    @property
+    def where(self) -> str:
+        """``file:line``."""
+        return f"{self.path}:{self.line}"
+
+    def get(self, column: str) -> str:
+        """The field, which must not be empty."""
+        found = self.fields.get(column, "")
+        if not found:
+            raise DatabaseError(f"{self.where}: column {column!r} is empty")
+        return found
+
+
+def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+    """The rows of a CSV file, which must have these columns.
+
+    Raises
+    ------
+    DatabaseError
+        For a missing column, and a row with more or fewer fields than the header.
+    """
+    try:
+        # Names of files need not be UTF-8; everything else is.
+        with path.open(
+            newline="", encoding="utf-8-sig", errors="surrogateescape"
+        ) as file:
+            reader = csv.reader(file)
+            header = next(reader, [])
+            _check_header(header, path, columns)
+            for values in reader:
+                if len(values) == len(header):
+                    fields = dict(zip(header, values, strict=True))
+                    yield Row(fields, path, reader.line_num)
+                elif values:
+                    raise DatabaseError(
+                        f"{path}:{reader.line_num}: {len(values)} fields, expected "
+                        f"{len(header)}: {', '.join(header)}"
+                    )
+    except csv.Error as error:
+        raise DatabaseError(f"{path} is not a CSV file in UTF-8: {error}") from error
+
+
+def _check_header(header: Sequence[str], path: Path, columns: Sequence[str]) -> None:
+    missing = [name for name in columns if name not in header]
+    if not missing:
+        return
+    names = ", ".join(header)
+    if _NOT_TEXT.search(names):
+        raise DatabaseError(
+            f"{path} is not a CSV file in UTF-8: it begins with {names[:40]!r}; "
+            "expected comma-separated text with a header"
+        )
+    delimiter = next((mark for mark in _OTHER_DELIMITERS if mark in names), None)
+    parted = (
+        f"; its fields are parted by {delimiter!r}: save it with commas"
+        if len(header) == 1 and delimiter
+        else ""
+    )
+    raise DatabaseError(
+        f"{path}:1: no column {', '.join(missing)}; it has {names or 'none'}, "
+        f"expected {', '.join(columns)}{parted}"
+    )
