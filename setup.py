@@ -78,6 +78,12 @@ ENTRY_POINTS = {
         f"{name} = {CONFIG}.{module}:pipeline"
         for name, module in TRAINED_MODELS.items()
     ],
+    # For verify.py: `-p campplus-zh-en -e unchanged`.
+    "bob.bio.preprocessor": [
+        f"{name} = {CONFIG}.preprocessors:{module}"
+        for name, module in TRAINED_MODELS.items()
+    ],
+    "bob.bio.extractor": [f"unchanged = {CONFIG}.unchanged:extractor"],
     "bob.bio.transformer": [
         f"{name} = {CONFIG}.{module}:transformer"
         for name, module in TRAINED_MODELS.items()

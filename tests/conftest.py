@@ -1,7 +1,6 @@
 """What every test may ask for."""
 
 import importlib.util
-import logging
 import os
 from pathlib import Path
 from types import ModuleType
@@ -26,22 +25,6 @@ def golden() -> Path:
     return CHECKOUT / "tests" / "golden"
 
 
-@pytest.fixture(autouse=True)
-def isolated_home(tmp_path_factory, monkeypatch) -> Path:
-    """No test reads or writes what the user has set or stored."""
-    home = tmp_path_factory.mktemp("home")
-    for name in [name for name in os.environ if name.startswith("BOB_LEARN")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(home))
-    for name, folder in (
-        ("XDG_CONFIG_HOME", ".config"),
-        ("XDG_DATA_HOME", ".local/share"),
-        ("XDG_CACHE_HOME", ".cache"),
-    ):
-        monkeypatch.setenv(name, str(home / folder))
-    return home
-
-
 @pytest.fixture(scope="session")
 def golden_weights() -> ModuleType:
     """The module of that name: weights by formula, `golden_weights.fill(network)`."""
@@ -50,12 +33,3 @@ def golden_weights() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-@pytest.fixture(autouse=True)
-def _restored_logging():
-    """Commands set logging up for the whole process; no test inherits that."""
-    ours = logging.getLogger("bob.learn.pytorch")
-    before = ours.handlers[:], ours.level, ours.propagate
-    yield
-    ours.handlers[:], ours.level, ours.propagate = before

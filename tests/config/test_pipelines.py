@@ -285,3 +285,15 @@ def test_samples_that_carry_their_rate_are_resampled(weights):
     expected = extractor.embed((8000, noise))
     np.testing.assert_array_equal(plain.data, expected)
     np.testing.assert_array_equal(delayed.data, expected)
+
+
+def test_verify_finds_models_and_the_unchanged_extractor_by_name():
+    for name in CONFIGURATIONS:
+        (entry,) = importlib.metadata.entry_points(
+            group="bob.bio.preprocessor", name=name
+        )
+        assert entry.load().model.name == name
+    (entry,) = importlib.metadata.entry_points(
+        group="bob.bio.extractor", name="unchanged"
+    )
+    assert entry.load()([1, 2]) == [1, 2]

@@ -1,7 +1,7 @@
 """DltResNet: `bob bio pipeline simple -p dltresnet34-voxceleb1`."""
 
+from bob.learn.pytorch.config import preprocessors
 from bob.learn.pytorch.config.pipelines import make_pipeline, make_transformer
-from bob.learn.pytorch.preprocessor.audio import DltResNetExtractor
 
-transformer = make_transformer(DltResNetExtractor())
-pipeline = make_pipeline(DltResNetExtractor())
+transformer = make_transformer(preprocessors.dltresnet34_voxceleb1)
+pipeline = make_pipeline(preprocessors.dltresnet34_voxceleb1)
