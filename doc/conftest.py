@@ -9,3 +9,5 @@ collect_ignore_glob = ["*.py", "examples/*"]
 @pytest.fixture(autouse=True)
 def _an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    # Where the page on settings writes its bobrc.toml.
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))

@@ -1,15 +1,12 @@
-"""The manual: its examples run, and every command and option in it exists."""
+"""The manual: its examples run, as they stand on the pages."""
 
 import gc
-import importlib.util
 import re
 import runpy
-import shlex
 import shutil
 import subprocess
 import sys
 import warnings
-from itertools import pairwise
 from pathlib import Path
 
 import h5py
@@ -23,20 +20,16 @@ from bob.learn.pytorch import settings
 from bob.learn.pytorch.architectures import campplus, dlt_resnet34, resnet34
 from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.script.verify import main
-from bob.learn.pytorch.verification import options
 from bob.learn.pytorch.weights import catalogue
 from bob.learn.pytorch.weights.store import save_weights
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 EXAMPLES = CHECKOUT / "doc" / "examples"
 PAGES = sorted((CHECKOUT / "doc").rglob("*.rst"))
-MARKDOWN = [CHECKOUT / "README.md"]
+README = CHECKOUT / "README.md"
 
 RATE = 16_000
 PITCHES = {"anna": 110, "boris": 140, "clara": 190, "dora": 230}
-
-
-# The examples ------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -323,144 +316,11 @@ def test_every_example_is_shown_on_a_page_and_run_here():
     assert there <= run
 
 
-# Commands, options and tables --------------------------------------------------------
+def test_the_configuration_in_the_readme_is_the_first_of_the_manual():
+    def statements(text):
+        return re.findall(r"^\w[^#\n]*[^#\s]", text, flags=re.MULTILINE)
 
+    (shown,) = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.S)
 
-def commands_in(text):
-    """Commands of one text: what follows a prompt, or an indented known name."""
-    joined = re.sub(r"\\\n\s*", " ", text)
-    prompted = re.findall(r"^ +\$ (.+)$", joined, flags=re.MULTILINE)
-    known = r"^    ((?:\w+=\S+ )?(?:verify\.py|bob|make) .+)$"
-    return prompted + re.findall(known, joined, flags=re.MULTILINE)
-
-
-COMMANDS = [
-    pytest.param(command, id=f"{page.stem}: {command}")
-    for page in [*PAGES, *MARKDOWN]
-    for command in commands_in(page.read_text())
-]
-
-
-def words_of(command):
-    """A command without its settings (NAME=value) and its comment."""
-    words = shlex.split(command, comments=True)
-    while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
-        del words[0]
-    return words
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_of_the_manual_is_understood(command):
-    """With --help behind it, a command parses all that stands before and stops."""
-    words = words_of(command)
-
-    if words[0].endswith("verify.py"):
-        with pytest.raises(SystemExit) as stopped:
-            main([*words[1:], "--help"])
-        assert stopped.value.code == 0
-    elif words[:2] == ["bob", "pytorch"]:
-        assert run_command(*words[2:], "--help")
-    elif words[0] == "make":
-        targets = [word for word in words[1:] if "=" not in word]
-        makefile = (CHECKOUT / "Makefile").read_text()
-        assert all(f"\n{target}:" in makefile for target in targets)
-    else:
-        assert words[0] in {".", "bob", "mkdir", "pip", "python"}
-
-
-@pytest.mark.slow
-def test_commands_of_bob_in_the_manual_are_understood():
-    import importlib.metadata
-
-    group = importlib.metadata.entry_points(group="bob.bio.pipeline.cli")
-    simple = group["simple"].load()
-    commands = [words_of(parameter.values[0]) for parameter in COMMANDS]
-    chosen = [w[4:] for w in commands if w[:4] == ["bob", "bio", "pipeline", "simple"]]
-
-    assert chosen
-    for arguments in chosen:
-        result = CliRunner().invoke(simple, [*arguments, "--help"])
-        assert result.exit_code == 0, result.output
-
-
-def own_options():
-    """Every option of verify.py and of `bob pytorch`."""
-    found = {"--help", "--create-configuration-file"}
-    offered = [option for option, _ in options.NOT_OFFERED.values()]
-    for option in (
-        *options.OPTIONS,
-        *options.GRID_OPTIONS,
-        *options.UNUSED_PLACES,
-        *offered,
-    ):
-        found |= set(option.flags)
-    groups = [pytorch]
-    while groups:
-        command = groups.pop()
-        found |= {flag for item in command.params for flag in item.opts}
-        names = getattr(command, "list_commands", lambda _: ())(None)
-        groups += [command.get_command(None, name) for name in names]
-    return found
-
-
-#: Options of other programs that the manual names.
-OF_OTHERS = {
-    "--no-deps", "--find-links", "--no-index", "--force", "--checkpoint-dir",
-    "--pipeline", "--database", "--output",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_an_option_named_on_a_page_exists(page):
-    named = set(re.findall(r"``(--[a-z-]+)", page.read_text()))
-
-    assert named <= own_options() | OF_OTHERS
-
-
-def tables():
-    path = CHECKOUT / "doc" / "tables.py"
-    specification = importlib.util.spec_from_file_location("manual_tables", path)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module.MADE
-
-
-def test_the_tables_of_options_name_every_option_once():
-    text = tables()["options"]() + tables()["ignored_options"]() + tables()["stages"]()
-
-    for option in (*options.OPTIONS, *options.GRID_OPTIONS, *options.UNUSED_PLACES):
-        for flag in option.flags:
-            assert text.count(f"``{flag}``") == 1, flag
-
-
-def test_the_table_of_trained_models_is_the_catalogue():
-    text = tables()["trained_models"]()
-
-    for model in catalogue.MODELS:
-        for said in (model.name, model.licence, model.setting, model.weights.file_name):
-            assert said in text
-
-
-def test_every_page_is_reached_and_every_table_is_made():
-    pages = {page.relative_to(CHECKOUT / "doc").with_suffix("").as_posix(): page
-             for page in PAGES}  # fmt: skip
-    listed = {"index"}
-    for name, page in pages.items():
-        parts = page.read_text().split(".. toctree::")[1:]
-        entries = re.findall(r"^   ([\w/]+)$", "\n".join(parts), flags=re.MULTILINE)
-        listed |= {(Path(name).parent / entry).as_posix() for entry in entries}
-    asked = re.findall(
-        r"^\.\. generated:: (\w+)$",
-        "\n".join(page.read_text() for page in PAGES),
-        flags=re.MULTILINE,
-    )
-
-    assert set(pages) == listed
-    assert sorted(asked) == sorted(tables())
-
-
-def test_headings_are_underlined_to_their_length():
-    for page in PAGES:
-        for title, line in pairwise(page.read_text().splitlines()):
-            if re.fullmatch(r"([=\-~])\1{3,}", line) and title.strip():
-                assert len(line) == len(title), f"{page}: {title}"
+    first = Path(example("first.py")).read_text()
+    assert statements(shown) == statements(first)
