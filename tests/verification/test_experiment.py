@@ -662,3 +662,12 @@ def test_a_second_run_in_the_same_place_waits_for_the_first(experiment, toys, ca
     texts = [outcome.score_files["dev"].read_text() for outcome in outcomes]
     assert texts == expected
     assert "another run works in" in caplog.text
+
+
+def test_a_group_without_trials_is_refused_before_anything_is_computed(experiment):
+    experiment.database.pairs = (np.array([], dtype=int),) * 4
+
+    with pytest.raises(DatabaseError, match="no trials in group dev"):
+        run(experiment)
+
+    assert not experiment.layout.preprocessed.exists()

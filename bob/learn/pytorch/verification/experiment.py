@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from bob.learn.pytorch import atomic
 from bob.learn.pytorch.verification import enrolment, features, scores
-from bob.learn.pytorch.verification.database import DatabaseError
+from bob.learn.pytorch.verification.database import DatabaseError, with_trials
 from bob.learn.pytorch.verification.outcome import (
     BadRecordingsError,
     Failure,
@@ -107,7 +107,7 @@ def run(experiment: Experiment) -> Outcome:
 
 def _run(experiment: Experiment) -> Outcome:
     outcome = Outcome()
-    trials = {group: experiment.database.trials(group) for group in experiment.groups}
+    trials = {group: _trials(experiment.database, group) for group in experiment.groups}
     recordings = _recordings(trials.values())
     if "concatenation" not in experiment.skip:
         scores.set_aside(experiment, names=REPORT_FILES)
@@ -147,6 +147,12 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _trials(database: Database, group: str) -> Trials:
+    protocol = f"{database.protocol} of {database.name}"
+    trials = database.trials(group)
+    return with_trials(trials, group=group, protocol=protocol, files="the database")
 
 
 def _make_features(
