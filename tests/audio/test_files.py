@@ -1,10 +1,17 @@
 """Decoding, and every way in which a file can be bad."""
 
+import os
+
 import numpy as np
 import pytest
 import soundfile
 
-from bob.learn.pytorch.audio import ChannelError, RecordingError, UnreadableRecording
+from bob.learn.pytorch.audio import (
+    ChannelError,
+    RecordingError,
+    SampleRateError,
+    UnreadableRecording,
+)
 from bob.learn.pytorch.audio.files import info, read
 
 RATE = 16_000
@@ -85,13 +92,21 @@ def test_two_channels_need_a_word_on_which(tmp_path, noise):
     np.testing.assert_allclose(read(path, channel="mix").samples, (left + right) / 2)
 
 
-@pytest.mark.parametrize("suffix", ["wav", "aiff", "mp3"])
-def test_a_cut_off_file_is_refused_with_how_much_came(tmp_path, noise, suffix):
+@pytest.mark.parametrize(
+    ("suffix", "whole_seconds"),
+    # Of an mp3, 280 frames of 576 samples; the encoder fills up the last one.
+    [("wav", "10.00"), ("aiff", "10.00"), ("mp3", "10.08")],
+)
+def test_a_cut_off_file_is_refused_with_how_much_came(
+    tmp_path, noise, suffix, whole_seconds
+):
     path = written(tmp_path / f"a.{suffix}", np.tile(noise, 5))
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
 
-    with pytest.raises(UnreadableRecording, match=r"cut off: \S+ s of the 10.00 s"):
+    with pytest.raises(
+        UnreadableRecording, match=rf"cut off: 5\S+ s of the {whole_seconds} s"
+    ):
         read(path)
 
 
@@ -167,4 +182,77 @@ def test_samples_without_a_header_are_refused(tmp_path):
     path.write_bytes(bytes(1000))
 
     with pytest.raises(RecordingError, match="not audio"):
+        read(path)
+
+
+def pipe(path):
+    os.mkfifo(path)
+
+
+def device(path):
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("make", [pipe, device])
+def test_what_would_never_end_is_refused_before_it_is_opened(tmp_path, make):
+    path = tmp_path / "a.wav"
+    make(path)
+
+    for function in (read, info):
+        with pytest.raises(UnreadableRecording, match="is a pipe or a device"):
+            function(path)
+
+
+def test_an_empty_path_is_called_that():
+    for function in (read, info):
+        with pytest.raises(UnreadableRecording, match="recording has an empty path"):
+            function("")
+
+
+@pytest.mark.parametrize("rate", [1, 999, 2_000_000])
+def test_a_rate_that_no_recording_has_is_refused(tmp_path, noise, rate):
+    path = written(tmp_path / "a.wav", noise, rate)
+
+    for function in (read, info):
+        with pytest.raises(SampleRateError, match=rf"a\.wav: has the .* rate {rate};"):
+            function(path)
+
+
+def test_a_name_that_is_not_utf8_is_read(tmp_path, noise):
+    path = written(tmp_path / "a.wav", noise, subtype="DOUBLE")
+    odd = path.rename(tmp_path / os.fsdecode(b"non\xff\xfeutf8.wav"))
+
+    np.testing.assert_array_equal(read(odd).samples, noise)
+    assert info(odd) == (2, RATE, 1)
+
+
+def test_a_message_on_a_name_that_is_not_utf8_can_be_printed(tmp_path):
+    odd = tmp_path / os.fsdecode(b"non\xff") / os.fsdecode(b"\xfe.wav")
+
+    with pytest.raises(UnreadableRecording) as caught:
+        read(odd)
+
+    assert str(caught.value).encode().startswith(f"{tmp_path}/non\\udcff/".encode())
+    assert caught.value.recording == str(odd)
+
+
+@pytest.mark.parametrize(
+    "content", [b"<html>404</html>", b"\xff\xf3\x58\xc4" + bytes(9)]
+)
+def test_a_page_or_too_little_under_the_name_of_an_mp3_is_no_audio(tmp_path, content):
+    path = tmp_path / "a.mp3"
+    path.write_bytes(content)
+
+    with pytest.raises(
+        UnreadableRecording, match=r"not audio.* or too little of it"
+    ) as caught:
+        read(path)
+    assert "exist" not in str(caught.value)
+
+
+def test_a_file_with_hardly_anything_missing_says_how_many_samples(tmp_path, noise):
+    path = written(tmp_path / "a.wav", noise)
+    path.write_bytes(path.read_bytes()[:-20])
+
+    with pytest.raises(UnreadableRecording, match=r"\(31990 of 32000 samples\)"):
         read(path)

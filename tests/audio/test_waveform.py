@@ -73,6 +73,26 @@ def test_every_type_of_sample_gives_the_same_waveform(samples):
         assert waveform.seconds == 1
 
 
+def test_a_float_peak_is_taken_only_where_it_is_clear():
+    """Up to 2 overdriven floats, above 100 numbers of 16 bits, between them neither."""
+    shape = np.array([0.0, 0.5, -1.0])
+
+    assert as_waveform((RATE, 2.0 * shape)).samples.tolist() == [0, 1, -2]
+    assert as_waveform((RATE, 128.0 * shape)).samples.tolist() == [0, 2**-9, -(2**-8)]
+    for peak in (2.01, 3, 99, 100):
+        with pytest.raises(UnreadableRecording, match=f"peak of {peak}, which may"):
+            as_waveform((RATE, peak * shape))
+
+
+@pytest.mark.parametrize(
+    ("channel", "error"), [("left", ValueError), (-1, ValueError), (1.5, TypeError)]
+)
+def test_a_channel_that_is_none_is_the_callers_mistake(channel, error):
+    with pytest.raises(error, match=r"channel is .*expected 0 for the first") as caught:
+        as_waveform((RATE, STEPS), channel=channel)
+    assert not isinstance(caught.value, RecordingError)
+
+
 def test_uint8_has_its_zero_at_128():
     samples = np.array([0, 64, 128, 192, 255], np.uint8)
 
@@ -163,6 +183,9 @@ def test_the_shorter_axis_is_the_channels():
         (np.zeros((2, 3, 4)), {"rate": RATE}, ChannelError, r"shape \(2, 3, 4\)"),
         (STEPS, {"rate": RATE, "channel": 1}, ChannelError, "1 channel, counted"),
         (Waveform(UNIT, RATE, "w"), {"rate": 8000}, SampleRateError, "w: has 16000"),
+        (Waveform(UNIT, 1, "w"), {}, SampleRateError, "w: has the sampling rate 1;"),
+        (STEPS, {"rate": 10**9}, SampleRateError, "from 1000 to 1000000"),
+        (UNIT * 30, {"rate": RATE}, UnreadableRecording, "may be loud.*/ 32768"),
     ],
 )
 def test_what_cannot_be_a_waveform_is_refused(recording, options, error, says):

@@ -1,5 +1,8 @@
 """Many recordings: what came of each."""
 
+import os
+import resource
+
 import numpy as np
 import pytest
 
@@ -75,6 +78,78 @@ def test_lists_have_paths_or_names_with_paths(tmp_path, monkeypatch):
         "with a blank.wav": "with a blank.wav",
         "other": "c d.wav",
     }
+
+
+def test_comments_and_names_that_are_not_utf8_in_a_list(tmp_path):
+    content = (
+        b"\xef\xbb\xbf# from the archive\r\n\r\n  # more\none\ta.wav\r\nb\xff.wav\r\n"
+    )
+    (tmp_path / "list.txt").write_bytes(content)
+
+    assert read_list(tmp_path / "list.txt") == {
+        "one": "a.wav",
+        "b\\udcff.wav": os.fsdecode(b"b\xff.wav"),
+    }
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "# nothing\n"])
+def test_a_list_without_recordings_is_refused(tmp_path, content):
+    (tmp_path / "list.txt").write_text(content)
+
+    with pytest.raises(ValueError, match=r"list\.txt names no recording; expected"):
+        read_list(tmp_path / "list.txt")
+
+
+class Stops(Means):
+    """Is stopped at the third recording."""
+
+    def __init__(self, error):
+        self.error = error
+        self.calls = 0
+
+    def embed(self, recording):
+        self.calls += 1
+        if self.calls == 3:
+            raise self.error
+        return super().embed(recording)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("no memory")])
+def test_what_is_done_is_handed_out_when_the_work_is_stopped(error):
+    sounds = [np.ones(2), np.zeros(2), np.ones(2), np.ones(2)]
+    recordings = {
+        name: (8000, sound) for name, sound in zip("abcd", sounds, strict=True)
+    }
+    kept = []
+
+    with pytest.raises(type(error)):
+        collect(Stops(error), recordings, when_stopped=kept.append)
+
+    assert kept[0].names == ("a",)
+    assert kept[0].failures == {
+        "b": "is silent",
+        "c": "was not reached",
+        "d": "was not reached",
+    }
+    assert kept[0].fingerprint == {"extractor": "Means"}
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
+    """A limit on the size of files stands for the full disk."""
+    path = tmp_path / "some.npz"
+    Collection(("a",), np.float32([[1, 2]])).save(path)
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            Collection(("a",), np.ones((1, 9999), np.float32)).save(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_name_that_stands_twice_is_refused_with_its_line(tmp_path):

@@ -1,10 +1,12 @@
 import argparse
+import errno
 import json
 import os
 import pickle
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +19,8 @@ from bob.learn.pytorch.weights.checkpoint import (
     recognise,
     save_weights,
 )
-from bob.learn.pytorch.weights.errors import WrongWeights
+from bob.learn.pytorch.weights.checksum import file_sha256
+from bob.learn.pytorch.weights.errors import WeightsError, WrongWeights
 
 
 class ToyNetwork(nn.Module):
@@ -348,6 +351,42 @@ def test_a_file_without_tensors_is_refused(tmp_path, content):
 
     with pytest.raises(WrongWeights, match="holds no weights but"):
         read_weights(tmp_path / "toy.pth")
+
+
+def test_an_empty_dict_is_called_that(tmp_path):
+    torch.save({}, tmp_path / "toy.pth")
+
+    with pytest.raises(WrongWeights, match="no weights but an empty dict;"):
+        read_weights(tmp_path / "toy.pth")
+
+
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.int64])
+def test_weights_that_are_no_real_numbers_are_refused(tmp_path, trained, dtype):
+    weights = trained.state_dict()
+    key = sorted(trained.embedding_keys())[0]
+    weights[key] = weights[key].to(dtype)
+    torch.save(weights, tmp_path / "toy.pth")
+
+    with pytest.raises(WrongWeights, match=f"holds {key} of {dtype}; expected real"):
+        load_weights(trained, tmp_path / "toy.pth")
+
+
+@pytest.mark.parametrize("function", [read_weights, file_sha256])
+def test_a_file_that_may_not_be_read_is_named_with_the_next_step(
+    tmp_path, monkeypatch, function
+):
+    """As root, under whom tests may run, every file may be read."""
+
+    def refuse(path, *_):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    path = tmp_path / "toy.pth"
+
+    with pytest.raises(
+        WeightsError, match=f"{path} cannot be read .Permission denied.; see `ls -ld"
+    ):
+        function(path)
 
 
 def test_importing_the_store_does_not_load_torch():

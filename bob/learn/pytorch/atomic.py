@@ -55,6 +55,6 @@ def _is_running(process: int) -> bool:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8; names of files that are not UTF-8 stay as they are."""
+    """Write a text file in UTF-8; file names that are not UTF-8 stay as they are."""
     with beside(path) as place:
         place.write_text(text, encoding="utf-8", errors="surrogateescape")

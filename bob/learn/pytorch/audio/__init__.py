@@ -1,5 +1,7 @@
 """Recordings in, waveforms out."""
 
+from bob.learn.pytorch.audio.arrays import check_channel
+from bob.learn.pytorch.audio.recording import printable
 from bob.learn.pytorch.audio.waveform import (
     ChannelError,
     ConstantRecording,
@@ -19,7 +21,9 @@ from bob.learn.pytorch.audio.waveform import (
 __all__ = [
     "Waveform",
     "as_waveform",
+    "check_channel",
     "check_usable",
+    "printable",
     "RecordingLike",
     "RecordingError",
     "UnreadableRecording",

@@ -13,10 +13,14 @@ from bob.learn.pytorch.audio.recording import (
 
 # Full scale of each type of integer, as soundfile and scipy read wav files.
 FULL_SCALE = {"int8": 2.0**7, "int16": 2.0**15, "int32": 2.0**31}
-# Floats beyond this are taken as 16-bit numbers, the way legacy Bob read recordings.
+# Floats up to the first are in [-1, 1], perhaps overdriven; those above the second are
+# 16-bit numbers, the way legacy Bob read recordings; between them they may be either.
 LARGEST_UNIT_PEAK = 2.0
+SMALLEST_16_BIT_PEAK = 100.0
 LARGEST_PEAK = LARGEST_UNIT_PEAK * 2**15
+# Resampling from a lower rate, as a damaged header may give, takes memory without end.
 LOWEST_RATE = 1000
+HIGHEST_RATE = 1_000_000
 
 
 def unit_samples(samples: object, *, recording: str | None) -> NDArray[np.float64]:
@@ -25,12 +29,35 @@ def unit_samples(samples: object, *, recording: str | None) -> NDArray[np.float6
     Raises
     ------
     UnreadableRecording
-        Of a type without a known full scale, or beyond the one of 16-bit audio.
+        Of a type without a known full scale, or floats whose full scale cannot be told
+        from their peak.
     ChannelError
         Of more than two dimensions.
     """
     array = _as_array(samples, recording)
     return _time_first(_scaled(array, recording), recording)
+
+
+def check_channel(channel: object) -> None:
+    """Check what says which channel to take: None, "mix" or a number from 0.
+
+    Raises
+    ------
+    TypeError
+        Neither a whole number nor a text.
+    ValueError
+        Another text, or a number below 0.
+    """
+    if channel is None or (isinstance(channel, str) and channel == "mix"):
+        return
+    expected = (
+        f'channel is {channel!r}; expected 0 for the first, 1 for the second, …, "mix" '
+        "for their mean, or None for the only one"
+    )
+    if not isinstance(channel, int | np.integer | str):
+        raise TypeError(expected)
+    if isinstance(channel, str) or channel < 0:
+        raise ValueError(expected)
 
 
 def one_channel(
@@ -46,6 +73,7 @@ def one_channel(
     ChannelError
         Several channels without `channel`, or a channel that is not there.
     """
+    check_channel(channel)
     channels = samples.shape[1]
     if channel == "mix":
         return np.asarray(samples.mean(axis=1))
@@ -54,10 +82,10 @@ def one_channel(
     if channel is None:
         raise ChannelError(
             f"has {channels} channels; say which: `channel=0` for the first, "
-            '`channel="mix"` for their mean',
+            '`channel="mix"` for their mean (on a command line `--channel`)',
             recording=recording,
         )
-    if not 0 <= channel < channels:
+    if channel >= channels:
         raise ChannelError(
             f"has {channels} channel{'s' * (channels > 1)}, counted from 0; channel "
             f"{channel} is not there",
@@ -72,7 +100,7 @@ def whole_rate(rate: float | None, *, recording: str | None) -> int:
     Raises
     ------
     SampleRateError
-        None, or not a whole number of hertz.
+        None, not a whole number of hertz, or one that no recording has.
     """
     if rate is None:
         raise SampleRateError(
@@ -82,13 +110,13 @@ def whole_rate(rate: float | None, *, recording: str | None) -> int:
         )
     try:
         whole = int(rate)
-        if whole == float(rate) and whole >= LOWEST_RATE:
+        if whole == float(rate) and LOWEST_RATE <= whole <= HIGHEST_RATE:
             return whole
     except (TypeError, ValueError, OverflowError):
         pass
     raise SampleRateError(
         f"has the sampling rate {rate!r}; expected a whole number of hertz from "
-        f"{LOWEST_RATE}, such as 16000",
+        f"{LOWEST_RATE} to {HIGHEST_RATE}, such as 16000",
         recording=recording,
     )
 
@@ -117,6 +145,13 @@ def _scaled(array: NDArray[Any], recording: str | None) -> NDArray[np.float64]:
         raise UnreadableRecording(
             f"has a peak of {peak:.4g}; expected floats in [-1, 1], or 16-bit "
             "numbers up to 32768: divide the samples by their full scale",
+            recording=recording,
+        )
+    if LARGEST_UNIT_PEAK < peak <= SMALLEST_16_BIT_PEAK:
+        raise UnreadableRecording(
+            f"has a peak of {peak:.4g}, which may be loud floats in [-1, 1] or quiet "
+            "16-bit numbers; scale it: of 16-bit numbers pass `samples / 32768`, of "
+            "floats `samples / abs(samples).max()`",
             recording=recording,
         )
     return samples if peak <= LARGEST_UNIT_PEAK else samples / 2**15

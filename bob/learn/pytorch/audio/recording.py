@@ -3,6 +3,17 @@
 from functools import partial
 
 
+def printable(name: str) -> str:
+    r"""Escape what of a name is not UTF-8, so that it can be printed and stored.
+
+    Examples
+    --------
+    >>> printable(b"non-\xff.wav".decode("utf-8", "surrogateescape"))
+    'non-\\udcff.wav'
+    """
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 class RecordingError(ValueError):
     """A recording that cannot be used, with the reason.
 
@@ -15,10 +26,10 @@ class RecordingError(ValueError):
     """
 
     def __init__(self, reason: str, *, recording: str | None = None) -> None:
-        whole = (
-            f"the recording {reason}" if recording is None else f"{recording}: {reason}"
-        )
-        super().__init__(whole)
+        if recording is None:
+            super().__init__(f"the recording {reason}")
+        else:
+            super().__init__(f"{printable(recording)}: {reason}")
         self.reason = reason
         self.recording = recording
 

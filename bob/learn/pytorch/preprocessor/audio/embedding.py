@@ -13,8 +13,11 @@ from bob.learn.pytorch.audio import (
     NonFiniteRecording,
     RecordingError,
     RecordingLike,
+    Waveform,
     as_waveform,
+    check_channel,
     check_usable,
+    printable,
 )
 from bob.learn.pytorch.extraction import arrays
 from bob.learn.pytorch.preprocessor.audio import original
@@ -28,6 +31,16 @@ logger = logging.getLogger(__name__)
 
 # Raise it when a change here changes embeddings: stored ones are then made anew.
 RECIPE = "1"
+
+_TYPES: tuple[tuple[str, Any, str], ...] = (
+    ("name_or_path", str | os.PathLike, "the name of a trained model, or a path"),
+    (
+        "model_file",
+        str | os.PathLike | None,
+        "the path of a file with weights, or None",
+    ),
+    ("device", str | None, "a text such as 'cpu' or 'cuda:0', or None"),
+)
 
 
 class EmbeddingExtractor(Transformer):
@@ -56,8 +69,8 @@ class EmbeddingExtractor(Transformer):
     ------
     UnknownModelError
         No trained model has that name.
-    ValueError
-        Another precision.
+    TypeError, ValueError
+        Another precision, a channel that is none, or what is no path or name.
     """
 
     # Of Bob's legacy preprocessors.
@@ -86,6 +99,11 @@ class EmbeddingExtractor(Transformer):
             raise ValueError(
                 f"precision is {self.precision!r}; expected 'float32' or 'float64'"
             )
+        check_channel(self.channel)
+        for name, types, expected in _TYPES:
+            value = getattr(self, name)
+            if not isinstance(value, types):
+                raise TypeError(f"{name} is {value!r}; expected {expected}")
         self._embedder: SpeakerEmbedder | None = None
         self._model: catalogue.TrainedModel | None = None
         if not _is_path(self.name_or_path):
@@ -164,6 +182,7 @@ class EmbeddingExtractor(Transformer):
         waveform = as_waveform(recording, rate=rate, channel=self.channel)
         embedder = self.embedder
         check_usable(waveform, minimum_seconds=embedder.minimum_seconds)
+        self._note_if_short(waveform)
         waveform = waveform.resampled(embedder.sample_rate, method=self.model.resampler)
         samples = np.require(waveform.samples, requirements=["C", "W"])
         with torch.inference_mode():
@@ -175,6 +194,16 @@ class EmbeddingExtractor(Transformer):
             reason = f"gives an embedding that is not finite with {self.model.name}"
             raise NonFiniteRecording(reason, recording=waveform.name)
         return values
+
+    def _note_if_short(self, waveform: Waveform) -> None:
+        if waveform.seconds < self.model.recommended_seconds:
+            logger.info(
+                "%s lasts %.2f s; below %g s an embedding of %s says little",
+                printable(waveform.name or "a recording"),
+                waveform.seconds,
+                self.model.recommended_seconds,
+                self.model.name,
+            )
 
     def __call__(
         self,
@@ -197,7 +226,17 @@ class EmbeddingExtractor(Transformer):
 
         None stands for one that cannot be used, and the log says which and why: Bob
         then counts it as failure to acquire, and the others keep their scores.
+
+        Raises
+        ------
+        TypeError
+            One path in place of a list of them.
         """
+        if isinstance(recordings, str | os.PathLike):
+            raise TypeError(
+                f"transform came with the one path {recordings!r}; expected a list of "
+                "recordings: put it into one, [path], or use `embed(path)`"
+            )
         return [self._embed_or_none(recording) for recording in recordings]
 
     def _embed_or_none(self, recording: RecordingLike) -> NDArray[np.float32] | None:

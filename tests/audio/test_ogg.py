@@ -1,0 +1,98 @@
+"""An ogg file without its last page is not whole."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from bob.learn.pytorch.audio import UnreadableRecording
+from bob.learn.pytorch.audio.files import read
+from bob.learn.pytorch.audio.ogg import fault
+
+RATE = 16_000
+
+
+@pytest.fixture(params=["VORBIS", "OPUS"])
+def path(request, tmp_path):
+    noise = 0.2 * np.random.default_rng(1).standard_normal(8 * RATE).clip(-4, 4)
+    soundfile.write(
+        tmp_path / "a.ogg", noise, RATE, format="OGG", subtype=request.param
+    )
+    return tmp_path / "a.ogg"
+
+
+def pages(content):
+    """Where each page begins."""
+    return [at for at in range(len(content)) if content.startswith(b"OggS", at)]
+
+
+def changed(path, change):
+    path.write_bytes(change(path.read_bytes()))
+    return path
+
+
+def test_a_whole_file_is_complete_and_so_is_one_with_junk_behind_it(path):
+    assert fault(path) is None
+
+    changed(path, lambda content: content + b"\x55" * 5000)
+
+    assert fault(path) is None
+    assert len(read(path).samples) == 8 * RATE
+
+
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.9, 0.999])
+def test_a_file_that_was_cut_off_is_refused(path, part):
+    changed(path, lambda content: content[: int(len(content) * part)])
+
+    with pytest.raises(UnreadableRecording, match=r"a\.ogg: is cut off.*last page"):
+        read(path)
+
+
+def test_a_file_that_was_cut_off_between_two_pages_is_refused(path):
+    changed(path, lambda content: content[: pages(content)[-1]])
+
+    with pytest.raises(UnreadableRecording, match="last page is missing"):
+        read(path)
+
+
+def test_one_wrong_byte_in_the_last_page_is_damage(path):
+    changed(
+        path, lambda content: content[:-5] + bytes([content[-5] ^ 1]) + content[-4:]
+    )
+
+    with pytest.raises(UnreadableRecording, match="damaged at its end"):
+        read(path)
+
+
+def without_a_page(content):
+    begins = pages(content)
+    middle = len(begins) // 2
+    return content[: begins[middle]] + content[begins[middle + 1] :]
+
+
+def with_zeros(content):
+    middle = len(content) // 2
+    return content[:middle] + bytes(500) + content[middle + 500 :]
+
+
+@pytest.mark.parametrize("damage", [without_a_page, with_zeros])
+def test_a_lost_or_broken_page_in_the_middle_is_refused_with_its_time(path, damage):
+    changed(path, damage)
+
+    with pytest.raises(
+        UnreadableRecording, match=r"corrupt: \d\.\d\d s from its start"
+    ):
+        read(path)
+
+
+@pytest.mark.parametrize("seconds", [1, 2])
+def test_two_streams_in_a_row_are_refused(tmp_path, seconds):
+    """Libsndfile decodes the first alone, without a word."""
+    noise = 0.2 * np.random.default_rng(1).standard_normal(2 * RATE).clip(-4, 4)
+    content = b""
+    for name, length in (("a.ogg", RATE), ("b.ogg", seconds * RATE)):
+        soundfile.write(tmp_path / name, noise[:length], RATE)
+        content += (tmp_path / name).read_bytes()
+    (tmp_path / "both.ogg").write_bytes(content)
+
+    with pytest.raises(UnreadableRecording, match=r"several ogg streams.*ffmpeg"):
+        read(tmp_path / "both.ogg")
