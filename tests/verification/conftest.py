@@ -1,8 +1,15 @@
 import importlib.util
+import os
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
+
+from bob.learn.pytorch.verification.algorithms import NAMED
+from bob.learn.pytorch.verification.components import Extraction, Preprocessing
+from bob.learn.pytorch.verification.experiment import Experiment
+from bob.learn.pytorch.verification.layout import lay_out
 
 # The import mode importlib keeps test folders off sys.path; this one module of
 # helpers is loaded by its place.
@@ -18,3 +25,27 @@ _specification.loader.exec_module(_toys)
 def toys():
     """Tones as recordings, and components that are easy to check by hand."""
     return _toys
+
+
+@pytest.fixture
+def experiment(tmp_path, toys):
+    database = toys.Speakers(toys.corpus(tmp_path / "recordings"))
+    return Experiment(
+        database=database,
+        preprocessing=Preprocessing(toys.Bands(), database),
+        extraction=Extraction(toys.Same()),
+        algorithm=NAMED["cosine"],
+        layout=lay_out(
+            tmp_path / "temp", tmp_path / "results", sub_directory="s", protocol="all"
+        ),
+    )
+
+
+@pytest.fixture
+def damaged(experiment):
+    """take1 of speaker 0 and take2 of speaker 1 cannot be read; speaker 3 is gone."""
+    folder = experiment.database.folder
+    (folder / "speaker0" / "take1.wav").write_bytes(b"not audio")
+    os.truncate(folder / "speaker1" / "take2.wav", 20)
+    shutil.rmtree(folder / "speaker3")
+    return experiment

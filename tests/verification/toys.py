@@ -5,6 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import soundfile
 
+from bob.learn.pytorch.verification.database import (
+    Probe,
+    Recording,
+    Reference,
+    Trials,
+)
+
 RATE = 8000
 
 
@@ -62,3 +69,44 @@ class Distance:
 
     def score(self, model, probe):
         return -float(np.mean([np.linalg.norm(row - probe) for row in model]))
+
+
+class Speakers:
+    """take0 and take1 of each speaker enrol; take2 and take3 are the probes."""
+
+    name, protocol = "tones", "all"
+    original_directory = original_extension = None
+
+    def __init__(self, folder, pairs=None):
+        self.folder = folder
+        self.pairs = pairs
+
+    def groups(self):
+        return ("dev",)
+
+    def annotations(self, recording):
+        return None
+
+    def recording(self, speaker, take):
+        key = f"speaker{speaker}/take{take}"
+        return Recording(key, self.folder / f"{key}.wav", f"speaker{speaker}")
+
+    def trials(self, group):
+        references = tuple(
+            Reference(
+                f"speaker{i}",
+                f"speaker{i}",
+                (self.recording(i, 0), self.recording(i, 1)),
+            )
+            for i in range(4)
+        )
+        probes = tuple(
+            Probe(recording.key, recording.subject, (recording,))
+            for i in range(4)
+            for recording in (self.recording(i, 2), self.recording(i, 3))
+        )
+        return Trials(references, probes, self.pairs)
+
+
+def lines_of(path):
+    return [line.split(" ") for line in path.read_text().splitlines()]
