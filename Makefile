@@ -16,7 +16,8 @@ VENV ?= .venv
 PYTHON ?= python3.11 python3.12 python3.10 python3
 BIN := $(VENV)/bin
 # pip works as its user has set it up: no index, proxy or certificate is named here.
-INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+SAY = @echo "Installing into $(VENV), see setup.py (the first time about 5 GB, some minutes)"
 PINS := setup.py pyproject.toml constraints.txt
 
 # Idle OpenMP threads sleep: spinning, they slow PyTorch down tenfold on a busy machine.
@@ -69,14 +70,17 @@ constraints: $(VENV)/installed-dev
 
 # One stamp for what is installed, so that only a change of the pins asks pip again.
 $(VENV)/installed: $(PINS) | $(BIN)/pip
+	$(SAY)
 	$(INSTALL) -e .
 	touch $@
 
 $(VENV)/installed-dev: $(PINS) | $(BIN)/pip
+	$(SAY)
 	$(INSTALL) -e ".[dev,onnx,train,vad]"
 	touch $@
 
 $(VENV)/installed-%: $(PINS) | $(BIN)/pip
+	$(SAY)
 	$(INSTALL) -e ".[$*]"
 	touch $@
 

@@ -24,7 +24,8 @@ REQUIRED = [
     # What bob.bio.base 8.1.1 asks for too loosely: newer ones break every bob command.
     "pyarrow<26",  # 26 needs NumPy 2
     "scikit-learn>=1.4,<1.6",  # dask-ml 2024.3 needs internals that 1.6 changed
-    "setuptools>=67,<81",  # dask-ml imports pkg_resources, which 82 dropped
+    # dask-ml imports pkg_resources: 82 has none, and 80.9 warns of it at every command.
+    "setuptools>=67,<80.9",
 ]
 
 TEST = [

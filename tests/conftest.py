@@ -15,7 +15,7 @@ def shared() -> Path:
     """Real recordings beside the checkout; without them, tests of theirs skip."""
     folder = Path(os.environ.get("BOB_PYTORCH_SHARED", CHECKOUT.parent / "shared"))
     if not (folder / "data").is_dir():
-        pytest.skip(f"{folder} with real recordings is not on this machine")
+        pytest.skip(f"no real recordings in {folder} (see BOB_PYTORCH_SHARED)")
     return folder
 
 

@@ -44,5 +44,6 @@ class TinyExtractor:
             return self.network(self.features(batch))[0].numpy().astype(np.float64)
 
 
+# What a training saved with torch.save(network.state_dict(), "weights/tiny.pth").
 preprocessor = TinyExtractor("weights/tiny.pth")
 sub_directory = "tiny"

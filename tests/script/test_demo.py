@@ -43,8 +43,8 @@ def test_a_folder_of_ones_own_gives_error_rates_and_says_where_they_are(
     result = run("--data", str(recordings))
 
     assert result.exit_code == 0, result.output
-    folder = tmp_path / "demo/results/campplus-zh-en/session/nonorm"
-    assert f"Report and DET curves: {folder}" in result.output
+    folder = tmp_path / "demo/results/people/session/nonorm"
+    assert f"DET curves: {folder / 'det.png'}" in result.output
     assert "95 % interval" in result.output
     assert (folder / "det.png").exists()
     assert "speaker%200" in (folder / "scores-dev").read_text()
@@ -56,11 +56,11 @@ def test_the_configuration_can_be_run_again_and_computes_nothing(
     from bob.learn.pytorch.script.verify import main
 
     run("--data", str(recordings))
-    folder = tmp_path / "demo/results/campplus-zh-en/session/nonorm"
+    folder = tmp_path / "demo/results/people/session/nonorm"
     before = (folder / "scores-dev").read_bytes()
     stored = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.hdf5")}
 
-    assert main([str(tmp_path / "demo" / "config.py")]) == 0
+    assert main([str(tmp_path / "demo" / "people.py")]) == 0
 
     assert (folder / "scores-dev").read_bytes() == before
     assert {path: path.stat().st_mtime_ns for path in stored} == stored
@@ -108,3 +108,14 @@ def test_only_recordings_are_taken_out_of_the_archive(tmp_path):
     found = [path for path in (tmp_path / "corpus").rglob("*") if path.is_file()]
     assert found == [tmp_path / "corpus/meeting/speaker/1-2.wav"]
     assert not (tmp_path / "outside.wav").exists()
+
+
+def test_a_configuration_that_was_changed_stays(run, recordings, tmp_path):
+    run("--data", str(recordings))
+    path = tmp_path / "demo" / "people.py"
+    path.write_text(path.read_text() + "sub_directory = 'mine'\n")
+
+    result = run("--data", str(recordings))
+
+    assert "stays as it is" in result.output
+    assert (tmp_path / "demo/results/mine/session/nonorm/scores-dev").exists()

@@ -237,22 +237,22 @@ def _reliability(curve: ErrorCurve, cheapest: OperatingPoint) -> list[str]:
             f"{_percent(min(1, 3 / trials))} (rule of 3, 95 % confidence)"
         ]
     errors = {
-        "false non-matches at the EER": eer * curve.targets,
-        "false matches at the EER": eer * curve.non_targets,
-        "false non-matches at minDCF": cheapest.false_non_match_rate * curve.targets,
-        "false matches at minDCF": cheapest.false_match_rate * curve.non_targets,
+        "false non-match at the EER": eer * curve.targets,
+        "false match at the EER": eer * curve.non_targets,
+        "false non-match at minDCF": cheapest.false_non_match_rate * curve.targets,
+        "false match at minDCF": cheapest.false_match_rate * curve.non_targets,
     }
     few = [
-        f"{round(count)} {name}"
+        f"{round(count)} x {name}"
         for name, count in errors.items()
         if round(count) < RULE_OF_THIRTY
     ]
     if not few:
         return []
     return [
-        "to be 90 % confident that a true error rate is within 30 % of the observed "
-        "one, at least 30 errors are needed (Doddington's rule of 30); there are only "
-        + ", ".join(few)
+        "few errors were observed: " + ", ".join(few) + ". To be 90 % confident that a "
+        "true error rate is within 30 % of the observed one takes at least 30 "
+        "(Doddington's rule of 30)"
     ]
 
 
@@ -284,7 +284,8 @@ def _cost(cost: float) -> str:
 
 
 def _range(interval: Interval, text: Callable[[float], str]) -> str:
-    if math.isnan(interval.low):
+    # All resamples without an error: that is no knowledge of how many there may be.
+    if math.isnan(interval.low) or interval.low == interval.high == 0:
         return "none"
     return f"{text(interval.low)} to {text(interval.high)}"
 

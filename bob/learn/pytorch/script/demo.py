@@ -35,17 +35,21 @@ def demo(data: Path | None, output: Path, as_json: bool) -> None:  # noqa: FBT00
     from bob.learn.pytorch.verification.database import DatabaseError
     from bob.learn.pytorch.weights.errors import WeightsError
 
+    if not as_json:
+        click.echo("Fetching a model (81 MB) and recordings (39 MB), if not here yet")
     try:
         prepared = demonstration.prepare(output, recordings=data)
     except (DatabaseError, SettingsError, WeightsError) as error:
         raise click.ClickException(str(error)) from error
     if not as_json:
         click.echo(f"Recordings: {prepared.recordings}")
-        click.echo(f"Running:    verify.py {prepared.configuration}\n", err=False)
+        kept = " (it was there and stays as it is)" if prepared.kept else ""
+        click.echo(f"Running:    verify.py {prepared.configuration}{kept}\n")
     status = demonstration.run(prepared, quiet=as_json)
     if status:
         sys.exit(status)
     if as_json:
         click.echo(json.dumps(json.loads(prepared.report.read_text()), indent=2))
     else:
-        click.echo(f"Run it again, or change it: verify.py {prepared.configuration}")
+        verify = Path(sys.executable).with_name("verify.py")
+        click.echo(f"Change it and run it again: {verify} {prepared.configuration}")

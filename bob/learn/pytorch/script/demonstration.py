@@ -9,9 +9,6 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-#: The demonstration's name for its experiment.
-_EXPERIMENT = "campplus-zh-en"
-
 _CONFIGURATION = '''\
 """A speaker verification experiment; run it with `verify.py {configuration}`."""
 
@@ -48,11 +45,15 @@ allow_missing_files = True
 
 @dataclass(frozen=True)
 class Prepared:
-    """Where everything of a demonstration is."""
+    """Where everything of a demonstration is.
+
+    ``kept`` says that the configuration was there already and stays as it is.
+    """
 
     recordings: Path
     configuration: Path
     report: Path
+    kept: bool
 
 
 def prepare(output: Path, *, recordings: Path | None = None) -> Prepared:
@@ -88,22 +89,24 @@ def prepare(output: Path, *, recordings: Path | None = None) -> Prepared:
         comment = "Folders of speakers, in them recordings."
     rule = SpeakerRule(layout=layout, minimum_seconds=1.0)
     database = FolderDatabase(recordings, rule=rule)
-    configuration = output / "config.py"
-    write_text(
-        configuration,
-        _CONFIGURATION.format(
+    # Each corpus has its own, so that their results do not take each other's place.
+    name = recordings.name
+    configuration = output / f"{name}.py"
+    kept = configuration.exists()
+    if not kept:
+        text = _CONFIGURATION.format(
             configuration=configuration,
             comment=comment,
             recordings=str(recordings),
             layout=layout,
             groups=list(database.groups()),
-            experiment=_EXPERIMENT,
+            experiment=name,
             temporary=str(output / "temp"),
             results=str(output / "results"),
-        ),
-    )
-    results = output / "results" / _EXPERIMENT / str(database.protocol) / "nonorm"
-    return Prepared(recordings, configuration, results / "report.json")
+        )
+        write_text(configuration, text)
+    results = output / "results" / name / str(database.protocol) / "nonorm"
+    return Prepared(recordings, configuration, results / "report.json", kept=kept)
 
 
 def run(prepared: Prepared, *, quiet: bool) -> int:

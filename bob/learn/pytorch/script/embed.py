@@ -123,6 +123,11 @@ def _named(arguments: tuple[str, ...]) -> dict[str, str]:
 
 def _check_writable(output: Path) -> None:
     """Before the work, not after it."""
+    if output.suffix != ".npz":
+        raise click.BadParameter(
+            f"{output} is to be an npz file; end its name in .npz",
+            param_hint="--output",
+        )
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=output.parent).close()

@@ -14,7 +14,8 @@ from bob.learn.pytorch.script.extractors import plain_errors
 if TYPE_CHECKING:
     from bob.learn.pytorch.weights.catalogue import TrainedModel
 
-FACTORIES = ("features", "network")
+# What builds the model, and how the package finds its way; not of use to a reader.
+FACTORIES = ("features", "network", "package_folder", "signature")
 
 
 @click.group()
@@ -103,7 +104,6 @@ def _described(model: TrainedModel) -> dict[str, Any]:
     problem = store.problem(model)
     entry = {key: value for key, value in vars(model).items() if key not in FACTORIES}
     entry["weights"] = asdict(model.weights)
-    entry["signature"] = list(model.signature)
     return {
         **entry,
         "environment_variable": settings.environment_variable(model.setting),

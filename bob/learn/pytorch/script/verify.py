@@ -107,7 +107,9 @@ def _parser() -> argparse.ArgumentParser:
         "-H",
         "--create-configuration-file",
         metavar="FILE",
-        help="write a configuration with every variable explained, and stop",
+        nargs="?",
+        const="config.py",
+        help="write a configuration that explains every variable [config.py]",
     )
     for importance in ("required", "common", "optional", "rare"):
         group = parser.add_argument_group(f"{importance} options")
@@ -227,7 +229,10 @@ def _report(experiment: Experiment, outcome: Outcome) -> None:
         title=f"{experiment.database.name}, protocol {experiment.database.protocol}",
         failures=len(outcome.failures),
     )
-    sys.stdout.write(f"{text}\n\nReport and DET curves: {folder}\n")
+    sys.stdout.write(
+        f"{text}\n\nReport:     {folder / 'report.txt'} (and report.json)\n"
+        f"DET curves: {folder / 'det.png'}\n"
+    )
 
 
 def _summarise(outcome: Outcome) -> None:
@@ -238,8 +243,10 @@ def _summarise(outcome: Outcome) -> None:
         return
     lines = [f"  {failure}" for failure in outcome.failures.values()]
     sys.stderr.write(
-        f"Recordings that could not be used: {len(lines)}. Trials without any usable "
-        "recording have the score nan (failure to acquire):\n" + "\n".join(lines) + "\n"
+        f"Recordings that could not be used: {len(lines)}. Where nothing else is left "
+        "of a reference or probe, its trials score nan (failure to acquire):\n"
+        + "\n".join(lines)
+        + "\n"
     )
 
 

@@ -152,20 +152,32 @@ def settle(
     """
     _refuse_not_offered(given, variables)
     settled = types.SimpleNamespace()
+    _require(given, variables)
     for option in OPTIONS:
         value = given.get(option.name, variables.get(option.name))
         if value is None:
-            if option.importance == "required":
-                raise ConfigurationError(
-                    f"Please specify '{option.name}' either on command line (via "
-                    f"'--{option.long}') or in a configuration file"
-                )
             value = option.default
         setattr(settled, option.name, _checked(option, value))
     settled.skip = _stages_to_skip(settled)
     _warn_of_ignored(given, variables)
     _warn_of_unknown(variables)
     return settled
+
+
+def _require(given: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
+    missing = [
+        option
+        for option in OPTIONS
+        if option.importance == "required"
+        and given.get(option.name, variables.get(option.name)) is None
+    ]
+    if missing:
+        names = ", ".join(f"'{option.name}'" for option in missing)
+        flags = ", ".join(f"'--{option.long}'" for option in missing)
+        raise ConfigurationError(
+            f"Please specify {names} either on command line (via {flags}) or in a "
+            "configuration file (`verify.py -H config.py` writes one to fill in)"
+        )
 
 
 def _refuse_not_offered(given: Mapping[str, Any], variables: Mapping[str, Any]) -> None:

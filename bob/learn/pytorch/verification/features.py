@@ -146,6 +146,9 @@ def _make_one(
         result = step.compute(recording)
     except _OF_THE_RECORDING as error:
         _fail(recording, step.stage, error, outcome)
+    except Exception:
+        logger.warning("%s broke at %s", step.stage, recording.path or recording.key)
+        raise
     else:
         step.write(result, path, fingerprint)
 

@@ -76,13 +76,14 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         ("-p", "--preprocessor"),
         "component",
-        "Turns a recording into its embedding, e.g. a DltResNetExtractor.",
+        "Turns a recording into its embedding: campplus-zh-en, "
+        "dltresnet34-voxceleb1, resnet34-voxceleb1, or an object.",
         importance="required",
     ),
     Option(
         ("-e", "--extractor"),
         "component",
-        "Applied to what the preprocessor wrote, e.g. a CallableExtractor.",
+        "Applied to what the preprocessor wrote: unchanged, or an object.",
         importance="required",
     ),
     Option(

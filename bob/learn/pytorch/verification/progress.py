@@ -15,14 +15,13 @@ logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
 
 #: Seconds between two plain lines.
-_QUIET_SECONDS = 15.0
+_QUIET_SECONDS = 5.0
 
 
 def track(items: Sequence[Item], title: str) -> Iterator[Item]:
     """Yield the items, showing how many are done and how long the rest takes.
 
-    On a terminal a bar, otherwise a log line every 15 seconds and one at the
-    end of a loop that took that long.
+    On a terminal a bar, otherwise a log line every few seconds.
     """
     if sys.stderr.isatty():
         from tqdm import tqdm
@@ -33,7 +32,7 @@ def track(items: Sequence[Item], title: str) -> Iterator[Item]:
     for done, item in enumerate(items, start=1):
         yield item
         now = time.monotonic()
-        if now - told >= _QUIET_SECONDS or (done == len(items) and told > started):
+        if now - told >= _QUIET_SECONDS and done < len(items):
             told = now
             remaining = (now - started) / done * (len(items) - done)
             logger.info(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -112,13 +113,22 @@ def _evaluated(kind: str, text: str, imports: tuple[str, ...]) -> object:
             f"--{kind} {text!r} is neither {_FILES.get(kind, 'a Python file')} "
             f"(looked for {Path(text).expanduser().absolute()}), nor an entry point of "
             f"group bob.bio.{kind} (those installed: {_names_of(kind)}), nor an "
-            f"expression ({type(error).__name__}: {error})"
+            f"expression ({type(error).__name__}: {error}){_nearest(kind, text)}"
         ) from error
     if value is None:
         raise ConfigurationError(f"--{kind} {text!r} gives None, expected a component")
     return value
 
 
+def _nearest(kind: str, text: str) -> str:
+    names = [*_registered_names(kind), *(NAMED if kind == "algorithm" else ())]
+    near = difflib.get_close_matches(text, names, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _registered_names(kind: str) -> list[str]:
+    return sorted({entry.name for entry in entry_points(group=f"bob.bio.{kind}")})
+
+
 def _names_of(kind: str) -> str:
-    names = sorted({entry.name for entry in entry_points(group=f"bob.bio.{kind}")})
-    return ", ".join(names) or "none"
+    return ", ".join(_registered_names(kind)) or "none"

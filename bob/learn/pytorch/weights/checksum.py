@@ -26,6 +26,11 @@ def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """
     try:
         file = Path(path).open("rb")  # noqa: SIM115 - closed below
+    except FileNotFoundError as error:
+        raise WeightsError(
+            f"{path} does not exist (looked for {Path(path).absolute()}); check the "
+            "name, or fetch or make the weights first"
+        ) from error
     except OSError as error:
         raise WeightsError(
             f"{path} cannot be read ({error.strerror}); see "

@@ -94,7 +94,7 @@ def fetch(
     if place.is_file():
         _check_held(model, place, own_place=own_place)
         return place
-    remedy = f"\n  then     `bob config set {model.setting} {shlex.quote(str(place))}`"
+    remedy = _remedy(model, place, own_place=own_place)
     if isinstance(model.weights, WebFile):
         return fetch_web_file(
             model.weights, place, progress=progress, remedy=remedy, check=read_weights
@@ -122,6 +122,19 @@ def problem(
     except WeightsError as error:
         return str(error)
     return None
+
+
+def _remedy(model: TrainedModel, place: Path, *, own_place: bool) -> str:
+    """What else a person can do than bring the file to its place."""
+    where_it_is = shlex.quote(str(place.absolute()))
+    lines = [f"  then     `bob config set {model.setting} {where_it_is}`"]
+    if own_place:
+        lines.insert(
+            0,
+            f"  or       if you have the weights: there is no file {place.absolute()}, "
+            "so check the name",
+        )
+    return "".join(f"\n{line}" for line in lines)
 
 
 def load_embedder(
