@@ -96,3 +96,18 @@ def test_two_streams_in_a_row_are_refused(tmp_path, seconds):
 
     with pytest.raises(UnreadableRecording, match=r"several ogg streams.*ffmpeg"):
         read(tmp_path / "both.ogg")
+
+
+@pytest.mark.parametrize("place", [0.2, 0.35, 0.5, 0.65, 0.8])
+def test_damage_anywhere_shows_even_where_the_decoder_goes_on(path, place):
+    """Its own checksum tells of every page."""
+
+    def with_wrong_byte(content):
+        at = int(len(content) * place)
+        return content[:at] + bytes([content[at] ^ 0x10]) + content[at + 1 :]
+
+    changed(path, with_wrong_byte)
+
+    assert fault(path) == "damaged"
+    with pytest.raises(UnreadableRecording, match=r"corrupt|cut off"):
+        read(path)

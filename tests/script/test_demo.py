@@ -119,3 +119,16 @@ def test_a_configuration_that_was_changed_stays(run, recordings, tmp_path):
 
     assert "stays as it is" in result.output
     assert (tmp_path / "demo/results/mine/session/nonorm/scores-dev").exists()
+
+
+def test_two_folders_of_one_name_have_a_configuration_each(run, recordings, tmp_path):
+    run("--data", str(recordings))
+    other = tmp_path / "elsewhere" / "people"
+    other.parent.mkdir()
+    recordings.rename(other)
+
+    result = run("--data", str(other), "--json")
+
+    assert result.exit_code == 0, result.output
+    scores = json.loads(result.stdout)["dev"]["scores"]
+    assert "results/people-" in scores

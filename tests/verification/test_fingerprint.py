@@ -1,11 +1,19 @@
+import collections
+import decimal
 import functools
 import importlib
+import operator
 import os
+import re
+import subprocess
 import sys
+import time
 
 import numpy as np
+import pandas
 import pytest
 import torch
+from sklearn.tree import DecisionTreeRegressor
 
 from bob.learn.pytorch.preprocessor.audio import DltResNetExtractor
 from bob.learn.pytorch.verification.fingerprint import digest, of_component, of_file
@@ -249,3 +257,92 @@ def test_a_file_that_an_attribute_names_counts(tmp_path):
     path.write_bytes(b"12")
 
     assert digest(of_component(Scaler(file=str(path)))) != before
+
+
+def trained_tree(n):
+    tree = DecisionTreeRegressor(max_depth=2, random_state=0)
+    return tree.fit(np.arange(8.0)[:, None], np.arange(8.0) * n)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda n: pandas.DataFrame({"gain": [float(n)]}),
+        lambda n: re.compile("a" * n),
+        complex,
+        decimal.Decimal,
+        range,
+        slice,
+        lambda n: collections.deque([n]),
+        lambda n: bytearray([n]),
+        lambda n: np.ma.masked_array([1, 2], mask=[n == 1, n == 2]),
+        np.random.default_rng,
+        np.random.RandomState,
+        lambda n: [np.sin, np.cos][n - 1],
+        lambda n: [torch.float32, torch.float64][n - 1],
+        lambda n: torch.device("cpu", n),
+        lambda n: torch.full((2,), n, dtype=torch.bfloat16),
+        lambda n: torch.full((2, 2), float(n)).to_sparse(),
+        operator.itemgetter,
+        lambda n: functools.lru_cache([abs, len][n - 1]),
+        lambda n: [1, 2, 3].index if n == 1 else [1, 2, 4].index,
+        trained_tree,
+        lambda n: {frozenset({"a", "b", "c"}): n},
+    ],
+)
+def test_what_python_cannot_look_into_counts_all_the_same(make):
+    assert same(Scaler(held=make(1)), Scaler(held=make(1)))
+    assert not same(Scaler(held=make(1)), Scaler(held=make(2)))
+
+
+def test_functions_that_all_call_each_other_are_described_in_no_time():
+    text = "".join(
+        f"def f{n}(x):\n    return {' + '.join(f'f{m}(x)' for m in range(n)) or 'x'}\n"
+        for n in range(40)
+    )
+    started = time.monotonic()
+
+    digest(of_component(component_using(text + "use = f39\n")))
+
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("seed", ["1", "2", "3"])
+def test_the_order_of_sets_does_not_change_the_fingerprint(seed):
+    program = (
+        "from bob.learn.pytorch.verification.fingerprint import digest, of_component\n"
+        "class C: pass\n"
+        "c = C()\n"
+        "c.held = {frozenset('abcdef'): {'x', 'y', 'z'}, (1, 'a'): {1.5, 'b'}}\n"
+        "c.call = lambda x: x in {'p', 'q', 'r'}\n"
+        "print(digest(of_component(c)))\n"
+    )
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": value},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for value in ("0", seed)
+    ]
+
+    assert runs[0] == runs[1]
+
+
+def test_a_module_below_a_package_of_the_users_counts(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    package = tmp_path / "helping_package"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    digests = []
+    for n in (1, 1, 2):
+        (package / "inner.py").write_text(f"def g(x):\n    return x + {n}\n")
+        for name in [name for name in sys.modules if name.startswith("helping_pack")]:
+            del sys.modules[name]
+        importlib.invalidate_caches()
+        text = "def use(x):\n    from helping_package.inner import g\n    return g(x)\n"
+        digests.append(digest(of_component(component_using(text))))
+
+    assert digests[0] == digests[1] != digests[2]

@@ -116,3 +116,42 @@ def test_preprocessing_left_out_does_not_pass_off_the_files_of_another_setting(
     assert run(again).score_files["dev"].read_bytes() == expected
     shutil.rmtree(experiment.database.folder)
     assert run(again).score_files["dev"].read_bytes() == expected
+
+
+def test_a_refused_run_leaves_the_results_before_it_as_they_are(experiment):
+    earlier = run(experiment).score_files["dev"]
+    text = earlier.read_text()
+    (earlier.parent / "report.json").write_text("{}")
+    other = replace(
+        experiment, algorithm=NAMED["euclidean"], skip=EVERYTHING_BUT_JOINING
+    )
+
+    with pytest.raises(ConfigurationError):
+        run(other)
+
+    assert earlier.read_text() == text
+    assert (earlier.parent / "report.json").exists()
+    assert not list(earlier.parent.glob("*.previous"))
+
+
+def test_scores_of_another_algorithm_are_not_reported_as_if_of_this_one(experiment):
+    run(experiment)
+    skip = EVERYTHING_BUT_JOINING | {"concatenation"}
+    other = replace(experiment, algorithm=NAMED["euclidean"], skip=skip)
+
+    with pytest.raises(ConfigurationError, match="another algorithm"):
+        run(other)
+
+
+def test_nobody_else_runs_while_the_outcome_is_reported(experiment):
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(experiment.layout.temporary / ".lock")
+
+    def report(outcome):
+        with pytest.raises(Timeout):
+            lock.acquire(timeout=0)
+
+    run(experiment, finish=report)
+
+    lock.acquire(timeout=0)

@@ -31,9 +31,12 @@ MP3_TOLERANCE_SAMPLES = 2 * 1152
 NO_LENGTH_SAMPLES = 2**62
 # Of what libsndfile says. The second is on what may be an mp3 and has no frames.
 NOT_AUDIO = ("not recognised", "not a regular file")
+# What libsndfile says of a whole file that it cannot follow, as of one that is damaged.
+NOT_FOR_LIBSNDFILE = ("psf_fseek", "Unspecified internal error", "unknown error")
 AGAIN = "copy or download it again"
 CONVERT = "convert it, for example with `ffmpeg -i INPUT OUTPUT.flac`"
 OGG_FAULTS = {
+    "damaged": f"is corrupt: a page of its ogg stream is damaged or missing; {AGAIN}",
     "end": f"is cut off, or damaged at its end: its last page is missing; {AGAIN}",
     "several": "holds several ogg streams one after the other, of which only the first "
     f"can be read; {CONVERT}",
@@ -79,7 +82,7 @@ def read(
     name = os.fspath(path)
     size = _size_bytes(name)
     fault = ogg.fault(name)
-    if fault is not None:
+    if fault in ("end", "several"):
         raise UnreadableRecording(OGG_FAULTS[fault], recording=name)
     frames = mpeg.scan(name)
     if frames is not None:
@@ -96,6 +99,8 @@ def read(
                 _check_complete(file, len(samples), name)
     except (soundfile.SoundFileError, TypeError) as error:
         raise UnreadableRecording(_reason(error, size), recording=name) from error
+    if fault is not None:  # after the decoder, which may have told where
+        raise UnreadableRecording(OGG_FAULTS[fault], recording=name)
     return Waveform(
         one_channel(samples, channel=channel, recording=name), rate, name=name
     )
@@ -240,4 +245,6 @@ def _reason(error: Exception, size: int) -> str:
             f"is not audio that can be read, or too little of it ({size} bytes); "
             f"expected wav, flac, ogg or mp3: {CONVERT}"
         )
+    if any(words in detail for words in NOT_FOR_LIBSNDFILE):
+        return f"cannot be decoded ({detail}); {CONVERT}, or {AGAIN}"
     return f"is corrupt or cut off ({detail}); {AGAIN}"

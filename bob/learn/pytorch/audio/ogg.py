@@ -6,19 +6,30 @@ RFC 3533, "The Ogg encapsulation format version 0", section 6.
 """
 
 import os
-import re
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 HEADER_BYTES = 27
+FIRST_OF_STREAM = 2
 END_OF_STREAM = 4
-# Begin of a page with one of the flags: first, or last page of a stream.
-FIRST_PAGE = re.compile(rb"OggS\0[\x02\x03\x06\x07]")
-LAST_PAGE = re.compile(rb"OggS\0[\x04-\x07]")
+
+Fault = Literal["end", "several", "damaged"]
+
+#: Every byte with its bits in the other order.
+_MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
-def fault(path: str | os.PathLike[str]) -> Literal["end", "several"] | None:
-    """Find whether the end is missing, or several streams follow each other.
+class _Page(NamedTuple):
+    flags: int
+    stream: int
+    number: int
+    whole: bool
+
+
+def fault(path: str | os.PathLike[str]) -> Fault | None:
+    """Find whether the end is missing, pages are, or several streams follow each other.
 
     None for a file without such a fault, and for one that is not ogg at all.
     """
@@ -26,39 +37,59 @@ def fault(path: str | os.PathLike[str]) -> Literal["end", "several"] | None:
         head = file.read(4)
         if head != b"OggS":
             return None
-        content = head + file.read()
-    if not _ends(content[content.rfind(b"OggS") :]):
-        return "end"
-    ended = LAST_PAGE.search(content)
-    if ended and FIRST_PAGE.search(content, ended.end()):
+        pages = list(_pages(head + file.read()))
+    last = pages[-1]
+    firsts = [page for page in pages if page.flags & FIRST_OF_STREAM]
+    if len(firsts) > 1 and any(page.flags & END_OF_STREAM for page in pages[:-1]):
         return "several"
-    return None
+    if not all(page.whole for page in pages[:-1]) or _has_gap(pages):
+        return "damaged"
+    return None if last.whole and last.flags & END_OF_STREAM else "end"
 
 
-def _ends(page: bytes) -> bool:
-    """Whether a page is whole and says that it is the last."""
-    if len(page) < HEADER_BYTES or not page[5] & END_OF_STREAM:
-        return False
-    segments = page[26]
-    length = sum(page[HEADER_BYTES : HEADER_BYTES + segments])
-    page = page[: HEADER_BYTES + segments + length]
-    if len(page) < HEADER_BYTES + segments + length:
-        return False
-    # The checksum is that of the page with zeros in its place.
-    noted = int.from_bytes(page[22:26], "little")
-    return noted == _checksum(page[:22] + bytes(4) + page[26:])
+def _has_gap(pages: list[_Page]) -> bool:
+    """Whether the pages of a stream are not numbered one after the other."""
+    expected: dict[int, int] = {}
+    for page in filter(lambda page: page.whole, pages):
+        if expected.setdefault(page.stream, page.number) != page.number:
+            return True
+        expected[page.stream] += 1
+    return False
+
+
+def _pages(content: bytes) -> Iterator[_Page]:
+    """Page after page; one that is cut off or damaged is the last or not whole."""
+    start = 0
+    while start < len(content):
+        header = content[start : start + HEADER_BYTES]
+        count = header[26] if len(header) == HEADER_BYTES else 0
+        first = start + HEADER_BYTES
+        segments = content[first : first + count]
+        end = start + HEADER_BYTES + len(segments) + sum(segments)
+        page = content[start:end]
+        stream, number = (
+            int.from_bytes(header[place : place + 4], "little") for place in (14, 18)
+        )
+        whole = (
+            header[:4] == b"OggS"
+            and len(header) == HEADER_BYTES
+            and end <= len(content)
+            and int.from_bytes(header[22:26], "little")
+            == _checksum(page[:22] + bytes(4) + page[26:])
+        )
+        yield _Page(header[5] if len(header) > 5 else 0, stream, number, whole)
+        follows = content.startswith(b"OggS", end)
+        if whole and header[5] & END_OF_STREAM and not follows:
+            return  # what lies behind is no part of it
+        if not whole:
+            # The length may be wrong as well: go on where another page begins.
+            end = content.find(b"OggS", start + 4)
+            if end < 0:
+                return
+        start = end
 
 
 def _checksum(page: bytes) -> int:
-    """CRC-32 of ogg: not reflected, from 0, unlike that of `zlib`."""
-    table = [_remainder(byte << 24) for byte in range(256)]
-    checksum = 0
-    for byte in page:
-        checksum = (checksum << 8 & 0xFFFFFFFF) ^ table[checksum >> 24 ^ byte]
-    return checksum
-
-
-def _remainder(value: int) -> int:
-    for _ in range(8):
-        value = value << 1 ^ (0x104C11DB7 if value & 0x80000000 else 0)
-    return value
+    """CRC-32 of ogg: that of `zlib` with the bits mirrored, from 0 and not inverted."""
+    mirrored = zlib.crc32(page.translate(_MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int(f"{mirrored:032b}"[::-1], 2)

@@ -48,6 +48,11 @@ def demo(data: Path | None, output: Path, as_json: bool) -> None:  # noqa: FBT00
     status = demonstration.run(prepared, quiet=as_json)
     if status:
         sys.exit(status)
+    if as_json and not prepared.report.exists():
+        raise click.ClickException(
+            f"{prepared.report} is not there: {prepared.configuration} was changed to "
+            "write elsewhere; remove it to start afresh"
+        )
     if as_json:
         click.echo(json.dumps(json.loads(prepared.report.read_text()), indent=2))
     else:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import shutil
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -91,6 +93,8 @@ def prepare(output: Path, *, recordings: Path | None = None) -> Prepared:
     database = FolderDatabase(recordings, rule=rule)
     # Each corpus has its own, so that their results do not take each other's place.
     name = recordings.name
+    if not _is_of(output / f"{name}.py", recordings):
+        name += f"-{zlib.crc32(os.fsencode(recordings)):08x}"
     configuration = output / f"{name}.py"
     kept = configuration.exists()
     if not kept:
@@ -107,6 +111,13 @@ def prepare(output: Path, *, recordings: Path | None = None) -> Prepared:
         write_text(configuration, text)
     results = output / "results" / name / str(database.protocol) / "nonorm"
     return Prepared(recordings, configuration, results / "report.json", kept=kept)
+
+
+def _is_of(configuration: Path, recordings: Path) -> bool:
+    """Whether a configuration may be that of a folder: it is not there, or names it."""
+    if not configuration.exists():
+        return True
+    return repr(str(recordings)) in configuration.read_text(encoding="utf-8")
 
 
 def run(prepared: Prepared, *, quiet: bool) -> int:

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -199,9 +200,8 @@ def _experiment(
         return 0
     try:
         write_description(experiment, settled.experiment_info_file, command=command)
-        outcome = run(experiment)
-        if "report" not in settled.skip:
-            _report(experiment, outcome)
+        report = partial(_report, experiment) if "report" not in settled.skip else None
+        outcome = run(experiment, finish=report)
         _summarise(outcome)
     except OSError as error:
         raise ConfigurationError(

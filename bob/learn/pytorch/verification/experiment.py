@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from bob.learn.pytorch import atomic
 from bob.learn.pytorch.verification import enrolment, features, scores
+from bob.learn.pytorch.verification.configuration import ConfigurationError
 from bob.learn.pytorch.verification.database import DatabaseError, with_trials
 from bob.learn.pytorch.verification.outcome import (
     BadRecordingsError,
@@ -23,7 +24,7 @@ from bob.learn.pytorch.verification.outcome import (
 from bob.learn.pytorch.weights.errors import WeightsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from bob.learn.pytorch.verification.algorithms import Algorithm
     from bob.learn.pytorch.verification.components import Extraction, Preprocessing
@@ -81,8 +82,16 @@ def tasks(experiment: Experiment) -> list[str]:
     return [name for name in named if name.split(" ")[0] not in experiment.skip]
 
 
-def run(experiment: Experiment) -> Outcome:
+def run(
+    experiment: Experiment, *, finish: Callable[[Outcome], object] | None = None
+) -> Outcome:
     """Run an experiment, using what an earlier or interrupted run has finished.
+
+    Parameters
+    ----------
+    finish
+        Called with the outcome while no other run can touch the files, for example
+        to report the scores.
 
     Returns
     -------
@@ -102,7 +111,15 @@ def run(experiment: Experiment) -> Outcome:
     with _alone(experiment.layout.temporary):
         atomic.clear_up(experiment.layout.temporary)
         atomic.clear_up(experiment.layout.results)
-        return _run(experiment)
+        try:
+            outcome = _run(experiment)
+        except ConfigurationError:
+            # Nothing was computed: the results of the run before it still stand.
+            scores.restore_previous(experiment, names=REPORT_FILES)
+            raise
+        if finish is not None:
+            finish(outcome)
+        return outcome
 
 
 def _run(experiment: Experiment) -> Outcome:
@@ -118,9 +135,9 @@ def _run(experiment: Experiment) -> Outcome:
         _score(experiment, trials, recordings, outcome)
     for group in experiment.groups:
         path = experiment.layout.group_scores(group)
+        if "score-computation" in experiment.skip:
+            scores.refuse_outdated(experiment, group, trials[group])
         if "concatenation" not in experiment.skip:
-            if "score-computation" in experiment.skip:
-                scores.refuse_outdated(experiment, group, trials[group])
             scores.concatenate(experiment, group, trials[group])
         if path.exists():
             outcome.score_files[group] = path

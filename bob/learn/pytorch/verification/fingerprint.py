@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copyreg
 import functools
 import hashlib
+import importlib.util
 import inspect
 import json
 import logging
@@ -19,7 +21,7 @@ import numpy as np
 #: Inside these, a class or function is known by name and version alone.
 _PACKAGE = "bob.learn.pytorch."
 
-_DEEPEST = 12
+_DEEPEST = 100
 _LONGEST_PATH = 4096
 _STANDARD_LIBRARY = sysconfig.get_path("stdlib")
 
@@ -56,7 +58,9 @@ def of_component(component: object) -> Any:
     derived from it adds or replaces counts beside that. Of any other component
     all methods, properties and attributes count: numbers, texts, arrays, tensors,
     containers, functions (by their code, defaults, what they enclose and what they
-    use from their module), network weights, and further objects.
+    use from a configuration), network weights, and further objects. Code that is
+    imported from a file of the user's counts with the content of that file, and of
+    the files that it imports; code of installed packages by its name.
 
     A text or path that names a file counts with the file's size and time of change.
     What a component reads by a name that it makes up while it runs cannot be seen; it
@@ -66,48 +70,42 @@ def of_component(component: object) -> Any:
 
 
 class _Description:
-    """One walk over an object and what it refers to."""
+    """One walk over an object and what it refers to, each described once."""
 
     def __init__(self) -> None:
-        #: Objects on the way to the present one, which may refer back to them.
-        self._above: list[int] = []
+        #: Number of each object that was met, by its id.
+        self._met: dict[int, int] = {}
+        #: Keeps temporary objects, whose id another would take over.
+        self._alive: list[Any] = []
+        self._depth = 0
 
     def of(self, value: Any) -> Any:
         if value is None or isinstance(value, bool | int | float):
             return value
         if isinstance(value, str | PurePath):
             return self.text(str(value))
-        if id(value) in self._above or len(self._above) >= _DEEPEST:
-            return type(value).__qualname__
+        if id(value) in self._met or self._depth >= _DEEPEST:
+            return f"object {self._met.get(id(value), type(value).__qualname__)}"
+        self._met[id(value)] = len(self._met)
+        self._alive.append(value)
         describe = next(
             (function for kinds, function in _KINDS if isinstance(value, kinds)),
             _Description.object,
         )
-        self._above.append(id(value))
+        self._depth += 1
         try:
             return describe(self, value)
         finally:
-            self._above.pop()
+            self._depth -= 1
 
     def text(self, value: str) -> Any:
         """A text, and what it names if that is a file."""
         try:
-            named = (
-                "/" in value and len(value) < _LONGEST_PATH and Path(value).is_file()
-            )
+            may_be = "/" in value and len(value) < _LONGEST_PATH
+            named = may_be and Path(value).is_file()
         except (OSError, ValueError):
             named = False
         return [value, of_file(Path(value))] if named else value
-
-    def module(self, value: types.ModuleType) -> Any:
-        """A module of the user's counts by its file, any other by its name."""
-        path = getattr(value, "__file__", None)
-        if path is None or _is_installed_file(path) or _is_ours_name(value.__name__):
-            return value.__name__
-        return [value.__name__, self.bytes(Path(path).read_bytes())]
-
-    def kind(self, value: type) -> list[Any]:
-        return [f"{value.__module__}.{value.__qualname__}", self.methods(value)]
 
     def bytes(self, value: bytes) -> str:
         return hashlib.blake2b(value, digest_size=16).hexdigest()
@@ -116,10 +114,20 @@ class _Description:
         array = np.asarray(value)
         if array.dtype.hasobject:
             return self.sequence(array.ravel().tolist())
-        return [array.dtype.str, list(array.shape), self.bytes(array.tobytes())]
+        content = hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16)
+        mask = getattr(value, "mask", None)
+        return [
+            array.dtype.str,
+            list(array.shape),
+            content.hexdigest(),
+            None if mask is None else self.array(np.asarray(mask)),
+        ]
 
     def mapping(self, value: Mapping[Any, Any]) -> dict[str, Any]:
-        return {str(key): self.of(item) for key, item in value.items()}
+        return {
+            key if isinstance(key, str) else json.dumps(self.of(key)): self.of(item)
+            for key, item in value.items()
+        }
 
     def sequence(self, value: Sequence[Any]) -> list[Any]:
         return [self.of(item) for item in value]
@@ -133,23 +141,33 @@ class _Description:
     def method(self, value: types.MethodType) -> list[Any]:
         return [self.of(value.__func__), self.of(value.__self__)]
 
-    def function(self, value: Any) -> dict[str, Any]:
-        module = getattr(value, "__module__", None)
-        description: dict[str, Any] = {"function": f"{module}.{value.__qualname__}"}
-        code = getattr(value, "__code__", None)
-        if code is None or _is_installed(value):
+    def builtin(self, value: types.BuiltinFunctionType) -> list[Any]:
+        owner = value.__self__
+        owned = None if isinstance(owner, types.ModuleType) else self.of(owner)
+        return [value.__module__, value.__qualname__, owned]
+
+    def function(self, value: types.FunctionType) -> dict[str, Any]:
+        description: dict[str, Any] = {
+            "function": f"{value.__module__}.{value.__qualname__}"
+        }
+        if _is_installed(value):
             return description
-        used = _names_in(code)
-        description["code"] = self.code(code)
+        used = _names_in(value.__code__)
+        description["code"] = self.code(value.__code__)
         description["defaults"] = self.of([value.__defaults__, value.__kwdefaults__])
         description["closure"] = [
             self.of(cell.cell_contents) for cell in value.__closure__ or ()
         ]
-        description["globals"] = {
-            name: self.of(item)
-            for name, item in sorted(value.__globals__.items())
-            if name in used and not isinstance(item, logging.Logger)
-        }
+        description["imports"] = [self.imported(name) for name in sorted(used)]
+        home = sys.modules.get(value.__module__)
+        if getattr(home, "__file__", None):
+            description["module"] = self.of(home)
+        else:  # a configuration, which is no module
+            description["globals"] = {
+                name: self.of(item)
+                for name, item in sorted(value.__globals__.items())
+                if name in used and not isinstance(item, logging.Logger)
+            }
         return description
 
     def code(self, code: types.CodeType) -> str:
@@ -159,6 +177,44 @@ class _Description:
             for item in code.co_consts
         ]
         return digest([code.co_code.hex(), code.co_names, constants])
+
+    def imported(self, name: str) -> Any:
+        """A module that a function imports while it runs, if it is the user's."""
+        module = sys.modules.get(name)
+        if module is not None:
+            return self.of(module) if _user_file(module) else None
+        try:
+            specification = importlib.util.find_spec(name)
+        except (ImportError, ValueError):
+            return None
+        path = getattr(specification, "origin", None) or ""
+        if not path.endswith(".py") or _is_installed_file(path):
+            return None
+        return self.bytes(Path(path).read_bytes())
+
+    def module(self, value: types.ModuleType) -> Any:
+        """A module of the user's counts by its files, any other by its name."""
+        path = _user_file(value)
+        if path is None:
+            return value.__name__
+        is_package = hasattr(value, "__path__")
+        files = sorted(path.parent.rglob("*.py")) if is_package else [path]
+        used = {
+            getattr(item, "__module__", None) or getattr(item, "__name__", "")
+            for item in vars(value).values()
+        } | {
+            item.__name__
+            for item in vars(value).values()
+            if isinstance(item, types.ModuleType)
+        }
+        return [
+            value.__name__,
+            [self.bytes(file.read_bytes()) for file in files],
+            [self.imported(name) for name in sorted(map(str, used)) if name],
+        ]
+
+    def kind(self, value: type) -> list[Any]:
+        return [f"{value.__module__}.{value.__qualname__}", self.methods(value)]
 
     def object(self, value: Any) -> Any:
         kind = type(value)
@@ -172,11 +228,40 @@ class _Description:
         elif callable(getattr(value, "state_dict", None)):
             description["state"] = self.of(value.state_dict())
             description["attributes"] = self.attributes(value, but=_OF_NETWORKS)
-        elif callable(getattr(value, "numpy", None)):
-            description["values"] = self.array(value.detach().cpu().numpy())
+        elif callable(getattr(value, "detach", None)):
+            description["values"] = self.tensor(value)
         else:
             description["attributes"] = self.attributes(value)
+            if not description["attributes"]:
+                description["reduced"] = self.reduced(value)
         return description
+
+    def tensor(self, value: Any) -> Any:
+        plain = value.detach().cpu()
+        if plain.is_quantized:
+            plain = plain.dequantize()
+        if "strided" not in str(plain.layout):
+            plain = plain.to_dense()
+        if "bfloat16" in str(plain.dtype):
+            plain = plain.float()
+        return [str(value.dtype), self.array(plain.numpy())]
+
+    def reduced(self, value: Any) -> Any:
+        """What pickle would keep of an object without attributes to look at."""
+        reduce = copyreg.dispatch_table.get(type(value))
+        try:
+            parts = reduce(value) if reduce else value.__reduce_ex__(2)
+        except Exception:  # noqa: BLE001 - objects refuse this in many ways
+            return None
+        if isinstance(parts, str):
+            return parts
+        maker, arguments, *more = parts
+        state, *items = [*more, None, None, None][:3]
+        listed = [list(item) if item is not None else None for item in items]
+        return [
+            getattr(maker, "__qualname__", ""),
+            *map(self.of, (arguments, state, listed)),
+        ]
 
     def attributes(self, value: Any, *, but: frozenset[str] = frozenset()) -> Any:
         slots = [
@@ -189,7 +274,7 @@ class _Description:
         return {
             name: self.of(item)
             for name, item in sorted(named.items())
-            if name not in but and not name.startswith("__")
+            if name not in but and (name == "__wrapped__" or not name.startswith("__"))
         }
 
     def methods(self, kind: type) -> dict[str, Any]:
@@ -231,6 +316,14 @@ def _is_installed_file(path: str) -> bool:
     return "site-packages" in path or path.startswith(_STANDARD_LIBRARY)
 
 
+def _user_file(module: types.ModuleType) -> Path | None:
+    """The file of a module that is neither ours nor installed."""
+    path = getattr(module, "__file__", None)
+    if not path or _is_installed_file(path) or _is_ours_name(module.__name__):
+        return None
+    return Path(path)
+
+
 def _names_in(code: types.CodeType) -> set[str]:
     inner = [item for item in code.co_consts if inspect.iscode(item)]
     return set(code.co_names).union(*map(_names_in, inner))
@@ -252,18 +345,19 @@ _OF_CLASSES = frozenset(
     }
 )
 
-#: Attributes of `torch.nn.Module` that the state dict stands for, or that are hooks.
+#: Attributes of `torch.nn.Module` that the state dict stands for.
 _OF_NETWORKS = frozenset({"_parameters", "_buffers"})
 
 _KINDS: tuple[tuple[Any, Callable[[_Description, Any], Any]], ...] = (
-    (bytes, _Description.bytes),
+    ((bytes, bytearray), lambda self, value: self.bytes(bytes(value))),
     ((np.ndarray, np.generic), _Description.array),
     (Mapping, _Description.mapping),
     ((list, tuple), _Description.sequence),
     (Set, _Description.set),
     (functools.partial, _Description.partial),
     (types.MethodType, _Description.method),
-    ((types.FunctionType, types.BuiltinFunctionType), _Description.function),
+    (types.FunctionType, _Description.function),
+    (types.BuiltinFunctionType, _Description.builtin),
     (types.ModuleType, _Description.module),
     (type, _Description.kind),
 )

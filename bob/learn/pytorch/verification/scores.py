@@ -101,6 +101,14 @@ def set_aside(experiment: Experiment, *, names: Sequence[str]) -> None:
             path.replace(path.with_name(path.name + _PREVIOUS))
 
 
+def restore_previous(experiment: Experiment, *, names: Sequence[str]) -> None:
+    """Give what was set aside its name back."""
+    for path in _results(experiment, names):
+        previous = path.with_name(path.name + _PREVIOUS)
+        if previous.exists() and not path.exists():
+            previous.replace(path)
+
+
 def forget_previous(experiment: Experiment, *, names: Sequence[str]) -> None:
     """Remove what was set aside."""
     for path in _results(experiment, names):
