@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -33,3 +34,35 @@ def golden_weights() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory, golden_weights):
+    """`checkpoint("dltresnet34")`: a file as the original published them."""
+    import torch
+
+    from bob.learn.pytorch.architectures.dlt_resnet import dlt_resnet34
+    from bob.learn.pytorch.architectures.resnet import resnet34
+
+    folder = tmp_path_factory.mktemp("checkpoints")
+    published = {
+        "dltresnet34": (dlt_resnet34, "drn34.pth.tar"),
+        "resnet34": (resnet34, "rn34.pth.tar"),
+    }
+
+    @cache
+    def make(name):
+        factory, file_name = published[name]
+        weights = golden_weights.fill(factory()).state_dict()
+        path = folder / file_name
+        named = {f"module.{key}": value for key, value in weights.items()}
+        torch.save({"state_dict": named, "epoch": 3}, path)
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def weights(checkpoint) -> Path:
+    """A checkpoint of DltResNet as the original wrote it, filled by formula."""
+    return checkpoint("dltresnet34")

@@ -52,16 +52,6 @@ def speech(shared):
     return shared / "data" / "librispeech" / "test-other"
 
 
-@pytest.fixture(scope="session")
-def weights(tmp_path_factory, golden_weights):
-    """A checkpoint as the original wrote it, filled by the golden formula."""
-    network = golden_weights.fill(dlt_resnet34())
-    entries = {f"module.{key}": value for key, value in network.state_dict().items()}
-    path = tmp_path_factory.mktemp("weights") / "drn34.pth.tar"
-    torch.save({"state_dict": entries}, path)
-    return path
-
-
 def slow_spectrogram(samples):
     """dlt_resnet.md, section 3, frame by frame: (frames, 257), normalised by bin."""
     window = 0.54 - 0.46 * np.cos(2 * np.pi * np.arange(400) / 399)

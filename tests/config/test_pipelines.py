@@ -28,17 +28,6 @@ def _bob():
         importlib.import_module("bob.bio.base.pipelines")
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory, golden_weights):
-    import torch
-
-    from bob.learn.pytorch.architectures.dlt_resnet import dlt_resnet34
-
-    path = tmp_path_factory.mktemp("weights") / "drn34.pth.tar"
-    torch.save({"state_dict": golden_weights.fill(dlt_resnet34()).state_dict()}, path)
-    return path
-
-
 def write_recordings(folder):
     """Four buzzing recordings a speaker, of 0.7 s and on."""
     random = np.random.default_rng(0)

@@ -6,10 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import torch
 from click.testing import CliRunner
 
-from bob.learn.pytorch.architectures.dlt_resnet import dlt_resnet34
 from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.script.verify import main
 
@@ -93,13 +91,6 @@ skip_report = True
 algorithm = "cosine"
 sub_directory = "bad"
 """
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory, golden_weights):
-    path = tmp_path_factory.mktemp("weights") / "drn34.pth.tar"
-    torch.save({"state_dict": golden_weights.fill(dlt_resnet34()).state_dict()}, path)
-    return path
 
 
 @pytest.fixture

@@ -22,17 +22,6 @@ def run(*arguments):
     return CliRunner().invoke(pytorch, [str(argument) for argument in arguments])
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory, golden_weights):
-    import torch
-
-    from bob.learn.pytorch.architectures.dlt_resnet import dlt_resnet34
-
-    path = tmp_path_factory.mktemp("weights") / "drn34.pth.tar"
-    torch.save({"state_dict": golden_weights.fill(dlt_resnet34()).state_dict()}, path)
-    return path
-
-
 @pytest.fixture
 def recordings(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

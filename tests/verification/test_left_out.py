@@ -155,3 +155,25 @@ def test_nobody_else_runs_while_the_outcome_is_reported(experiment):
     run(experiment, finish=report)
 
     lock.acquire(timeout=0)
+
+
+def test_scores_of_a_run_that_was_killed_among_them_are_not_joined(
+    experiment, monkeypatch
+):
+    class KilledError(Exception):
+        pass
+
+    def write_two(path, text, *, seen=[]):  # noqa: B006 - counts the calls
+        seen.append(path)
+        if len(seen) > 2:
+            raise KilledError
+        path.write_text(text)
+
+    run(experiment)
+    with monkeypatch.context() as patch:
+        patch.setattr("bob.learn.pytorch.verification.scores.write_text", write_two)
+        with pytest.raises(KilledError):
+            run(replace(experiment, algorithm=NAMED["euclidean"]))
+
+    with pytest.raises(ConfigurationError, match="not to the end"):
+        run(replace(experiment, skip=EVERYTHING_BUT_JOINING))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bob.learn.pytorch.verification.features import Vectors
 
 _PREVIOUS = ".previous"
+_UNFINISHED = "unfinished"
 
 #: Scores held in memory at once when every reference meets every probe.
 _SCORES_AT_ONCE = 4_000_000
@@ -45,6 +46,9 @@ def compute(
     )
     # What a line says of a probe is the same for every reference.
     named = [f"{probe.subject} {probe.id}" for probe in trials.probes]
+    # Until all are written, they are nobody's: a run may be killed in between.
+    made_by = experiment.layout.made_by(group)
+    write_text(made_by, _UNFINISHED)
     written = set()
     for reference, chosen, values in blocks:
         lines = [
@@ -57,7 +61,7 @@ def compute(
     for path in (experiment.layout.scores / group).rglob("*.txt"):
         if path not in written:  # of a reference that is no more
             path.unlink()
-    write_text(experiment.layout.made_by(group), fingerprint(experiment, group, trials))
+    write_text(made_by, fingerprint(experiment, group, trials))
 
 
 def fingerprint(experiment: Experiment, group: str, trials: Trials) -> str:
@@ -86,8 +90,8 @@ def refuse_outdated(experiment: Experiment, group: str, trials: Trials) -> None:
     if path.exists() and path.read_text() != fingerprint(experiment, group, trials):
         raise ConfigurationError(
             f"score-computation is left out, but the scores in {path.parent} were made "
-            "by another algorithm or from other references or probes; run without "
-            "--skip-score-computation"
+            "by another algorithm, from other references or probes, or not to the end; "
+            "run without --skip-score-computation"
         )
 
 
