@@ -251,7 +251,7 @@ def test_a_fifth_is_dropped_out_in_training_only(name, head):
         lambda _, __, answer: dropped.append((answer == 0).float().mean().item())
     )
     vectors = torch.ones(500, 1024)
-    network.pool = lambda _: vectors
+    network.pool = lambda *_: vectors
 
     getattr(network, head)(None)
     assert not any(dropped)

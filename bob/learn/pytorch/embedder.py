@@ -16,7 +16,10 @@ class FrontEnd(Protocol):
     def samples(self, frames: int) -> int:
         """Fewest samples that give `frames` frames."""
 
-    def __call__(self, waveform: Tensor, /) -> Tensor:
+    def lengths(self, samples: Tensor) -> Tensor:
+        """Frames of every item of a batch, of its number of samples."""
+
+    def __call__(self, waveform: Tensor, lengths: Tensor | None = None, /) -> Tensor:
         """(batch, time) -> (batch, bins, frames)."""
 
 
@@ -34,7 +37,7 @@ class Network(Protocol):
     def parameters(self) -> Iterator[nn.Parameter]:
         """Its weights."""
 
-    def __call__(self, features: Tensor, /) -> Tensor:
+    def __call__(self, features: Tensor, lengths: Tensor | None = None, /) -> Tensor:
         """(batch, bins, frames) -> (batch, embedding_size)."""
 
 
@@ -83,8 +86,16 @@ class SpeakerEmbedder(nn.Module):
         self.minimum_samples = features.samples(network.minimum_frames)
         self.minimum_seconds = self.minimum_samples / sample_rate
 
-    def forward(self, waveform: Tensor) -> Tensor:
+    def forward(self, waveform: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, time), samples in [-1, 1] -> (batch, embedding_size).
+
+        Parameters
+        ----------
+        waveform
+            Where items are shorter than the batch, anything may stand behind them.
+        lengths
+            Samples of every item, (batch,); None where all fill the batch. An item's
+            embedding is then the one that it has alone, up to rounding.
 
         Raises
         ------
@@ -92,4 +103,7 @@ class SpeakerEmbedder(nn.Module):
             If the waveform is not a batch of floats, or shorter than `minimum_samples`.
         """
         precision = next(self.network.parameters()).dtype
-        return self.network(self.features(waveform).to(precision))
+        features = self.features(waveform, lengths).to(precision)
+        if lengths is None:
+            return self.network(features)
+        return self.network(features, self.features.lengths(lengths))

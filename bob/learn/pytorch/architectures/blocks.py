@@ -1,20 +1,24 @@
 """Layers and checks that two networks share."""
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bob.learn.pytorch.architectures.convolution import convolve
+from bob.learn.pytorch.architectures.lengths import after, check_lengths
+from bob.learn.pytorch.lengths import keep, unchecked
 
-def check_features(features: Tensor, *, bins: int, minimum_frames: int) -> None:
+
+def check_features(
+    features: Tensor, lengths: Tensor | None, *, bins: int, minimum_frames: int
+) -> None:
     """Refuse what the network would answer with NaN or with an obscure error.
 
     Raises
     ------
     ValueError
-        If `features` are not (batch, `bins`, `minimum_frames` or more).
+        If `features` are not (batch, `bins`, `minimum_frames` or more), or the lengths
+        not those of such a batch.
     """
-    # A traced network is exported for any length: its graph cannot hold the check.
-    if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+    if unchecked():
         return
     if features.dim() != 3 or features.shape[1] != bins:
         raise ValueError(
@@ -26,6 +30,12 @@ def check_features(features: Tensor, *, bins: int, minimum_frames: int) -> None:
             f"{features.shape[-1]} frames are too few for this network, which needs "
             f"{minimum_frames} or more: use a longer recording"
         )
+    check_lengths(
+        lengths,
+        batch=features.shape[0],
+        least=minimum_frames,
+        most=features.shape[-1],
+    )
 
 
 def entries_read(network: nn.Module, *, unused: tuple[str, ...] = ()) -> frozenset[str]:
@@ -42,10 +52,10 @@ def entries_read(network: nn.Module, *, unused: tuple[str, ...] = ()) -> frozens
 
 def shortcut(
     in_channels: int, channels: int, *, stride: int | tuple[int, int]
-) -> nn.Module:
+) -> nn.Sequential:
     """Make the way around a residual block: a projection where shapes differ."""
     if stride == 1 and in_channels == channels:
-        return nn.Identity()
+        return nn.Sequential()
     return nn.Sequential(
         nn.Conv2d(in_channels, channels, 1, stride=stride, bias=False),
         nn.BatchNorm2d(channels),
@@ -73,20 +83,40 @@ class ResidualBranch(nn.Module):
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(channels)
 
-    def branch(self, image: Tensor) -> Tensor:
-        """Both convolutions, without the shortcut and the last ReLU."""
-        image = F.relu(self.bn1(self.conv1(image)))
-        branch: Tensor = self.bn2(self.conv2(image))
-        return branch
+    def residual(
+        self, image: Tensor, around: nn.Sequential, lengths: Tensor | None, *, axis: int
+    ) -> Tensor:
+        """Both convolutions, and what comes around them, summed.
+
+        Parameters
+        ----------
+        around
+            The shortcut.
+        lengths, axis
+            Of the images that come out, and which of their axes is time.
+        """
+        inner = keep(convolve(self.conv1, self.bn1, image), lengths, axis=axis)
+        if len(around):
+            image = convolve(around[0], around[1], image, relu=False)
+        return keep(
+            convolve(self.conv2, self.bn2, inner, plus=image), lengths, axis=axis
+        )
 
 
 class BasicBlock(ResidualBranch):
-    """A residual block of ResNet34."""
+    """A residual block of ResNet34 on images whose first axis is time."""
 
     def __init__(self, in_channels: int, channels: int, *, stride: int) -> None:
         super().__init__(in_channels, channels, stride=stride)
+        self.stride = stride
         self.downsample = shortcut(in_channels, channels, stride=stride)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """(batch, in_channels, time, bins) -> (batch, channels, time', bins')."""
-        return F.relu(self.branch(image) + self.downsample(image))
+    def forward(
+        self, image: Tensor, lengths: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """(batch, in_channels, time, bins) -> (batch, channels, time', bins').
+
+        The image has to be zero behind the lengths; those of time' come out beside it.
+        """
+        lengths = after(lengths, kernel=3, stride=self.stride, padding=1)
+        return self.residual(image, self.downsample, lengths, axis=2), lengths

@@ -12,7 +12,10 @@ from bob.learn.pytorch.architectures.blocks import (
     entries_read,
     shortcut,
 )
+from bob.learn.pytorch.architectures.convolution import convolve
+from bob.learn.pytorch.architectures.lengths import after, segment_means
 from bob.learn.pytorch.architectures.pooling import StatisticsPooling
+from bob.learn.pytorch.lengths import keep, mean
 
 HEAD_CHANNELS = 32
 GROWTH = 32
@@ -54,21 +57,40 @@ class CAMPPlus(nn.Module):
         self.head = ConvolutionHead()
         self.xvector = DenseTimeDelay(embedding_size)
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, 80, frames) -> (batch, embedding_size), not of length 1.
+
+        Parameters
+        ----------
+        features
+            Where items are shorter than the batch, anything may stand behind them.
+        lengths
+            Frames of every item; None where all fill the batch.
 
         Raises
         ------
         ValueError
             If the features have other bins or fewer than 3 frames.
         """
-        check_features(features, bins=self.bins, minimum_frames=self.minimum_frames)
-        embedding: Tensor = self.xvector(self.head(features))
+        check_features(
+            features, lengths, bins=self.bins, minimum_frames=self.minimum_frames
+        )
+        embedding: Tensor = self.xvector(self.head(features, lengths), lengths)
         return embedding
 
     def embedding_keys(self) -> frozenset[str]:
         """Names in the state dictionary that the embedding needs."""
         return entries_read(self)
+
+
+class InTurn(nn.Sequential):
+    """Layers of which each needs the lengths, which none of them changes."""
+
+    def forward(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """(batch, channels, …, frames) -> (batch, channels', …, frames)."""
+        for layer in self:
+            frames = layer(frames, lengths)
+        return frames
 
 
 class HeadBlock(ResidualBranch):
@@ -78,9 +100,9 @@ class HeadBlock(ResidualBranch):
         super().__init__(HEAD_CHANNELS, HEAD_CHANNELS, stride=stride)
         self.shortcut = shortcut(HEAD_CHANNELS, HEAD_CHANNELS, stride=stride)
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, 32, bins, frames) -> (batch, 32, bins', frames)."""
-        return F.relu(self.branch(image) + self.shortcut(image))
+        return self.residual(image, self.shortcut, lengths, axis=3)
 
 
 class ConvolutionHead(nn.Module):
@@ -91,18 +113,20 @@ class ConvolutionHead(nn.Module):
         halve = (2, 1)
         self.conv1 = nn.Conv2d(1, HEAD_CHANNELS, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(HEAD_CHANNELS)
-        self.layer1 = nn.Sequential(HeadBlock(stride=halve), HeadBlock(stride=1))
-        self.layer2 = nn.Sequential(HeadBlock(stride=halve), HeadBlock(stride=1))
+        self.layer1 = InTurn(HeadBlock(stride=halve), HeadBlock(stride=1))
+        self.layer2 = InTurn(HeadBlock(stride=halve), HeadBlock(stride=1))
         self.conv2 = nn.Conv2d(
             HEAD_CHANNELS, HEAD_CHANNELS, 3, stride=halve, padding=1, bias=False
         )
         self.bn2 = nn.BatchNorm2d(HEAD_CHANNELS)
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, 80, frames) -> (batch, 320, frames), 10 rows of every channel."""
-        image = F.relu(self.bn1(self.conv1(features.unsqueeze(1))))
-        image = self.layer2(self.layer1(image))
-        return F.relu(self.bn2(self.conv2(image))).flatten(1, 2)
+        image = keep(features, lengths).unsqueeze(1)
+        image = keep(convolve(self.conv1, self.bn1, image), lengths)
+        image = self.layer2(self.layer1(image, lengths), lengths)
+        image = convolve(self.conv2, self.bn2, image)
+        return keep(image, lengths).flatten(1, 2)
 
 
 class DenseTimeDelay(nn.Module):
@@ -110,32 +134,85 @@ class DenseTimeDelay(nn.Module):
 
     def __init__(self, embedding_size: int) -> None:
         super().__init__()
-        self.tdnn = _convolution_first(
-            nn.Conv1d(320, 128, 5, stride=2, padding=2, bias=False), _activation(128)
+        self.tdnn = ConvolutionFirst(
+            nn.Conv1d(320, 128, 5, stride=2, padding=2, bias=False), Activation(128)
         )
-        self.block1 = _dense_block(128, layers=12, dilation=1)
+        self.block1 = DenseBlock(128, layers=12, dilation=1)
         self.transit1 = _transit(512)
-        self.block2 = _dense_block(256, layers=24, dilation=2)
+        self.block2 = DenseBlock(256, layers=24, dilation=2)
         self.transit2 = _transit(1024)
-        self.block3 = _dense_block(512, layers=16, dilation=2)
+        self.block3 = DenseBlock(512, layers=16, dilation=2)
         self.transit3 = _transit(1024)
         self.pooling = StatisticsPooling()
-        normalisation = nn.BatchNorm1d(embedding_size, affine=False)
-        self.dense = _convolution_first(
+        self.dense = ConvolutionFirst(
             nn.Conv1d(1024, embedding_size, 1, bias=False),
-            nn.Sequential(OrderedDict(batchnorm=normalisation)),
+            Activation(embedding_size, affine=False),
         )
-        self.out_nonlinear = _activation(512)
+        self.out_nonlinear = Activation(512)
 
-    def forward(self, frames: Tensor) -> Tensor:
+    def forward(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, 320, frames) -> (batch, embedding_size)."""
         frames = self.tdnn(frames)
-        frames = self.transit1(self.block1(frames))
-        frames = self.transit2(self.block2(frames))
-        frames = self.transit3(self.block3(frames))
-        pooled = self.pooling(self.out_nonlinear(frames))
+        lengths = after(lengths, kernel=5, stride=2, padding=2)
+        frames = self.transit1(self.block1(frames, lengths))
+        frames = self.transit2(self.block2(frames, lengths))
+        frames = self.transit3(self.block3(frames, lengths))
+        pooled = self.pooling(self.out_nonlinear(frames), lengths)
         embedding: Tensor = self.dense(pooled.unsqueeze(-1)).squeeze(-1)
         return embedding
+
+
+class ConvolutionFirst(nn.Module):
+    """A convolution, batch normalisation and perhaps ReLU, named as published."""
+
+    def __init__(self, linear: nn.Conv1d, nonlinear: "Activation") -> None:
+        super().__init__()
+        self.linear = linear
+        self.nonlinear = nonlinear
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """(batch, in_channels, frames) -> (batch, channels, frames')."""
+        nonlinear = self.nonlinear
+        return convolve(
+            self.linear, nonlinear.batchnorm, frames, relu=nonlinear.relu is not None
+        )
+
+
+class Activation(nn.Module):
+    """Batch normalisation and ReLU.
+
+    Parameters
+    ----------
+    affine
+        Whether it scales and shifts; one that does not is the last layer of the
+        network, and has no ReLU either.
+    """
+
+    def __init__(self, channels: int, *, affine: bool = True) -> None:
+        super().__init__()
+        self.batchnorm = nn.BatchNorm1d(channels, affine=affine)
+        self.relu = nn.ReLU() if affine else None
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """(batch, channels, frames) -> the same."""
+        frames = self.batchnorm(frames)
+        return frames if self.relu is None else self.relu(frames)
+
+
+class DenseBlock(InTurn):
+    """Layers `tdnnd1` and on, each on what all before it made.
+
+    (batch, channels, frames) -> (batch, channels + 32 * layers, frames).
+    """
+
+    def __init__(self, in_channels: int, *, layers: int, dilation: int) -> None:
+        sizes = range(in_channels, in_channels + GROWTH * layers, GROWTH)
+        super().__init__(
+            OrderedDict(
+                (f"tdnnd{i}", DenseLayer(size, dilation=dilation))
+                for i, size in enumerate(sizes, start=1)
+            )
+        )
 
 
 class DenseLayer(nn.Module):
@@ -143,15 +220,16 @@ class DenseLayer(nn.Module):
 
     def __init__(self, in_channels: int, *, dilation: int) -> None:
         super().__init__()
-        self.nonlinear1 = _activation(in_channels)
+        self.nonlinear1 = Activation(in_channels)
         self.linear1 = nn.Conv1d(in_channels, BOTTLENECK, 1, bias=False)
-        self.nonlinear2 = _activation(BOTTLENECK)
+        self.nonlinear2 = Activation(BOTTLENECK)
         self.cam_layer = ContextAwareMask(dilation=dilation)
 
-    def forward(self, frames: Tensor) -> Tensor:
+    def forward(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, channels, frames) -> (batch, channels + 32, frames)."""
-        narrow = self.nonlinear2(self.linear1(self.nonlinear1(frames)))
-        return torch.cat([frames, self.cam_layer(narrow)], dim=1)
+        frames_in = self.nonlinear1(frames)
+        narrow = convolve(self.linear1, self.nonlinear2.batchnorm, frames_in)
+        return torch.cat([frames, self.cam_layer(narrow, lengths)], dim=1)
 
 
 class ContextAwareMask(nn.Module):
@@ -169,16 +247,25 @@ class ContextAwareMask(nn.Module):
         self.linear1 = nn.Conv1d(BOTTLENECK, BOTTLENECK // 2, 1)
         self.linear2 = nn.Conv1d(BOTTLENECK // 2, GROWTH, 1)
 
-    def forward(self, frames: Tensor) -> Tensor:
+    def forward(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, 128, frames) -> (batch, 32, frames)."""
-        # With `ceil_mode` the last segment is divided by the frames that it has.
-        segments = F.avg_pool1d(frames, SEGMENT_FRAMES, ceil_mode=True)
-        context = segments + frames.mean(dim=-1, keepdim=True)
+        frames = keep(frames, lengths)
+        context = self.context(frames, lengths)
         mask = torch.sigmoid(self.linear2(F.relu(self.linear1(context))))
         segment_of = torch.arange(frames.shape[-1], device=frames.device)
         segment_of = segment_of // SEGMENT_FRAMES
         masked: Tensor = self.linear_local(frames) * mask[..., segment_of]
         return masked
+
+    @staticmethod
+    def context(frames: Tensor, lengths: Tensor | None) -> Tensor:
+        """(batch, 128, frames) -> (batch, 128, segments)."""
+        if lengths is None:
+            # With `ceil_mode` the last segment is divided by the frames that it has.
+            segments = F.avg_pool1d(frames, SEGMENT_FRAMES, ceil_mode=True)
+        else:
+            segments = segment_means(frames, lengths, size=SEGMENT_FRAMES)
+        return segments + mean(frames, lengths)
 
 
 def campplus(embedding_size: int = 192) -> CAMPPlus:
@@ -186,29 +273,7 @@ def campplus(embedding_size: int = 192) -> CAMPPlus:
     return CAMPPlus(embedding_size)
 
 
-def _activation(channels: int) -> nn.Sequential:
-    """Batch normalisation and ReLU."""
-    return nn.Sequential(
-        OrderedDict(batchnorm=nn.BatchNorm1d(channels), relu=nn.ReLU())
-    )
-
-
-def _convolution_first(linear: nn.Conv1d, nonlinear: nn.Sequential) -> nn.Sequential:
-    """Name both as the published checkpoint does."""
-    return nn.Sequential(OrderedDict(linear=linear, nonlinear=nonlinear))
-
-
 def _transit(channels: int) -> nn.Sequential:
     """Halve the channels: activation first, then a convolution of one frame."""
     halve = nn.Conv1d(channels, channels // 2, 1, bias=False)
-    return nn.Sequential(OrderedDict(nonlinear=_activation(channels), linear=halve))
-
-
-def _dense_block(in_channels: int, *, layers: int, dilation: int) -> nn.Sequential:
-    """Layers `tdnnd1` and on, each on what all before it made."""
-    return nn.Sequential(
-        OrderedDict(
-            (f"tdnnd{i + 1}", DenseLayer(in_channels + GROWTH * i, dilation=dilation))
-            for i in range(layers)
-        )
-    )
+    return nn.Sequential(OrderedDict(nonlinear=Activation(channels), linear=halve))

@@ -3,12 +3,15 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bob.learn.pytorch.architectures.convolution import convolve
+from bob.learn.pytorch.architectures.lengths import after
 from bob.learn.pytorch.architectures.trunk import (
     POOLED_SIZE,
     STEM_CHANNELS,
     SpeakerResNet,
     unit_length,
 )
+from bob.learn.pytorch.lengths import keep
 
 
 class DltResNet(SpeakerResNet):
@@ -67,16 +70,22 @@ class DltResNet(SpeakerResNet):
         self.em2 = nn.Linear(embedding_size, second_embedding_size)
         self.bn = nn.BatchNorm1d(second_embedding_size)
 
-    def stem(self, image: Tensor) -> Tensor:
+    def stem(
+        self, image: Tensor, lengths: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         """(batch, 1, frames, 257) -> (batch, 64, about frames / 4, 129)."""
-        image = F.relu(self.bn1(self.conv1(image)))
-        image = F.relu(self.bn2(self.conv2(image)))
+        lengths = after(lengths, kernel=5, stride=2, padding=2)
+        image = keep(convolve(self.conv1, self.bn1, image), lengths, axis=2)
+        image = convolve(self.conv2, self.bn2, image)
         image = F.max_pool2d(image, (3, 1), stride=(2, 1))
-        return F.relu(self.bn3(self.conv3(image)))
+        lengths = after(lengths, kernel=3, stride=2)
+        image = keep(image, lengths, axis=2)
+        image = convolve(self.conv3, self.bn3, image)
+        return keep(image, lengths, axis=2), lengths
 
-    def embed2(self, features: Tensor) -> Tensor:
+    def embed2(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, 257, frames) -> (batch, second size), of length 1: head `emb2`."""
-        return unit_length(self.em2(self.em(self.pool(features))))
+        return unit_length(self.em2(self.em(self.pool(features, lengths))))
 
 
 def dlt_resnet34(num_classes: int = 1211, embedding_size: int = 128) -> DltResNet:

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from bob.learn.pytorch.lengths import mean_and_deviation
+
 
 class StatisticsPooling(nn.Module):
     """Mean and unbiased standard deviation of every channel over time.
@@ -21,7 +23,10 @@ class StatisticsPooling(nn.Module):
     torch.Size([4, 1024])
     """
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """(batch, channels, frames) -> (batch, 2 * channels), the means first."""
-        deviation, mean = torch.std_mean(frames, dim=-1, correction=1)
-        return torch.cat([mean, deviation], dim=-1)
+    def forward(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """(batch, channels, frames) -> (batch, 2 * channels), the means first.
+
+        Frames behind the lengths do not count, whatever stands there.
+        """
+        statistics = mean_and_deviation(frames, lengths, correction=1)
+        return torch.cat(statistics, dim=1).squeeze(-1)

@@ -3,12 +3,15 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bob.learn.pytorch.architectures.convolution import convolve
+from bob.learn.pytorch.architectures.lengths import after
 from bob.learn.pytorch.architectures.trunk import (
     POOLED_SIZE,
     STEM_CHANNELS,
     SpeakerResNet,
     unit_length,
 )
+from bob.learn.pytorch.lengths import keep
 
 
 class ResNet(SpeakerResNet):
@@ -42,17 +45,22 @@ class ResNet(SpeakerResNet):
         self.fc1 = nn.Linear(embedding_size, num_classes)
         self.em = nn.Linear(POOLED_SIZE, embedding_size)
 
-    def stem(self, image: Tensor) -> Tensor:
+    def stem(
+        self, image: Tensor, lengths: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         """(batch, 1, frames, 257) -> (batch, 64, about frames / 4, 129)."""
-        image = F.relu(self.bn1(self.conv1(image)))
-        return F.max_pool2d(image, (3, 1), stride=(2, 1))
+        image = convolve(self.conv1, self.bn1, image)
+        image = F.max_pool2d(image, (3, 1), stride=(2, 1))
+        lengths = after(lengths, kernel=5, stride=2, padding=2)
+        lengths = after(lengths, kernel=3, stride=2)
+        return keep(image, lengths, axis=2), lengths
 
-    def embed2(self, features: Tensor) -> Tensor:
+    def embed2(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, 257, frames) -> (batch, 1024), of length 1: head `emb2`.
 
         The pooled vector itself, so its size is not `embedding_size`.
         """
-        return unit_length(self.pool(features))
+        return unit_length(self.pool(features, lengths))
 
 
 def resnet34(num_classes: int = 1211, embedding_size: int = 128) -> ResNet:

@@ -1,7 +1,6 @@
 """All that DltResNet and ResNet have in common."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bob.learn.pytorch.architectures.blocks import (
@@ -9,7 +8,9 @@ from bob.learn.pytorch.architectures.blocks import (
     check_features,
     entries_read,
 )
+from bob.learn.pytorch.architectures.convolution import convolve
 from bob.learn.pytorch.architectures.pooling import StatisticsPooling
+from bob.learn.pytorch.lengths import keep
 
 STEM_CHANNELS = 64
 POOLED_SIZE = 1024
@@ -59,53 +60,75 @@ class SpeakerResNet(nn.Module):
         self.pooling = StatisticsPooling()
         self.dropout = nn.Dropout(DROPOUT)
 
-    def stem(self, image: Tensor) -> Tensor:
-        """(batch, 1, frames, 257) -> (batch, 64, about frames / 4, 129)."""
+    def stem(
+        self, image: Tensor, lengths: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """(batch, 1, frames, 257) -> (batch, 64, about frames / 4, 129).
+
+        The image has to be zero behind the lengths, and so is what comes out.
+        """
         raise NotImplementedError
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, 257, frames) -> (batch, embedding_size), of length 1: head `emb`.
+
+        Parameters
+        ----------
+        features
+            Where items are shorter than the batch, anything may stand behind them.
+        lengths
+            Frames of every item; None where all fill the batch.
 
         Raises
         ------
         ValueError
             If the features have other bins or fewer than 37 frames.
         """
-        return unit_length(self.em(self.pool(features)))
+        return unit_length(self.em(self.pool(features, lengths)))
 
-    def embed2(self, features: Tensor) -> Tensor:
+    def embed2(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, 257, frames) -> (batch, numbers), of length 1: head `emb2`."""
         raise NotImplementedError
 
-    def logits(self, features: Tensor) -> Tensor:
+    def logits(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, 257, frames) -> (batch, num_classes): head `cls`, before softmax.
 
         The class straight from the pooled vector, with dropout; no embedding inside.
         """
-        logits: Tensor = self.fc(self.dropout(self.pool(features)))
+        logits: Tensor = self.fc(self.dropout(self.pool(features, lengths)))
         return logits
 
-    def logits2(self, features: Tensor) -> Tensor:
+    def logits2(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, 257, frames) -> (batch, num_classes): head `cls2`, before softmax.
 
         The class from the embedding, with dropout before and after it: to train this
         head is to train the embedding.
         """
-        embedding = self.em(self.dropout(self.pool(features)))
+        embedding = self.em(self.dropout(self.pool(features, lengths)))
         logits: Tensor = self.fc1(self.dropout(embedding))
         return logits
 
-    def pool(self, features: Tensor) -> Tensor:
+    def pool(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, 257, frames) -> (batch, 1024), 512 means and 512 deviations."""
-        check_features(features, bins=self.bins, minimum_frames=self.minimum_frames)
-        image = features.transpose(1, 2).unsqueeze(1)
-        # The layout in memory that convolutions and pooling are faster in.
-        image = self.stem(image.contiguous(memory_format=torch.channels_last))
-        image = self.layer3(self.layer2(self.layer1(image)))
-        image = F.relu(self.bn4(self.conv4(image)))
-        image = F.relu(self.bn5(self.conv5(image)))
-        pooled: Tensor = self.pooling(image.squeeze(-1))
+        check_features(
+            features, lengths, bins=self.bins, minimum_frames=self.minimum_frames
+        )
+        pooled: Tensor = self.pooling(*self.maps(features, lengths))
         return pooled
+
+    def maps(
+        self, features: Tensor, lengths: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """(batch, 257, frames) -> (batch, 512, about frames / 32), and lengths."""
+        image = keep(features, lengths).transpose(1, 2).unsqueeze(1)
+        # The layout in memory that convolutions and pooling are faster in.
+        image = image.contiguous(memory_format=torch.channels_last)
+        image, lengths = self.stem(image, lengths)
+        for block in (*self.layer1, *self.layer2, *self.layer3):
+            image, lengths = block(image, lengths)
+        image = convolve(self.conv4, self.bn4, image)
+        image = convolve(self.conv5, self.bn5, image)
+        return image.squeeze(-1), lengths
 
     def embedding_keys(self) -> frozenset[str]:
         """Names in the state dictionary that the embedding needs."""

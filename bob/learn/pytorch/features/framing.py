@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor, nn
+
+from bob.learn.pytorch.lengths import unchecked
 
 WINDOW_SAMPLES = 400
 HOP_SAMPLES = 160
@@ -45,6 +46,18 @@ class FramedFrontEnd(nn.Module):
         """
         return WINDOW_SAMPLES + HOP_SAMPLES * (frames - 1) if frames > 0 else 0
 
+    def lengths(self, samples: Tensor) -> Tensor:
+        """How many frames every item of a batch has, of its number of samples.
+
+        Examples
+        --------
+        >>> import torch
+        >>> FramedFrontEnd().lengths(torch.tensor([399, 16_000]))
+        tensor([ 0, 98])
+        """
+        frames = (samples - WINDOW_SAMPLES).div(HOP_SAMPLES, rounding_mode="floor") + 1
+        return frames.clamp_min(0)
+
     def split(self, waveform: Tensor) -> Tensor:
         """(batch, time) -> (batch, frames, 400), a view.
 
@@ -59,9 +72,7 @@ class FramedFrontEnd(nn.Module):
                 f"of shape {tuple(waveform.shape)}: divide integers by their full "
                 f"scale, and add the batch axis with waveform[None]"
             )
-        # A traced network is exported for any length: its graph cannot hold the check.
-        tracing = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-        if not tracing and waveform.shape[-1] < WINDOW_SAMPLES:
+        if not unchecked() and waveform.shape[-1] < WINDOW_SAMPLES:
             raise ValueError(
                 f"a waveform of {waveform.shape[-1]} samples is shorter than one "
                 f"window of {WINDOW_SAMPLES} samples (25 ms at {self.sample_rate} Hz): "

@@ -11,6 +11,7 @@ from bob.learn.pytorch.features.framing import (
     WINDOW_SAMPLES,
     FramedFrontEnd,
 )
+from bob.learn.pytorch.lengths import keep, mean
 
 MEL_BINS = 80
 LOWEST_HERTZ = 20.0
@@ -50,16 +51,23 @@ class KaldiFbank(FramedFrontEnd):
         filters = mel_filters(self.sample_rate)
         self.register_buffer("filters", filters, persistent=False)
 
-    def forward(self, waveform: Tensor) -> Tensor:
+    def forward(self, waveform: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, time) in [-1, 1] -> (batch, 80, frames) with mean 0 over frames.
+
+        Parameters
+        ----------
+        lengths
+            Samples of every item, (batch,); None where all fill the batch. Frames
+            behind an item's are zero.
 
         Raises
         ------
         ValueError
             If the waveform is not a batch of floats, or shorter than one window.
         """
+        frames = None if lengths is None else self.lengths(lengths)
         log_mel = self.log_mel(waveform)
-        return log_mel - log_mel.mean(dim=-1, keepdim=True)
+        return keep(log_mel - mean(log_mel, frames), frames)
 
     def log_mel(self, waveform: Tensor) -> Tensor:
         """(batch, time) in [-1, 1] -> (batch, 80, frames), natural logarithm."""

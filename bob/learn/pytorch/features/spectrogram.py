@@ -13,6 +13,7 @@ from bob.learn.pytorch.features.framing import (
     WINDOW_SAMPLES,
     FramedFrontEnd,
 )
+from bob.learn.pytorch.lengths import keep, mean_and_deviation
 
 FULL_SCALE = 32_768.0
 SMALLEST_DEVIATION = 1e-7
@@ -47,18 +48,27 @@ class Spectrogram(FramedFrontEnd):
         hamming = 0.54 - 0.46 * torch.cos(2 * math.pi * turns)
         self.register_buffer("window", hamming, persistent=False)
 
-    def forward(self, waveform: Tensor) -> Tensor:
+    def forward(self, waveform: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, time) -> (batch, 257, frames), every bin normalised over its frames.
+
+        Parameters
+        ----------
+        lengths
+            Samples of every item, (batch,); None where all fill the batch. Frames
+            behind an item's are zero.
 
         Raises
         ------
         ValueError
             If the waveform is not a batch of floats, or shorter than one window.
         """
+        if lengths is not None:
+            # The amplitude of an item is judged by its own samples.
+            waveform = keep(waveform, lengths)
+            lengths = self.lengths(lengths)
         magnitude = self.magnitude(waveform)
-        mean = magnitude.mean(dim=-1, keepdim=True)
-        deviation = magnitude.std(dim=-1, correction=0, keepdim=True)
-        return (magnitude - mean) / (deviation + SMALLEST_DEVIATION)
+        mean, deviation = mean_and_deviation(magnitude, lengths, correction=0)
+        return keep((magnitude - mean) / (deviation + SMALLEST_DEVIATION), lengths)
 
     def magnitude(self, waveform: Tensor) -> Tensor:
         """(batch, time) -> (batch, 257, frames) before normalisation."""

@@ -1,0 +1,85 @@
+"""What networks need to know how long each item of a padded batch is.
+
+A network that does not know gives a recording another embedding in every batch: its
+convolutions smear what stands in the padding into the last frames, and its means count
+it. Here lengths travel beside the images, everything behind an item's length is zero
+before a convolution looks there, as the padding of a convolution is, and sums leave it
+out. So an item's numbers are those that it has alone, up to the rounding of sums.
+"""
+
+import torch
+from torch import Tensor
+
+from bob.learn.pytorch.lengths import unchecked
+
+
+def check_lengths(lengths: Tensor | None, *, batch: int, least: int, most: int) -> None:
+    """Refuse lengths that do not belong to a batch.
+
+    Those on another device than the CPU are not looked at: that would make the device
+    wait for the host at every batch.
+
+    Raises
+    ------
+    ValueError
+        Not (batch,), no integers, or one below `least` or above `most`.
+    """
+    if lengths is None or unchecked():
+        return
+    if lengths.shape != (batch,) or lengths.is_floating_point():
+        raise ValueError(
+            f"lengths are one whole number for each of the {batch} items, got "
+            f"{lengths.dtype} of shape {tuple(lengths.shape)}"
+        )
+    if lengths.device.type != "cpu" or not batch:
+        return
+    shortest, longest = int(lengths.min()), int(lengths.max())
+    if shortest < least or longest > most:
+        raise ValueError(
+            f"lengths go from {shortest} to {longest}, but this batch needs {least} or "
+            f"more and holds {most}: leave shorter recordings out, and give lengths in "
+            f"the unit of the batch's last axis"
+        )
+
+
+def after(
+    lengths: Tensor | None,
+    *,
+    kernel: int,
+    stride: int = 1,
+    padding: int = 0,
+    dilation: int = 1,
+) -> Tensor | None:
+    """Lengths behind a convolution or pooling along time.
+
+    Examples
+    --------
+    >>> after(torch.tensor([37, 100]), kernel=5, stride=2, padding=2)
+    tensor([19, 50])
+    """
+    if lengths is None:
+        return None
+    reach = dilation * (kernel - 1) + 1
+    return (lengths + 2 * padding - reach).div(stride, rounding_mode="floor") + 1
+
+
+def segment_means(frames: Tensor, lengths: Tensor, *, size: int) -> Tensor:
+    """Means of every `size` frames; the last of an item is over the frames it has.
+
+    Parameters
+    ----------
+    frames
+        (batch, channels, time), zero behind the lengths.
+
+    Returns
+    -------
+    Tensor
+        (batch, channels, segments); zero for segments behind an item's length.
+    """
+    segments = (frames.shape[-1] + size - 1) // size
+    # Padded by a constant and cut, so that an exported graph fits every length.
+    whole = torch.nn.functional.pad(frames, (0, size - 1))[..., : segments * size]
+    sums = whole.reshape(*frames.shape[:2], segments, size).sum(dim=-1)
+    starts = size * torch.arange(segments, device=lengths.device)
+    count = (lengths.unsqueeze(-1) - starts).clamp(1, size)
+    return sums / count.unsqueeze(1).to(sums.dtype)
