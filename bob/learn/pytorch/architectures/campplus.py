@@ -12,7 +12,7 @@ from bob.learn.pytorch.architectures.blocks import (
     entries_read,
     shortcut,
 )
-from bob.learn.pytorch.architectures.convolution import convolve
+from bob.learn.pytorch.architectures.convolution import OneStep, convolve
 from bob.learn.pytorch.architectures.lengths import after, segment_means
 from bob.learn.pytorch.architectures.pooling import StatisticsPooling
 from bob.learn.pytorch.lengths import keep, mean
@@ -77,6 +77,11 @@ class CAMPPlus(nn.Module):
         )
         embedding: Tensor = self.xvector(self.head(features, lengths), lengths)
         return embedding
+
+    @property
+    def behind_sums(self) -> nn.Module:
+        """What computes in full precision, whatever the rest does."""
+        return self.xvector.dense
 
     def embedding_keys(self) -> frozenset[str]:
         """Names in the state dictionary that the embedding needs."""
@@ -191,7 +196,7 @@ class Activation(nn.Module):
     def __init__(self, channels: int, *, affine: bool = True) -> None:
         super().__init__()
         self.batchnorm = nn.BatchNorm1d(channels, affine=affine)
-        self.relu = nn.ReLU() if affine else None
+        self.relu = nn.ReLU(inplace=True) if affine else None
 
     def forward(self, frames: Tensor) -> Tensor:
         """(batch, channels, frames) -> the same."""
@@ -199,11 +204,8 @@ class Activation(nn.Module):
         return frames if self.relu is None else self.relu(frames)
 
 
-class DenseBlock(InTurn):
-    """Layers `tdnnd1` and on, each on what all before it made.
-
-    (batch, channels, frames) -> (batch, channels + 32 * layers, frames).
-    """
+class DenseBlock(nn.Sequential):
+    """Layers `tdnnd1` and on, each on what all before it made."""
 
     def __init__(self, in_channels: int, *, layers: int, dilation: int) -> None:
         sizes = range(in_channels, in_channels + GROWTH * layers, GROWTH)
@@ -214,9 +216,29 @@ class DenseBlock(InTurn):
             )
         )
 
+    def forward(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """(batch, channels, frames) -> (batch, channels + 32 * layers, frames)."""
+        if any(isinstance(module, OneStep) for module in self.modules()):
+            return self._in_place(frames, lengths)
+        for layer in self:
+            frames = torch.cat([frames, layer(frames, lengths)], dim=1)
+        return frames
+
+    def _in_place(self, frames: Tensor, lengths: Tensor | None) -> Tensor:
+        """The same without copying at every layer what is there already."""
+        batch, channels, time = frames.shape
+        # Channels lie together, which is how folded convolutions read them.
+        size = (batch, time, channels + GROWTH * len(self))
+        grown = frames.new_empty(size).transpose(1, 2)
+        grown[:, :channels] = frames
+        for i, layer in enumerate(self):
+            end = channels + GROWTH * i
+            grown[:, end : end + GROWTH] = layer(grown[:, :end], lengths)
+        return grown
+
 
 class DenseLayer(nn.Module):
-    """Adds 32 channels, made from all channels before, behind them."""
+    """Makes 32 channels from all channels before."""
 
     def __init__(self, in_channels: int, *, dilation: int) -> None:
         super().__init__()
@@ -226,10 +248,11 @@ class DenseLayer(nn.Module):
         self.cam_layer = ContextAwareMask(dilation=dilation)
 
     def forward(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """(batch, channels, frames) -> (batch, channels + 32, frames)."""
-        frames_in = self.nonlinear1(frames)
-        narrow = convolve(self.linear1, self.nonlinear2.batchnorm, frames_in)
-        return torch.cat([frames, self.cam_layer(narrow, lengths)], dim=1)
+        """(batch, channels, frames) -> (batch, 32, frames)."""
+        active = self.nonlinear1(frames)
+        narrow = convolve(self.linear1, self.nonlinear2.batchnorm, active)
+        added: Tensor = self.cam_layer(narrow, lengths)
+        return added
 
 
 class ContextAwareMask(nn.Module):

@@ -1,6 +1,5 @@
 """DltResNet: a ResNet34 for speaker verification whose stem is dilated over time."""
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bob.learn.pytorch.architectures.convolution import convolve
@@ -9,6 +8,8 @@ from bob.learn.pytorch.architectures.trunk import (
     POOLED_SIZE,
     STEM_CHANNELS,
     SpeakerResNet,
+    Step,
+    halve_time,
     unit_length,
 )
 from bob.learn.pytorch.lengths import keep
@@ -44,6 +45,13 @@ class DltResNet(SpeakerResNet):
 
     unused = (*SpeakerResNet.unused, "fc2.", "em2.", "bn.")
 
+    stem_steps = (
+        Step(5, stride=2, padding=2),
+        Step(5, padding=4, dilation=2),
+        Step(3, stride=2),
+        Step(3, padding=3, dilation=3),
+    )
+
     def __init__(
         self,
         num_classes: int = 1211,
@@ -77,7 +85,7 @@ class DltResNet(SpeakerResNet):
         lengths = after(lengths, kernel=5, stride=2, padding=2)
         image = keep(convolve(self.conv1, self.bn1, image), lengths, axis=2)
         image = convolve(self.conv2, self.bn2, image)
-        image = F.max_pool2d(image, (3, 1), stride=(2, 1))
+        image = halve_time(image)
         lengths = after(lengths, kernel=3, stride=2)
         image = keep(image, lengths, axis=2)
         image = convolve(self.conv3, self.bn3, image)

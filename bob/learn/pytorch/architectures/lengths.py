@@ -8,6 +8,7 @@ out. So an item's numbers are those that it has alone, up to the rounding of sum
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from bob.learn.pytorch.lengths import unchecked
@@ -76,10 +77,11 @@ def segment_means(frames: Tensor, lengths: Tensor, *, size: int) -> Tensor:
     Tensor
         (batch, channels, segments); zero for segments behind an item's length.
     """
-    segments = (frames.shape[-1] + size - 1) // size
-    # Padded by a constant and cut, so that an exported graph fits every length.
-    whole = torch.nn.functional.pad(frames, (0, size - 1))[..., : segments * size]
-    sums = whole.reshape(*frames.shape[:2], segments, size).sum(dim=-1)
-    starts = size * torch.arange(segments, device=lengths.device)
+    # In a way that torch.export can follow for every length: one segment more than there
+    # are, since it takes 1 for a constant, and time is not last, where the question would
+    # arise whether the segments fill the memory.
+    rows = F.pad(frames.transpose(1, 2), (0, 0, 0, 2 * size - 1))
+    sums = rows.unfold(1, size, size).sum(dim=-1).transpose(1, 2)
+    starts = size * torch.arange(sums.shape[-1], device=lengths.device)
     count = (lengths.unsqueeze(-1) - starts).clamp(1, size)
     return sums / count.unsqueeze(1).to(sums.dtype)

@@ -26,7 +26,9 @@ class StatisticsPooling(nn.Module):
     def forward(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, channels, frames) -> (batch, 2 * channels), the means first.
 
-        Frames behind the lengths do not count, whatever stands there.
+        Frames behind the lengths do not count, whatever stands there. Sums are taken in
+        float32 at least.
         """
+        frames = frames.to(torch.promote_types(frames.dtype, torch.float32))
         statistics = mean_and_deviation(frames, lengths, correction=1)
         return torch.cat(statistics, dim=1).squeeze(-1)

@@ -1,6 +1,5 @@
 """The ResNet34 for speaker verification of bob.learn.pytorch."""
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bob.learn.pytorch.architectures.convolution import convolve
@@ -9,6 +8,8 @@ from bob.learn.pytorch.architectures.trunk import (
     POOLED_SIZE,
     STEM_CHANNELS,
     SpeakerResNet,
+    Step,
+    halve_time,
     unit_length,
 )
 from bob.learn.pytorch.lengths import keep
@@ -36,6 +37,8 @@ class ResNet(SpeakerResNet):
     torch.Size([4, 128])
     """
 
+    stem_steps = (Step(5, stride=2, padding=2), Step(3, stride=2))
+
     def __init__(self, num_classes: int = 1211, embedding_size: int = 128) -> None:
         super().__init__(embedding_size=embedding_size)
         self.conv1 = nn.Conv2d(1, STEM_CHANNELS, 5, stride=2, padding=2, bias=False)
@@ -50,7 +53,7 @@ class ResNet(SpeakerResNet):
     ) -> tuple[Tensor, Tensor | None]:
         """(batch, 1, frames, 257) -> (batch, 64, about frames / 4, 129)."""
         image = convolve(self.conv1, self.bn1, image)
-        image = F.max_pool2d(image, (3, 1), stride=(2, 1))
+        image = halve_time(image)
         lengths = after(lengths, kernel=5, stride=2, padding=2)
         lengths = after(lengths, kernel=3, stride=2)
         return keep(image, lengths, axis=2), lengths

@@ -1,5 +1,8 @@
 """All that DltResNet and ResNet have in common."""
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -15,6 +18,34 @@ from bob.learn.pytorch.lengths import keep
 STEM_CHANNELS = 64
 POOLED_SIZE = 1024
 DROPOUT = 0.2
+
+
+class Step(NamedTuple):
+    """A convolution or pooling, along time."""
+
+    kernel: int
+    stride: int = 1
+    padding: int = 0
+    dilation: int = 1
+
+
+class Reach(NamedTuple):
+    """Which frames a frame of `maps` depends on.
+
+    Frame `i` depends on those from `stride * i - before` to `stride * i + behind`.
+    """
+
+    stride: int
+    before: int
+    behind: int
+
+
+# Of layer1 to layer3: residual blocks of two convolutions, the first of a layer halves.
+TRUNK_STEPS = tuple(
+    Step(3, stride=2 if first else 1, padding=1)
+    for blocks in (3, 4, 6)
+    for first in [True, *[False] * (2 * blocks - 1)]
+)
 
 
 class SpeakerResNet(nn.Module):
@@ -33,10 +64,14 @@ class SpeakerResNet(nn.Module):
         The fewest that leave two frames to pool: the deviation of one is undefined.
     embedding_size
         Numbers in an embedding.
+    stem_steps
+        What the stem does along time. The shortcuts of the trunk reach less far than
+        what they go around.
     """
 
     bins = 257
     minimum_frames = 37
+    stem_steps: tuple[Step, ...]
     unused: tuple[str, ...] = ("layer4.", "fc.", "fc1.")
 
     fc: nn.Linear
@@ -84,7 +119,15 @@ class SpeakerResNet(nn.Module):
         ValueError
             If the features have other bins or fewer than 37 frames.
         """
-        return unit_length(self.em(self.pool(features, lengths)))
+        return self.embed_pooled(self.pool(features, lengths))
+
+    def embed_pooled(self, pooled: Tensor) -> Tensor:
+        """(batch, 1024) of `pool` -> (batch, embedding_size), of length 1."""
+        return unit_length(self.em(pooled))
+
+    def reach(self) -> Reach:
+        """Which frames of the features a frame of `maps` depends on."""
+        return reach((*self.stem_steps, *TRUNK_STEPS))
 
     def embed2(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, 257, frames) -> (batch, numbers), of length 1: head `emb2`."""
@@ -139,6 +182,42 @@ def unit_length(embedding: Tensor) -> Tensor:
     """(batch, dimensions) -> the same directions, each of length 1."""
     length: Tensor = torch.linalg.vector_norm(embedding, dim=-1, keepdim=True)
     return embedding / length
+
+
+def halve_time(image: Tensor) -> Tensor:
+    """(batch, channels, time, bins) -> the highest of every three, 2 apart, in time.
+
+    It is max pooling, three times as fast, and torch.export can follow it for every
+    length: that of pooling layers depends on whether the length is even.
+
+    Examples
+    --------
+    >>> halve_time(torch.tensor([5, 1, 2, 3, 4, 0]).view(1, 1, 6, 1)).flatten()
+    tensor([5, 4])
+    """
+    rows = image.transpose(1, 2)
+    highest = torch.maximum(rows[:, :-2:2], rows[:, 1:-1:2])
+    return torch.maximum(highest, rows[:, 2::2]).transpose(1, 2)
+
+
+def reach(steps: Iterable[Step]) -> Reach:
+    """How far one frame sees behind several steps.
+
+    Frame `i` behind a step depends on those from `stride * i - padding` to `stride * i
+    - padding + dilation * (kernel - 1)` before it; a distance of one frame there is as
+    many frames of the features as the strides of all steps before multiply to.
+
+    Examples
+    --------
+    >>> reach([Step(5, stride=2, padding=2), Step(3, padding=1)])
+    Reach(stride=2, before=4, behind=4)
+    """
+    stride, before, behind = 1, 0, 0
+    for step in steps:
+        before += stride * step.padding
+        behind += stride * (step.dilation * (step.kernel - 1) - step.padding)
+        stride *= step.stride
+    return Reach(stride, before, behind)
 
 
 def _layer(in_channels: int, channels: int, *, blocks: int) -> nn.Sequential:
