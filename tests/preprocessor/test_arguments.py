@@ -24,7 +24,7 @@ RATE = 16_000
         (
             lambda: EmbeddingExtractor(precision="f16"),
             ValueError,
-            "'f16'.*'float32' or",
+            "'f16'.*float32, float64",
         ),
         (lambda: EmbeddingExtractor(channel="left"), ValueError, "'left'.*the first"),
         (lambda: EmbeddingExtractor(channel=-1), ValueError, "is -1; expected 0"),
@@ -66,7 +66,7 @@ def test_the_log_notes_a_recording_shorter_than_recommended(checkpoint, caplog):
     extractor = DltResNetExtractor(checkpoint("dltresnet34"))
     noise = 0.1 * np.random.default_rng(0).standard_normal(RATE)
 
-    with caplog.at_level(logging.INFO, "bob.learn.pytorch.preprocessor"):
+    with caplog.at_level(logging.INFO, "bob.learn.pytorch.extraction"):
         extractor.embed((RATE, noise))
         assert not caplog.records
         extractor.embed((RATE, noise[:8000]))

@@ -280,6 +280,7 @@ def test_parameters_are_those_of_the_constructor():
         "use_res",
         "device",
         "precision",
+        "engine",
         "channel",
     ]
     assert other is extractor

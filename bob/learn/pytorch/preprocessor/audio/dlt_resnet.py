@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from bob.learn.pytorch.extraction.engine import chosen_device
 from bob.learn.pytorch.preprocessor.audio.embedding import EmbeddingExtractor
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from bob.learn.pytorch.architectures.trunk import SpeakerResNet
     from bob.learn.pytorch.embedder import SpeakerEmbedder
+    from bob.learn.pytorch.extraction.engine import Precision
     from bob.learn.pytorch.weights.catalogue import TrainedModel
 
 EMBEDDING_SIZE = 128
@@ -44,8 +46,9 @@ class DltResNetExtractor(EmbeddingExtractor):
         ResNet instead of DltResNet.
     device
         Of torch, before `cuda_flag`.
-    precision
-        Of the network; the spectrogram is computed in float64, as in the original.
+    precision, engine
+        As those of `EmbeddingExtractor`; on a CPU the spectrogram is computed in
+        float64, as in the original.
     channel
         Which channel to take, counted from 0, or "mix"; None refuses several.
 
@@ -75,7 +78,8 @@ class DltResNetExtractor(EmbeddingExtractor):
         use_res: bool = False,  # noqa: FBT001, FBT002
         *,
         device: str | None = None,
-        precision: Literal["float32", "float64"] = "float32",
+        precision: Precision | Literal["auto"] = "float32",
+        engine: Literal["torch", "onnxruntime"] = "torch",
         channel: int | Literal["mix"] | None = None,
     ) -> None:
         self.num_classes = num_classes
@@ -88,6 +92,7 @@ class DltResNetExtractor(EmbeddingExtractor):
             model_file=model_file,
             device=device,
             precision=precision,
+            engine=engine,
             channel=channel,
         )
 
@@ -154,7 +159,7 @@ class DltResNetExtractor(EmbeddingExtractor):
         network: SpeakerResNet = self.embedder.network if model is None else model  # type: ignore[assignment]
         if cuda_flag:
             # A copy: the network itself stays where its owner put it.
-            network = copy.deepcopy(network).to(self._available("cuda"))
+            network = copy.deepcopy(network).to(chosen_device("cuda"))
         magnitudes = np.asarray(specs)
         return embed_chunks(
             network,
@@ -182,16 +187,14 @@ class DltResNetExtractor(EmbeddingExtractor):
         embedder = SpeakerEmbedder(
             self.model.features(), network, sample_rate=self.model.sample_rate
         )
-        network.to(getattr(torch, self.precision))
-        return embedder.eval().to(self._checked_device())
+        network.to(torch.float64 if self.precision == "float64" else torch.float32)
+        return embedder.eval().to(chosen_device(self._wanted_device()))
 
     def _weights_sha256(self) -> str:
         return "random weights" if self.test else super()._weights_sha256()
 
-    def _checked_device(self) -> str:
-        if self.device is None and self.cuda_flag:
-            return self._available("cuda")
-        return super()._checked_device()
+    def _wanted_device(self) -> str | None:
+        return "cuda" if self.device is None and self.cuda_flag else self.device
 
 
 class ResNetExtractor(DltResNetExtractor):
@@ -199,11 +202,11 @@ class ResNetExtractor(DltResNetExtractor):
 
     Parameters
     ----------
-    model_file, num_classes, bn_dim, cuda_flag, test, device, precision, channel
+    model_file, num_classes, bn_dim, cuda_flag, test, device, precision, engine, channel
         As those of `DltResNetExtractor`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - those of DltResNetExtractor, less one
         self,
         model_file: str | os.PathLike[str] | None = None,
         num_classes: int = 1211,
@@ -212,7 +215,8 @@ class ResNetExtractor(DltResNetExtractor):
         test: bool = False,  # noqa: FBT001, FBT002
         *,
         device: str | None = None,
-        precision: Literal["float32", "float64"] = "float32",
+        precision: Precision | Literal["auto"] = "float32",
+        engine: Literal["torch", "onnxruntime"] = "torch",
         channel: int | Literal["mix"] | None = None,
     ) -> None:
         super().__init__(
@@ -224,6 +228,7 @@ class ResNetExtractor(DltResNetExtractor):
             use_res=True,
             device=device,
             precision=precision,
+            engine=engine,
             channel=channel,
         )
 

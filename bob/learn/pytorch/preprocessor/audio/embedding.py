@@ -2,30 +2,27 @@
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bob.learn.pytorch.audio import (
-    NonFiniteRecording,
-    RecordingError,
-    RecordingLike,
-    Waveform,
-    as_waveform,
-    check_channel,
-    check_usable,
-    printable,
-)
+from bob.learn.pytorch import settings
+from bob.learn.pytorch.audio import RecordingLike, check_channel
 from bob.learn.pytorch.extraction import arrays
+from bob.learn.pytorch.extraction import engine as engines
+from bob.learn.pytorch.extraction.batching import Result, embed_many
 from bob.learn.pytorch.preprocessor.audio import original
 from bob.learn.pytorch.preprocessor.audio.estimator import Transformer
 from bob.learn.pytorch.weights import catalogue
 
 if TYPE_CHECKING:
     from bob.learn.pytorch.embedder import SpeakerEmbedder
+    from bob.learn.pytorch.extraction.embedding import RecordingEmbedder
+
+Key = TypeVar("Key")
 
 logger = logging.getLogger(__name__)
 
@@ -59,9 +56,13 @@ class EmbeddingExtractor(Transformer):
         File with weights for the named model; None for where the settings say, or its
         default place. It is downloaded there if it is missing.
     device
-        Of torch, such as "cpu" (None) or "cuda:1".
+        Of torch, such as "cpu" (None) or "cuda:1"; "auto" is a GPU where there is one.
     precision
-        Of the network, "float32" or "float64"; front ends compute in float64.
+        Of the network: "float32", "float64", "bfloat16" or, on a GPU, "float16".
+        "auto" is bfloat16 where the device is faster in it, else float32. Front ends
+        compute in float64 on a CPU, and in float32 on a GPU.
+    engine
+        What runs the network: "torch", or "onnxruntime" on a CPU in float32.
     channel
         Which channel to take, counted from 0, or "mix"; None refuses several.
 
@@ -83,28 +84,28 @@ class EmbeddingExtractor(Transformer):
         *,
         model_file: str | os.PathLike[str] | None = None,
         device: str | None = None,
-        precision: Literal["float32", "float64"] = "float32",
+        precision: engines.Precision | Literal["auto"] = "float32",
+        engine: Literal["torch", "onnxruntime"] = "torch",
         channel: int | Literal["mix"] | None = None,
     ) -> None:
         self.name_or_path = name_or_path
         self.model_file = model_file
         self.device = device
         self.precision = precision
+        self.engine = engine
         self.channel = channel
         self._check()
 
     def _check(self) -> None:
         """Check what is cheap to check; a misspelt name should not wait."""
-        if self.precision not in ("float32", "float64"):
-            raise ValueError(
-                f"precision is {self.precision!r}; expected 'float32' or 'float64'"
-            )
+        engines.check(self.engine, self.precision, self._wanted_device())
         check_channel(self.channel)
         for name, types, expected in _TYPES:
             value = getattr(self, name)
             if not isinstance(value, types):
                 raise TypeError(f"{name} is {value!r}; expected {expected}")
         self._embedder: SpeakerEmbedder | None = None
+        self._runner: RecordingEmbedder | None = None
         self._model: catalogue.TrainedModel | None = None
         if not _is_path(self.name_or_path):
             self._model = catalogue.find(str(self.name_or_path))
@@ -148,6 +149,7 @@ class EmbeddingExtractor(Transformer):
         """
         if self._embedder is None:
             self._embedder = self._load(progress=progress)
+        _ = self.runner
 
     def _load(self, *, progress: bool = False) -> "SpeakerEmbedder":
         from bob.learn.pytorch.weights import store
@@ -155,10 +157,32 @@ class EmbeddingExtractor(Transformer):
         return store.load_embedder(
             self.model,
             path=self._weights_file(),
-            precision=self.precision,
-            device=self._checked_device(),
+            precision="float64" if self.precision == "float64" else "float32",
+            device=engines.chosen_device(self._wanted_device()),
             progress=progress,
         )
+
+    @property
+    def runner(self) -> "RecordingEmbedder":
+        """What embeds recordings, made at the first use; errors as for `embedder`."""
+        if self._runner is None:
+            from bob.learn.pytorch.extraction.embedding import RecordingEmbedder
+
+            chosen = self.chosen()
+            self._runner = RecordingEmbedder(
+                self.embedder,
+                engines.make(self.embedder, **chosen, cache=self._exported()),
+                model=self.model,
+                channel=self.channel,
+            )
+            logger.info("%s runs on %s", self.model.name, ", ".join(chosen.values()))
+        return self._runner
+
+    def chosen(self) -> dict[str, str]:
+        """The device, precision and engine that "auto" and None stand for."""
+        device = engines.chosen_device(self._wanted_device())
+        precision = engines.chosen_precision(self.precision, device)
+        return {"device": device, "precision": precision, "engine": self.engine}
 
     def embed(
         self, recording: RecordingLike, *, rate: float | None = None
@@ -177,33 +201,26 @@ class EmbeddingExtractor(Transformer):
         RecordingError
             The recording cannot be read or used; it says why.
         """
-        import torch
+        return self.runner.embed(recording, rate=rate)
 
-        waveform = as_waveform(recording, rate=rate, channel=self.channel)
-        embedder = self.embedder
-        check_usable(waveform, minimum_seconds=embedder.minimum_seconds)
-        self._note_if_short(waveform)
-        waveform = waveform.resampled(embedder.sample_rate, method=self.model.resampler)
-        samples = np.require(waveform.samples, requirements=["C", "W"])
-        with torch.inference_mode():
-            batch = torch.from_numpy(samples).unsqueeze(0)
-            device = next(embedder.parameters()).device
-            embedding = embedder(batch.to(device))[0]
-        values: NDArray[np.float32] = embedding.to("cpu", torch.float32).numpy()
-        if not np.isfinite(values).all():
-            reason = f"gives an embedding that is not finite with {self.model.name}"
-            raise NonFiniteRecording(reason, recording=waveform.name)
-        return values
+    def embed_many(
+        self,
+        recordings: Iterable[tuple[Key, RecordingLike]],
+        *,
+        workers: int = 1,
+    ) -> Iterator[Result[Key]]:
+        """Keys and recordings -> one result each, in the same order.
 
-    def _note_if_short(self, waveform: Waveform) -> None:
-        if waveform.seconds < self.model.recommended_seconds:
-            logger.info(
-                "%s lasts %.2f s; below %g s an embedding of %s says little",
-                printable(waveform.name or "a recording"),
-                waveform.seconds,
-                self.model.recommended_seconds,
-                self.model.name,
-            )
+        Several recordings go through the network together, which changes no embedding.
+
+        Parameters
+        ----------
+        recordings
+            Any number: only some are in memory at a time.
+        workers
+            Threads that read recordings meanwhile; 0 uses none.
+        """
+        return embed_many(self.runner, recordings, workers=workers)
 
     def __call__(
         self,
@@ -237,14 +254,11 @@ class EmbeddingExtractor(Transformer):
                 f"transform came with the one path {recordings!r}; expected a list of "
                 "recordings: put it into one, [path], or use `embed(path)`"
             )
-        return [self._embed_or_none(recording) for recording in recordings]
-
-    def _embed_or_none(self, recording: RecordingLike) -> NDArray[np.float32] | None:
-        try:
-            return self.embed(recording)
-        except RecordingError as error:
-            logger.warning("no embedding: %s", error)
-            return None
+        results = list(self.embed_many(enumerate(recordings)))
+        for result in results:
+            if result.error is not None:
+                logger.warning("no embedding: %s", result.error)
+        return [result.embedding for result in results]
 
     def fingerprint(self) -> dict[str, str]:
         """Everything that its embeddings depend on; fetches missing weights."""
@@ -253,7 +267,7 @@ class EmbeddingExtractor(Transformer):
             "model": self.model.name,
             "weights": self._weights_sha256(),
             "embedding_size": str(self.model.embedding_size),
-            "precision": self.precision,
+            "precision": self.chosen()["precision"],
             "channel": str(self.channel),
             "resampler": self.model.resampler,
             "recipe": RECIPE,
@@ -290,20 +304,17 @@ class EmbeddingExtractor(Transformer):
             store.fetch(self.model, path=self._weights_file(), progress=True)
         )
 
-    def _checked_device(self) -> str:
-        return self._available(self.device or "cpu")
+    def _exported(self) -> Callable[[], Path]:
+        """Where the network for ONNX Runtime lies, or is to be kept."""
 
-    @staticmethod
-    def _available(device: str) -> str:
-        if device.startswith("cuda"):
-            import torch
+        def place() -> Path:
+            name = f"{self.model.name}-{self._weights_sha256()[:16]}.onnx"
+            return settings.weights_folder() / "onnx" / name
 
-            if not torch.cuda.is_available():
-                raise ValueError(
-                    f"device is {device!r}, but torch {torch.__version__} finds no "
-                    "CUDA device here; use device='cpu'"
-                )
-        return device
+        return place
+
+    def _wanted_device(self) -> str | None:
+        return self.device
 
     def _more_tags(self) -> dict[str, Any]:
         return {
@@ -314,7 +325,7 @@ class EmbeddingExtractor(Transformer):
 
     def __getstate__(self) -> dict[str, Any]:
         # The network takes 25 to 100 MB, and whoever unpickles loads it by itself.
-        return {**vars(self), "_embedder": None, "_model": None}
+        return {**vars(self), "_embedder": None, "_runner": None, "_model": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)

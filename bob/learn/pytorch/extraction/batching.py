@@ -1,0 +1,245 @@
+"""Many recordings through a network, in batches, and their results in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from bob.learn.pytorch.audio import RecordingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Future
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+# Of the frames in a batch, how many may be padding.
+PADDING = 0.1
+# Batches' worth of recordings that are looked at together, to find such of one length.
+LOOK_AHEAD = 4
+
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A recording that was read, and is ready for the network.
+
+    Attributes
+    ----------
+    content
+        What the embedder's `embed_batch` takes.
+    frames
+        How long it is; items of a batch are padded to the longest.
+    seconds, sample_rate
+        Of the recording as it was stored, in seconds and hertz.
+    name
+        What messages call it.
+    """
+
+    content: Any
+    frames: int
+    seconds: float
+    sample_rate: int
+    name: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Result(Generic[Key]):
+    """What became of a recording.
+
+    Attributes
+    ----------
+    key
+        What it was called.
+    embedding
+        (dimensions,), None where it failed.
+    error
+        Why it failed.
+    """
+
+    key: Key
+    embedding: NDArray[np.float32] | None
+    error: RecordingError | None = None
+    seconds: float = float("nan")
+    sample_rate: int = 0
+
+
+class BatchEmbedder(Protocol):
+    """What embeds in batches."""
+
+    @property
+    def frames_at_once(self) -> int:
+        """How many frames a batch may have, all items counted as the longest."""
+
+    def load(self, recording: Any, /) -> Loaded:  # noqa: ANN401
+        """Read a recording and prepare it, by any thread.
+
+        Raises
+        ------
+        RecordingError
+            It cannot be used.
+        """
+
+    def start_batch(
+        self, batch: Sequence[Loaded], /
+    ) -> Callable[[], Sequence[NDArray[np.float32] | RecordingError]]:
+        """Begin with a batch; call what comes back for the results, one an item."""
+
+
+def embed_many(
+    embedder: BatchEmbedder,
+    recordings: Iterable[tuple[Key, Any]],
+    *,
+    workers: int = 1,
+) -> Iterator[Result[Key]]:
+    """Embed recordings, and give the results in the order they came in.
+
+    Recordings are read and made into features by worker threads while the network
+    runs. Of those that are ready, such of nearly one length go through it together. An
+    embedding does not depend on what else is in its batch.
+
+    Parameters
+    ----------
+    recordings
+        Key and recording; any number, since only some are held at a time.
+    workers
+        Threads that read; 0 reads in between, in the calling thread.
+
+    Yields
+    ------
+    Result
+        One for every recording; one that cannot be used does not stop the others.
+    """
+    before: list[_Item[Key]] = []
+    ends: list[Callable[[], None]] = []
+    for window in _windows(_read(embedder, recordings, workers), embedder):
+        begun = [_begin(embedder, batch) for batch in _batches(window, embedder)]
+        # The device works on this window while the results of the last are handed on.
+        yield from _finished(before, ends)
+        before, ends = window, begun
+    yield from _finished(before, ends)
+
+
+class _Item(Generic[Key]):
+    """A recording on its way."""
+
+    def __init__(
+        self, key: Key, loaded: Loaded | None, error: RecordingError | None
+    ) -> None:
+        self.key = key
+        self.loaded = loaded
+        self.error = error
+        self.embedding: NDArray[np.float32] | None = None
+
+    def result(self) -> Result[Key]:
+        about = self.loaded
+        if about is None:
+            return Result(self.key, None, self.error)
+        return Result(
+            self.key, self.embedding, self.error, about.seconds, about.sample_rate
+        )
+
+
+def _read(
+    embedder: BatchEmbedder, recordings: Iterable[tuple[Key, Any]], workers: int
+) -> Iterator[_Item[Key]]:
+    """Recordings in order, each read by one of the workers."""
+
+    def read(key: Key, recording: Any) -> _Item[Key]:  # noqa: ANN401
+        try:
+            return _Item(key, embedder.load(recording), None)
+        except RecordingError as error:
+            return _Item(key, None, error)
+
+    coming = iter(recordings)
+    if not workers:
+        for key, recording in coming:
+            yield read(key, recording)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        ahead: deque[Future[_Item[Key]]] = deque()
+        enough = LOOK_AHEAD * embedder.frames_at_once
+        try:
+            while True:
+                room = workers if _held(ahead) < enough else 1 - len(ahead)
+                for key, recording in islice(coming, max(0, room)):
+                    ahead.append(pool.submit(read, key, recording))
+                if not ahead:
+                    return
+                yield ahead.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _held(ahead: Iterable[Future[_Item[Key]]]) -> int:
+    """Frames that are read and wait, those being read counted like the mean."""
+    ahead = list(ahead)
+    sizes = [_frames(future.result()) for future in ahead if future.done()]
+    unread = (len(ahead) - len(sizes)) * (sum(sizes) / len(sizes) if sizes else 100)
+    return round(sum(sizes) + unread)
+
+
+def _windows(
+    items: Iterable[_Item[Key]], embedder: BatchEmbedder
+) -> Iterator[list[_Item[Key]]]:
+    """Items in order, as many at a time as fill some batches."""
+    window: list[_Item[Key]] = []
+    frames = 0
+    for item in items:
+        window.append(item)
+        frames += item.loaded.frames if item.loaded else 1
+        if frames >= LOOK_AHEAD * embedder.frames_at_once:
+            yield window
+            window, frames = [], 0
+    if window:
+        yield window
+
+
+def _batches(
+    window: Sequence[_Item[Key]], embedder: BatchEmbedder
+) -> Iterator[list[_Item[Key]]]:
+    """The longest first, and with it those that are nearly as long."""
+    good = [item for item in window if item.loaded is not None]
+    good.sort(key=_frames, reverse=True)
+    batch: list[_Item[Key]] = []
+    for item in good:
+        longest = _frames(batch[0]) if batch else _frames(item)
+        fits = longest * (len(batch) + 1) <= embedder.frames_at_once
+        if batch and not (fits and _frames(item) >= (1 - PADDING) * longest):
+            yield batch
+            batch = []
+        batch.append(item)
+    if batch:
+        yield batch
+
+
+def _frames(item: _Item[Key]) -> int:
+    return item.loaded.frames if item.loaded else 0
+
+
+def _begin(embedder: BatchEmbedder, batch: Sequence[_Item[Key]]) -> Callable[[], None]:
+    """Start a batch; calling what comes back puts the embeddings into their items."""
+    results = embedder.start_batch([item.loaded for item in batch if item.loaded])
+
+    def end() -> None:
+        for item, result in zip(batch, results(), strict=True):
+            if isinstance(result, RecordingError):
+                item.error = result
+            else:
+                item.embedding = result
+
+    return end
+
+
+def _finished(
+    window: Sequence[_Item[Key]], ends: Sequence[Callable[[], None]]
+) -> Iterator[Result[Key]]:
+    for end in ends:
+        end()
+    for item in window:
+        yield item.result()

@@ -1,0 +1,280 @@
+"""What runs a trained model: on a CPU or a GPU, by PyTorch or by ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from bob.learn.pytorch.embedder import Network, SpeakerEmbedder
+
+ENGINES = ("torch", "onnxruntime")
+PRECISIONS = ("float32", "float64", "bfloat16", "float16")
+Precision = Literal["float32", "float64", "bfloat16", "float16"]
+
+# What a CPU takes together: more gains nothing there, and less makes short recordings
+# pay for every layer's start. In frames of 10 ms.
+CPU_FRAMES = 1_000
+# What a GPU takes together for each gigabyte of its memory. In frames.
+GPU_FRAMES_PER_GIGABYTE = 8_000
+
+Embeddings = Callable[[], "NDArray[np.float32]"]
+
+
+class Engine(Protocol):
+    """Turns what was made of recordings into embeddings, many at a time."""
+
+    @property
+    def frames_at_once(self) -> int:
+        """How many frames a batch may have, all items counted as the longest."""
+
+    def prepared(self, samples: NDArray[np.float64], /) -> Tensor:
+        """(time,) at the model's rate -> what a batch is made of; by any thread."""
+
+    def frames(self, prepared: Tensor, /) -> int:
+        """How many frames a recording has."""
+
+    def start(self, batch: Sequence[Tensor], /) -> Embeddings:
+        """Begin with a batch; what comes back waits for its end when it is called.
+
+        It gives (recordings, dimensions), in the order of the batch.
+        """
+
+
+class CPUEngine:
+    """PyTorch on a CPU: features are made recording by recording, in float64.
+
+    Parameters
+    ----------
+    embedder
+        In evaluation mode, on the CPU, its network in float32 or float64.
+    precision
+        Of the network. In float64 it stays as it is, the others run a folded copy.
+    """
+
+    frames_at_once = CPU_FRAMES
+
+    def __init__(self, embedder: SpeakerEmbedder, *, precision: str) -> None:
+        import torch
+
+        from bob.learn.pytorch.architectures.folded import fold
+
+        self._front_end = embedder.features
+        self._network: Network = embedder.network
+        self._input = torch.float64
+        if precision != "float64":
+            self._input = torch.float32
+            self._network = fold(self._network, precision=getattr(torch, precision))  # type: ignore[type-var]
+
+    def prepared(self, samples: NDArray[np.float64]) -> Tensor:
+        """(time,) -> features, (bins, frames)."""
+        import torch
+
+        with torch.inference_mode():
+            features = self._front_end(waveform_of(samples))[0]
+            return features.to(self._input)
+
+    def frames(self, prepared: Tensor) -> int:
+        """Frames of the features."""
+        return int(prepared.shape[-1])
+
+    def start(self, batch: Sequence[Tensor]) -> Embeddings:
+        """Compute at once: a CPU has nothing else to do meanwhile."""
+        import torch
+
+        with torch.inference_mode():
+            embeddings = self._network(*padded(batch)).to(torch.float32).numpy()
+        return lambda: embeddings
+
+
+class GPUEngine:
+    """PyTorch on a GPU, the front end too; recordings travel as waveforms in float32.
+
+    Nothing waits for the device before the embeddings of a batch are asked for, so the
+    host can prepare and send the next one meanwhile.
+
+    Parameters
+    ----------
+    embedder
+        In evaluation mode, its network in float32.
+    device
+        Of torch, such as "cuda".
+    precision
+        Of the network; the front end computes in float32.
+    """
+
+    def __init__(
+        self, embedder: SpeakerEmbedder, *, device: str, precision: str
+    ) -> None:
+        import torch
+
+        from bob.learn.pytorch.architectures.folded import fold
+
+        self._device = torch.device(device)
+        self._front_end = embedder.features.to(self._device)  # type: ignore[attr-defined]
+        network = embedder.network.to(self._device)  # type: ignore[attr-defined]
+        self._input = torch.float64 if precision == "float64" else torch.float32
+        if precision != "float64":
+            network = fold(network, precision=getattr(torch, precision))
+        self._network = network
+        memory = torch.cuda.get_device_properties(self._device).total_memory
+        self.frames_at_once = max(
+            CPU_FRAMES, int(memory / 2**30 * GPU_FRAMES_PER_GIGABYTE)
+        )
+
+    def prepared(self, samples: NDArray[np.float64]) -> Tensor:
+        """(time,) -> the same in the precision that it is sent in."""
+        return waveform_of(samples)[0].to(self._input)
+
+    def frames(self, prepared: Tensor) -> int:
+        """Frames that the front end will make of the waveform."""
+        return int(self._front_end.frames(len(prepared)))
+
+    def start(self, batch: Sequence[Tensor]) -> Embeddings:
+        """Send a batch and let the device begin."""
+        import torch
+
+        with torch.inference_mode():
+            waveforms, lengths = padded(batch)
+            waveforms = waveforms.pin_memory().to(self._device, non_blocking=True)
+            frames = None
+            if lengths is not None:
+                lengths = lengths.pin_memory().to(self._device, non_blocking=True)
+                frames = self._front_end.lengths(lengths)
+            features = self._front_end(waveforms, lengths)
+            embeddings = self._network(features, frames).float()
+            host = torch.empty(embeddings.shape, pin_memory=True)
+            host.copy_(embeddings, non_blocking=True)
+            done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            done.record()
+
+        def finished() -> NDArray[np.float32]:
+            done.synchronize()
+            return np.array(host.numpy())
+
+        return finished
+
+
+def waveform_of(samples: NDArray[np.float64]) -> Tensor:
+    """(time,) -> (1, time), in float64 and in memory that torch may share."""
+    import torch
+
+    return torch.from_numpy(
+        np.require(samples, dtype=np.float64, requirements=["C", "W"])
+    ).unsqueeze(0)
+
+
+def padded(batch: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
+    """Items (…, time) -> one batch, zeros behind the shorter ones, and lengths.
+
+    The lengths are None where all are the same.
+    """
+    import torch
+
+    sizes = [item.shape[-1] for item in batch]
+    if len(set(sizes)) == 1:
+        return torch.stack(list(batch)) if len(batch) > 1 else batch[0][None], None
+    whole = batch[0].new_zeros((len(batch), *batch[0].shape[:-1], max(sizes)))
+    for i, item in enumerate(batch):
+        whole[i, ..., : sizes[i]] = item
+    return whole, torch.tensor(sizes)
+
+
+def make(
+    embedder: SpeakerEmbedder,
+    *,
+    device: str,
+    precision: str,
+    engine: str,
+    cache: Callable[[], Path],
+) -> Engine:
+    """Return what runs a trained model.
+
+    Parameters
+    ----------
+    device, precision, engine
+        As `chosen_device` and `chosen_precision` give them.
+    cache
+        Where ONNX Runtime's network is kept between runs; made where it is missing.
+    """
+    if engine == "onnxruntime":
+        from bob.learn.pytorch.extraction.onnxruntime import ONNXEngine
+
+        return ONNXEngine(embedder, cache())
+    if device.startswith("cpu"):
+        return CPUEngine(embedder, precision=precision)
+    return GPUEngine(embedder, device=device, precision=precision)
+
+
+def check(engine: str, precision: str, device: str | None) -> None:
+    """Refuse what cannot be, as far as it shows without loading torch.
+
+    Raises
+    ------
+    ValueError
+        Of an unknown engine or precision, or one that do not go together.
+    """
+    if engine not in ENGINES:
+        raise ValueError(f"engine is {engine!r}; expected one of {', '.join(ENGINES)}")
+    if precision not in (*PRECISIONS, "auto"):
+        raise ValueError(
+            f"precision is {precision!r}; expected one of "
+            f"{', '.join(PRECISIONS)}, or auto"
+        )
+    if precision == "float16" and device in (None, "cpu"):
+        raise ValueError(
+            "precision is 'float16', in which a CPU does not compute; use 'bfloat16', "
+            "or device='cuda'"
+        )
+    on_cpu = device in (None, "cpu")
+    if engine == "onnxruntime" and not (on_cpu and precision == "float32"):
+        raise ValueError(
+            f"engine is 'onnxruntime', which runs on the CPU in float32 here, but "
+            f"device is {device!r} and precision {precision!r}; leave both out, or use "
+            "engine='torch'"
+        )
+
+
+def chosen_device(device: str | None) -> str:
+    """The device meant: None is the CPU, and "auto" a GPU where there is one.
+
+    Raises
+    ------
+    ValueError
+        A CUDA device is asked for, and there is none.
+    """
+    if device is None or device == "cpu":
+        return "cpu"
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(
+            f"device is {device!r}, but torch {torch.__version__} finds no CUDA device "
+            "here; use device='cpu', or 'auto' for what there is"
+        )
+    return device
+
+
+def chosen_precision(precision: str, device: str) -> str:
+    """The precision meant: "auto" is bfloat16 where the device is faster in it."""
+    if precision == "auto":
+        return "bfloat16" if _fast_in_bfloat16(device) else "float32"
+    return precision
+
+
+def _fast_in_bfloat16(device: str) -> bool:
+    import torch
+
+    if device.startswith("cuda"):
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    looked_at = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, lambda: False)() for name in looked_at)

@@ -1,0 +1,148 @@
+"""A network as an ONNX file, which runs without Python and PyTorch."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from bob.learn.pytorch.atomic import beside
+from bob.learn.pytorch.embedder import Network
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+
+    import torch
+    from torch import Tensor, nn
+    from torch.onnx import ONNXProgram
+
+# The lowest that torch writes, so that old runtimes read it: ONNX Runtime since 1.14.
+OPSET = 18
+# More than a network needs, so that no size inside of it is 1: that would become fixed.
+_FRAMES_SHOWN = 400
+
+
+class ExportError(RuntimeError):
+    """A network that cannot be written, with the next step."""
+
+
+class Exportable(Network, Protocol):
+    """What a network offers besides being an `nn.Module`."""
+
+    training: bool
+
+    @property
+    def bins(self) -> int:
+        """Numbers in a frame of its features."""
+
+
+def export_network(
+    network: Exportable, path: str | os.PathLike[str], *, opset: int = OPSET
+) -> None:
+    """Write a network as an ONNX file.
+
+    Its inputs are ``features``, (batch, bins, frames) in the network's precision, and
+    ``lengths``, (batch,) in int64: the frames of every item, behind which anything may
+    stand. Its output is ``embedding``, (batch, dimensions). Batch and frames are free.
+    It checks nothing: lengths are from ``minimum_frames`` to ``frames``, and the file
+    tells ``bins``, ``minimum_frames`` and ``embedding_size`` in its metadata.
+
+    The file is there whole or not at all. It takes a few seconds to make for a ResNet,
+    and half a minute or more for CAM++, which has many layers.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode; the device that its weights are on does not matter.
+    path
+        The file, which is replaced.
+    opset
+        Version of ONNX's operators, 18 or later.
+
+    Raises
+    ------
+    ExportError
+        The network is in training mode, or the packages that write ONNX are missing.
+    """
+    _check(network)
+    import onnx
+
+    program = _program(network, opset=opset)
+    for name in ("bins", "minimum_frames", "embedding_size"):
+        program.model.metadata_props[name] = str(getattr(network, name))
+    with beside(Path(path)) as place:
+        program.save(place, external_data=False)
+        onnx.checker.check_model(place, full_check=True)
+
+
+def free_sizes(network: Exportable) -> dict[str, dict[int, torch.export.Dim]]:
+    """Which axes of ``features`` and ``lengths`` are free, as torch.export takes it."""
+    from torch.export import Dim
+
+    batch = Dim("batch")
+    frames = Dim("frames", min=network.minimum_frames)
+    return {"features": {0: batch, 2: frames}, "lengths": {0: batch}}
+
+
+def example(network: Exportable) -> tuple[Tensor, Tensor]:
+    """Features and lengths that show an exporter what a network takes."""
+    import torch
+
+    weight = next(network.parameters())
+    frames = network.minimum_frames + _FRAMES_SHOWN
+    features = weight.new_zeros((2, network.bins, frames))
+    lengths = torch.tensor([frames, frames - 1], device=weight.device)
+    return features, lengths
+
+
+def _check(network: Exportable) -> None:
+    if network.training:
+        raise ExportError(
+            f"{type(network).__name__} is in training mode, in which it normalises by "
+            "the batch; call its eval() before it is exported"
+        )
+    try:
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise ExportError(
+            f"writing ONNX needs {error.name}, which is not installed; run "
+            "pip install 'bob.learn.pytorch[onnx]'"
+        ) from error
+
+
+def _program(network: Exportable, *, opset: int) -> ONNXProgram:
+    import torch
+
+    with _in_silence():
+        graph = torch.export.export(
+            cast("nn.Module", network),
+            example(network),
+            dynamic_shapes=free_sizes(network),
+        )
+        program = torch.onnx.export(
+            graph,
+            dynamo=True,
+            verbose=False,
+            opset_version=opset,
+            input_names=["features", "lengths"],
+            output_names=["embedding"],
+        )
+    return cast("ONNXProgram", program)
+
+
+@contextmanager
+def _in_silence() -> Iterator[None]:
+    """Keep to itself what the exporter says of its own state: the result is checked."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

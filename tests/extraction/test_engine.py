@@ -1,0 +1,122 @@
+"""The same embeddings from every engine, alone and in batches."""
+
+import logging
+
+import numpy as np
+import pytest
+
+from bob.learn.pytorch.extraction import engine
+from bob.learn.pytorch.preprocessor.audio import DltResNetExtractor, EmbeddingExtractor
+
+RATE = 16_000
+
+
+@pytest.fixture(scope="module")
+def voices():
+    """Recordings of five lengths, at two rates."""
+    random = np.random.default_rng(0)
+    lengths = (12_345, 16_000, 6_300, 40_000, 16_000)
+    noises = [0.1 * random.standard_normal(length) for length in lengths]
+    return [(8_000 if i == 2 else RATE, noise) for i, noise in enumerate(noises)]
+
+
+@pytest.mark.parametrize("network", ["dltresnet34", "resnet34"])
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_batch_gives_what_each_recording_gives_alone(
+    checkpoint, voices, network, workers
+):
+    extractor = DltResNetExtractor(checkpoint(network), use_res=network == "resnet34")
+    alone = [extractor.embed(voice) for voice in voices]
+
+    many = list(extractor.embed_many(enumerate(voices), workers=workers))
+
+    assert [result.key for result in many] == [0, 1, 2, 3, 4]
+    np.testing.assert_allclose(
+        [result.embedding for result in many], alone, rtol=0, atol=1e-6
+    )
+    assert [result.sample_rate for result in many] == [RATE, RATE, 8_000, RATE, RATE]
+    assert many[2].seconds == 6_300 / 8_000
+
+
+def test_bfloat16_is_near_float64(checkpoint, voices):
+    path = checkpoint("dltresnet34")
+    exact = DltResNetExtractor(path, precision="float64")
+    fast = DltResNetExtractor(path, precision="bfloat16")
+
+    cosines = [fast.embed(voice) @ exact.embed(voice) for voice in voices]
+
+    assert min(cosines) >= 0.9999
+    assert fast.fingerprint()["precision"] == "bfloat16"
+
+
+def test_auto_says_what_it_chose(checkpoint, voices, caplog, monkeypatch):
+    monkeypatch.setattr(engine, "_fast_in_bfloat16", lambda _: True)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    path = checkpoint("dltresnet34")
+    extractor = DltResNetExtractor(path, device="auto", precision="auto")
+
+    with caplog.at_level(logging.INFO, "bob.learn.pytorch.preprocessor"):
+        extractor.embed(voices[0])
+
+    assert extractor.chosen() == {
+        "device": "cpu",
+        "precision": "bfloat16",
+        "engine": "torch",
+    }
+    assert caplog.messages == [
+        "dltresnet34-voxceleb1 runs on cpu, bfloat16, torch",
+    ]
+    # Stores do not mix what "auto" means on two machines.
+    assert extractor.fingerprint()["precision"] == "bfloat16"
+
+
+def test_auto_is_float32_where_bfloat16_is_not_faster(monkeypatch):
+    monkeypatch.setattr(engine, "_fast_in_bfloat16", lambda _: False)
+
+    assert engine.chosen_precision("auto", "cpu") == "float32"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"engine": "tensorrt"}, "engine is 'tensorrt'; expected one of torch, onnx"),
+        ({"engine": "onnxruntime", "precision": "bfloat16"}, "on the CPU in float32"),
+        ({"engine": "onnxruntime", "device": "cuda"}, "device is 'cuda'"),
+        ({"precision": "float16"}, "in which a CPU does not compute; use 'bfloat16'"),
+    ],
+)
+def test_what_cannot_be_is_refused_at_once(options, says):
+    with pytest.raises(ValueError, match=says):
+        EmbeddingExtractor(**options)
+
+
+@pytest.mark.slow
+def test_onnx_runtime_gives_the_same_and_exports_once(checkpoint, voices):
+    path = checkpoint("dltresnet34")
+    expected = [DltResNetExtractor(path).embed(voice) for voice in voices]
+
+    for _ in range(2):
+        extractor = DltResNetExtractor(path, engine="onnxruntime")
+        results = list(extractor.embed_many(enumerate(voices)))
+        np.testing.assert_allclose(
+            [result.embedding for result in results], expected, rtol=0, atol=1e-5
+        )
+
+    (exported,) = extractor._exported()().parent.iterdir()
+    assert exported == extractor._exported()()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_a_gpu_gives_the_same(checkpoint, voices, precision):
+    path = checkpoint("dltresnet34")
+    exact = DltResNetExtractor(path, precision="float64")
+    extractor = DltResNetExtractor(path, device="cuda", precision=precision)
+
+    results = list(extractor.embed_many(enumerate(voices)))
+
+    cosines = [
+        result.embedding @ exact.embed(voice)
+        for result, voice in zip(results, voices, strict=True)
+    ]
+    assert min(cosines) >= (1 - 1e-5 if precision == "float32" else 0.9999)
