@@ -30,6 +30,7 @@ REQUIRED = [
 
 TEST = [
     "hypothesis>=6.100",
+    "kaldiio>=2.18",
     "pytest>=8",
     "pytest-benchmark>=4",
     "pytest-cov>=5",
@@ -44,6 +45,7 @@ DOC = [
 ]
 
 EXTRAS = {
+    "kaldi": ["kaldiio>=2.18"],
     "onnx": ["onnx>=1.16", "onnxruntime>=1.18", "onnxscript>=0.3"],
     "vad": ["onnxruntime>=1.18", "silero-vad>=6.2"],
     "train": ["tensorboard>=2.16"],

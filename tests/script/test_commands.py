@@ -8,9 +8,9 @@ import click
 import numpy as np
 import pytest
 import soundfile
+from bob.learn.pytorch.extraction.collection import Collection
 from click.testing import CliRunner
 
-from bob.learn.pytorch.extraction.collection import Collection
 from bob.learn.pytorch.preprocessor.audio import DltResNetExtractor
 from bob.learn.pytorch.script import embed as embed_module
 from bob.learn.pytorch.script.pytorch import COMMANDS, pytorch

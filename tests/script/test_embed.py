@@ -3,15 +3,17 @@
 import json
 import os
 import resource
+import time
 
 import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner
 
-from bob.learn.pytorch.extraction.collection import Collection
-from bob.learn.pytorch.preprocessor.audio import DltResNetExtractor
+from bob.learn.pytorch.extraction import batching
+from bob.learn.pytorch.extraction.embedding import RecordingEmbedder
 from bob.learn.pytorch.script.pytorch import pytorch
+from bob.learn.pytorch.storage.store import EmbeddingStore
 
 RATE = 16_000
 ODD = os.fsdecode(b"non\xff.wav")
@@ -33,19 +35,26 @@ def recordings(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def stopped_at_b(monkeypatch):
+def stopped_at_b():
+    """The run ends at b.wav, when a.wav was computed."""
+
     def stop(error):
-        real = DltResNetExtractor.embed
+        real = RecordingEmbedder.load
+        # So few frames that every recording is computed before the next is read.
+        monkeypatch.setattr(RecordingEmbedder, "frames_at_once", 10)
+        monkeypatch.setattr(batching, "LOOK_AHEAD", 1)
 
-        def embed(self, recording):
+        def load(self, recording, **options):
             if recording == "b.wav":
+                time.sleep(0.3)
                 raise error
-            return real(self, recording)
+            return real(self, recording, **options)
 
-        # `--model FILE` makes the base class, which has the method.
-        monkeypatch.setattr(DltResNetExtractor.__mro__[1], "embed", embed)
+        monkeypatch.setattr(RecordingEmbedder, "load", load)
+        return monkeypatch.undo
 
-    return stop
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        yield stop
 
 
 def test_a_failure_names_the_path_beside_the_name_of_a_list(weights, recordings):
@@ -77,15 +86,15 @@ def test_names_that_are_not_utf8_are_embedded_compared_and_printed(weights, reco
 
     assert result.exit_code == 1
     assert f"  far/{SHOWN}: does not exist" in result.stdout
-    collection = Collection.load("x.npz")
-    assert collection.names == (SHOWN, "a.wav")
-    np.testing.assert_array_equal(*collection.embeddings)
+    with np.load("x.npz") as file:
+        assert file["names"].tolist() == [SHOWN, "a.wav"]
+        np.testing.assert_array_equal(*file["embeddings"])
     report = json.loads(compared.stdout)
     assert report["score"] == pytest.approx(1)
     assert report["recordings"][0]["path"] == SHOWN
 
 
-def test_a_full_disk_is_said_and_leaves_nothing(weights, recordings):
+def test_a_full_disk_is_said_and_leaves_no_half_written_file(weights, recordings):
     """A limit on the size of files stands for the full disk."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
@@ -95,23 +104,28 @@ def test_a_full_disk_is_said_and_leaves_nothing(weights, recordings):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
     assert result.exit_code == 1
-    assert result.stderr.startswith(
-        "Error: out/x.npz cannot be written (File too large); 1 embeddings are lost"
+    assert "cannot be opened for writing (File too large); make room" in result.stderr
+    assert not (recordings / "out" / "x.npz").exists()
+
+
+@pytest.mark.parametrize("output", ["x.h5", "x.npz"])
+def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
+    weights, recordings, stopped_at_b, output
+):
+    undo = stopped_at_b(KeyboardInterrupt())
+    arguments = ("embed", "a.wav", "b.wav", "--model", weights, "-o", output, "--json")
+
+    stopped = run(*arguments)
+    undo()
+    report = json.loads(run(*arguments).stdout)
+
+    place = output if output == "x.h5" else f"{output}.unfinished.h5"
+    assert stopped.exit_code == 130
+    assert stopped.stderr.splitlines()[-1] == (
+        f"Stopped: 1 embeddings are in {place}; the same command goes on from there"
     )
-    assert list((recordings / "out").iterdir()) == []
-
-
-def test_ctrl_c_keeps_what_is_done(weights, recordings, stopped_at_b):
-    stopped_at_b(KeyboardInterrupt())
-    arguments = ("embed", "a.wav", "b.wav", "--model", weights, "-o", "x.npz")
-
-    result = run(*arguments)
-
-    assert result.exit_code == 130
-    assert result.stderr.splitlines()[-1] == "Stopped: 1 of 2 recordings are in x.npz"
-    collection = Collection.load("x.npz")
-    assert collection.names == ("a.wav",)
-    assert collection.failures == {"b.wav": "was not reached"}
+    assert (report["embeddings"], report["computed"]) == (2, 1)
+    assert sorted(path.name for path in recordings.glob("x.*")) == [output]
 
 
 def test_ctrl_c_never_replaces_the_result_of_an_earlier_run(
@@ -119,13 +133,12 @@ def test_ctrl_c_never_replaces_the_result_of_an_earlier_run(
 ):
     arguments = ("embed", "a.wav", "b.wav", "--model", weights, "-o", "x.npz")
     run(*arguments)
+    before = (recordings / "x.npz").read_bytes()
     stopped_at_b(KeyboardInterrupt())
 
-    result = run(*arguments)
+    assert run(*arguments).exit_code == 130
 
-    assert "1 of 2 recordings are in x.part.npz" in result.stderr
-    assert Collection.load("x.npz").names == ("a.wav", "b.wav")
-    assert Collection.load("x.part.npz").names == ("a.wav",)
+    assert (recordings / "x.npz").read_bytes() == before
 
 
 def test_an_error_in_the_middle_keeps_what_is_done_and_shows(
@@ -133,19 +146,65 @@ def test_an_error_in_the_middle_keeps_what_is_done_and_shows(
 ):
     stopped_at_b(MemoryError("out of memory"))
 
-    result = run("embed", "a.wav", "b.wav", "--model", weights, "-o", "x.npz")
+    result = run("embed", "a.wav", "b.wav", "--model", weights, "-o", "x.h5")
 
     assert isinstance(result.exception, MemoryError)
-    assert Collection.load("x.npz").names == ("a.wav",)
+    assert EmbeddingStore.read("x.h5").names == ("a.wav",)
 
 
-def test_ctrl_c_before_the_first_embedding_writes_nothing(
-    weights, recordings, stopped_at_b
-):
+def test_ctrl_c_before_the_first_embedding_says_so(weights, recordings, stopped_at_b):
     stopped_at_b(KeyboardInterrupt())
 
     result = run("embed", "b.wav", "a.wav", "--model", weights, "-o", "x.npz")
 
     assert result.exit_code == 130
-    assert "Stopped: nothing was done yet" in result.stderr
-    assert not (recordings / "x.npz").exists()
+    assert "Stopped: 0 embeddings are in x.npz.unfinished.h5" in result.stderr
+
+
+def test_a_changed_recording_is_embedded_again_and_others_are_not(weights, recordings):
+    arguments = ("embed", "a.wav", "b.wav", "--model", weights, "-o", "x.h5", "--json")
+    run(*arguments)
+    before = EmbeddingStore.read("x.h5")
+    noise = 0.1 * np.random.default_rng(6).standard_normal(RATE)
+    soundfile.write("b.wav", noise, RATE)
+
+    report = json.loads(run(*arguments).stdout)
+
+    after = EmbeddingStore.read("x.h5")
+    assert report["computed"] == 1
+    assert after.names == before.names == ("a.wav", "b.wav")
+    changed = (after.embeddings != before.embeddings).any(axis=1)
+    assert changed.tolist() == [False, True]
+
+
+def test_a_store_of_another_model_is_refused(weights, checkpoint, recordings):
+    run("embed", "a.wav", "--model", weights, "-o", "x.h5")
+
+    result = run("embed", "a.wav", "--model", checkpoint("resnet34"), "-o", "x.h5")
+
+    assert result.exit_code == 1
+    assert "model is 'dltresnet34-voxceleb1' there and 'resnet34-voxceleb1' now" in (
+        result.stderr
+    )
+
+
+def test_an_output_of_no_known_kind_is_refused_before_the_work(weights, recordings):
+    result = run("embed", "a.wav", "--model", weights, "-o", "x.csv")
+
+    assert result.exit_code == 2
+    assert "x.csv has to end in one of .h5, .hdf5, .npz" in result.stderr
+
+
+@pytest.mark.slow
+def test_processes_give_the_same_store(weights, recordings):
+    names = ["a.wav", "b.wav", "none.wav"]
+    for jobs in (1, 2):
+        arguments = ("--model", weights, "-o", f"{jobs}.h5", "--jobs", jobs)
+        result = run("embed", *names, *arguments)
+        assert "  none.wav: does not exist" in result.stdout
+
+    one, two = EmbeddingStore.read("1.h5"), EmbeddingStore.read("2.h5")
+    assert sorted(two.names) == list(one.names)
+    order = [two.names.index(name) for name in one.names]
+    np.testing.assert_allclose(two.embeddings[order], one.embeddings, rtol=0, atol=1e-6)
+    assert two.failures.keys() == one.failures.keys() == {"none.wav"}

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.extraction import arrays
+from bob.learn.pytorch.storage import arrays
 
 
 def test_what_is_written_comes_back_in_double(tmp_path):

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.extraction import arrays
+from bob.learn.pytorch.storage import arrays
 from bob.learn.pytorch.verification import stored
 
 

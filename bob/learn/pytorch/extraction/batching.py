@@ -115,14 +115,20 @@ def embed_many(
     Result
         One for every recording; one that cannot be used does not stop the others.
     """
-    before: list[_Item[Key]] = []
+    window: list[_Item[Key]] = []
     ends: list[Callable[[], None]] = []
-    for window in _windows(_read(embedder, recordings, workers), embedder):
-        begun = [_begin(embedder, batch) for batch in _batches(window, embedder)]
-        # The device works on this window while the results of the last are handed on.
-        yield from _finished(before, ends)
-        before, ends = window, begun
-    yield from _finished(before, ends)
+    try:
+        for following in _windows(_read(embedder, recordings, workers), embedder):
+            begun = [_begin(embedder, batch) for batch in _batches(following, embedder)]
+            # The device works on these while the results of those before go out.
+            finished = _finished(window, ends)
+            window, ends = following, begun
+            yield from finished
+    except (Exception, KeyboardInterrupt):
+        # What was computed when a bug or Ctrl-C ends the work is not lost.
+        yield from _finished(window, ends)
+        raise
+    yield from _finished(window, ends)
 
 
 class _Item(Generic[Key]):

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bob.learn.pytorch.audio import as_waveform
 from bob.learn.pytorch.scoring import similarity
 
 if TYPE_CHECKING:
-    from bob.learn.pytorch.extraction.collection import Extractor
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Extractor(Protocol):
+    """What makes an embedding of a recording."""
+
+    @property
+    def channel(self) -> Any:  # noqa: ANN401
+        """Which channel it takes."""
+
+    def embed(self, recording: Any, /) -> NDArray[np.float32]:  # noqa: ANN401
+        """One recording -> (dimensions,)."""
 
 
 @dataclass(frozen=True)

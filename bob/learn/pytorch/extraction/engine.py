@@ -248,7 +248,7 @@ def chosen_device(device: str | None) -> str:
     Raises
     ------
     ValueError
-        A CUDA device is asked for, and there is none.
+        A CUDA device is asked for, and there is none, or torch knows no such device.
     """
     if device is None or device == "cpu":
         return "cpu"
@@ -256,6 +256,13 @@ def chosen_device(device: str | None) -> str:
 
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(
+            f"device is {device!r}, which torch does not know; expected 'cpu', 'cuda', "
+            "'cuda:1' and the like, or 'auto'"
+        ) from error
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError(
             f"device is {device!r}, but torch {torch.__version__} finds no CUDA device "

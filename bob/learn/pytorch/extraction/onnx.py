@@ -10,23 +10,20 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from bob.learn.pytorch.atomic import beside
 from bob.learn.pytorch.embedder import Network
+from bob.learn.pytorch.extraction.errors import ExportError
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
-    import torch
-    from torch import Tensor, nn
+    from torch import nn
+    from torch.export import ExportedProgram
     from torch.onnx import ONNXProgram
 
 # The lowest that torch writes, so that old runtimes read it: ONNX Runtime since 1.14.
 OPSET = 18
 # More than a network needs, so that no size inside of it is 1: that would become fixed.
 _FRAMES_SHOWN = 400
-
-
-class ExportError(RuntimeError):
-    """A network that cannot be written, with the next step."""
 
 
 class Exportable(Network, Protocol):
@@ -78,24 +75,28 @@ def export_network(
         onnx.checker.check_model(place, full_check=True)
 
 
-def free_sizes(network: Exportable) -> dict[str, dict[int, torch.export.Dim]]:
-    """Which axes of ``features`` and ``lengths`` are free, as torch.export takes it."""
-    from torch.export import Dim
+def graph_of(network: Exportable) -> ExportedProgram:
+    """A network as torch.export writes it down: for every batch, and for every length.
 
-    batch = Dim("batch")
-    frames = Dim("frames", min=network.minimum_frames)
-    return {"features": {0: batch, 2: frames}, "lengths": {0: batch}}
-
-
-def example(network: Exportable) -> tuple[Tensor, Tensor]:
-    """Features and lengths that show an exporter what a network takes."""
+    Parameters
+    ----------
+    network
+        In evaluation mode.
+    """
     import torch
+    from torch.export import Dim
 
     weight = next(network.parameters())
     frames = network.minimum_frames + _FRAMES_SHOWN
     features = weight.new_zeros((2, network.bins, frames))
     lengths = torch.tensor([frames, frames - 1], device=weight.device)
-    return features, lengths
+    batch = Dim("batch")
+    free = Dim("frames", min=network.minimum_frames)
+    return torch.export.export(
+        cast("nn.Module", network),
+        (features, lengths),
+        dynamic_shapes={"features": {0: batch, 2: free}, "lengths": {0: batch}},
+    )
 
 
 def _check(network: Exportable) -> None:
@@ -118,13 +119,8 @@ def _program(network: Exportable, *, opset: int) -> ONNXProgram:
     import torch
 
     with _in_silence():
-        graph = torch.export.export(
-            cast("nn.Module", network),
-            example(network),
-            dynamic_shapes=free_sizes(network),
-        )
         program = torch.onnx.export(
-            graph,
+            graph_of(network),
             dynamo=True,
             verbose=False,
             opset_version=opset,

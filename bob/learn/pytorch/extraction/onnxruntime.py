@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bob.learn.pytorch.extraction.engine import CPUEngine, Embeddings, padded
-from bob.learn.pytorch.extraction.onnx import ExportError, export_network
+from bob.learn.pytorch.extraction.errors import ExportError
+from bob.learn.pytorch.extraction.onnx import export_network
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -35,10 +35,8 @@ NO_THRESHOLD = (
 def compare(
     first: str,
     second: str,
-    model: str,
-    channel: int | Literal["mix"] | None,
-    device: str | None,
     as_json: bool,  # noqa: FBT001 - click hands it over
+    **options: Any,  # noqa: ANN401 - those of extractor_options
 ) -> None:
     """Compare the speakers of two recordings, FIRST and SECOND.
 
@@ -54,7 +52,7 @@ def compare(
         paths = (first, second)
         for path in paths:
             files.info(path)  # a misspelt name should not wait for a download
-        extractor = make_extractor(model, channel=channel, device=device)
+        extractor = make_extractor(**options)
         comparison = compare_recordings(extractor, *paths)
         shown = (printable(first), printable(second))
         notes = _notes(comparison, extractor.model, shown)

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
-from functools import partial
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bob.learn.pytorch.script.extractors import (
     extractor_options,
     make_extractor,
+    parallel_options,
     plain_errors,
 )
 
 if TYPE_CHECKING:
-    from bob.learn.pytorch.extraction.collection import Collection
+    from bob.learn.pytorch.extraction.extract import Extraction
+    from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
 
 LISTS = (".txt", ".lst", ".list", ".scp")
+STORES = (".h5", ".hdf5")
+OTHERS = (".npz", ".parquet", ".ark", ".scp")
 INTERRUPTED = 130  # the exit status of a process that Ctrl-C ended
 
 
@@ -31,9 +34,10 @@ INTERRUPTED = 130  # the exit status of a process that Ctrl-C ended
     "--output",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write, .npz: names, embeddings, failed, reasons, made_by.",
+    help="File to write: a store (.h5), or .npz, .parquet, .ark or .scp.",
 )
 @extractor_options
+@parallel_options
 @click.option(
     "--allow-failures",
     is_flag=True,
@@ -43,11 +47,11 @@ INTERRUPTED = 130  # the exit status of a process that Ctrl-C ended
 def embed(
     recordings: tuple[str, ...],
     output: Path,
-    model: str,
-    channel: int | Literal["mix"] | None,
-    device: str | None,
+    jobs: int | None,
+    dask: str | None,
     allow_failures: bool,  # noqa: FBT001 - click hands it over
     as_json: bool,  # noqa: FBT001
+    **options: Any,  # noqa: ANN401 - those of extractor_options
 ) -> None:
     """Embed RECORDINGS, files or lists of them, into one file.
 
@@ -55,53 +59,65 @@ def embed(
     blank and a path; lines that are empty or begin with '#' are skipped. What cannot be
     used is left out and reported, and the exit status is then 1.
 
-    Ctrl-C, and an error that ends the work, leave in the file what is done by then,
-    with the other recordings among the failed ones; a file that was there before stays,
-    and it goes beside as .part.npz. The next run does all of its work again.
+    What is done is on disk every few seconds: a run that was stopped, in whatever way,
+    is taken up by the same command. What a store holds already is not done again.
     """
+    _check_suffix(output)
+    named = _named(recordings)
+    # A file of another kind is made of a store, at the end.
+    place = output if output.suffix in STORES else Path(f"{output}.unfinished.h5")
     with plain_errors():
-        from bob.learn.pytorch.extraction.collection import collect
-
-        named = _named(recordings)
-        _check_writable(output)
-        extractor = make_extractor(model, channel=channel, device=device)
+        extractor = make_extractor(**options)
         try:
-            collection = collect(
-                extractor, named, progress=True, when_stopped=partial(_keep, output)
-            )
+            run = _extract(extractor, named, place, jobs=jobs, dask=dask)
         except KeyboardInterrupt:
+            click.echo(f"Stopped: {_kept(place)}", err=True)
             sys.exit(INTERRUPTED)
-        _save(collection, output)
-        click.echo(_report(collection, named, output, as_json=as_json))
-    if collection.failures and not allow_failures:
+        if place != output:
+            from bob.learn.pytorch.storage.exchange import export
+            from bob.learn.pytorch.storage.lock import remove
+
+            export(place, output)
+            remove(place)
+        click.echo(_report(extractor, run, named, output, as_json=as_json))
+    if run.failures and not allow_failures:
         sys.exit(1)
 
 
-def _save(collection: Collection, output: Path) -> None:
-    try:
-        collection.save(output)
-    except OSError as error:
-        raise click.ClickException(
-            f"{click.format_filename(output)} cannot be written ({error.strerror}); "
-            f"{len(collection.names)} embeddings are lost: make room, or name another "
-            "place with --output, and start again"
-        ) from error
+def _extract(
+    extractor: EmbeddingExtractor,
+    named: dict[str, str],
+    place: Path,
+    *,
+    jobs: int | None,
+    dask: str | None,
+) -> Extraction:
+    from bob.learn.pytorch.extraction.extract import extract, sensible_jobs
+    from bob.learn.pytorch.storage.store import EmbeddingStore
 
+    device = extractor.chosen()["device"]
+    with ExitStack() as stack:
+        store = EmbeddingStore.open(place, fingerprint=extractor.fingerprint())
+        stack.enter_context(store)
+        client = None
+        if dask is not None:
+            from bob.learn.pytorch.extraction.dask_client import dask_client
 
-def _keep(output: Path, collection: Collection) -> None:
-    """Save what is done when the work ends early."""
-    done = "nothing was done yet"
-    if collection.names:
-        place = output.with_suffix(".part.npz") if output.exists() else output
-        _save(collection, place)
-        done = _count(collection, place)
-    click.echo(f"Stopped: {done}", err=True)
+            client = stack.enter_context(dask_client(dask))
+        return extract(
+            extractor,
+            named,
+            store,
+            jobs=jobs or sensible_jobs(len(named), device=device),
+            client=client,
+            progress=True,
+        )
 
 
 def _named(arguments: tuple[str, ...]) -> dict[str, str]:
     """Recordings by name, those of lists included."""
     from bob.learn.pytorch.audio import printable
-    from bob.learn.pytorch.extraction.collection import read_list
+    from bob.learn.pytorch.extraction.lists import read_list
 
     named: dict[str, str] = {}
     for argument in arguments:
@@ -121,53 +137,61 @@ def _named(arguments: tuple[str, ...]) -> dict[str, str]:
     return named
 
 
-def _check_writable(output: Path) -> None:
-    """Before the work, not after it."""
-    if output.suffix != ".npz":
+def _check_suffix(output: Path) -> None:
+    if output.suffix not in STORES + OTHERS:
         raise click.BadParameter(
-            f"{output} is to be an npz file; end its name in .npz",
+            f"{click.format_filename(output)} has to end in one of "
+            f"{', '.join(STORES + OTHERS)}, which says what kind of file it is to be",
             param_hint="--output",
         )
+
+
+def _kept(place: Path) -> str:
+    """What a run that is stopped leaves."""
+    from bob.learn.pytorch.storage.store import StoreError, summarise
+
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=output.parent).close()
-    except OSError as error:
-        raise click.BadParameter(
-            f"{click.format_filename(output)} cannot be written ({error.strerror})",
-            param_hint="--output",
-        ) from error
-
-
-def _count(collection: Collection, output: Path) -> str:
-    done, total = (
-        len(collection.names),
-        len(collection.names) + len(collection.failures),
+        count = summarise(place).embeddings
+    except StoreError:
+        return "nothing was done yet"
+    return (
+        f"{count} embeddings are in {click.format_filename(place)}; the same command "
+        "goes on from there"
     )
-    return f"{done} of {total} recordings are in {click.format_filename(output)}"
 
 
 def _report(
-    collection: Collection, named: dict[str, str], output: Path, *, as_json: bool
+    extractor: EmbeddingExtractor,
+    run: Extraction,
+    named: dict[str, str],
+    output: Path,
+    *,
+    as_json: bool,
 ) -> str:
     from bob.learn.pytorch.audio import printable
 
-    paths = {name: printable(named[name]) for name in collection.failures}
+    paths = {name: printable(named[name]) for name in run.failures}
     failures = {
         name: why if name == paths[name] else f"{paths[name]}: {why}"
-        for name, why in collection.failures.items()
+        for name, why in run.failures.items()
     }
+    done = len(named) - len(failures)
     if as_json:
-        return json.dumps(
-            {
-                "output": click.format_filename(output),
-                "embeddings": len(collection.names),
-                "dimensions": collection.embeddings.shape[1],
-                "failures": failures,
-                "made_by": dict(collection.fingerprint),
-            },
-            indent=2,
-        )
-    lines = [_count(collection, output)]
+        content = {
+            "output": click.format_filename(output),
+            "embeddings": done,
+            "computed": run.computed,
+            "dimensions": extractor.model.embedding_size,
+            "failures": failures,
+            "ran_on": extractor.chosen(),
+            "made_by": extractor.fingerprint(),
+        }
+        return json.dumps(content, indent=2)
+    where = click.format_filename(output)
+    lines = [f"{done} of {len(named)} recordings are in {where}"]
+    if run.computed:
+        on = ", ".join(extractor.chosen().values())
+        lines.append(f"{run.computed} were computed now (on {on})")
     if failures:
         lines.append(f"{len(failures)} could not be used:")
         lines += [f"  {name}: {why}" for name, why in failures.items()]

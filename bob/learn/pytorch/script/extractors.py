@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
     from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
 
+# As `bob.learn.pytorch.extraction.engine` has them; importing that takes longer.
+ENGINES = ("torch", "onnxruntime")
+PRECISIONS = ("float32", "float64", "bfloat16", "float16")
+
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
 
@@ -32,7 +36,22 @@ def _channel(
 def extractor_options(command: Command) -> Command:
     """Add the options that choose a model and how it is run."""
     for option in (
-        click.option("--device", help="Of torch, such as cuda.  [cpu]"),
+        click.option(
+            "--engine",
+            type=click.Choice(ENGINES),
+            default="torch",
+            help="What runs the network.  [torch]",
+        ),
+        click.option(
+            "--precision",
+            type=click.Choice((*PRECISIONS, "auto")),
+            default="float32",
+            help="Of the network; auto is bfloat16 where that is faster.  [float32]",
+        ),
+        click.option(
+            "--device",
+            help="Of torch, such as cuda; auto is a GPU where there is one.  [cpu]",
+        ),
         click.option(
             "--channel",
             callback=_channel,
@@ -51,6 +70,26 @@ def extractor_options(command: Command) -> Command:
     return command
 
 
+def parallel_options(command: Command) -> Command:
+    """Add the options that say how many processes work."""
+    for option in (
+        click.option(
+            "--dask",
+            metavar="NAME|ADDRESS|FILE",
+            help="Compute on Dask workers: a dask.client of Bob such as sge, the "
+            "address of a scheduler (tcp://…), or a Python file with dask_client.",
+        ),
+        click.option(
+            "--jobs",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Processes.  [one a processor, for 64 recordings or more each]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 @contextlib.contextmanager
 def plain_errors(*, model: str = "--model") -> Iterator[None]:
     """Say what a user can cause and repair; other errors are bugs and show.
@@ -61,29 +100,43 @@ def plain_errors(*, model: str = "--model") -> Iterator[None]:
         The argument that names a trained model.
     """
     from bob.learn.pytorch.audio import RecordingError
+    from bob.learn.pytorch.extraction.errors import ExportError
+    from bob.learn.pytorch.extraction.partitions import WorkersError
     from bob.learn.pytorch.settings import SettingsError
+    from bob.learn.pytorch.storage.store import StoreError
     from bob.learn.pytorch.weights.errors import UnknownModelError, WeightsError
 
     try:
         yield
     except UnknownModelError as error:
         raise click.BadParameter(str(error), param_hint=model) from error
-    except (RecordingError, SettingsError, WeightsError) as error:
+    except (
+        ExportError,
+        RecordingError,
+        SettingsError,
+        StoreError,
+        WeightsError,
+        WorkersError,
+    ) as error:
         raise click.ClickException(str(error)) from error
 
 
-def make_extractor(
-    model: str, *, channel: int | Literal["mix"] | None, device: str | None
-) -> EmbeddingExtractor:
-    """Load a trained model; a download shows its progress."""
+def make_extractor(model: str, **options: Any) -> EmbeddingExtractor:  # noqa: ANN401
+    """Fetch a trained model, with progress, and check what it is to run on.
+
+    Parameters
+    ----------
+    options
+        Those of `extractor_options`.
+    """
     from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
 
-    extractor = EmbeddingExtractor(model, device=device, channel=channel)
     try:
-        extractor.prepare()
-    # torch raises RuntimeError for a device that it does not know.
-    except (ValueError, RuntimeError) as error:
-        if type(error) not in (ValueError, RuntimeError):
+        extractor = EmbeddingExtractor(model, **options)
+        extractor.chosen()
+        extractor.fetch(progress=True)
+    except ValueError as error:
+        if type(error) is not ValueError:
             raise
         raise click.BadParameter(str(error), param_hint="--device") from error
     return extractor

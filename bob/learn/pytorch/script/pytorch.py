@@ -9,7 +9,7 @@ import click
 from bob.learn.pytorch.settings import let_idle_threads_sleep
 
 # Imported by name when asked for: what one command needs, the others do not wait for.
-COMMANDS = ("compare", "demo", "embed", "models", "protocol")
+COMMANDS = ("compare", "demo", "embed", "models", "protocol", "store")
 
 
 class Commands(click.Group):

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from bob.learn.pytorch.extraction import arrays
 from bob.learn.pytorch.scoring import cosine, euclidean, fuse_scores, mean_embeddings
 from bob.learn.pytorch.scoring.enrolment import Fusion
+from bob.learn.pytorch.storage import arrays
 from bob.learn.pytorch.verification.configuration import ConfigurationError
 from bob.learn.pytorch.verification.fingerprint import of_component
 

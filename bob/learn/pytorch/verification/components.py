@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from bob.learn.pytorch.extraction import arrays
+from bob.learn.pytorch.storage import arrays
 from bob.learn.pytorch.verification import stored
 from bob.learn.pytorch.verification.configuration import ConfigurationError
 from bob.learn.pytorch.verification.fingerprint import of_component, of_file

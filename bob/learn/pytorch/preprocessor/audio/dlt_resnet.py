@@ -169,6 +169,11 @@ class DltResNetExtractor(EmbeddingExtractor):
             remainder=min_length + 1,
         )
 
+    def fetch(self, *, progress: bool = False) -> None:
+        """Fetch the weights if they are missing; with `test` there are none."""
+        if not self.test:
+            super().fetch(progress=progress)
+
     def _load(self, *, progress: bool = False) -> SpeakerEmbedder:
         if not self.test:
             return super()._load(progress=progress)

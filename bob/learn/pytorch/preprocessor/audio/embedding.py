@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from bob.learn.pytorch import settings
 from bob.learn.pytorch.audio import RecordingLike, check_channel
-from bob.learn.pytorch.extraction import arrays
 from bob.learn.pytorch.extraction import engine as engines
 from bob.learn.pytorch.extraction.batching import Result, embed_many
 from bob.learn.pytorch.preprocessor.audio import original
 from bob.learn.pytorch.preprocessor.audio.estimator import Transformer
+from bob.learn.pytorch.storage import arrays
 from bob.learn.pytorch.weights import catalogue
 
 if TYPE_CHECKING:
@@ -138,6 +138,12 @@ class EmbeddingExtractor(Transformer):
         if self._embedder is None:
             self._embedder = self._load()
         return self._embedder
+
+    def fetch(self, *, progress: bool = False) -> None:
+        """Fetch the weights if they are missing; errors as for `embedder`."""
+        from bob.learn.pytorch.weights import store
+
+        store.fetch(self.model, path=self._weights_file(), progress=progress)
 
     def prepare(self, *, progress: bool = True) -> None:
         """Fetch the weights and load the network now, not at the first recording.

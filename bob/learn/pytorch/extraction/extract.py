@@ -1,0 +1,246 @@
+"""Many recordings into a store: read `extract` first."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from bob.learn.pytorch.storage.store import EmbeddingStore, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+
+    from distributed import Client
+
+    from bob.learn.pytorch.extraction.batching import Result
+
+# Recordings that go to a worker together: enough that some have nearly one length.
+PARTITION = 64
+# Recordings, and seconds, after which what is done goes to the disk.
+BATCH = 256
+BATCH_SECONDS = 5.0
+
+Item: TypeAlias = tuple[str, str]
+"""Name and path of a recording."""
+
+
+class ManyExtractor(Protocol):
+    """What embeds many recordings; it must pickle to do so in other processes."""
+
+    def prepare(self, *, progress: bool = True) -> None:
+        """Load the network."""
+
+    def fingerprint(self) -> dict[str, str]:
+        """Everything that its embeddings depend on."""
+
+    def embed_many(
+        self, recordings: Iterable[tuple[str, Any]], /, *, workers: int = 1
+    ) -> Iterator[Result[str]]:
+        """Names and recordings -> one result each, in the same order."""
+
+
+@dataclass
+class Extraction:
+    """What became of the recordings of one run.
+
+    Attributes
+    ----------
+    computed
+        How many embeddings were made.
+    reused
+        How many were in the store already.
+    failures
+        Name and reason of those that could not be used.
+    """
+
+    computed: int = 0
+    reused: int = 0
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+def extract(
+    extractor: ManyExtractor,
+    recordings: Mapping[str, str],
+    store: EmbeddingStore,
+    *,
+    jobs: int = 1,
+    client: Client | None = None,
+    progress: bool = False,
+) -> Extraction:
+    """Put the embeddings of recordings into a store, those that it does not have yet.
+
+    What is done is on disk every few seconds, so that a run that was stopped goes on
+    where it stood. Recordings that changed since, and those that failed before, are
+    done again.
+
+    Parameters
+    ----------
+    recordings
+        Path by name.
+    store
+        Open for appending, with the extractor's fingerprint.
+    jobs
+        Processes of this machine; 1 computes in the calling one.
+    client
+        Of a Dask scheduler, in place of processes of this machine.
+    progress
+        Whether to show a bar with counts and remaining time, on a terminal.
+
+    Raises
+    ------
+    StoreError
+        The store cannot be written; what it holds stays.
+    WorkersError
+        Processes or Dask workers die while they load the network.
+    """
+    from tqdm import tqdm
+
+    todo = [
+        (name, path)
+        for name, path in recordings.items()
+        if not store.is_current(name, source=source_of(path))
+    ]
+    run = Extraction(reused=len(recordings) - len(todo))
+    shown = None if progress else True  # of tqdm: None is "on a terminal"
+    with (
+        closing(_made(extractor, todo, jobs=jobs, client=client)) as made,
+        tqdm(total=len(todo), unit="recording", disable=shown) as bar,
+    ):
+        batch = _Batch(store, run)
+        try:
+            for records in made:
+                batch.add(records)
+                bar.update(len(records))
+        finally:
+            batch.write()
+    return run
+
+
+class _Batch:
+    """Records on their way to the disk, where none waits long."""
+
+    def __init__(self, store: EmbeddingStore, run: Extraction) -> None:
+        self._store = store
+        self._run = run
+        self._waiting: list[Record] = []
+        self._since = time.monotonic()
+
+    def add(self, records: Sequence[Record]) -> None:
+        self._waiting += records
+        late = time.monotonic() - self._since > BATCH_SECONDS
+        if late or len(self._waiting) >= BATCH:
+            self.write()
+
+    def write(self) -> None:
+        records, self._waiting = self._waiting, []
+        self._since = time.monotonic()
+        self._store.append(records)
+        for record in records:
+            if record.embedding is None:
+                self._run.failures[record.name] = record.reason
+            else:
+                self._run.computed += 1
+
+
+def sensible_jobs(recordings: int, *, device: str) -> int:
+    """How many processes are worth starting: one a processor where there is much to do.
+
+    A GPU is served by one process.
+    """
+    if not device.startswith("cpu"):
+        return 1
+    return max(1, min(len(os.sched_getaffinity(0)), recordings // PARTITION))
+
+
+def source_of(path: str) -> str:
+    """What tells whether a file has changed since; empty for what is no file."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - the path may not be UTF-8
+    except (OSError, ValueError):
+        return ""
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def _made(
+    extractor: ManyExtractor,
+    todo: Sequence[Item],
+    *,
+    jobs: int,
+    client: Client | None,
+) -> Generator[Sequence[Record], None, None]:
+    """Records as they are made."""
+    if client is None and jobs == 1:
+        for record in make_work(extractor).one_by_one(todo):
+            yield [record]
+        return
+    size = max(1, min(PARTITION, -(-len(todo) // (4 * jobs))))
+    parts = (todo[start : start + size] for start in range(0, len(todo), size))
+    if client is not None:
+        from bob.learn.pytorch.extraction.dask_workers import on_dask
+
+        make = partial(make_work, extractor, distant=True)
+        yield from on_dask(
+            make, parts, client=client, give_up=_given_up, in_order=False
+        )
+    else:
+        from bob.learn.pytorch.extraction.parallel import in_processes
+
+        make = partial(make_work, extractor)
+        yield from in_processes(
+            make, parts, jobs=jobs, give_up=_given_up, in_order=False
+        )
+
+
+def make_work(extractor: ManyExtractor, *, distant: bool = False) -> Work:
+    """Return what turns items into records, once for every process.
+
+    Parameters
+    ----------
+    distant
+        Whether it runs on another machine, so that reasons name it.
+    """
+    return Work(extractor, place=f" (on {socket.gethostname()})" if distant else "")
+
+
+class Work:
+    """Items to records, by an extractor that is loaded once."""
+
+    def __init__(self, extractor: ManyExtractor, *, place: str) -> None:
+        self._extractor = extractor
+        self._place = place
+        extractor.prepare()
+
+    def __call__(self, items: Sequence[Item]) -> list[Record]:
+        """One record for every item."""
+        return list(self.one_by_one(items))
+
+    def one_by_one(self, items: Iterable[Item]) -> Iterator[Record]:
+        """One record for every item, as they are made."""
+        sources: dict[str, str] = {}
+
+        def noted() -> Iterator[Item]:
+            for name, path in items:
+                # Looked at before it is read: what changes meanwhile is done again.
+                sources[name] = source_of(path)
+                yield name, path
+
+        for result in self._extractor.embed_many(noted()):
+            reason = f"{result.error.reason}{self._place}" if result.error else ""
+            yield Record(
+                result.key,
+                result.embedding,
+                seconds=result.seconds,
+                sample_rate=result.sample_rate,
+                reason=reason,
+                source=sources.pop(result.key),
+            )
+
+
+def _given_up(item: Item, reason: str) -> Record:
+    name, path = item
+    return Record(name, None, reason=reason, source=source_of(path))

@@ -1,0 +1,124 @@
+"""`bob pytorch store`: what a store of embeddings holds, and other kinds of files."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SHOWN = 10
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.group()
+def store() -> None:
+    """Show a store of embeddings, export it, import into it."""
+
+
+@store.command()
+@click.argument("path", metavar="STORE", type=FILE)
+@click.option("--json", "as_json", is_flag=True, help="Report in JSON, all failures.")
+def show(path: Path, as_json: bool) -> None:  # noqa: FBT001 - click hands it over
+    """Show what STORE holds, also while it grows."""
+    with _plain_errors():
+        from bob.learn.pytorch.storage.store import summarise
+
+        summary = summarise(path)
+    if as_json:
+        click.echo(json.dumps(asdict(summary), indent=2))
+        return
+    unknown = summary.without_duration
+    lines = [
+        f"embeddings: {summary.embeddings} of {summary.dimensions} numbers",
+        f"duration: {summary.hours:.2f} hours"
+        + (f", and {unknown} recordings of unknown duration" if unknown else ""),
+        f"failures: {len(summary.failures)}",
+        *(f"  {name}: {why}" for name, why in list(summary.failures.items())[:_SHOWN]),
+    ]
+    if len(summary.failures) > _SHOWN:
+        lines.append("  … (all of them with --json)")
+    if summary.waiting:
+        lines.append(f"not in the HDF5 part yet: {summary.waiting} records")
+    lines += ["made by:", *(f"  {k}: {v}" for k, v in summary.fingerprint.items())]
+    click.echo("\n".join(lines))
+
+
+@store.command()
+@click.argument("path", metavar="STORE", type=FILE)
+@click.argument("output", metavar="OUT", type=NEW_FILE)
+@click.option("--json", "as_json", is_flag=True, help="Report in JSON.")
+def export(path: Path, output: Path, as_json: bool) -> None:  # noqa: FBT001
+    """Write what STORE holds to OUT: .npz, .parquet, .ark, .scp or .h5.
+
+    For Kaldi, an ark and an scp file are written, and beside them .ark.json with what
+    these cannot hold.
+    """
+    with _plain_errors():
+        from bob.learn.pytorch.storage import exchange
+
+        exchange.export(path, output)
+    if as_json:
+        click.echo(json.dumps({"output": click.format_filename(output)}))
+    else:
+        click.echo(f"written: {click.format_filename(output)}")
+
+
+@store.command("import")
+@click.argument("source", metavar="IN", type=FILE)
+@click.argument("path", metavar="STORE", type=NEW_FILE)
+@click.option(
+    "--made-by",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="What made the embeddings, where IN does not say it.  [made_by=unknown]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Report in JSON.")
+def import_(source: Path, path: Path, made_by: tuple[str, ...], as_json: bool) -> None:  # noqa: FBT001
+    """Add what IN holds (.npz, .parquet, .ark, .scp, .h5) to STORE.
+
+    STORE is created where there is none. What it has under a name is replaced, but not
+    an embedding by a failure.
+    """
+    fingerprint = _fingerprint(made_by)
+    with _plain_errors():
+        from bob.learn.pytorch.storage import exchange
+
+        imported = exchange.import_(source, path, fingerprint=fingerprint)
+    if as_json:
+        click.echo(json.dumps(imported._asdict(), indent=2))
+        return
+    made = ", ".join(f"{key}={value}" for key, value in imported.fingerprint.items())
+    click.echo(
+        f"{imported.embeddings} embeddings and {imported.failures} failures are in "
+        f"{click.format_filename(path)} (made by: {made})"
+    )
+
+
+def _fingerprint(made_by: tuple[str, ...]) -> dict[str, str] | None:
+    if not made_by:
+        return None
+    for item in made_by:
+        key, equals, value = item.partition("=")
+        if not (key and equals and value):
+            raise click.BadParameter(
+                f"{item!r} is no KEY=VALUE, such as model=mine", param_hint="--made-by"
+            )
+    return {item.partition("=")[0]: item.partition("=")[2] for item in made_by}
+
+
+@contextlib.contextmanager
+def _plain_errors() -> Iterator[None]:
+    from bob.learn.pytorch.storage.store import StoreError
+
+    try:
+        yield
+    except StoreError as error:
+        raise click.ClickException(str(error)) from error

@@ -1,0 +1,1 @@
+"""Embeddings on disk: a store that grows safely, and other kinds of files."""

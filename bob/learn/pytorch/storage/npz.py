@@ -1,0 +1,130 @@
+"""Embeddings in npz files: ours, and what others write."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bob.learn.pytorch.atomic import beside
+from bob.learn.pytorch.storage.image import sync
+from bob.learn.pytorch.storage.records import (
+    Columns,
+    StoreError,
+    empty,
+    joined,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from bob.learn.pytorch.storage.reading import Content
+
+
+def write(content: Content, path: Path) -> None:
+    """Write embeddings, and what is known of those that failed, in arrays by name."""
+    columns = content.columns
+    good = columns.take(np.flatnonzero(~columns.failed))
+    bad = columns.take(np.flatnonzero(columns.failed))
+    # On a full disk, zipfile hides the reason when it writes to a file itself.
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        names=np.array(good.names, dtype=np.str_),
+        embeddings=good.embeddings,
+        seconds=good.seconds,
+        sample_rates=good.sample_rates,
+        sources=np.array(good.sources, dtype=np.str_),
+        failed=np.array(bad.names, dtype=np.str_),
+        reasons=np.array(bad.reasons, dtype=np.str_),
+        failed_seconds=bad.seconds,
+        failed_sample_rates=bad.sample_rates,
+        failed_sources=np.array(bad.sources, dtype=np.str_),
+        made_by=np.array(json.dumps(content.fingerprint)),
+    )
+    with beside(path) as place:
+        place.write_bytes(buffer.getbuffer())
+        sync(place)
+
+
+def read(path: Path) -> tuple[Columns, dict[str, str] | None]:
+    """Read embeddings, and what made them where the file says it.
+
+    Raises
+    ------
+    StoreError
+        It is damaged, or holds something else.
+    """
+    try:
+        # Opened here, for NumPy leaves a file open that is cut short.
+        with path.open("rb") as content, np.load(content, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        if "names" not in arrays or "embeddings" not in arrays:
+            return _one_array_a_name(arrays), None
+        made_by = json.loads(str(arrays["made_by"])) if "made_by" in arrays else None
+        return joined([_good(arrays), _bad(arrays)]), made_by or None
+    # An npy file is no context manager: TypeError or AttributeError, by its Python.
+    except (
+        OSError, ValueError, EOFError, KeyError, TypeError, AttributeError,
+        zipfile.BadZipFile,
+    ) as error:  # fmt: skip
+        raise StoreError(
+            f"{path} cannot be read as embeddings ({error}); expected an npz file with "
+            "the arrays names and embeddings, or with one vector a name"
+        ) from error
+
+
+def _good(arrays: dict[str, NDArray[np.generic]]) -> Columns:
+    names = arrays["names"].astype(np.str_).tolist()
+    embeddings = arrays["embeddings"].astype(np.float32)
+    if embeddings.ndim != 2 or len(embeddings) != len(names):
+        raise ValueError(
+            f"{len(names)} names, but embeddings of the shape {embeddings.shape}"
+        )
+    columns = empty(len(names), embeddings.shape[1])
+    columns.failed[:] = False
+    columns.names[:] = names
+    columns.embeddings[:] = embeddings
+    _fill(columns, arrays, prefix="")
+    return columns
+
+
+def _bad(arrays: dict[str, NDArray[np.generic]]) -> Columns:
+    names = arrays.get("failed", np.array([], dtype=np.str_)).astype(np.str_).tolist()
+    columns = empty(len(names), 0)
+    columns.names[:] = names
+    if names:
+        columns.reasons[:] = _texts(arrays["reasons"], len(names))
+    _fill(columns, arrays, prefix="failed_")
+    return columns
+
+
+def _fill(
+    columns: Columns, arrays: dict[str, NDArray[np.generic]], *, prefix: str
+) -> None:
+    if f"{prefix}seconds" in arrays:
+        columns.seconds[:] = arrays[f"{prefix}seconds"]
+    if f"{prefix}sample_rates" in arrays:
+        columns.sample_rates[:] = arrays[f"{prefix}sample_rates"]
+    if f"{prefix}sources" in arrays:
+        columns.sources[:] = _texts(arrays[f"{prefix}sources"], len(columns))
+
+
+def _texts(array: NDArray[np.generic], count: int) -> list[str]:
+    texts: list[str] = array.astype(np.str_).tolist()
+    if len(texts) != count:
+        raise ValueError(f"{len(texts)} texts for {count} names")
+    return texts
+
+
+def _one_array_a_name(arrays: dict[str, NDArray[np.generic]]) -> Columns:
+    shapes = {array.shape for array in arrays.values()}
+    if len(shapes) != 1 or len(next(iter(shapes))) != 1:
+        raise ValueError(f"its arrays are {', '.join(sorted(arrays)[:10]) or 'none'}")
+    stacked = np.stack(list(arrays.values()))
+    return _good({"names": np.array(list(arrays)), "embeddings": stacked})
