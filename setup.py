@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from setuptools import find_namespace_packages, setup
+from setuptools import Extension, find_namespace_packages, setup
 
 # conda/meta.yaml and buildout.cfg list the same; tests/packaging keeps them in step.
 REQUIRED = [
@@ -93,6 +93,17 @@ ENTRY_POINTS = {
     ],
 }
 
+# Not a Python module: `kernels/winograd.py` opens it. Without a compiler the package is
+# slower and otherwise the same.
+KERNELS = [
+    Extension(
+        "bob.learn.pytorch.kernels._winograd",
+        ["bob/learn/pytorch/kernels/winograd.c"],
+        extra_compile_args=["-O3", "-std=c11", "-ffp-contract=fast"],
+        optional=True,
+    )
+]
+
 if __name__ == "__main__":
     setup(
         name="bob.learn.pytorch",
@@ -122,6 +133,7 @@ if __name__ == "__main__":
             include=["bob.learn.pytorch*"], exclude=["*__pycache__*"]
         ),
         package_data={"bob.learn.pytorch": ["py.typed"]},
+        ext_modules=KERNELS,
         include_package_data=False,
         entry_points=ENTRY_POINTS,
         zip_safe=False,

@@ -4,7 +4,7 @@ from bob.learn.pytorch.verification import progress
 
 
 def test_every_item_comes_through_in_order(capsys):
-    assert list(progress.track([3, 1, 2], "counting")) == [3, 1, 2]
+    assert list(progress.track([3, 1, 2], "counting", total=3)) == [3, 1, 2]
     assert capsys.readouterr().err == ""
 
 
@@ -13,7 +13,7 @@ def test_a_long_loop_says_in_plain_lines_how_far_it_is(monkeypatch, caplog):
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
 
     with caplog.at_level(logging.INFO):
-        list(progress.track(list(range(4)), "counting"))
+        list(progress.track(list(range(4)), "counting", total=4))
 
     assert [record.getMessage() for record in caplog.records] == [
         "counting: 1 of 4, 30 s remaining",
@@ -25,6 +25,6 @@ def test_a_long_loop_says_in_plain_lines_how_far_it_is(monkeypatch, caplog):
 def test_a_terminal_gets_a_bar(monkeypatch, capsys):
     monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True, raising=False)
 
-    list(progress.track(list(range(3)), "counting"))
+    list(progress.track(list(range(3)), "counting", total=3))
 
     assert "3/3" in capsys.readouterr().err

@@ -14,6 +14,7 @@ from bob.learn.pytorch.verification.configuration import ConfigurationError
 from bob.learn.pytorch.verification.database import as_database
 from bob.learn.pytorch.verification.experiment import Experiment
 from bob.learn.pytorch.verification.layout import lay_out
+from bob.learn.pytorch.verification.making import Workers
 from bob.learn.pytorch.verification.resources import resolve
 
 if TYPE_CHECKING:
@@ -76,7 +77,17 @@ def assemble(settled: types.SimpleNamespace) -> Experiment:
         force=settled.force,
         allow_missing=settled.allow_missing_files,
         five_columns=settled.write_five_column_score_files,
+        workers=_workers(settled),
+        store=None if settled.store is None else Path(settled.store).expanduser(),
     )
+
+
+def _workers(settled: Any) -> Workers:
+    if settled.parallel < 1:
+        raise ConfigurationError(
+            f"parallel is {settled.parallel}; expected a number of processes from 1"
+        )
+    return Workers(jobs=settled.parallel, dask=settled.dask)
 
 
 def _recordings(text: str) -> Path | None:

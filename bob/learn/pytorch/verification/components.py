@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch.storage import arrays
@@ -10,12 +11,16 @@ from bob.learn.pytorch.verification import stored
 from bob.learn.pytorch.verification.configuration import ConfigurationError
 from bob.learn.pytorch.verification.fingerprint import of_component, of_file
 from bob.learn.pytorch.verification.legacy import AudioFile
+from bob.learn.pytorch.verification.making import OF_THE_RECORDING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from bob.learn.pytorch.verification.database import Database, Recording
+    from bob.learn.pytorch.verification.making import Computed
+
+logger = logging.getLogger(__name__)
 
 
 class Preprocessing:
@@ -60,6 +65,32 @@ class Preprocessing:
         data = self._read(recording)
         extra = _metadata(self.component, recording)
         return self.component(data, self.database.annotations(recording), **extra)
+
+    def many(self, recordings: Sequence[Recording]) -> Computed:
+        """The same for many, which a component of ours embeds in batches."""
+        if getattr(self.component, "embeds_in_batches", False):
+            return self._in_batches(recordings)
+        return (tried(self, item, stage="preprocessing") for item in recordings)
+
+    def _in_batches(self, recordings: Sequence[Recording]) -> Computed:
+        # What a database loads in a way of its own is loaded in this thread.
+        unread: dict[int, tuple[None, Exception]] = {}
+
+        def readable() -> Iterator[tuple[int, Any]]:
+            for place, recording in enumerate(recordings):
+                data, error = tried(self._read, recording, stage="preprocessing")
+                if error is None:
+                    yield place, data
+                else:
+                    unread[place] = None, error
+
+        following = 0
+        for result in self.component.embed_many(readable()):
+            yield from (unread[place] for place in range(following, result.key))
+            found = result.embedding
+            yield None if found is None else found[None], result.error
+            following = result.key + 1
+        yield from (unread[place] for place in range(following, len(recordings)))
 
     def _read(self, recording: Recording) -> Any:
         file = _legacy_file(recording)
@@ -122,6 +153,24 @@ class Extraction:
     def read(self, path: Path) -> Any:
         """Read a stored feature."""
         return getattr(self.component, "read_feature", arrays.read)(str(path))
+
+
+def tried(
+    work: Callable[[Recording], Any], recording: Recording, *, stage: str
+) -> tuple[Any, Exception | None]:
+    """A result, or None and the error that the recording is to blame for."""
+    try:
+        result = work(recording)
+    except OF_THE_RECORDING as error:
+        return None, error
+    except Exception:
+        logger.warning("%s broke at %s", stage, recording.path or recording.key)
+        raise
+    if result is None:
+        return None, ValueError(
+            f"{stage} was not successful: the component returned None"
+        )
+    return result, None
 
 
 def _prepare(component: Any) -> None:

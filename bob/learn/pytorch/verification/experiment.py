@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from bob.learn.pytorch import atomic
 from bob.learn.pytorch.verification import enrolment, features, scores
 from bob.learn.pytorch.verification.configuration import ConfigurationError
 from bob.learn.pytorch.verification.database import DatabaseError, with_trials
+from bob.learn.pytorch.verification.making import Step, Workers
 from bob.learn.pytorch.verification.outcome import (
     BadRecordingsError,
     Failure,
@@ -52,6 +53,10 @@ class Experiment:
         Score without the recordings that cannot be used.
     five_columns
         Group score files carry the reference's id as second column.
+    workers
+        Who computes the features.
+    store
+        File of embeddings to take from and to add to; None uses none.
     """
 
     database: Database
@@ -64,6 +69,8 @@ class Experiment:
     force: bool = False
     allow_missing: bool = False
     five_columns: bool = False
+    workers: Workers = field(default_factory=Workers)
+    store: Path | None = None
 
 
 def tasks(experiment: Experiment) -> list[str]:
@@ -175,7 +182,7 @@ def _trials(database: Database, group: str) -> Trials:
 def _make_features(
     experiment: Experiment, recordings: Sequence[Recording], outcome: Outcome
 ) -> None:
-    steps: list[features.Step] = [features.Extract(experiment)]
+    steps: list[Step] = [features.Extract(experiment)]
     if experiment.preprocessing.writes_data:
         steps.insert(0, features.Preprocess(experiment))
     for step in steps:
@@ -188,7 +195,7 @@ def _make_features(
 
 def _check_left_out(
     experiment: Experiment,
-    steps: Sequence[features.Step],
+    steps: Sequence[Step],
     recordings: Sequence[Recording],
 ) -> None:
     """Files of stages that are left out must fit, if a later stage reads them."""

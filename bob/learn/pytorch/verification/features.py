@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bob.learn.pytorch.audio import RecordingError
-from bob.learn.pytorch.verification import stored
+from bob.learn.pytorch.verification import from_store, stored
+from bob.learn.pytorch.verification.components import tried
 from bob.learn.pytorch.verification.configuration import ConfigurationError
 from bob.learn.pytorch.verification.fingerprint import of_step, same_maker
-from bob.learn.pytorch.verification.outcome import Failure, Outcome
+from bob.learn.pytorch.verification.making import (
+    OF_THE_RECORDING,
+    Computed,
+    Planned,
+    Step,
+    carried_out,
+    failure,
+)
+from bob.learn.pytorch.verification.outcome import Outcome
 from bob.learn.pytorch.verification.progress import track
 
 if TYPE_CHECKING:
@@ -24,33 +33,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: What a bad recording makes readers and components raise. Anything else is a
-#: mistake in a component, which no other recording would survive either.
-_OF_THE_RECORDING = (RecordingError, OSError, ValueError, RuntimeError)
-
 Vectors = Mapping[str, NDArray[np.float64]]
-
-
-class Step(Protocol):
-    """One stage that makes a file of every recording."""
-
-    stage: str
-    folder: Path
-
-    def prepare(self) -> None:
-        """Load what computing needs; its errors are no recording's."""
-
-    def made_by(self) -> Any:
-        """What beside the recording determines the result; may fetch weights."""
-
-    def made_from(self, recording: Recording) -> Any:
-        """What of the recording determines the result; may fail with it."""
-
-    def compute(self, recording: Recording) -> Any:
-        """The result, or an error of the recording."""
-
-    def write(self, result: Any, path: Path, fingerprint: str) -> None:
-        """Store a result; an error here is the disk's."""
 
 
 class Preprocess:
@@ -67,9 +50,9 @@ class Preprocess:
         self.write = preprocessing.write
         self._preprocessing = preprocessing
 
-    def compute(self, recording: Recording) -> Any:
-        """Read and preprocess a recording."""
-        return _required(self._preprocessing(recording), self.stage)
+    def compute(self, recordings: Sequence[Recording]) -> Computed:
+        """Read and preprocess recordings."""
+        return self._preprocessing.many(recordings)
 
 
 class Extract:
@@ -102,22 +85,23 @@ class Extract:
             return stored.fingerprint(self._source(recording))
         return self._preprocessing.made_from(recording)
 
-    def compute(self, recording: Recording) -> Any:
-        """Extract the feature."""
-        if self._stored:
-            data = self._preprocessing.read(self._source(recording))
-        else:
-            data = _required(self._preprocessing(recording), "preprocessing")
-        return _required(self._extraction(data, recording), self.stage)
+    def compute(self, recordings: Sequence[Recording]) -> Computed:
+        """Extract the features."""
+        read = partial(tried, self._read, stage=self.stage)
+        read_all: Computed = map(read, recordings)
+        data = read_all if self._stored else self._preprocessing.many(recordings)
+        for recording, (content, error) in zip(recordings, data, strict=True):
+            if error is None:
+                extract = partial(self._extraction, content)
+                yield tried(extract, recording, stage=self.stage)
+            else:
+                yield None, error
+
+    def _read(self, recording: Recording) -> Any:
+        return self._preprocessing.read(self._source(recording))
 
     def _source(self, recording: Recording) -> Path:
         return self._layout.stored(self._layout.preprocessed, recording.key)
-
-
-def _required(result: Any, stage: str) -> Any:
-    if result is None:
-        raise ValueError(f"{stage} was not successful: the component returned None")
-    return result
 
 
 def make(
@@ -130,27 +114,32 @@ def make(
     good = [item for item in recordings if item.key not in outcome.failures]
     before = len(outcome.failures)
     planned = _plan(step, experiment, good, outcome)
-    if planned:
-        step.prepare()
-    for recording, path, fingerprint in track(planned, step.stage):
-        _make_one(step, recording, path, fingerprint, outcome)
+    if planned and experiment.store is not None and isinstance(step, Preprocess):
+        planned = _taken_from_store(step, experiment, planned)
+    failures = carried_out(step, planned, experiment.workers)
+    told = track(failures, step.stage, total=len(planned))
+    for item, reason in zip(planned, told, strict=True):
+        if reason is not None:
+            outcome.failures[item.recording.key] = reason
     failed = len(outcome.failures) - before
     reused = outcome.reused[step.stage]
     outcome.computed[step.stage] = len(good) - reused - failed
 
 
-def _make_one(
-    step: Step, recording: Recording, path: Path, fingerprint: str, outcome: Outcome
-) -> None:
-    try:
-        result = step.compute(recording)
-    except _OF_THE_RECORDING as error:
-        _fail(recording, step.stage, error, outcome)
-    except Exception:
-        logger.warning("%s broke at %s", step.stage, recording.path or recording.key)
-        raise
-    else:
-        step.write(result, path, fingerprint)
+def _taken_from_store(
+    step: Preprocess, experiment: Experiment, planned: list[Planned]
+) -> list[Planned]:
+    """Make files of what a store of embeddings has; the rest is left."""
+    extractor = from_store.embedding_extractor(experiment.preprocessing.component)
+    if experiment.store is None or experiment.force:
+        return planned
+    return from_store.take(
+        step,
+        planned,
+        extractor=extractor,
+        path=experiment.store,
+        workers=experiment.workers,
+    )
 
 
 def _plan(
@@ -158,17 +147,15 @@ def _plan(
     experiment: Experiment,
     recordings: Sequence[Recording],
     outcome: Outcome,
-) -> list[tuple[Recording, Path, str]]:
-    """What is to be computed: recording, its file, and the file's fingerprint."""
+) -> list[Planned]:
+    """What is to be computed."""
     planned, reused, outdated = [], 0, 0
-    for recording, path, fingerprint in _expected(
-        step, experiment, recordings, outcome
-    ):
-        present = None if experiment.force else stored.fingerprint(path)
-        if present == fingerprint:
+    for item in _expected(step, experiment, recordings, outcome):
+        present = None if experiment.force else stored.fingerprint(item.path)
+        if present == item.fingerprint:
             reused += 1
         else:
-            planned.append((recording, path, fingerprint))
+            planned.append(item)
             outdated += present is not None
     outcome.reused[step.stage], outcome.outdated[step.stage] = reused, outdated
     if outdated:
@@ -187,16 +174,16 @@ def _expected(
     experiment: Experiment,
     recordings: Sequence[Recording],
     outcome: Outcome,
-) -> Iterator[tuple[Recording, Path, str]]:
+) -> Iterator[Planned]:
     made_by = step.made_by()
     for recording in recordings:
         path = experiment.layout.stored(step.folder, recording.key)
         try:
             made_from = step.made_from(recording)
-        except _OF_THE_RECORDING as error:
-            _fail(recording, step.stage, error, outcome)
+        except OF_THE_RECORDING as error:
+            outcome.failures[recording.key] = failure(recording, step.stage, error)
         else:
-            yield recording, path, of_step(made_by, made_from)
+            yield Planned(recording, path, of_step(made_by, made_from))
 
 
 def refuse_outdated(
@@ -213,10 +200,8 @@ def refuse_outdated(
         With the number of files that do not fit.
     """
     outdated = sum(
-        not _fits(stored.fingerprint(path), fingerprint, recording)
-        for recording, path, fingerprint in _expected(
-            step, experiment, recordings, Outcome()
-        )
+        not _fits(stored.fingerprint(item.path), item.fingerprint, item.recording)
+        for item in _expected(step, experiment, recordings, Outcome())
     )
     if outdated:
         raise ConfigurationError(
@@ -231,16 +216,6 @@ def _fits(present: str | None, expected: str, recording: Recording) -> bool:
         return True
     gone = recording.path is not None and not recording.path.exists()
     return gone and same_maker(present or "", expected)
-
-
-def _fail(recording: Recording, stage: str, error: Exception, outcome: Outcome) -> None:
-    if type(error).__name__ == "OutOfMemoryError":  # torch's: the device is to blame
-        raise error
-    reason = getattr(error, "reason", None) or str(error) or type(error).__name__
-    outcome.failures[recording.key] = Failure(
-        recording.key, recording.path, stage, reason
-    )
-    logger.info("%s of %s failed: %s", stage, recording.key, reason)
 
 
 def load(
@@ -278,8 +253,9 @@ def _read(
         if not path.exists():
             raise FileNotFoundError(f"no stored feature at {path}")
         return _as_rows(experiment.extraction.read(path), path)
-    except _OF_THE_RECORDING as error:
-        _fail(recording, "reading of the feature", error, outcome)
+    except OF_THE_RECORDING as error:
+        stage = "reading of the feature"
+        outcome.failures[recording.key] = failure(recording, stage, error)
         return None
 
 

@@ -157,6 +157,25 @@ OPTIONS: tuple[Option, ...] = (
         importance="common",
     ),
     Option(
+        ("-r", "--parallel"),
+        "number",
+        "Processes that compute features.",
+        default=1,
+        importance="common",
+    ),
+    Option(
+        ("--dask",),
+        "text",
+        "Compute features on Dask workers: a dask.client of Bob such as sge, the "
+        "address of a scheduler (tcp://…), or a Python file with dask_client.",
+    ),
+    Option(
+        ("--store",),
+        "text",
+        "A store of embeddings (.h5) to take them from, and to put new ones into; "
+        "--force goes past it.",
+    ),
+    Option(
         ("-o", "--execute-only"),
         "words",
         "Run these stages and no others.",
@@ -227,10 +246,9 @@ OPTIONS: tuple[Option, ...] = (
     *_stage_options(),
 )
 
-#: Accepted because old command lines carry them; one process does the work here.
+#: Accepted because old command lines carry them.
 GRID_OPTIONS: tuple[Option, ...] = (
     Option(("-g", "--grid"), "component", "Ignored: no grid is used."),
-    Option(("-r", "--parallel"), "number", "Ignored: one process does the work."),
     Option(("-G", "--gridtk-database-file"), "text", "Ignored: no grid is used."),
     Option(("--grid-log-directory",), "text", "Ignored: no grid is used."),
     Option(("-L", "--run-local-scheduler"), "flag", "Ignored: no grid is used."),

@@ -1,0 +1,159 @@
+"""Files of many recordings, made by one step: here, in processes, or on Dask."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+
+from bob.learn.pytorch.audio import RecordingError
+from bob.learn.pytorch.verification.configuration import ConfigurationError
+from bob.learn.pytorch.verification.outcome import Failure
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bob.learn.pytorch.verification.database import Recording
+
+logger = logging.getLogger(__name__)
+
+#: What a bad recording makes readers and components raise. Anything else is a
+#: mistake in a component, which no other recording would survive either.
+OF_THE_RECORDING = (RecordingError, OSError, ValueError, RuntimeError)
+
+# Recordings that go to a process together.
+_PARTITION = 64
+
+Computed: TypeAlias = Iterator[tuple[Any, Exception | None]]
+"""A result, or None and the error of the recording; one for every recording."""
+
+
+class Step(Protocol):
+    """One stage that makes a file of every recording."""
+
+    stage: str
+    folder: Path
+
+    def prepare(self) -> None:
+        """Load what computing needs; its errors are no recording's."""
+
+    def made_by(self) -> Any:
+        """What beside the recording determines the result; may fetch weights."""
+
+    def made_from(self, recording: Recording) -> Any:
+        """What of the recording determines the result; may fail with it."""
+
+    def compute(self, recordings: Sequence[Recording]) -> Computed:
+        """Results, or errors of recordings, in the same order."""
+
+    def write(self, result: Any, path: Path, fingerprint: str) -> None:
+        """Store a result; an error here is the disk's."""
+
+
+class Planned(NamedTuple):
+    """A file that is to be made, and what will tell that it is the right one."""
+
+    recording: Recording
+    path: Path
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Who does the work.
+
+    Attributes
+    ----------
+    jobs
+        Processes of this machine; 1 works in the calling one.
+    dask
+        Name, address or file of a Dask client, in place of processes.
+    """
+
+    jobs: int = 1
+    dask: str | None = None
+
+
+def carried_out(
+    step: Step, planned: Sequence[Planned], workers: Workers
+) -> Iterator[Failure | None]:
+    """Make the planned files; yields, for each in order, why it could not be made.
+
+    Raises
+    ------
+    ConfigurationError
+        The step's components cannot be sent to another process.
+    WorkersError
+        Processes or Dask workers die while they load what the step needs.
+    """
+    if workers.dask is None and workers.jobs == 1:
+        yield from Maker(step).one_by_one(planned)
+        return
+    if not planned:
+        return
+    size = max(1, min(_PARTITION, -(-len(planned) // (4 * workers.jobs))))
+    parts = [planned[start : start + size] for start in range(0, len(planned), size)]
+    try:
+        yield from _elsewhere(step, parts, workers)
+    except TypeError as error:
+        if "cannot be sent" not in str(error):
+            raise
+        raise ConfigurationError(
+            f"the components of {step.stage} do not fit through to other processes, as "
+            f"--parallel and --dask need: {error}"
+        ) from error
+
+
+def _elsewhere(
+    step: Step, parts: Sequence[Sequence[Planned]], workers: Workers
+) -> Iterator[Failure | None]:
+    make, give_up = partial(Maker, step), partial(_given_up, step.stage)
+    if workers.dask is None:
+        from bob.learn.pytorch.extraction.parallel import in_processes
+
+        for failures in in_processes(make, parts, jobs=workers.jobs, give_up=give_up):
+            yield from failures
+        return
+    from bob.learn.pytorch.extraction.dask_client import dask_client
+    from bob.learn.pytorch.extraction.dask_workers import on_dask
+
+    with dask_client(workers.dask) as client:
+        for failures in on_dask(make, parts, client=client, give_up=give_up):
+            yield from failures
+
+
+class Maker:
+    """A step that is loaded, once for every process."""
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        step.prepare()
+
+    def __call__(self, planned: Sequence[Planned]) -> list[Failure | None]:
+        """Make files; why each could not be made, or None."""
+        return list(self.one_by_one(planned))
+
+    def one_by_one(self, planned: Sequence[Planned]) -> Iterator[Failure | None]:
+        """The same as files are made."""
+        results = self._step.compute([item.recording for item in planned])
+        for item, (result, error) in zip(planned, results, strict=True):
+            if error is None:
+                self._step.write(result, item.path, item.fingerprint)
+                yield None
+            else:
+                yield failure(item.recording, self._step.stage, error)
+
+
+def failure(recording: Recording, stage: str, error: Exception) -> Failure:
+    """Why a recording did not become a feature."""
+    if type(error).__name__ == "OutOfMemoryError":  # torch's: the device is to blame
+        raise error
+    reason = getattr(error, "reason", None) or str(error) or type(error).__name__
+    logger.info("%s of %s failed: %s", stage, recording.key, reason)
+    return Failure(recording.key, recording.path, stage, reason)
+
+
+def _given_up(stage: str, item: Planned, reason: str) -> Failure:
+    return Failure(item.recording.key, item.recording.path, stage, reason)
