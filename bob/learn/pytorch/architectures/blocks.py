@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from bob.learn.pytorch.architectures.convolution import convolve
 from bob.learn.pytorch.architectures.lengths import after, check_lengths
-from bob.learn.pytorch.lengths import keep, unchecked
+from bob.learn.pytorch.lengths import cut, unchecked
 
 
 def check_features(
@@ -95,10 +95,10 @@ class ResidualBranch(nn.Module):
         lengths, axis
             Of the images that come out, and which of their axes is time.
         """
-        inner = keep(convolve(self.conv1, self.bn1, image), lengths, axis=axis)
+        inner = cut(convolve(self.conv1, self.bn1, image), lengths, axis=axis)
         if len(around):
             image = convolve(around[0], around[1], image, relu=False)
-        return keep(
+        return cut(
             convolve(self.conv2, self.bn2, inner, plus=image), lengths, axis=axis
         )
 

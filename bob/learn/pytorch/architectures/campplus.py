@@ -13,9 +13,9 @@ from bob.learn.pytorch.architectures.blocks import (
     shortcut,
 )
 from bob.learn.pytorch.architectures.convolution import OneStep, convolve
-from bob.learn.pytorch.architectures.lengths import after, segment_means
+from bob.learn.pytorch.architectures.lengths import after, surroundings
 from bob.learn.pytorch.architectures.pooling import StatisticsPooling
-from bob.learn.pytorch.lengths import keep, mean
+from bob.learn.pytorch.lengths import cut, keep
 
 HEAD_CHANNELS = 32
 GROWTH = 32
@@ -128,10 +128,11 @@ class ConvolutionHead(nn.Module):
     def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, 80, frames) -> (batch, 320, frames), 10 rows of every channel."""
         image = keep(features, lengths).unsqueeze(1)
-        image = keep(convolve(self.conv1, self.bn1, image), lengths)
+        image = cut(convolve(self.conv1, self.bn1, image), lengths)
         image = self.layer2(self.layer1(image, lengths), lengths)
         image = convolve(self.conv2, self.bn2, image)
-        return keep(image, lengths).flatten(1, 2)
+        # Not `flatten`: torch.export could not follow it for every number of frames.
+        return torch.cat(cut(image, lengths).unbind(1), dim=1)
 
 
 class DenseTimeDelay(nn.Module):
@@ -272,7 +273,7 @@ class ContextAwareMask(nn.Module):
 
     def forward(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, 128, frames) -> (batch, 32, frames)."""
-        frames = keep(frames, lengths)
+        frames = cut(frames, lengths)
         context = self.context(frames, lengths)
         mask = torch.sigmoid(self.linear2(F.relu(self.linear1(context))))
         segment_of = torch.arange(frames.shape[-1], device=frames.device)
@@ -283,12 +284,11 @@ class ContextAwareMask(nn.Module):
     @staticmethod
     def context(frames: Tensor, lengths: Tensor | None) -> Tensor:
         """(batch, 128, frames) -> (batch, 128, segments)."""
-        if lengths is None:
-            # With `ceil_mode` the last segment is divided by the frames that it has.
-            segments = F.avg_pool1d(frames, SEGMENT_FRAMES, ceil_mode=True)
-        else:
-            segments = segment_means(frames, lengths, size=SEGMENT_FRAMES)
-        return segments + mean(frames, lengths)
+        if lengths is not None:
+            return surroundings(frames, lengths, size=SEGMENT_FRAMES)
+        # With `ceil_mode` the last segment is divided by the frames that it has.
+        segments = F.avg_pool1d(frames, SEGMENT_FRAMES, ceil_mode=True)
+        return segments + frames.mean(dim=-1, keepdim=True)
 
 
 def campplus(embedding_size: int = 192) -> CAMPPlus:

@@ -12,7 +12,7 @@ from bob.learn.pytorch.architectures.trunk import (
     halve_time,
     unit_length,
 )
-from bob.learn.pytorch.lengths import keep
+from bob.learn.pytorch.lengths import cut
 
 
 class DltResNet(SpeakerResNet):
@@ -83,13 +83,13 @@ class DltResNet(SpeakerResNet):
     ) -> tuple[Tensor, Tensor | None]:
         """(batch, 1, frames, 257) -> (batch, 64, about frames / 4, 129)."""
         lengths = after(lengths, kernel=5, stride=2, padding=2)
-        image = keep(convolve(self.conv1, self.bn1, image), lengths, axis=2)
+        image = cut(convolve(self.conv1, self.bn1, image), lengths, axis=2)
         image = convolve(self.conv2, self.bn2, image)
         image = halve_time(image)
         lengths = after(lengths, kernel=3, stride=2)
-        image = keep(image, lengths, axis=2)
+        image = cut(image, lengths, axis=2)
         image = convolve(self.conv3, self.bn3, image)
-        return keep(image, lengths, axis=2), lengths
+        return cut(image, lengths, axis=2), lengths
 
     def embed2(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, 257, frames) -> (batch, second size), of length 1: head `emb2`."""

@@ -15,7 +15,12 @@ Network = TypeVar("Network", bound=nn.Module)
 Norm = nn.BatchNorm1d | nn.BatchNorm2d
 
 
-def fold(network: Network, *, precision: torch.dtype = torch.float32) -> Network:
+def fold(
+    network: Network,
+    *,
+    precision: torch.dtype = torch.float32,
+    kernel: packed.Kernel | None = None,
+) -> Network:
     """Return a copy that gives the same embeddings faster.
 
     Every convolution takes the batch normalisation behind it into its own weights, and
@@ -28,6 +33,9 @@ def fold(network: Network, *, precision: torch.dtype = torch.float32) -> Network
         In evaluation mode, on the device and with the weights it is to be used with.
     precision
         Of the convolutions: float32, bfloat16 or float16.
+    kernel
+        For 3x3 convolutions in float32 on a CPU, as `kernels.winograd.load` gives it;
+        None leaves them to oneDNN.
 
     Raises
     ------
@@ -47,7 +55,7 @@ def fold(network: Network, *, precision: torch.dtype = torch.float32) -> Network
         layer = _normalised(convolution, norm)
         exact = parent is getattr(folded, "behind_sums", None)
         kind = torch.float32 if exact else precision
-        step = packed.step(layer, kind) or FoldedConvolution(layer, kind)
+        step = packed.step(layer, kind, kernel) or FoldedConvolution(layer, kind)
         setattr(parent, name, step)
         taken_in.add(norm)
     for parent in list(folded.modules()):

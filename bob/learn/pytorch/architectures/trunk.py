@@ -195,7 +195,7 @@ def halve_time(image: Tensor) -> Tensor:
     >>> halve_time(torch.tensor([5, 1, 2, 3, 4, 0]).view(1, 1, 6, 1)).flatten()
     tensor([5, 4])
     """
-    rows = image.transpose(1, 2)
+    rows = image.contiguous(memory_format=torch.channels_last).transpose(1, 2)
     highest = torch.maximum(rows[:, :-2:2], rows[:, 1:-1:2])
     return torch.maximum(highest, rows[:, 2::2]).transpose(1, 2)
 

@@ -65,13 +65,18 @@ class CPUEngine:
         import torch
 
         from bob.learn.pytorch.architectures.folded import fold
+        from bob.learn.pytorch.kernels import winograd
 
         self._front_end = embedder.features
         self._network: Network = embedder.network
         self._input = torch.float64
         if precision != "float64":
             self._input = torch.float32
-            self._network = fold(self._network, precision=getattr(torch, precision))  # type: ignore[type-var]
+            self._network = fold(  # type: ignore[type-var]
+                self._network,
+                precision=getattr(torch, precision),
+                kernel=winograd.load(),
+            )
 
     def prepared(self, samples: NDArray[np.float64]) -> Tensor:
         """(time,) -> features, (bins, frames)."""
@@ -141,7 +146,9 @@ class GPUEngine:
         """Send a batch and let the device begin."""
         import torch
 
-        with torch.inference_mode():
+        # TensorFloat-32 would make float32 as coarse as bfloat16 is.
+        full = torch.backends.cudnn.flags(allow_tf32=False)
+        with torch.inference_mode(), full:
             waveforms, lengths = padded(batch)
             waveforms = waveforms.pin_memory().to(self._device, non_blocking=True)
             frames = None

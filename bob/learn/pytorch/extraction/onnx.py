@@ -124,6 +124,11 @@ def _program(network: Exportable, *, opset: int) -> ONNXProgram:
             dynamo=True,
             verbose=False,
             opset_version=opset,
+            # Their names in the file; the graph is free in them already.
+            dynamic_shapes={
+                "features": {0: "batch", 2: "frames"},
+                "lengths": {0: "batch"},
+            },
             input_names=["features", "lengths"],
             output_names=["embedding"],
         )
