@@ -8,6 +8,8 @@ from setuptools import Extension, find_namespace_packages, setup
 REQUIRED = [
     "bob.bio.base~=8.1.1",
     "click~=8.1",
+    "cloudpickle>=2",
+    "distributed>=2024.4",
     "filelock>=3.12",
     "h5py~=3.7",
     "matplotlib>=3.8",

@@ -5,9 +5,9 @@ import resource
 
 import numpy as np
 import pytest
+from bob.learn.pytorch.extraction.collection import Collection, collect, read_list
 
 from bob.learn.pytorch.audio import SilentRecording
-from bob.learn.pytorch.extraction.collection import Collection, collect, read_list
 from bob.learn.pytorch.extraction.comparison import compare
 
 

@@ -37,7 +37,11 @@ def versions(requirements):
 def test_conda_runs_with_what_setup_requires(required):
     template = jinja2.Template((CHECKOUT / "conda" / "meta.yaml").read_text())
     recipe = yaml.safe_load(
-        template.render(load_setup_py_data=lambda **_: {"version": "1"}, python="3.11")
+        template.render(
+            load_setup_py_data=lambda **_: {"version": "1"},
+            python="3.11",
+            compiler=lambda language: f"{language}-compiler",
+        )
     )
 
     in_conda = dict(line.split(" ", 1) for line in recipe["requirements"]["run"])

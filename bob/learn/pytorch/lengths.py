@@ -88,6 +88,6 @@ def mean_and_deviation(
     if lengths is not None:
         count = lengths.to(frames.dtype)[:, None, None]
     variance = squares / (count - correction)
-    # The slope of a root is infinite at 0, where training would go to what is no number.
+    # The slope of a root is infinite at 0, from where training could not go on.
     smallest = torch.finfo(variance.dtype).tiny
     return middle, variance.clamp_min(smallest).sqrt() * (variance != 0)

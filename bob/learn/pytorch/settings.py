@@ -14,7 +14,8 @@ module of this package reads the environment.
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 if sys.version_info >= (3, 11):
@@ -67,6 +68,31 @@ def let_idle_threads_sleep() -> None:
     must be called before torch is imported.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+@contextmanager
+def threads_of_children(count: int) -> Iterator[None]:
+    """Let processes that are started inside have so many OpenMP threads each.
+
+    They sleep while they wait. A smaller ``OMP_NUM_THREADS`` of the user's counts, and
+    any ``OMP_WAIT_POLICY``.
+    """
+    names = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY")
+    before = {name: os.environ.get(name) for name in names}
+    try:
+        asked = int(before["OMP_NUM_THREADS"] or count)
+    except ValueError:  # OpenMP takes lists too, one number for each level
+        asked = count
+    os.environ["OMP_NUM_THREADS"] = str(min(count, asked))
+    let_idle_threads_sleep()
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def weights_folder() -> Path:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from bob.learn.pytorch.storage.store import EmbeddingStore, Record
+from bob.learn.pytorch.workers.partitions import WorkersError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -178,17 +179,20 @@ def _made(
         for record in make_work(extractor).one_by_one(todo):
             yield [record]
         return
+    if client is not None:
+        threads = client.nthreads()  # type: ignore[no-untyped-call]
+        jobs = max(1, sum(threads.values()))
     size = max(1, min(PARTITION, -(-len(todo) // (4 * jobs))))
     parts = (todo[start : start + size] for start in range(0, len(todo), size))
     if client is not None:
-        from bob.learn.pytorch.extraction.dask_workers import on_dask
+        from bob.learn.pytorch.workers.dask_workers import on_dask
 
-        make = partial(make_work, extractor, distant=True)
+        make = partial(make_work, extractor, expected=extractor.fingerprint())
         yield from on_dask(
             make, parts, client=client, give_up=_given_up, in_order=False
         )
     else:
-        from bob.learn.pytorch.extraction.parallel import in_processes
+        from bob.learn.pytorch.workers.processes import in_processes
 
         make = partial(make_work, extractor)
         yield from in_processes(
@@ -196,15 +200,33 @@ def _made(
         )
 
 
-def make_work(extractor: ManyExtractor, *, distant: bool = False) -> Work:
+def make_work(
+    extractor: ManyExtractor, *, expected: Mapping[str, str] | None = None
+) -> Work:
     """Return what turns items into records, once for every process.
 
     Parameters
     ----------
-    distant
-        Whether it runs on another machine, so that reasons name it.
+    expected
+        On another machine: the fingerprint that the extractor has here. Reasons of
+        failures name the machine then.
+
+    Raises
+    ------
+    WorkersError
+        The extractor is another one there.
     """
-    return Work(extractor, place=f" (on {socket.gethostname()})" if distant else "")
+    if expected is None:
+        return Work(extractor, place="")
+    host = socket.gethostname()
+    found = extractor.fingerprint()
+    if found != expected:
+        other = {key: value for key, value in found.items() if value != expected[key]}
+        raise WorkersError(
+            f"on {host}, the extractor is not the one that it is here: it has {other} "
+            "there; let the workers see the same weights"
+        )
+    return Work(extractor, place=f" (on {host})")
 
 
 class Work:

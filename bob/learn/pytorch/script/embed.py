@@ -101,7 +101,7 @@ def _extract(
         stack.enter_context(store)
         client = None
         if dask is not None:
-            from bob.learn.pytorch.extraction.dask_client import dask_client
+            from bob.learn.pytorch.workers.dask_client import dask_client
 
             client = stack.enter_context(dask_client(dask))
         return extract(

@@ -101,10 +101,10 @@ def plain_errors(*, model: str = "--model") -> Iterator[None]:
     """
     from bob.learn.pytorch.audio import RecordingError
     from bob.learn.pytorch.extraction.errors import ExportError
-    from bob.learn.pytorch.extraction.partitions import WorkersError
     from bob.learn.pytorch.settings import SettingsError
     from bob.learn.pytorch.storage.store import StoreError
     from bob.learn.pytorch.weights.errors import UnknownModelError, WeightsError
+    from bob.learn.pytorch.workers.partitions import WorkersError
 
     try:
         yield

@@ -6,6 +6,7 @@ import importlib
 
 import click
 
+from bob.learn.pytorch.script import interrupts
 from bob.learn.pytorch.settings import let_idle_threads_sleep
 
 # Imported by name when asked for: what one command needs, the others do not wait for.
@@ -32,6 +33,7 @@ class Commands(click.Group):
 def pytorch() -> None:
     """Speaker verification: trained models, embeddings, comparisons, protocols."""
     let_idle_threads_sleep()
+    interrupts.take_back()
 
 
 if __name__ == "__main__":

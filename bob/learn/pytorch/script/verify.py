@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bob.learn.pytorch.script import interrupts
 from bob.learn.pytorch.settings import let_idle_threads_sleep
 from bob.learn.pytorch.verification.options import (
     GRID_OPTIONS,
@@ -72,21 +73,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _expected_errors() -> tuple[type[Exception], ...]:
     """What a user can cause and repair; anything else shows where it happened."""
+    from bob.learn.pytorch.extraction.errors import ExportError
     from bob.learn.pytorch.settings import SettingsError
+    from bob.learn.pytorch.storage.records import StoreError
     from bob.learn.pytorch.verification.configuration import ConfigurationError
     from bob.learn.pytorch.verification.database import DatabaseError
     from bob.learn.pytorch.verification.outcome import BadRecordingsError
     from bob.learn.pytorch.verification.scorefiles import ScoreFileError
     from bob.learn.pytorch.weights.errors import UnknownModelError, WeightsError
+    from bob.learn.pytorch.workers.partitions import WorkersError
 
     return (
         ConfigurationError,
         DatabaseError,
         BadRecordingsError,
+        ExportError,
         ScoreFileError,
         SettingsError,
+        StoreError,
         UnknownModelError,
         WeightsError,
+        WorkersError,
     )
 
 
@@ -194,6 +201,7 @@ def _experiment(
     from bob.learn.pytorch.verification.experiment import run, tasks
 
     experiment = assemble(settled)
+    interrupts.take_back()
     if settled.dry_run:
         for task in tasks(experiment):
             sys.stdout.write(f"Would have executed task '{task}'\n")

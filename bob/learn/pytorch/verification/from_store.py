@@ -78,7 +78,7 @@ def _fill(
     with ExitStack() as stack:
         client = None
         if workers.dask is not None:
-            from bob.learn.pytorch.extraction.dask_client import dask_client
+            from bob.learn.pytorch.workers.dask_client import dask_client
 
             client = stack.enter_context(dask_client(workers.dask))
         run = extract(

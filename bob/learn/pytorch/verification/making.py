@@ -111,13 +111,13 @@ def _elsewhere(
 ) -> Iterator[Failure | None]:
     make, give_up = partial(Maker, step), partial(_given_up, step.stage)
     if workers.dask is None:
-        from bob.learn.pytorch.extraction.parallel import in_processes
+        from bob.learn.pytorch.workers.processes import in_processes
 
         for failures in in_processes(make, parts, jobs=workers.jobs, give_up=give_up):
             yield from failures
         return
-    from bob.learn.pytorch.extraction.dask_client import dask_client
-    from bob.learn.pytorch.extraction.dask_workers import on_dask
+    from bob.learn.pytorch.workers.dask_client import dask_client
+    from bob.learn.pytorch.workers.dask_workers import on_dask
 
     with dask_client(workers.dask) as client:
         for failures in on_dask(make, parts, client=client, give_up=give_up):

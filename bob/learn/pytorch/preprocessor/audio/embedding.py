@@ -209,6 +209,15 @@ class EmbeddingExtractor(Transformer):
         """
         return self.runner.embed(recording, rate=rate)
 
+    @property
+    def embeds_in_batches(self) -> bool:
+        """Whether `embed_many` does what calling it does: no subclass changed that."""
+        kind = type(self)
+        return (kind.__call__, kind.embed) == (
+            EmbeddingExtractor.__call__,
+            EmbeddingExtractor.embed,
+        )
+
     def embed_many(
         self,
         recordings: Iterable[tuple[Key, RecordingLike]],

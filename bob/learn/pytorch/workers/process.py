@@ -1,0 +1,172 @@
+"""One process that works: how it starts, what it is told, how it ends."""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+import signal
+import traceback
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from bob.learn.pytorch import settings
+from bob.learn.pytorch.workers.partitions import check_one_each, pickled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from multiprocessing.connection import Connection
+
+_PATIENCE = 5  # seconds for a process that was asked to end
+
+
+class WorkerTraceback(Exception):  # noqa: N818 - not raised, only shown
+    """Where in another process an error came from."""
+
+    def __str__(self) -> str:
+        return f"\n\n{self.args[0]}"
+
+
+class WorkerProcess:
+    """A process that makes its work once, and then does one task after the other.
+
+    Parameters
+    ----------
+    make_work
+        Pickled; without arguments, makes what does a task.
+    threads
+        Of OpenMP in that process.
+    """
+
+    def __init__(self, make_work: bytes, *, threads: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self._process = context.Process(target=serve, args=(theirs,), daemon=True)
+        with settings.threads_of_children(threads), _interrupts_are_ours():
+            self._process.start()
+        theirs.close()
+        self.is_ready = False
+        self._send(make_work)
+
+    @property
+    def sentinel(self) -> int:
+        """A handle that becomes ready when the process ends."""
+        return self._process.sentinel
+
+    def begin(self, items: Sequence[Any]) -> None:
+        """Send what is to be done."""
+        self._send(pickled(items))
+
+    def _send(self, content: bytes) -> None:
+        # Of a process that has just died; whoever listens to it learns that.
+        with suppress(OSError):
+            self.connection.send_bytes(content)
+
+    def receive(self) -> tuple[str, Any] | None:
+        """What it reports, None where it has died.
+
+        Raises
+        ------
+        Exception
+            Whatever ended the work there.
+        """
+        try:
+            if not self.connection.poll():
+                return None
+            content = self.connection.recv_bytes()
+        except (EOFError, OSError):
+            return None
+        kind, value = pickle.loads(content)  # noqa: S301 - from our own process
+        if kind == "failed":
+            error, place = value
+            raise error from WorkerTraceback(place)
+        return kind, value
+
+    def stop(self, *, at_once: bool) -> None:
+        """Tell the process to end; `join` waits for it.
+
+        Parameters
+        ----------
+        at_once
+            Whether in the middle of what it does.
+        """
+        self.connection.close()
+        if at_once:
+            self._process.terminate()
+
+    def join(self) -> None:
+        """Wait until the process has ended, and see to it that it does."""
+        self._process.join(_PATIENCE)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+    def cause_of_death(self) -> str:
+        """In words, after it has died."""
+        self._process.join()
+        status = self._process.exitcode
+        if status is None or status >= 0:
+            return f"exit status {status}"
+        name = signal.Signals(-status).name
+        if name == "SIGKILL":
+            return "SIGKILL, as the system sends it when memory runs out"
+        return name
+
+
+@contextmanager
+def _interrupts_are_ours() -> Iterator[None]:
+    """Processes that are started inside never see Ctrl-C; ours waits until the end.
+
+    Ctrl-C goes to every process of a terminal, and each would print a traceback.
+    """
+    from multiprocessing import resource_tracker
+
+    # Started by the first process otherwise, it would let interrupts in again.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def serve(connection: Connection) -> None:
+    """Do what comes through a connection until its other end is closed."""
+    work = None
+    while (content := _received(connection)) is not None:
+        try:
+            # In here, since it imports and may fail with errors of the user.
+            told = pickle.loads(content)  # noqa: S301 - from the process that started us
+            if work is None:
+                work = told()
+                answer: tuple[str, object] = ("ready", None)
+            else:
+                answer = ("done", _results(work, told))
+            message = pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL)
+        except Exception as error:  # noqa: BLE001 - raised again where it is read
+            message = _failure(error)
+        with suppress(OSError):  # the other end has gone; the next turn sees it
+            connection.send_bytes(message)
+
+
+def _results(work: Any, items: Sequence[Any]) -> Sequence[Any]:  # noqa: ANN401
+    results: Sequence[Any] = work(items)
+    check_one_each(items, results)
+    return results
+
+
+def _received(connection: Connection) -> bytes | None:
+    try:
+        return connection.recv_bytes()
+    except (EOFError, OSError):
+        return None
+
+
+def _failure(error: Exception) -> bytes:
+    place = "".join(traceback.format_exception(error))
+    try:
+        message = pickle.dumps(("failed", (error, place)))
+        pickle.loads(message)  # noqa: S301 - some pickle and do not come back
+    except Exception:  # noqa: BLE001 - any; then its text must do
+        told = RuntimeError(f"{type(error).__name__}: {error}")
+        message = pickle.dumps(("failed", (told, place)))
+    return message
