@@ -4,6 +4,7 @@ PyTorch's own compiler calls the same operations. They have no public name, so e
 looked for first, and where one is missing the plain convolutions serve.
 """
 
+from dataclasses import replace
 from typing import Protocol, cast
 
 import torch
@@ -87,11 +88,16 @@ class PackedConvolution(OneStep):
             weight.contiguous(), *self.geometry, None
         )
         self.bias = None if layer.bias is None else layer.bias.to(precision)
+        self.row = _row_product(layer, precision)
 
     def forward(
         self, image: Tensor, plus: Tensor | None = None, *, relu: bool = False
     ) -> Tensor:
         """Convolve, add and cut below zero."""
+        if self.row is not None and self.row.in_channels == image[0, :, 0].numel():
+            # The kernel is as wide as the image: a product, four times as fast.
+            rows = image.permute(0, 3, 1, 2).flatten(1, 2)
+            return self.row.forward(rows, plus, relu=relu).unsqueeze(3)
         layer = (self._as_image(image), self.weight, self.bias, *self.geometry)
         operations = torch.ops.mkldnn
         if plus is None:
@@ -137,6 +143,7 @@ class PackedLinear(OneStep):
         super().__init__()
         self.precision = precision
         matrix = layer.weight.to(precision).squeeze(2).contiguous()
+        self.in_channels = matrix.shape[1]
         self.weight = torch.ops.mkldnn._reorder_linear_weight(matrix, None)
         self.bias = None if layer.bias is None else layer.bias.to(precision)
 
@@ -153,6 +160,15 @@ class PackedLinear(OneStep):
         if plus is not None:
             frames += plus
         return frames.relu_() if relu and plus is not None else frames
+
+
+def _row_product(layer: Layer, precision: torch.dtype) -> PackedLinear | None:
+    """A kernel of one row of bins, as a product with all of them."""
+    row = layer.weight.dim() == 4 and layer.weight.shape[2] == 1
+    if not row or any(layer.padding) or {*layer.stride, *layer.dilation} != {1}:
+        return None
+    matrix = layer.weight.permute(0, 3, 1, 2).flatten(1, 2)
+    return PackedLinear(replace(layer, weight=matrix), precision)
 
 
 def _last(*, relu: bool) -> str:

@@ -1,0 +1,222 @@
+"""Ways to make embeddings, each in a process of its own: `python contenders.py NAME`.
+
+A contender says `ready` when its model is loaded; at every line that it then reads, it
+does its work once and answers with a line of JSON: seconds of sound, seconds of work.
+"""
+
+import argparse
+import json
+import os
+import resource
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+RATE = 16_000
+
+
+def network(name):
+    """The same random weights everywhere: speed does not depend on them."""
+    import torch
+
+    from bob.learn.pytorch import architectures
+
+    torch.manual_seed(0)
+    return getattr(architectures, name)().eval()
+
+
+def spectrogram(samples):
+    """The recipe of the original front end, frames in one array: (frames, 257)."""
+    window = 0.54 - 0.46 * np.cos(2 * np.pi * np.arange(400) / 399)
+    frames = np.lib.stride_tricks.sliding_window_view(samples, 400)[::160]
+    centred = frames - frames.sum(axis=1, keepdims=True) / 512
+    before = np.concatenate([[0], centred[:-1, 159]])[:, None]
+    shifted = np.concatenate([before, centred[:, :-1]], axis=1)
+    magnitude = np.abs(np.fft.rfft((centred - 0.97 * shifted) * window, 512))
+    return (magnitude - magnitude.mean(axis=0)) / (magnitude.std(axis=0) + 1e-7)
+
+
+def plain_trunk(net, features):
+    """DltResNet as its paper reads: no layout chosen, nothing folded."""
+    import torch.nn.functional as F
+
+    image = features.transpose(1, 2).unsqueeze(1).contiguous()
+    image = F.relu(net.bn1(net.conv1(image)))
+    image = F.relu(net.bn2(net.conv2(image)))
+    image = F.max_pool2d(image, (3, 1), stride=(2, 1))
+    image = F.relu(net.bn3(net.conv3(image)))
+    for block in (*net.layer1, *net.layer2, *net.layer3):
+        inner = F.relu(block.bn1(block.conv1(image)))
+        image = F.relu(block.bn2(block.conv2(inner)) + block.downsample(image))
+    image = F.relu(net.bn5(net.conv5(F.relu(net.bn4(net.conv4(image))))))
+    return net.em(net.pooling(image.squeeze(-1)))
+
+
+def straightforward(paths):
+    """Decode, spectrogram in numpy, eager network in float32, one by one."""
+    import soundfile
+    import torch
+
+    net = network("dlt_resnet34")
+
+    def run():
+        embeddings = {}
+        for path in paths:
+            samples, _ = soundfile.read(path)
+            features = torch.from_numpy(spectrogram(32768 * samples).T[None]).float()
+            with torch.no_grad():
+                embedding = plain_trunk(net, features)[0]
+            embeddings[path] = (embedding / embedding.norm()).numpy()
+        with tempfile.TemporaryFile() as file:
+            np.savez(file, **{str(i): row for i, row in enumerate(embeddings.values())})
+
+    return run
+
+
+def ours(paths, *, model="dltresnet", jobs=1, **options):
+    """What `bob pytorch embed LIST -o store.h5` does."""
+    from bob.learn.pytorch.extraction.extract import extract
+    from bob.learn.pytorch.preprocessor.audio import (
+        DltResNetExtractor,
+        EmbeddingExtractor,
+    )
+    from bob.learn.pytorch.storage.store import EmbeddingStore
+
+    warnings.simplefilter("ignore")  # of random weights
+    if model == "dltresnet":
+        extractor = DltResNetExtractor(test=True, **options)
+    else:
+        extractor = EmbeddingExtractor(model, **options)
+    extractor.prepare()
+    named = {f"{i} {path}": path for i, path in enumerate(paths)}
+
+    def run():
+        with tempfile.TemporaryDirectory() as folder:
+            place = Path(folder) / "store.h5"
+            with EmbeddingStore.open(place, fingerprint={}) as store:
+                done = extract(extractor, named, store, jobs=jobs)
+            assert done.computed == len(paths), done.failures
+
+    return run
+
+
+def one_by_one(paths, *, model, **options):
+    """Our extractor, a call for each recording."""
+    from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
+
+    extractor = EmbeddingExtractor(model, **options)
+    extractor.prepare()
+    return lambda: [extractor.embed(path) for path in paths]
+
+
+def plain_campplus(paths):
+    """CAM++ as 3D-Speaker's script runs it: torchaudio's fbank, eager, one by one."""
+    import soundfile
+    import torch
+    from torchaudio.compliance.kaldi import fbank
+
+    net = network("campplus")
+
+    def run():
+        for path in paths:
+            samples, _ = soundfile.read(path, dtype="float32")
+            features = fbank(torch.from_numpy(samples)[None], num_mel_bins=80)
+            features = features - features.mean(dim=0, keepdim=True)
+            with torch.no_grad():
+                net(features.T[None])
+
+    return run
+
+
+def speechbrain(paths, *, batch=1):
+    """ECAPA-TDNN of SpeechBrain with random weights, as `encode_batch` runs it."""
+    import soundfile
+    import torch
+    from speechbrain.lobes.features import Fbank
+    from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN
+    from speechbrain.processing.features import InputNormalization
+
+    fbank, normalise = Fbank(n_mels=80), InputNormalization(std_norm=False)
+    net = ECAPA_TDNN(
+        80,
+        channels=[1024, 1024, 1024, 1024, 3072],
+        kernel_sizes=[5, 3, 3, 3, 1],
+        dilations=[1, 2, 3, 4, 1],
+        attention_channels=128,
+        lin_neurons=192,
+    ).eval()
+
+    def run():
+        for start in range(0, len(paths), batch):
+            part = [
+                torch.from_numpy(soundfile.read(path, dtype="float32")[0])
+                for path in paths[start : start + batch]
+            ]
+            longest = max(map(len, part))
+            share = torch.tensor([len(item) / longest for item in part])
+            waveforms = torch.nn.utils.rnn.pad_sequence(part, batch_first=True)
+            with torch.no_grad():
+                net(normalise(fbank(waveforms), share), share)
+
+    return run
+
+
+def resemblyzer(paths):
+    """The GE2E network of Resemblyzer with its own weights."""
+    import soundfile
+    from resemblyzer import VoiceEncoder
+
+    encoder = VoiceEncoder("cpu", verbose=False)
+
+    def run():
+        for path in paths:
+            encoder.embed_utterance(soundfile.read(path, dtype="float32")[0])
+
+    return run
+
+
+CONTENDERS = {
+    "straightforward": straightforward,
+    "ours": ours,
+    "one by one": one_by_one,
+    "plain CAM++": plain_campplus,
+    "SpeechBrain": speechbrain,
+    "Resemblyzer": resemblyzer,
+}
+
+
+def main():
+    """Load, and work once for every line that comes."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("name", choices=CONTENDERS)
+    parser.add_argument("recordings", type=Path, help="a JSON list of paths")
+    parser.add_argument("options", type=json.loads)
+    parser.add_argument("processors", type=int, help="that it may use")
+    arguments = parser.parse_args()
+    os.sched_setaffinity(0, range(arguments.processors))
+    import soundfile
+
+    paths = json.loads(arguments.recordings.read_text())
+    sound = sum(soundfile.info(path).duration for path in paths)
+    run = CONTENDERS[arguments.name](paths, **arguments.options)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    for _ in sys.stdin:
+        started = time.perf_counter()
+        run()
+        took = time.perf_counter() - started
+        peak = sum(
+            resource.getrusage(who).ru_maxrss
+            for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        )
+        answer = {"sound": sound, "took": took, "peak_mb": peak / 1024}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

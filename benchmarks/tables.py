@@ -1,0 +1,238 @@
+"""Speed of extraction, one table a question: `python benchmarks/tables.py TABLE`.
+
+Every contender of a table runs in the same run, turn by turn, each in a process of its
+own that is held to as many processors as it has threads; what is printed is the median
+of the rounds. Keep the machine idle meanwhile.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+DATA = Path("/work/shared/data/librispeech/test-other")
+
+
+class Contender:
+    """A way to make embeddings, loaded and waiting in a process."""
+
+    def __init__(self, label, name, paths, *, threads, python=sys.executable, **more):
+        self.label = label
+        self.times, self.peak = [], 0.0
+        self.list = tempfile.NamedTemporaryFile("w", suffix=".json")  # noqa: SIM115
+        json.dump([str(path) for path in paths], self.list)
+        self.list.flush()
+        self.process = subprocess.Popen(  # noqa: S603 - our own script
+            [
+                python,
+                HERE / "contenders.py",
+                name,
+                self.list.name,
+                json.dumps(more),
+                str(threads),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(threads),
+        )
+
+    def is_ready(self):
+        """Wait until it is loaded; False where it cannot be, say as not installed."""
+        self.error = ""
+        if self.process.stdout.readline() == "ready\n":
+            return True
+        self.error = (self.process.stderr.read().strip().splitlines() or ["died"])[-1]
+        return False
+
+    def run(self):
+        """Work once."""
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        self.times.append(answer["sound"] / answer["took"])
+        self.peak = max(self.peak, answer["peak_mb"])
+
+    @property
+    def speed(self):
+        """Seconds of sound in a second, the median."""
+        return statistics.median(self.times)
+
+    def end(self):
+        """Let it go."""
+        self.process.kill()
+        self.process.communicate()
+        self.list.close()
+
+
+def environment(threads):
+    """Variables for a process of so many threads, which sleep while they wait."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    more = dict.fromkeys(names, str(threads))
+    return {**os.environ, **more, "OMP_WAIT_POLICY": "passive"}
+
+
+def race(contenders, rounds):
+    """Run contenders turn by turn; gives those that could be loaded."""
+    loaded = []
+    with contextlib.ExitStack() as stack:
+        for contender in contenders:
+            stack.callback(contender.end)
+            if contender.is_ready():
+                loaded.append(contender)
+            else:
+                say(f"(left out: {contender.label}: {contender.error})")
+        for _ in range(rounds):
+            for contender in loaded:
+                contender.run()
+    return loaded
+
+
+def say(line=""):
+    """Print a line at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def print_race(title, contenders, rounds):
+    """The table of a race; ratios are to its first contender."""
+    say(f"\n{title}")
+    say(f"  {'':52} {'x real time':>11} {'ratio':>6} {'peak MB':>8}")
+    done = race(contenders, rounds)
+    for contender in done:
+        ratio = contender.speed / done[0].speed
+        say(
+            f"  {contender.label:52} {contender.speed:11.0f} {ratio:6.2f} "
+            f"{contender.peak:8.0f}"
+        )
+
+
+def path(arguments, recordings):
+    """From files to a store, against the straightforward path."""
+    choices = (
+        ("float32", {"precision": "float32"}),
+        ("bfloat16", {"precision": "bfloat16"}),
+        ("float32 by ONNX Runtime", {"engine": "onnxruntime"}),
+    )
+    for threads in arguments.threads:
+        # Several processes start at every round, which takes seconds.
+        many = recordings * (10 if threads > 1 else 1)
+        contenders = [
+            Contender(
+                "straightforward: numpy, eager float32, one by one",
+                "straightforward",
+                recordings,
+                threads=threads,
+            ),
+            *(
+                Contender(
+                    f"embed, {label}, jobs={threads}",
+                    "ours",
+                    many,
+                    threads=threads,
+                    jobs=threads,
+                    **options,
+                )
+                for label, options in choices
+            ),
+        ]
+        title = f"DltResNet34, files to store, {threads} thread(s)"
+        print_race(title, contenders, arguments.rounds)
+
+
+def rivals(arguments, recordings):
+    """What a user would pick instead, one thread each."""
+    some = recordings[:30]
+    theirs = {"python": arguments.rivals_python, "threads": 1}
+    name = {"model": "campplus-zh-en", "threads": 1}
+    contenders = [
+        Contender("CAM++: plain torch, one by one", "plain CAM++", some, threads=1),
+        Contender("CAM++: ours, one by one", "one by one", some, **name),
+        Contender("CAM++: ours, embed", "ours", some, **name),
+        Contender(
+            "CAM++: ours, embed, bfloat16", "ours", some, precision="bfloat16", **name
+        ),
+        Contender(
+            "CAM++: ONNX Runtime, embed", "ours", some, engine="onnxruntime", **name
+        ),
+        Contender("DltResNet34: ours, embed", "ours", some, threads=1),
+        Contender("ECAPA-TDNN: SpeechBrain, one by one", "SpeechBrain", some, **theirs),
+        Contender(
+            "ECAPA-TDNN: SpeechBrain, batches of 8", "SpeechBrain", some, batch=8,
+            **theirs,
+        ),
+        Contender("GE2E: Resemblyzer", "Resemblyzer", some, **theirs),
+    ]  # fmt: skip
+    print_race("What else there is, 1 thread", contenders, arguments.rounds)
+
+
+def growth(_, recordings):
+    """Ten thousand recordings, and recordings of hours: time and memory."""
+    say("\nDltResNet34, float32, 1 thread: how time and memory grow")
+    say(f"  {'':40} {'seconds':>9} {'x real time':>11} {'peak MB':>8}")
+    for count in (100, 1_000, 10_000):
+        many = (recordings * (count // len(recordings) + 1))[:count]
+        report_one(f"{count} recordings", many)
+    import numpy as np
+    import soundfile
+
+    sound = np.concatenate([soundfile.read(path)[0] for path in recordings])
+    with tempfile.TemporaryDirectory() as folder:
+        for seconds in (1, 10, 60, 600, 3_600, 10_800):
+            place = Path(folder) / f"{seconds}.wav"
+            times = seconds * 16_000 // len(sound) + 1
+            soundfile.write(place, np.tile(sound, times)[: seconds * 16_000], 16_000)
+            report_one(f"1 recording of {seconds} s", [place])
+            place.unlink()
+
+
+def report_one(label, paths):
+    """One contender in a process of its own: its memory is its own."""
+    (done,) = race([Contender(label, "ours", paths, threads=1)], 1)
+    import soundfile
+
+    seconds = sum(soundfile.info(path).duration for path in paths) / done.speed
+    say(f"  {label:40} {seconds:9.2f} {done.speed:11.0f} {done.peak:8.0f}")
+
+
+def limit(arguments, _):
+    """The networks against what the processor can do."""
+    for threads in arguments.threads:
+        command = [sys.executable, HERE / "limit.py", str(threads)]
+        subprocess.run(command, check=True, env=environment(threads))  # noqa: S603
+
+
+TABLES = {"path": path, "limit": limit, "rivals": rivals, "growth": growth}
+
+
+def main():
+    """Print the tables that are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("tables", nargs="+", choices=TABLES)
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of recordings")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument(
+        "--rivals-python",
+        default=sys.executable,
+        help="interpreter that has speechbrain and resemblyzer",
+    )
+    arguments = parser.parse_args()
+    recordings = sorted(arguments.data.rglob("*.flac")) or sorted(
+        arguments.data.rglob("*.wav")
+    )
+    if not recordings:
+        parser.error(f"{arguments.data} holds no .flac or .wav")
+    for table in arguments.tables:
+        TABLES[table](arguments, recordings)
+
+
+if __name__ == "__main__":
+    main()
