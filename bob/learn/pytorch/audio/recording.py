@@ -49,6 +49,10 @@ class TooShortRecording(RecordingError):  # noqa: N818
     """Fewer samples than the network needs."""
 
 
+class TooLongRecording(RecordingError):  # noqa: N818
+    """More of it than fits into the memory that it may take."""
+
+
 class SilentRecording(RecordingError):  # noqa: N818
     """Nothing louder than one step of 16-bit audio."""
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+import os
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -14,17 +17,19 @@ from bob.learn.pytorch.audio import (
     Waveform,
     as_waveform,
     check_usable,
+    files,
     printable,
 )
+from bob.learn.pytorch.extraction import chunks, long, memory
 from bob.learn.pytorch.extraction.batching import Loaded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Literal
 
     from numpy.typing import NDArray
+    from torch import nn
 
-    from bob.learn.pytorch.embedder import SpeakerEmbedder
     from bob.learn.pytorch.extraction.engine import Engine
     from bob.learn.pytorch.weights.catalogue import TrainedModel
 
@@ -34,35 +39,46 @@ logger = logging.getLogger(__name__)
 class RecordingEmbedder:
     """Recordings in, embeddings out, alone or in batches.
 
+    Recordings longer than `long.LONGEST_WHOLE_SECONDS` go by themselves: in blocks,
+    where the network allows it, which gives the same embedding in little memory; else
+    as a whole, if that takes no more memory than is allowed, or in chunks, if asked.
+
     Parameters
     ----------
-    embedder
-        The trained model, for what it asks of a recording.
     engine
-        What runs it.
+        What runs the trained model.
     model
         Its entry in the catalogue.
     channel
         Which channel to take, counted from 0, or "mix"; None refuses several.
+    memory_mb
+        How much memory a batch, or one recording, may need.
+    chunk_seconds
+        Length of the chunks whose embeddings are averaged, for recordings that the
+        network would have to see as a whole; None refuses those above the memory.
     """
 
     def __init__(
         self,
-        embedder: SpeakerEmbedder,
         engine: Engine,
         *,
         model: TrainedModel,
         channel: int | Literal["mix"] | None,
+        memory_mb: float,
+        chunk_seconds: float | None = None,
     ) -> None:
         self._engine = engine
         self._model = model
         self._channel = channel
-        self._minimum_seconds = embedder.minimum_seconds
+        self._memory_mb = memory_mb
+        self._chunk_seconds = chunk_seconds
+        self._in_blocks = long.has_limited_reach(engine.embedder)
+        each = memory.needed_mb(self._network, frames=1)
+        self.frames_at_once = max(1, min(engine.frames_at_once, int(memory_mb / each)))
 
     @property
-    def frames_at_once(self) -> int:
-        """How many frames a batch may have, all items counted as the longest."""
-        return self._engine.frames_at_once
+    def _network(self) -> nn.Module:
+        return cast("nn.Module", self._engine.embedder.network)
 
     def load(self, recording: RecordingLike, *, rate: float | None = None) -> Loaded:
         """Read a recording and prepare it for the network, by any thread.
@@ -79,33 +95,85 @@ class RecordingEmbedder:
         RecordingError
             The recording cannot be read or used; it says why.
         """
+        if isinstance(recording, str | os.PathLike):
+            seconds, found, _ = files.info(recording)
+            if seconds > long.LONGEST_WHOLE_SECONDS:
+                name = os.fspath(recording)
+                return self._long(Loaded(recording, 0, seconds, found, name), rate)
         waveform = as_waveform(recording, rate=rate, channel=self._channel)
-        check_usable(waveform, minimum_seconds=self._minimum_seconds)
+        about = (waveform.seconds, waveform.sample_rate, waveform.name)
+        if waveform.seconds > long.LONGEST_WHOLE_SECONDS:
+            return self._long(Loaded(waveform, 0, *about), None)
+        return self._whole(waveform)
+
+    def _whole(self, waveform: Waveform) -> Loaded:
+        minimum = self._engine.embedder.minimum_seconds
+        check_usable(waveform, minimum_seconds=minimum)
         self._note_if_short(waveform)
         model = self._model
         fitting = waveform.resampled(model.sample_rate, method=model.resampler)
         content = self._engine.prepared(fitting.samples)
+        frames = self._engine.frames(content)
         return Loaded(
-            content,
-            self._engine.frames(content),
-            waveform.seconds,
-            waveform.sample_rate,
-            waveform.name,
+            content, frames, waveform.seconds, waveform.sample_rate, waveform.name
         )
+
+    def _long(self, item: Loaded, rate: float | None) -> Loaded:
+        """How a recording that does not go into a batch is embedded, later."""
+        embedder, name = self._engine.embedder, item.name
+        options: dict[str, Any] = {"channel": self._channel, "rate": rate}
+        if self._in_blocks:
+            work = partial(long.embed_long, embedder, item.content, **options)
+        elif self._chunk_seconds is not None:
+            options["chunk_seconds"] = self._chunk_seconds
+            options["resampler"] = self._model.resampler
+            work = partial(chunks.embed_chunks, embedder, item.content, **options)
+        else:
+            memory.check_fits(
+                self._network,
+                item.seconds,
+                cap_mb=self._memory_mb,
+                name=name,
+                advice="allow more, cut it, or take the mean over chunks "
+                "(--memory, --chunks; memory_mb, chunk_seconds in Python)",
+            )
+            waveform = as_waveform(item.content, rate=rate, channel=self._channel)
+            return self._whole(waveform)
+        frames = round(item.seconds * memory.FRAMES_A_SECOND)
+        return replace(item, content=work, frames=frames)
 
     def start_batch(
         self, batch: Sequence[Loaded]
     ) -> Callable[[], list[NDArray[np.float32] | RecordingError]]:
         """Begin with a batch; calling what comes back gives one result an item.
 
-        A result is (dimensions,), or the error of a recording whose embedding is not
-        finite.
+        A result is (dimensions,), or the error of a recording that turns out to be bad
+        or has an embedding that is not finite.
         """
-        embeddings = self._engine.start([item.content for item in batch])
-        return lambda: [
-            self._checked(embedding, item)
-            for embedding, item in zip(embeddings(), batch, strict=True)
-        ]
+        together = [item.content for item in batch if not callable(item.content)]
+        embeddings = self._engine.start(together) if together else list
+
+        def results() -> list[NDArray[np.float32] | RecordingError]:
+            made: Iterator[NDArray[np.float32]] = iter(embeddings())
+            return [
+                self._finished(item, None if callable(item.content) else next(made))
+                for item in batch
+            ]
+
+        return results
+
+    def _finished(
+        self, item: Loaded, embedding: NDArray[np.float32] | None
+    ) -> NDArray[np.float32] | RecordingError:
+        if embedding is None:
+            try:
+                embedding = item.content()
+            except RecordingError as error:
+                return error
+        if np.isfinite(embedding).all():
+            return embedding
+        reason = f"gives an embedding that is not finite with {self._model.name}"
+        return NonFiniteRecording(reason, recording=item.name)
 
     def embed(
         self, recording: RecordingLike, *, rate: float | None = None
@@ -115,14 +183,6 @@ class RecordingEmbedder:
         if isinstance(result, RecordingError):
             raise result
         return result
-
-    def _checked(
-        self, embedding: NDArray[np.float32], item: Loaded
-    ) -> NDArray[np.float32] | RecordingError:
-        if np.isfinite(embedding).all():
-            return embedding
-        reason = f"gives an embedding that is not finite with {self._model.name}"
-        return NonFiniteRecording(reason, recording=item.name)
 
     def _note_if_short(self, waveform: Waveform) -> None:
         if waveform.seconds < self._model.recommended_seconds:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from bob.learn.pytorch.embedder import Network, SpeakerEmbedder
+    from bob.learn.pytorch.embedder import FrontEnd, Network, SpeakerEmbedder
 
 ENGINES = ("torch", "onnxruntime")
 PRECISIONS = ("float32", "float64", "bfloat16", "float16")
@@ -30,6 +30,10 @@ Embeddings = Callable[[], "NDArray[np.float32]"]
 
 class Engine(Protocol):
     """Turns what was made of recordings into embeddings, many at a time."""
+
+    @property
+    def embedder(self) -> SpeakerEmbedder:
+        """The trained model as this engine runs it, for a recording in blocks."""
 
     @property
     def frames_at_once(self) -> int:
@@ -77,6 +81,7 @@ class CPUEngine:
                 precision=getattr(torch, precision),
                 kernel=winograd.load(),
             )
+        self.embedder = _joined(self._front_end, self._network)
 
     def prepared(self, samples: NDArray[np.float64]) -> Tensor:
         """(time,) -> features, (bins, frames)."""
@@ -129,6 +134,7 @@ class GPUEngine:
         if precision != "float64":
             network = fold(network, precision=getattr(torch, precision))
         self._network = network
+        self.embedder = _joined(self._front_end, network)
         memory = torch.cuda.get_device_properties(self._device).total_memory
         self.frames_at_once = max(
             CPU_FRAMES, int(memory / 2**30 * GPU_FRAMES_PER_GIGABYTE)
@@ -167,6 +173,13 @@ class GPUEngine:
             return np.array(host.numpy())
 
         return finished
+
+
+def _joined(front_end: FrontEnd, network: Network) -> SpeakerEmbedder:
+    from bob.learn.pytorch.embedder import SpeakerEmbedder
+
+    joined = SpeakerEmbedder(front_end, network, sample_rate=front_end.sample_rate)
+    return joined.eval()
 
 
 def waveform_of(samples: NDArray[np.float64]) -> Tensor:

@@ -72,14 +72,32 @@ class Spectrogram(FramedFrontEnd):
 
     def magnitude(self, waveform: Tensor) -> Tensor:
         """(batch, time) -> (batch, 257, frames) before normalisation."""
-        frames = self.split(waveform)
         peak = waveform.abs().amax(dim=-1)[:, None, None]
         # The original's test for floats in [-1, 1]: 1.0 itself counts as an integer.
-        frames = frames * torch.where(peak < 1, FULL_SCALE, 1.0).to(frames.dtype)
+        scale = torch.where(peak < 1, FULL_SCALE, 1.0).to(waveform.dtype)
+        return self.magnitude_as_is(waveform, scale=scale)
+
+    def magnitude_as_is(
+        self, waveform: Tensor, *, scale: Tensor | float = 1.0
+    ) -> Tensor:
+        """(batch, time) -> (batch, 257, frames), of parts of a recording too.
+
+        Linear in amplitude, while `magnitude` multiplies by 32768, or not, by the peak
+        of the whole recording. In front of the waveform it takes silence.
+
+        Parameters
+        ----------
+        scale
+            What every frame is multiplied by.
+        """
+        frames = self.split(waveform) * scale
         centred = frames - frames.sum(dim=-1, keepdim=True) / FFT_SIZE
         before_next = centred[:, :-1, HOP_SAMPLES - 1 : HOP_SAMPLES]
         before = F.pad(before_next, (0, 0, 1, 0))
         shifted = torch.cat([before, centred[:, :, :-1]], dim=-1)
         windowed = (centred - PRE_EMPHASIS * shifted) * self.window.to(frames.dtype)
         spectrum: Tensor = torch.fft.rfft(windowed, n=FFT_SIZE)
-        return spectrum.abs().transpose(1, 2)
+        if spectrum.requires_grad:  # the slope of a root is infinite at 0
+            return spectrum.abs().transpose(1, 2)
+        power = spectrum.real.square() + spectrum.imag.square()
+        return power.sqrt().transpose(1, 2)  # three times as fast

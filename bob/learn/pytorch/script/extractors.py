@@ -37,6 +37,21 @@ def extractor_options(command: Command) -> Command:
     """Add the options that choose a model and how it is run."""
     for option in (
         click.option(
+            "--chunks",
+            "chunk_seconds",
+            type=click.FloatRange(min=0, min_open=True),
+            metavar="SECONDS",
+            help="Of recordings above --memory, take the mean over chunks.",
+        ),
+        click.option(
+            "--memory",
+            "memory_mb",
+            type=click.FloatRange(min=0, min_open=True),
+            metavar="MB",
+            default=4096,
+            help="That a batch, or a long recording with CAM++, may need.  [4096]",
+        ),
+        click.option(
             "--engine",
             type=click.Choice(ENGINES),
             default="torch",

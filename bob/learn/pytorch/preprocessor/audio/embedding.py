@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 # Raise it when a change here changes embeddings: stored ones are then made anew.
 RECIPE = "1"
 
+# Enough for 20 minutes with CAM++; DltResNet and ResNet need less, of any recording.
+MEMORY_MB = 4_096.0
+
 _TYPES: tuple[tuple[str, Any, str], ...] = (
     ("name_or_path", str | os.PathLike, "the name of a trained model, or a path"),
     (
@@ -65,6 +68,12 @@ class EmbeddingExtractor(Transformer):
         What runs the network: "torch", or "onnxruntime" on a CPU in float32.
     channel
         Which channel to take, counted from 0, or "mix"; None refuses several.
+    memory_mb
+        How much memory a batch may need, or a recording of hours that a network such
+        as CAM++ has to see as a whole; a longer one is refused.
+    chunk_seconds
+        Take the mean over chunks of such recordings instead; it is not the embedding
+        that they have as a whole.
 
     Raises
     ------
@@ -87,6 +96,8 @@ class EmbeddingExtractor(Transformer):
         precision: engines.Precision | Literal["auto"] = "float32",
         engine: Literal["torch", "onnxruntime"] = "torch",
         channel: int | Literal["mix"] | None = None,
+        memory_mb: float = MEMORY_MB,
+        chunk_seconds: float | None = None,
     ) -> None:
         self.name_or_path = name_or_path
         self.model_file = model_file
@@ -94,12 +105,18 @@ class EmbeddingExtractor(Transformer):
         self.precision = precision
         self.engine = engine
         self.channel = channel
+        self.memory_mb = memory_mb
+        self.chunk_seconds = chunk_seconds
         self._check()
 
     def _check(self) -> None:
         """Check what is cheap to check; a misspelt name should not wait."""
         engines.check(self.engine, self.precision, self._wanted_device())
         check_channel(self.channel)
+        for name in ("memory_mb", "chunk_seconds"):
+            number = getattr(self, name)
+            if number is not None and not number > 0:
+                raise ValueError(f"{name} is {number!r}; expected more than 0")
         for name, types, expected in _TYPES:
             value = getattr(self, name)
             if not isinstance(value, types):
@@ -176,10 +193,11 @@ class EmbeddingExtractor(Transformer):
 
             chosen = self.chosen()
             self._runner = RecordingEmbedder(
-                self.embedder,
                 engines.make(self.embedder, **chosen, cache=self._exported()),
                 model=self.model,
                 channel=self.channel,
+                memory_mb=self.memory_mb,
+                chunk_seconds=self.chunk_seconds,
             )
             logger.info("%s runs on %s", self.model.name, ", ".join(chosen.values()))
         return self._runner
@@ -277,7 +295,11 @@ class EmbeddingExtractor(Transformer):
 
     def fingerprint(self) -> dict[str, str]:
         """Everything that its embeddings depend on; fetches missing weights."""
+        chunks = (
+            {"chunk_seconds": f"{self.chunk_seconds:g}"} if self.chunk_seconds else {}
+        )
         return {
+            **chunks,
             "extractor": type(self).__name__,
             "model": self.model.name,
             "weights": self._weights_sha256(),

@@ -1,0 +1,49 @@
+"""Lists of recordings."""
+
+import os
+
+import pytest
+
+from bob.learn.pytorch.extraction.lists import read_list
+
+
+def test_lists_have_paths_or_names_with_paths(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "with a blank.wav").touch()
+    (tmp_path / "list.txt").write_text(
+        "a/1.wav\n\n  named   b/2.wav\nwith a blank.wav\nother c d.wav\n", "utf-8"
+    )
+
+    assert read_list("list.txt") == {
+        "a/1.wav": "a/1.wav",
+        "named": "b/2.wav",
+        "with a blank.wav": "with a blank.wav",
+        "other": "c d.wav",
+    }
+
+
+def test_comments_and_names_that_are_not_utf8_in_a_list(tmp_path):
+    content = (
+        b"\xef\xbb\xbf# from the archive\r\n\r\n  # more\none\ta.wav\r\nb\xff.wav\r\n"
+    )
+    (tmp_path / "list.txt").write_bytes(content)
+
+    assert read_list(tmp_path / "list.txt") == {
+        "one": "a.wav",
+        "b\\udcff.wav": os.fsdecode(b"b\xff.wav"),
+    }
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "# nothing\n"])
+def test_a_list_without_recordings_is_refused(tmp_path, content):
+    (tmp_path / "list.txt").write_text(content)
+
+    with pytest.raises(ValueError, match=r"list\.txt names no recording; expected"):
+        read_list(tmp_path / "list.txt")
+
+
+def test_a_name_that_stands_twice_is_refused_with_its_line(tmp_path):
+    (tmp_path / "list.txt").write_text("one a.wav\none b.wav\n")
+
+    with pytest.raises(ValueError, match=r"list\.txt, line 2: one stands there twice"):
+        read_list(tmp_path / "list.txt")
