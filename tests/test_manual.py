@@ -20,6 +20,7 @@ from bob.learn.pytorch import settings
 from bob.learn.pytorch.architectures import campplus, dlt_resnet34, resnet34
 from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.script.verify import main
+from bob.learn.pytorch.storage.store import EmbeddingStore
 from bob.learn.pytorch.weights import catalogue
 from bob.learn.pytorch.weights.store import save_weights
 
@@ -295,8 +296,7 @@ def test_many_recordings_embedded(recordings, capsys):
 
     output = capsys.readouterr().out
     assert "cut was left out: it is not audio" in output
-    with np.load("anna.npz") as file:
-        assert file["embeddings"].shape == (4, 192)
+    assert EmbeddingStore.read("anna.h5").embeddings.shape == (4, 192)
 
 
 def test_an_extractor_as_a_transformer(recordings, capsys):

@@ -2,15 +2,19 @@
 
 from pathlib import Path
 
-from bob.learn.pytorch.extraction.collection import collect
+from bob.learn.pytorch.extraction.extract import extract
 from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
 from bob.learn.pytorch.scoring import cosine
+from bob.learn.pytorch.storage.store import EmbeddingStore
 
-recordings = {path.stem: path for path in sorted(Path("recordings/anna").iterdir())}
-collection = collect(EmbeddingExtractor("campplus-zh-en"), recordings, progress=True)
-collection.save("anna.npz")
+extractor = EmbeddingExtractor("campplus-zh-en")
+paths = sorted(Path("recordings/anna").iterdir())
+recordings = {path.stem: str(path) for path in paths}
+with EmbeddingStore.open("anna.h5", fingerprint=extractor.fingerprint()) as store:
+    run = extract(extractor, recordings, store, progress=True)
 
-for name, reason in collection.failures.items():
+for name, reason in run.failures.items():
     print(f"{name} was left out: it {reason}")
-print(collection.names)
-print(cosine(collection.embeddings, collection.embeddings).round(2))
+anna = EmbeddingStore.read("anna.h5")
+print(anna.names)
+print(cosine(anna.embeddings, anna.embeddings).round(2))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -122,6 +122,36 @@ def extract(
     return run
 
 
+def extract_into(
+    path: str | os.PathLike[str],
+    extractor: ManyExtractor,
+    recordings: Mapping[str, str],
+    *,
+    jobs: int = 1,
+    dask: str | None = None,
+    progress: bool = False,
+) -> Extraction:
+    """The same into the store at a path, which is made where there is none.
+
+    Parameters
+    ----------
+    dask
+        Name, address or file of a Dask client, as
+        `bob.learn.pytorch.workers.dask_client.dask_client` takes it.
+    """
+    with ExitStack() as stack:
+        made_by = extractor.fingerprint()
+        store = stack.enter_context(EmbeddingStore.open(path, fingerprint=made_by))
+        client = None
+        if dask is not None:
+            from bob.learn.pytorch.workers.dask_client import dask_client
+
+            client = stack.enter_context(dask_client(dask))
+        return extract(
+            extractor, recordings, store, jobs=jobs, client=client, progress=progress
+        )
+
+
 class _Batch:
     """Records on their way to the disk, where none waits long."""
 
@@ -175,6 +205,8 @@ def _made(
     client: Client | None,
 ) -> Generator[Sequence[Record], None, None]:
     """Records as they are made."""
+    if not todo:  # then the network need not be loaded
+        return
     if client is None and jobs == 1:
         for record in make_work(extractor).one_by_one(todo):
             yield [record]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,9 +66,14 @@ def embed(
     # A file of another kind is made of a store, at the end.
     place = output if output.suffix in STORES else Path(f"{output}.unfinished.h5")
     with plain_errors():
+        from bob.learn.pytorch.extraction.extract import extract_into, sensible_jobs
+
         extractor = make_extractor(**options)
+        jobs = jobs or sensible_jobs(len(named), device=extractor.chosen()["device"])
         try:
-            run = _extract(extractor, named, place, jobs=jobs, dask=dask)
+            run = extract_into(
+                place, extractor, named, jobs=jobs, dask=dask, progress=True
+            )
         except KeyboardInterrupt:
             click.echo(f"Stopped: {_kept(place)}", err=True)
             sys.exit(INTERRUPTED)
@@ -82,36 +86,6 @@ def embed(
         click.echo(_report(extractor, run, named, output, as_json=as_json))
     if run.failures and not allow_failures:
         sys.exit(1)
-
-
-def _extract(
-    extractor: EmbeddingExtractor,
-    named: dict[str, str],
-    place: Path,
-    *,
-    jobs: int | None,
-    dask: str | None,
-) -> Extraction:
-    from bob.learn.pytorch.extraction.extract import extract, sensible_jobs
-    from bob.learn.pytorch.storage.store import EmbeddingStore
-
-    device = extractor.chosen()["device"]
-    with ExitStack() as stack:
-        store = EmbeddingStore.open(place, fingerprint=extractor.fingerprint())
-        stack.enter_context(store)
-        client = None
-        if dask is not None:
-            from bob.learn.pytorch.workers.dask_client import dask_client
-
-            client = stack.enter_context(dask_client(dask))
-        return extract(
-            extractor,
-            named,
-            store,
-            jobs=jobs or sensible_jobs(len(named), device=device),
-            client=client,
-            progress=True,
-        )
 
 
 def _named(arguments: tuple[str, ...]) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.verification.configuration import ConfigurationError
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bob.learn.pytorch.extraction.extract import ManyExtractor
-    from bob.learn.pytorch.storage.store import EmbeddingStore
     from bob.learn.pytorch.verification.making import Planned, Step, Workers
 
 logger = logging.getLogger(__name__)
@@ -45,6 +43,7 @@ def take(
     StoreError
         Another model filled the store, or it cannot be written.
     """
+    from bob.learn.pytorch.extraction.extract import extract_into
     from bob.learn.pytorch.storage.store import EmbeddingStore
 
     files = {
@@ -52,8 +51,20 @@ def take(
         for item in planned
         if item.recording.path is not None and not item.recording.own_loader
     }
-    with EmbeddingStore.open(path, fingerprint=extractor.fingerprint()) as store:
-        _fill(store, files, extractor, workers)
+    run = extract_into(
+        path,
+        extractor,
+        files,
+        jobs=workers.jobs,
+        dask=workers.dask,
+        progress=True,
+    )
+    logger.info(
+        "of %d embeddings, %d were in the store and %d were computed",
+        len(files),
+        run.reused,
+        run.computed,
+    )
     content = EmbeddingStore.read(path)
     row = {name: i for i, name in enumerate(content.names)}
     left = []
@@ -65,31 +76,6 @@ def take(
         else:
             left.append(item)
     return left
-
-
-def _fill(
-    store: EmbeddingStore,
-    files: dict[str, str],
-    extractor: ManyExtractor,
-    workers: Workers,
-) -> None:
-    from bob.learn.pytorch.extraction.extract import extract
-
-    with ExitStack() as stack:
-        client = None
-        if workers.dask is not None:
-            from bob.learn.pytorch.workers.dask_client import dask_client
-
-            client = stack.enter_context(dask_client(workers.dask))
-        run = extract(
-            extractor, files, store, jobs=workers.jobs, client=client, progress=True
-        )
-    logger.info(
-        "of %d embeddings, %d were in the store and %d were computed",
-        len(files),
-        run.reused,
-        run.computed,
-    )
 
 
 def embedding_extractor(component: object) -> ManyExtractor:

@@ -1,0 +1,169 @@
+"""`bob pytorch checkpoints`: embeddings for `bob bio pipeline simple`, in batches."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bob.learn.pytorch.script.extractors import (
+    extractor_options,
+    make_extractor,
+    parallel_options,
+    plain_errors,
+)
+
+if TYPE_CHECKING:
+    from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
+    from bob.learn.pytorch.verification.checkpoints import Filled, Plan
+
+INTERRUPTED = 130  # the exit status of a process that Ctrl-C ended
+
+
+@click.command()
+@click.argument("database")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="What Bob is given as --output, or as --checkpoint-dir.",
+)
+@click.option(
+    "-g",
+    "--group",
+    "--groups",
+    "groups",
+    multiple=True,
+    type=click.Choice(["dev", "eval"]),
+    help="Only this group; may be repeated.  [all there are]",
+)
+@click.option("--protocol", help="Which one, of a database with several.")
+@click.option(
+    "--store",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Store (.h5) that keeps the embeddings.  [OUTPUT/MODEL.h5]",
+)
+@extractor_options
+@parallel_options
+@click.option(
+    "--allow-failures",
+    is_flag=True,
+    help="Exit with 0 even if recordings could not be used.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Report in JSON.")
+def checkpoints(
+    database: str,
+    output: Path,
+    allow_failures: bool,  # noqa: FBT001 - click hands it over
+    as_json: bool,  # noqa: FBT001
+    **options: Any,  # noqa: ANN401 - what `_filled` takes
+) -> None:
+    """Embed DATABASE beforehand, for `bob bio pipeline simple -o OUTPUT`.
+
+    DATABASE is what Bob's command takes (an entry point of group bob.bio.database, a
+    Python file or module that defines `database`), or what `bob pytorch protocol`
+    reads or has written. Bob then finds each embedding in a file, OUTPUT/MODEL/KEY.h5,
+    and computes none.
+
+    Files that are right stay; those of another model, of other weights or of a
+    recording that changed since are made anew, and so are Bob's own, which do not say
+    what made them. A run that was stopped is taken up by the same command.
+    """
+    from bob.learn.pytorch.verification.checkpoints import CheckpointError
+    from bob.learn.pytorch.verification.configuration import ConfigurationError
+    from bob.learn.pytorch.verification.database import DatabaseError
+
+    try:
+        with plain_errors():
+            failed = _filled(database, output, as_json=as_json, **options)
+    except (CheckpointError, ConfigurationError, DatabaseError) as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo("Stopped; the same command goes on from there", err=True)
+        sys.exit(INTERRUPTED)
+    if failed and not allow_failures:
+        sys.exit(1)
+
+
+def _filled(
+    text: str,
+    output: Path,
+    *,
+    as_json: bool,
+    groups: tuple[str, ...],
+    protocol: str | None,
+    store: Path | None,
+    **options: Any,  # noqa: ANN401 - those of parallel_options and extractor_options
+) -> bool:
+    """Write the files and report; whether recordings failed."""
+    from bob.learn.pytorch.extraction.extract import sensible_jobs
+    from bob.learn.pytorch.verification.checkpoints import fill, named_database, plan
+    from bob.learn.pytorch.verification.making import Workers
+
+    jobs, dask = options.pop("jobs"), options.pop("dask")
+    database = named_database(text, protocol=protocol)
+    extractor = make_extractor(**options)
+    planned = plan(database, output, step=extractor.model.name, groups=groups)
+    count, device = len(planned.checkpoints), extractor.chosen()["device"]
+    workers = Workers(jobs=jobs or sensible_jobs(count, device=device), dask=dask)
+    path = store or Path(f"{planned.folder}.h5")
+    filled = fill(planned, extractor, store=path, workers=workers)
+    report = _json if as_json else _lines
+    click.echo(report(extractor, planned, filled, path))
+    return bool(filled.run.failures)
+
+
+def _json(
+    extractor: EmbeddingExtractor, planned: Plan, filled: Filled, store: Path
+) -> str:
+    from bob.learn.pytorch.verification.checkpoints import failures_of
+
+    content = {
+        "folder": click.format_filename(planned.folder),
+        "store": click.format_filename(store),
+        "embeddings": len(planned.checkpoints) - len(filled.run.failures),
+        "computed": filled.run.computed,
+        "written": filled.written,
+        "removed": [click.format_filename(file) for file in filled.removed],
+        "references_removed": filled.references_removed,
+        "failures": failures_of(planned, filled),
+        "left_to_bob": planned.left_to_bob,
+        "ran_on": extractor.chosen(),
+        "made_by": extractor.fingerprint(),
+    }
+    return json.dumps(content, indent=2)
+
+
+def _lines(
+    extractor: EmbeddingExtractor, planned: Plan, filled: Filled, store: Path
+) -> str:
+    from bob.learn.pytorch.verification.checkpoints import failures_of
+
+    failures = failures_of(planned, filled)
+    count = len(planned.checkpoints)
+    folder = click.format_filename(planned.folder)
+    on = ", ".join(extractor.chosen().values())
+    lines = [
+        f"{count - len(failures)} of {count} recordings have a file in {folder}; "
+        f"{filled.written} were written now",
+        f"{filled.run.computed} embeddings were computed now (on {on}); all are in "
+        f"{click.format_filename(store)}",
+    ]
+    if filled.references_removed:
+        lines.append(
+            f"{filled.references_removed} references of Bob's were removed: they were "
+            "enrolled from other files, and Bob enrols them again"
+        )
+    if planned.left_to_bob:
+        lines.append(
+            f"{len(planned.left_to_bob)} more are loaded by the database in its own "
+            "way, and left to Bob"
+        )
+    if failures:
+        lines.append(f"{len(failures)} could not be used and have no file:")
+        lines += [f"  {name}: {why}" for name, why in failures.items()]
+    return "\n".join(lines)
