@@ -101,7 +101,7 @@ def test_only_some_recordings_are_read_before_the_first_result():
 
         next(embed_many(Toy(), coming, workers=workers))
 
-        # Two windows of 3200 frames, and as much again that is read ahead.
+        # Two windows of 1600 frames, and as much again that is read ahead.
         assert len(taken) < 600
 
 
@@ -110,7 +110,7 @@ def test_a_device_gets_the_next_window_before_the_last_is_collected():
 
     list(embed_many(toy, enumerate([60] * 300), workers=0))
 
-    assert toy.most_open > 54  # a window has 3200 frames: 54 batches of one recording
+    assert toy.most_open > 27  # a window has 1600 frames: 27 batches of one recording
 
 
 def test_workers_read_while_the_network_computes():

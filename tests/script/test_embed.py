@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from bob.learn.pytorch.extraction import batching
 from bob.learn.pytorch.extraction.embedding import RecordingEmbedder
+from bob.learn.pytorch.extraction.engine import CPUEngine
 from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.storage.store import EmbeddingStore
 
@@ -41,7 +42,7 @@ def stopped_at_b():
     def stop(error):
         real = RecordingEmbedder.load
         # So few frames that every recording is computed before the next is read.
-        monkeypatch.setattr(RecordingEmbedder, "frames_at_once", 10)
+        monkeypatch.setattr(CPUEngine, "frames_at_once", 10)
         monkeypatch.setattr(batching, "LOOK_AHEAD", 1)
 
         def load(self, recording, **options):

@@ -49,8 +49,13 @@ def keep(image: Tensor, lengths: Tensor | None, *, axis: int = -1) -> Tensor:
 
 
 def cut(image: Tensor, lengths: Tensor | None, *, axis: int = -1) -> Tensor:
-    """As `keep`, where nothing but finite numbers stands: three times as fast."""
+    """As `keep`, of what is finite and nobody else needs: it may be overwritten."""
     if lengths is None:
+        return image
+    if image.device.type == "cpu" and not (image.requires_grad or unchecked()):
+        time = axis % image.dim()
+        for item, length in zip(image, lengths.tolist(), strict=True):
+            item.narrow(time - 1, length, item.shape[time - 1] - length).zero_()
         return image
     return image * _mask(image, lengths, axis=axis)
 

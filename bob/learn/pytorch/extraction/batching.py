@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # Of the frames in a batch, how many may be padding.
 PADDING = 0.1
 # Batches' worth of recordings that are looked at together, to find such of one length.
-LOOK_AHEAD = 32
+LOOK_AHEAD = 16
 
 Key = TypeVar("Key")
 

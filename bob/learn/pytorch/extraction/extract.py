@@ -283,7 +283,8 @@ class Work:
                 sources[name] = source_of(path)
                 yield name, path
 
-        for result in self._extractor.embed_many(noted()):
+        workers = 1 if len(os.sched_getaffinity(0)) > 1 else 0
+        for result in self._extractor.embed_many(noted(), workers=workers):
             reason = f"{result.error.reason}{self._place}" if result.error else ""
             yield Record(
                 result.key,

@@ -59,7 +59,12 @@ class FramedFrontEnd(nn.Module):
         return frames.clamp_min(0)
 
     def split(self, waveform: Tensor) -> Tensor:
-        """(batch, time) -> (batch, frames, 400), a view.
+        """(batch, time) -> (batch, frames, 400), a view; errors as for `check`."""
+        self.check(waveform)
+        return waveform.unfold(-1, WINDOW_SAMPLES, HOP_SAMPLES)
+
+    def check(self, waveform: Tensor) -> None:
+        """Refuse what cannot be cut into frames.
 
         Raises
         ------
@@ -78,7 +83,6 @@ class FramedFrontEnd(nn.Module):
                 f"window of {WINDOW_SAMPLES} samples (25 ms at {self.sample_rate} Hz): "
                 f"use a longer recording"
             )
-        return waveform.unfold(-1, WINDOW_SAMPLES, HOP_SAMPLES)
 
     def _apply(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,8 +62,8 @@ def embed(
     What is done is on disk every few seconds: a run that was stopped, in whatever way,
     is taken up by the same command. What a store holds already is not done again.
     """
-    _check_suffix(output)
     named = _named(recordings)
+    _check_output(output)
     # A file of another kind is made of a store, at the end.
     place = output if output.suffix in STORES else Path(f"{output}.unfinished.h5")
     with plain_errors():
@@ -111,13 +112,22 @@ def _named(arguments: tuple[str, ...]) -> dict[str, str]:
     return named
 
 
-def _check_suffix(output: Path) -> None:
+def _check_output(output: Path) -> None:
+    """Before the work, not after it."""
     if output.suffix not in STORES + OTHERS:
         raise click.BadParameter(
             f"{click.format_filename(output)} has to end in one of "
             f"{', '.join(STORES + OTHERS)}, which says what kind of file it is to be",
             param_hint="--output",
         )
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=output.parent).close()
+    except OSError as error:
+        raise click.BadParameter(
+            f"{click.format_filename(output)} cannot be written ({error.strerror})",
+            param_hint="--output",
+        ) from error
 
 
 def _kept(place: Path) -> str:
