@@ -13,20 +13,36 @@ from bob.learn.pytorch.scoring import cosine
 from bob.learn.pytorch.script.demonstration import council_meetings
 from bob.learn.pytorch.weights.catalogue import find
 
+WAYS = {
+    "float64, one by one": {"precision": "float64"},
+    "float32": {},
+    "bfloat16": {"precision": "bfloat16"},
+    "ONNX Runtime": {"engine": "onnxruntime"},
+}
 
-def all_pairs(paths, speakers):
+
+def embedded(paths, way):
+    """(recordings, dimensions), in batches."""
+    extractor = EmbeddingExtractor("campplus-zh-en", **WAYS[way])
+    if "one by one" in way:
+        return np.stack([extractor.embed(path) for path in paths])
+    return np.stack(
+        [found.embedding for found in extractor.embed_many(enumerate(paths))]
+    )
+
+
+def all_pairs(paths, speakers, way="float32"):
     """(targets, non-targets) of every pair of recordings."""
-    extractor = EmbeddingExtractor("campplus-zh-en")
-    embeddings = np.stack([extractor.embed(path) for path in paths])
+    embeddings = embedded(paths, way)
     first, second = np.triu_indices(len(paths), k=1)
     values = cosine(embeddings, embeddings)[first, second]
     same = np.array(speakers)[first] == np.array(speakers)[second]
     return values[same], values[~same]
 
 
-def report(benchmark, paths, speakers):
+def report(benchmark, paths, speakers, *way):
     targets, non_targets = benchmark.pedantic(
-        all_pairs, (paths, speakers), rounds=1, iterations=1
+        all_pairs, (paths, speakers, *way), rounds=1, iterations=1
     )
     benchmark.extra_info["targets"] = len(targets)
     benchmark.extra_info["non_targets"] = len(non_targets)
@@ -36,18 +52,38 @@ def report(benchmark, paths, speakers):
     return rate
 
 
-def bench_council_meetings(benchmark):
-    """The 70 clips of a second and more: 265 target and 2,150 non-target pairs."""
-    paths = [
+def clips():
+    """The 70 clips of council meetings of a second and more."""
+    return [
         path
         for path in sorted(council_meetings().rglob("*.wav"))
         if files.info(path)[0] >= 1.0
     ]
 
-    rate = report(benchmark, paths, [path.parent.name for path in paths])
+
+@pytest.mark.parametrize("way", WAYS)
+def bench_council_meetings(benchmark, way):
+    """265 target and 2,150 non-target pairs: no fast way changes the error rate."""
+    paths = clips()
+
+    rate = report(benchmark, paths, [path.parent.name for path in paths], way)
 
     assert benchmark.extra_info["targets"] == 265
-    assert rate == pytest.approx(find("campplus-zh-en").equal_error_rate, abs=5e-4)
+    assert rate == pytest.approx(find("campplus-zh-en").equal_error_rate, abs=1e-3)
+
+
+@pytest.mark.parametrize("way", list(WAYS)[1:])
+def bench_directions(benchmark, way):
+    """Smallest cosine between the embeddings of a fast way and those of float64."""
+    paths = clips()[::3]
+    exact = embedded(paths, "float64, one by one")
+
+    fast = benchmark.pedantic(embedded, (paths, way), rounds=1, iterations=1)
+
+    lengths = np.linalg.norm(exact, axis=1) * np.linalg.norm(fast, axis=1)
+    smallest = ((exact * fast).sum(axis=1) / lengths).min()
+    benchmark.extra_info["1 - cosine"] = 1 - float(smallest)
+    assert smallest >= (0.9999 if way == "bfloat16" else 1 - 1e-5)
 
 
 def bench_librispeech_test_other(benchmark):

@@ -38,6 +38,34 @@ def test_a_batch_gives_what_each_recording_gives_alone(
     assert many[2].seconds == 6_300 / 8_000
 
 
+@pytest.fixture(scope="module")
+def campplus_file(tmp_path_factory):
+    """Random weights of CAM++, which folded has no parameters left."""
+    import torch
+
+    from bob.learn.pytorch.architectures import campplus
+    from bob.learn.pytorch.weights.store import save_weights
+
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "campplus.safetensors"
+    save_weights(campplus(), path)
+    return path
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_every_precision_of_campplus_is_near_float64(campplus_file, voices, precision):
+    exact = EmbeddingExtractor(campplus_file, precision="float64")
+    fast = EmbeddingExtractor(campplus_file, precision=precision)
+
+    results = list(fast.embed_many(enumerate(voices)))
+
+    for result, voice in zip(results, voices, strict=True):
+        embedding, expected = result.embedding, exact.embed(voice)
+        cosine = embedding @ expected / np.linalg.norm(embedding)
+        cosine /= np.linalg.norm(expected)
+        assert cosine >= (0.9999 if precision == "bfloat16" else 1 - 1e-9)
+
+
 def test_bfloat16_is_near_float64(checkpoint, voices):
     path = checkpoint("dltresnet34")
     exact = DltResNetExtractor(path, precision="float64")

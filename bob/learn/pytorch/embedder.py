@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Protocol
 
+import torch
 from torch import Tensor, nn
 
 
@@ -37,8 +38,23 @@ class Network(Protocol):
     def parameters(self) -> Iterator[nn.Parameter]:
         """Its weights."""
 
+    def buffers(self) -> Iterator[Tensor]:
+        """What it keeps beside its weights."""
+
     def __call__(self, features: Tensor, lengths: Tensor | None = None, /) -> Tensor:
         """(batch, bins, frames) -> (batch, embedding_size)."""
+
+
+def place_of(network: Network) -> tuple[torch.device, torch.dtype]:
+    """The device of a network, and the precision of the features that it takes.
+
+    A folded network may have no parameters left; it takes float32.
+    """
+    for weight in network.parameters():
+        return weight.device, weight.dtype
+    for buffer in network.buffers():
+        return buffer.device, torch.float32
+    return torch.device("cpu"), torch.float32
 
 
 class SpeakerEmbedder(nn.Module):
@@ -102,7 +118,7 @@ class SpeakerEmbedder(nn.Module):
         ValueError
             If the waveform is not a batch of floats, or shorter than `minimum_samples`.
         """
-        precision = next(self.network.parameters()).dtype
+        _, precision = place_of(self.network)
         features = self.features(waveform, lengths).to(precision)
         if lengths is None:
             return self.network(features)

@@ -1,7 +1,7 @@
 """Recordings in, waveforms out."""
 
 from bob.learn.pytorch.audio.arrays import check_channel
-from bob.learn.pytorch.audio.recording import printable
+from bob.learn.pytorch.audio.recording import TooLongRecording, printable
 from bob.learn.pytorch.audio.waveform import (
     ChannelError,
     ConstantRecording,
@@ -29,6 +29,7 @@ __all__ = [
     "UnreadableRecording",
     "EmptyRecording",
     "TooShortRecording",
+    "TooLongRecording",
     "SilentRecording",
     "ConstantRecording",
     "NonFiniteRecording",

@@ -63,6 +63,8 @@ def embed_chunks(
     """
     import torch
 
+    from bob.learn.pytorch.embedder import place_of
+
     if not chunk_seconds >= embedder.minimum_seconds:
         raise ValueError(
             f"chunk_seconds is {chunk_seconds:g}; this network needs "
@@ -71,7 +73,7 @@ def embed_chunks(
     blocks = as_blocks(recording, rate=rate, channel=channel)
     samples = count_usable(blocks, minimum_seconds=embedder.minimum_seconds)
     count = max(1, int(samples / blocks.sample_rate / chunk_seconds))
-    device = next(embedder.network.parameters()).device
+    device, _ = place_of(embedder.network)
     embeddings = []
     for chunk in _chunks(blocks, samples=samples, count=count):
         if not _has_sound(chunk):

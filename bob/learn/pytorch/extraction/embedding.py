@@ -6,7 +6,7 @@ import logging
 import os
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from numpy.typing import NDArray
-    from torch import nn
 
+    from bob.learn.pytorch.embedder import Network
     from bob.learn.pytorch.extraction.engine import Engine
     from bob.learn.pytorch.weights.catalogue import TrainedModel
 
@@ -77,8 +77,8 @@ class RecordingEmbedder:
         self.frames_at_once = max(1, min(engine.frames_at_once, int(memory_mb / each)))
 
     @property
-    def _network(self) -> nn.Module:
-        return cast("nn.Module", self._engine.embedder.network)
+    def _network(self) -> Network:
+        return self._engine.embedder.network
 
     def load(self, recording: RecordingLike, *, rate: float | None = None) -> Loaded:
         """Read a recording and prepare it for the network, by any thread.

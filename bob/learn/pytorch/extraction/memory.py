@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bob.learn.pytorch.audio.recording import TooLongRecording
 
 if TYPE_CHECKING:
-    from torch import nn
+    from bob.learn.pytorch.embedder import Network
 
 FRAMES_A_SECOND = 100
 # Growth of the process for 240, 600 and 900 s of recording, with the network in float32
@@ -17,7 +17,7 @@ MB_A_SECOND = {"DltResNet": 2.6, "ResNet": 5.0, "CAMPPlus": 3.1}
 LARGEST_MB_A_SECOND = max(MB_A_SECOND.values())
 
 
-def needed_mb(network: nn.Module, *, frames: int) -> float:
+def needed_mb(network: Network, *, frames: int) -> float:
     """Memory that a recording needs which is embedded whole, beside the network.
 
     Examples
@@ -26,13 +26,16 @@ def needed_mb(network: nn.Module, *, frames: int) -> float:
     >>> needed_mb(CAMPPlus(), frames=60_000)
     1860.0
     """
+    from bob.learn.pytorch.embedder import place_of
+
     slope = MB_A_SECOND.get(type(network).__name__, LARGEST_MB_A_SECOND)
-    values = next(network.parameters()).element_size() / 4  # of float32
-    return slope * max(values, 1) * frames / FRAMES_A_SECOND
+    _, precision = place_of(network)
+    values = max(1.0, precision.itemsize / 4)  # of float32
+    return slope * values * frames / FRAMES_A_SECOND
 
 
 def check_fits(
-    network: nn.Module, seconds: float, *, cap_mb: float, name: str | None, advice: str
+    network: Network, seconds: float, *, cap_mb: float, name: str | None, advice: str
 ) -> None:
     """Refuse a recording that needs more memory than it may.
 
