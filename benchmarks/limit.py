@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bob.learn.pytorch.architectures.folded import fold
 from bob.learn.pytorch.extraction.onnx import export_network
-from bob.learn.pytorch.extraction.onnxruntime import _session
+from bob.learn.pytorch.extraction.onnxruntime import session
 from bob.learn.pytorch.kernels import winograd
 
 THREADS = int(sys.argv[1]) if len(sys.argv) > 1 else 1
@@ -66,7 +66,7 @@ def ways(name, net, features, folder):
     lengths = np.full(len(features), features.shape[-1], np.int64)
     place = Path(folder) / f"{name}.onnx"
     export_network(net, place)
-    session = _session(place, threads=THREADS)
+    opened = session(place, threads=THREADS)
     inputs = {"features": features.numpy(), "lengths": lengths}
     float32, bfloat16 = fold(net), fold(net, precision=torch.bfloat16)
     works = {"eager": lambda: net(features)}
@@ -78,7 +78,7 @@ def ways(name, net, features, folder):
     works |= {
         "folded, oneDNN, float32": lambda: float32(features),
         "folded, oneDNN, bfloat16": lambda: bfloat16(features),
-        "ONNX Runtime, float32": lambda: session.run(None, inputs),
+        "ONNX Runtime, float32": lambda: opened.run(None, inputs),
     }
     kernel = winograd.load()
     if kernel is not None:

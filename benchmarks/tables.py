@@ -56,7 +56,11 @@ class Contender:
         """Work once."""
         self.process.stdin.write("go\n")
         self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
+        line = self.process.stdout.readline()
+        if not line:
+            self.error = (self.process.stderr.read().splitlines() or ["died"])[-1]
+            return
+        answer = json.loads(line)
         self.times.append(answer["sound"] / answer["took"])
         self.peak = max(self.peak, answer["peak_mb"])
 
@@ -91,8 +95,12 @@ def race(contenders, rounds):
                 say(f"(left out: {contender.label}: {contender.error})")
         for _ in range(rounds):
             for contender in loaded:
-                contender.run()
-    return loaded
+                if not contender.error:
+                    contender.run()
+    for contender in loaded:
+        if contender.error:
+            say(f"(left out: {contender.label}: {contender.error})")
+    return [contender for contender in loaded if not contender.error]
 
 
 def say(line=""):

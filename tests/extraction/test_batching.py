@@ -128,7 +128,7 @@ def test_workers_read_while_the_network_computes():
         list(embed_many(Slow(), enumerate([60] * 40), workers=workers))
         return time.perf_counter() - started
 
-    assert seconds(2) < 0.8 * seconds(0)
+    assert seconds(1) < 0.8 * seconds(0)
 
 
 def test_without_workers_the_calling_thread_reads():

@@ -284,11 +284,13 @@ class ContextAwareMask(nn.Module):
     @staticmethod
     def context(frames: Tensor, lengths: Tensor | None) -> Tensor:
         """(batch, 128, frames) -> (batch, 128, segments)."""
+        kind = frames.dtype
+        frames = frames.to(torch.promote_types(kind, torch.float32))
         if lengths is not None:
-            return surroundings(frames, lengths, size=SEGMENT_FRAMES)
+            return surroundings(frames, lengths, size=SEGMENT_FRAMES).to(kind)
         # With `ceil_mode` the last segment is divided by the frames that it has.
         segments = F.avg_pool1d(frames, SEGMENT_FRAMES, ceil_mode=True)
-        return segments + frames.mean(dim=-1, keepdim=True)
+        return (segments + frames.mean(dim=-1, keepdim=True)).to(kind)
 
 
 def campplus(embedding_size: int = 192) -> CAMPPlus:

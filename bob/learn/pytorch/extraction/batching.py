@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
 # Of the frames in a batch, how many may be padding.
 PADDING = 0.1
-# Batches' worth of recordings that are looked at together, to find such of one length.
+# Batches' worth of recordings that are looked at together, to find such of one length;
+# no more than so many frames, or two batches, so that results do not wait long.
 LOOK_AHEAD = 16
+LOOK_AHEAD_FRAMES = 64_000
+# Of a recording, before the first was read.
+GUESSED_FRAMES = 1_000
 
 Key = TypeVar("Key")
 
@@ -169,25 +173,25 @@ def _read(
         return
     with ThreadPoolExecutor(workers) as pool:
         ahead: deque[Future[_Item[Key]]] = deque()
-        enough = LOOK_AHEAD * embedder.frames_at_once
+        # Read ahead is as much as a window has, the rest being like those before.
+        enough, seen, count = _window_frames(embedder), GUESSED_FRAMES, 1
         try:
             while True:
-                room = workers if _held(ahead) < enough else 1 - len(ahead)
+                room = max(2 * workers, enough * count // max(seen, 1)) - len(ahead)
                 for key, recording in islice(coming, max(0, room)):
                     ahead.append(pool.submit(read, key, recording))
                 if not ahead:
                     return
-                yield ahead.popleft().result()
+                item = ahead.popleft().result()
+                seen, count = seen + _frames(item), count + 1
+                yield item
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _held(ahead: Iterable[Future[_Item[Key]]]) -> int:
-    """Frames that are read and wait, those being read counted like the mean."""
-    ahead = list(ahead)
-    sizes = [_frames(future.result()) for future in ahead if future.done()]
-    unread = (len(ahead) - len(sizes)) * (sum(sizes) / len(sizes) if sizes else 100)
-    return round(sum(sizes) + unread)
+def _window_frames(embedder: BatchEmbedder) -> int:
+    batch = embedder.frames_at_once
+    return max(2 * batch, min(LOOK_AHEAD * batch, LOOK_AHEAD_FRAMES))
 
 
 def _windows(
@@ -199,7 +203,7 @@ def _windows(
     for item in items:
         window.append(item)
         frames += item.loaded.frames if item.loaded else 1
-        if frames >= LOOK_AHEAD * embedder.frames_at_once:
+        if frames >= _window_frames(embedder):
             yield window
             window, frames = [], 0
     if window:

@@ -72,6 +72,7 @@ class RecordingEmbedder:
         self._channel = channel
         self._memory_mb = memory_mb
         self._chunk_seconds = chunk_seconds
+        self.readers = engine.readers
         self._in_blocks = long.has_limited_reach(engine.embedder)
         each = memory.needed_mb(self._network, frames=1)
         self.frames_at_once = max(1, min(engine.frames_at_once, int(memory_mb / each)))
@@ -167,7 +168,8 @@ class RecordingEmbedder:
     ) -> NDArray[np.float32] | RecordingError:
         if embedding is None:
             try:
-                embedding = item.content()
+                with self._engine.exactly():
+                    embedding = item.content()
             except RecordingError as error:
                 return error
         if np.isfinite(embedding).all():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
+
+from bob.learn.pytorch.workers.processes import processors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +42,13 @@ class Engine(Protocol):
     def frames_at_once(self) -> int:
         """How many frames a batch may have, all items counted as the longest."""
 
+    @property
+    def readers(self) -> int:
+        """How many threads that read recordings serve it best."""
+
+    def exactly(self) -> AbstractContextManager[None]:
+        """Set up what else than `start` runs its network, for a recording in blocks."""
+
     def prepared(self, samples: NDArray[np.float64], /) -> Tensor:
         """(time,) at the model's rate -> what a batch is made of; by any thread."""
 
@@ -64,6 +74,7 @@ class CPUEngine:
     """
 
     frames_at_once = CPU_FRAMES
+    exactly = nullcontext
 
     def __init__(self, embedder: SpeakerEmbedder, *, precision: str) -> None:
         import torch
@@ -82,6 +93,11 @@ class CPUEngine:
                 kernel=winograd.load(),
             )
         self.embedder = _joined(self._front_end, self._network)
+
+    @property
+    def readers(self) -> int:
+        """One beside the network, where there is another processor for it."""
+        return min(1, processors() - 1)
 
     def prepared(self, samples: NDArray[np.float64]) -> Tensor:
         """(time,) -> features, (bins, frames)."""
@@ -140,6 +156,11 @@ class GPUEngine:
             CPU_FRAMES, int(memory / 2**30 * GPU_FRAMES_PER_GIGABYTE)
         )
 
+    @property
+    def readers(self) -> int:
+        """As many as there are processors: the device waits for them."""
+        return min(8, processors())
+
     def prepared(self, samples: NDArray[np.float64]) -> Tensor:
         """(time,) -> the same in the precision that it is sent in."""
         return waveform_of(samples)[0].to(self._input)
@@ -148,13 +169,22 @@ class GPUEngine:
         """Frames that the front end will make of the waveform."""
         return int(self._front_end.frames(len(prepared)))
 
+    @contextmanager
+    def exactly(self) -> Iterator[None]:
+        """On this device, in full float32: TensorFloat-32 is as coarse as bfloat16."""
+        import torch
+
+        with (
+            torch.cuda.device(self._device),
+            torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
+        ):
+            yield
+
     def start(self, batch: Sequence[Tensor]) -> Embeddings:
         """Send a batch and let the device begin."""
         import torch
 
-        # TensorFloat-32 would make float32 as coarse as bfloat16 is.
-        full = torch.backends.cudnn.flags(allow_tf32=False)
-        with torch.inference_mode(), full:
+        with torch.inference_mode(), self.exactly():
             waveforms, lengths = padded(batch)
             waveforms = waveforms.pin_memory().to(self._device, non_blocking=True)
             frames = None
@@ -166,7 +196,7 @@ class GPUEngine:
             host = torch.empty(embeddings.shape, pin_memory=True)
             host.copy_(embeddings, non_blocking=True)
             done = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            done.record()
+            done.record()  # of the stream of the device that `exactly` made current
 
         def finished() -> NDArray[np.float32]:
             done.synchronize()
@@ -248,12 +278,12 @@ def check(engine: str, precision: str, device: str | None) -> None:
             f"precision is {precision!r}; expected one of "
             f"{', '.join(PRECISIONS)}, or auto"
         )
-    if precision == "float16" and device in (None, "cpu"):
+    on_cpu = device is None or device.startswith("cpu")
+    if precision == "float16" and on_cpu:
         raise ValueError(
             "precision is 'float16', in which a CPU does not compute; use 'bfloat16', "
             "or device='cuda'"
         )
-    on_cpu = device in (None, "cpu")
     if engine == "onnxruntime" and not (on_cpu and precision == "float32"):
         raise ValueError(
             f"engine is 'onnxruntime', which runs on the CPU in float32 here, but "
@@ -277,10 +307,11 @@ def chosen_device(device: str | None) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.device(device)
+        if torch.device(device).type not in ("cpu", "cuda"):
+            raise RuntimeError("not offered here")
     except RuntimeError as error:
         raise ValueError(
-            f"device is {device!r}, which torch does not know; expected 'cpu', 'cuda', "
+            f"device is {device!r}, which is none; expected 'cpu', 'cuda', "
             "'cuda:1' and the like, or 'auto'"
         ) from error
     if device.startswith("cuda") and not torch.cuda.is_available():
@@ -295,6 +326,7 @@ def chosen_precision(precision: str, device: str) -> str:
     """The precision meant: "auto" is bfloat16 where the device is faster in it."""
     if precision == "auto":
         return "bfloat16" if _fast_in_bfloat16(device) else "float32"
+    check("torch", precision, device)
     return precision
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from bob.learn.pytorch.storage.store import EmbeddingStore, Record
 from bob.learn.pytorch.workers.partitions import WorkersError
+from bob.learn.pytorch.workers.processes import processors
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -40,7 +41,7 @@ class ManyExtractor(Protocol):
         """Everything that its embeddings depend on."""
 
     def embed_many(
-        self, recordings: Iterable[tuple[str, Any]], /, *, workers: int = 1
+        self, recordings: Iterable[tuple[str, Any]], /
     ) -> Iterator[Result[str]]:
         """Names and recordings -> one result each, in the same order."""
 
@@ -185,7 +186,7 @@ def sensible_jobs(recordings: int, *, device: str) -> int:
     """
     if not device.startswith("cpu"):
         return 1
-    return max(1, min(len(os.sched_getaffinity(0)), recordings // PARTITION))
+    return max(1, min(processors(), recordings // PARTITION))
 
 
 def source_of(path: str) -> str:
@@ -212,6 +213,8 @@ def _made(
             yield [record]
         return
     if client is not None:
+        # Workers have other working folders.
+        todo = [(name, os.path.abspath(path)) for name, path in todo]  # noqa: PTH100
         threads = client.nthreads()  # type: ignore[no-untyped-call]
         jobs = max(1, sum(threads.values()))
     size = max(1, min(PARTITION, -(-len(todo) // (4 * jobs))))
@@ -253,10 +256,12 @@ def make_work(
     host = socket.gethostname()
     found = extractor.fingerprint()
     if found != expected:
-        other = {key: value for key, value in found.items() if value != expected[key]}
+        keys = sorted({*found, *expected})
+        other = [key for key in keys if found.get(key) != expected.get(key)]
         raise WorkersError(
-            f"on {host}, the extractor is not the one that it is here: it has {other} "
-            "there; let the workers see the same weights"
+            f"on {host}, the extractor is not the one that it is here: "
+            f"{', '.join(other)} differ; let the workers have the same version of "
+            "this package, and see the same weights"
         )
     return Work(extractor, place=f" (on {host})")
 
@@ -283,8 +288,7 @@ class Work:
                 sources[name] = source_of(path)
                 yield name, path
 
-        workers = 1 if len(os.sched_getaffinity(0)) > 1 else 0
-        for result in self._extractor.embed_many(noted(), workers=workers):
+        for result in self._extractor.embed_many(noted()):
             reason = f"{result.error.reason}{self._place}" if result.error else ""
             yield Record(
                 result.key,

@@ -42,7 +42,7 @@ class ONNXEngine(CPUEngine):
         self._input = torch.float32
         if not place.is_file():
             export_network(embedder.network, place)  # type: ignore[arg-type]
-        self._session = _session(place, threads=torch.get_num_threads())
+        self._session = session(place, threads=torch.get_num_threads())
 
     def start(self, batch: Sequence[Tensor]) -> Embeddings:
         """Compute at once, as on a CPU there is nothing else to do."""
@@ -56,8 +56,8 @@ class ONNXEngine(CPUEngine):
         return lambda: np.asarray(embeddings, np.float32)
 
 
-def _session(place: Path, *, threads: int) -> Any:  # noqa: ANN401 - has no types
-    """Open a network, with threads that sleep while they wait."""
+def session(place: Path, *, threads: int) -> Any:  # noqa: ANN401 - has no types
+    """Open a network in ONNX Runtime, with threads that sleep while they wait."""
     try:
         import onnxruntime
     except ImportError as error:

@@ -7,6 +7,7 @@ on another processor, there is none of it, and oneDNN's convolutions serve.
 from __future__ import annotations
 
 import ctypes
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import torch
@@ -57,9 +58,7 @@ class Winograd:
             Channels that are no multiples of 16.
         """
         out_channels, in_channels = weight.shape[:2]
-        made = torch.empty(
-            self._library.winograd_packed_size(out_channels, in_channels)
-        )
+        made = _numbers(self._library.winograd_packed_size(out_channels, in_channels))
         weight = weight.float().contiguous()
         sizes = (out_channels, in_channels)
         if not self._library.winograd_prepare(
@@ -99,23 +98,32 @@ class Winograd:
         batch, in_channels, height, width = image.shape
         made = plus
         if made is None:
-            made = torch.empty((batch, height, width, len(bias))).permute(0, 3, 1, 2)
-        scratch = torch.empty(
-            self._library.winograd_scratch_size(len(bias), in_channels)
-        )
-        self._library.winograd_convolve(
+            made = _numbers(batch, height, width, len(bias)).permute(0, 3, 1, 2)
+        scratch = _numbers(self._library.winograd_scratch_size(len(bias), in_channels))
+        done = self._library.winograd_convolve(
             *(image.data_ptr(), batch, height, width, in_channels),
             *(packed.data_ptr(), bias.data_ptr()),
             *(None if plus is None else plus.data_ptr(), relu, None),
             *(made.data_ptr(), len(bias), scratch.data_ptr()),
         )
+        assert done, "channels are those of the packed weights"  # noqa: S101
         return made
 
 
 def load() -> Winograd | None:
     """The compiled functions; None where there are none, or oneDNN is faster."""
-    for path in sorted(Path(__file__).parent.glob("_winograd.*")):
-        if path.suffix in (".so", ".dylib", ".pyd"):
+    for suffix in EXTENSION_SUFFIXES:
+        path = Path(__file__).with_name(f"_winograd{suffix}")
+        if not path.is_file():
+            continue
+        try:
             found = Winograd(path)
-            return found if found.lanes >= LEAST_LANES else None
+        except OSError:  # compiled for another machine, or where nothing may run
+            continue
+        return found if found.lanes >= LEAST_LANES else None
     return None
+
+
+def _numbers(*shape: int) -> Tensor:
+    """Memory for the kernel, whatever the defaults of torch are."""
+    return torch.empty(shape, dtype=torch.float32, device="cpu")

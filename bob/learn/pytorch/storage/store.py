@@ -36,6 +36,7 @@ from bob.learn.pytorch.storage.records import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from io import FileIO
     from types import TracebackType
 
 __all__ = [
@@ -259,9 +260,14 @@ class EmbeddingStore:
         )
         try:
             store_image.fold(self._file.fileno(), self._copy, room=room)
-            self._copy.replace(self.path)
+            folded = self._copy.open("r+b", buffering=0)
+            try:
+                self._copy.replace(self.path)
+            except OSError:
+                folded.close()
+                raise
+            self._turn_to(folded)
             store_image.sync(self.path.parent)
-            self._turn_to_folded()
         # h5py says RuntimeError where a dataset cannot be written.
         except (OSError, RuntimeError) as error:
             logger.warning(
@@ -276,9 +282,9 @@ class EmbeddingStore:
     def _close_file(self) -> None:
         self._file.close()  # the one of then: folding turns to another
 
-    def _turn_to_folded(self) -> None:
+    def _turn_to(self, folded: FileIO) -> None:
         """Go on in the file that has taken the place of the one before."""
-        before, self._file = self._file, self.path.open("r+b", buffering=0)
+        before, self._file = self._file, folded
         before.close()
         self._end = self._image_end = store_image.end_of(self._file.fileno())
         self._waiting = 0

@@ -76,9 +76,16 @@ def in_processes(
     return _delivered(window, _Crew(pickled(make_work), jobs=jobs))
 
 
+def processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def threads_each(jobs: int) -> int:
     """Threads for each of several processes that share the processors of this one."""
-    return max(1, len(os.sched_getaffinity(0)) // jobs)
+    return max(1, processors() // jobs)
 
 
 def _delivered(window: Window[T, R], crew: _Crew) -> Iterator[list[R]]:

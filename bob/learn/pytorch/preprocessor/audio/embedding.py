@@ -240,7 +240,7 @@ class EmbeddingExtractor(Transformer):
         self,
         recordings: Iterable[tuple[Key, RecordingLike]],
         *,
-        workers: int = 1,
+        workers: int | None = None,
     ) -> Iterator[Result[Key]]:
         """Keys and recordings -> one result each, in the same order.
 
@@ -251,9 +251,12 @@ class EmbeddingExtractor(Transformer):
         recordings
             Any number: only some are in memory at a time.
         workers
-            Threads that read recordings meanwhile; 0 uses none.
+            Threads that read recordings meanwhile; 0 uses none, and None as many as
+            serve the device best.
         """
-        return embed_many(self.runner, recordings, workers=workers)
+        runner = self.runner
+        workers = runner.readers if workers is None else workers
+        return embed_many(runner, recordings, workers=workers)
 
     def __call__(
         self,
