@@ -20,7 +20,7 @@ DATA = Path("/work/shared/data/librispeech/test-other")
 
 
 class Contender:
-    """A way to make embeddings, loaded and waiting in a process."""
+    """A way to make embeddings, in a process of its own."""
 
     def __init__(self, label, name, paths, *, threads, python=sys.executable, **more):
         self.label = label
@@ -28,25 +28,22 @@ class Contender:
         self.list = tempfile.NamedTemporaryFile("w", suffix=".json")  # noqa: SIM115
         json.dump([str(path) for path in paths], self.list)
         self.list.flush()
+        options = (json.dumps(more), str(threads))
+        self.command = [python, HERE / "contenders.py", name, self.list.name, *options]
+        self.environment = environment(threads)
+        self.process = None
+
+    def is_ready(self):
+        """Load it; False where it cannot be, say as it is not installed."""
+        self.error = ""
         self.process = subprocess.Popen(  # noqa: S603 - our own script
-            [
-                python,
-                HERE / "contenders.py",
-                name,
-                self.list.name,
-                json.dumps(more),
-                str(threads),
-            ],
+            self.command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=environment(threads),
+            env=self.environment,
         )
-
-    def is_ready(self):
-        """Wait until it is loaded; False where it cannot be, say as not installed."""
-        self.error = ""
         if self.process.stdout.readline() == "ready\n":
             return True
         self.error = (self.process.stderr.read().strip().splitlines() or ["died"])[-1]

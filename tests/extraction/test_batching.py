@@ -116,16 +116,16 @@ def test_a_device_gets_the_next_window_before_the_last_is_collected():
 def test_workers_read_while_the_network_computes():
     class Slow(Toy):
         def load(self, recording):
-            time.sleep(0.02)
+            time.sleep(0.004)
             return super().load(recording)
 
         def start_batch(self, batch):
-            time.sleep(0.02)
+            time.sleep(0.004)
             return super().start_batch(batch)
 
     def seconds(workers):
         started = time.perf_counter()
-        list(embed_many(Slow(), enumerate([60] * 40), workers=workers))
+        list(embed_many(Slow(), enumerate([60] * 150), workers=workers))
         return time.perf_counter() - started
 
     assert seconds(1) < 0.8 * seconds(0)

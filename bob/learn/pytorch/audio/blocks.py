@@ -55,11 +55,6 @@ class SampleBlocks:
     expected_samples: int
     open: Callable[[], Iterator[Samples]]
 
-    @property
-    def expected_seconds(self) -> float:
-        """Duration by the header."""
-        return self.expected_samples / self.sample_rate
-
     def __iter__(self) -> Iterator[Samples]:
         """All blocks from the first on.
 

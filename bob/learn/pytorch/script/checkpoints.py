@@ -14,6 +14,7 @@ from bob.learn.pytorch.script.extractors import (
     make_extractor,
     parallel_options,
     plain_errors,
+    report_options,
 )
 
 if TYPE_CHECKING:
@@ -49,12 +50,7 @@ INTERRUPTED = 130  # the exit status of a process that Ctrl-C ended
 )
 @extractor_options
 @parallel_options
-@click.option(
-    "--allow-failures",
-    is_flag=True,
-    help="Exit with 0 even if recordings could not be used.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Report in JSON.")
+@report_options
 def checkpoints(
     database: str,
     output: Path,

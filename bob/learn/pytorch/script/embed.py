@@ -15,6 +15,7 @@ from bob.learn.pytorch.script.extractors import (
     make_extractor,
     parallel_options,
     plain_errors,
+    report_options,
 )
 
 if TYPE_CHECKING:
@@ -38,12 +39,7 @@ INTERRUPTED = 130  # the exit status of a process that Ctrl-C ended
 )
 @extractor_options
 @parallel_options
-@click.option(
-    "--allow-failures",
-    is_flag=True,
-    help="Exit with 0 even if recordings could not be used.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Report in JSON.")
+@report_options
 def embed(
     recordings: tuple[str, ...],
     output: Path,

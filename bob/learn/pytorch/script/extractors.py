@@ -105,6 +105,20 @@ def parallel_options(command: Command) -> Command:
     return command
 
 
+def report_options(command: Command) -> Command:
+    """Add the options that say how the outcome is told."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Report in JSON."),
+        click.option(
+            "--allow-failures",
+            is_flag=True,
+            help="Exit with 0 even if recordings could not be used.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 @contextlib.contextmanager
 def plain_errors(*, model: str = "--model") -> Iterator[None]:
     """Say what a user can cause and repair; other errors are bugs and show.
