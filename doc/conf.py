@@ -24,6 +24,8 @@ nitpick_ignore_regex = [
     ("py:class", r"(np|numpy)\.\w+|NDArray|Path"),
     # Types under "Attributes" in words: "mapping of str to str", "array of int".
     ("py:class", r"[a-z_]+|str to str"),
+    # The type of a generic class's parameter, which has no page.
+    ("py:class", r"Key"),
 ]
 # Docstrings say `name` for code.
 default_role = "code"

@@ -74,7 +74,6 @@ class CPUEngine:
     """
 
     frames_at_once = CPU_FRAMES
-    exactly = nullcontext
 
     def __init__(self, embedder: SpeakerEmbedder, *, precision: str) -> None:
         import torch
@@ -93,6 +92,10 @@ class CPUEngine:
                 kernel=winograd.load(),
             )
         self.embedder = _joined(self._front_end, self._network)
+
+    def exactly(self) -> AbstractContextManager[None]:
+        """A CPU needs nothing."""
+        return nullcontext()
 
     @property
     def readers(self) -> int:
@@ -158,7 +161,7 @@ class GPUEngine:
 
     @property
     def readers(self) -> int:
-        """As many as there are processors: the device waits for them."""
+        """As many as there are processors, since the device waits for them."""
         return min(8, processors())
 
     def prepared(self, samples: NDArray[np.float64]) -> Tensor:

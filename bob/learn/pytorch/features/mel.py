@@ -71,7 +71,10 @@ class KaldiFbank(FramedFrontEnd):
 
     def log_mel(self, waveform: Tensor) -> Tensor:
         """(batch, time) in [-1, 1] -> (batch, 80, frames), natural logarithm."""
-        frames = self.split(waveform)
+        return self.by_blocks(self.split(waveform), self._of_frames).transpose(1, 2)
+
+    def _of_frames(self, frames: Tensor) -> Tensor:
+        """(batch, frames, 400) -> (batch, frames, 80)."""
         centred = frames - frames.mean(dim=-1, keepdim=True)
         # The first sample of a frame is its own predecessor.
         shifted = torch.cat([centred[..., :1], centred[..., :-1]], dim=-1)
@@ -79,7 +82,7 @@ class KaldiFbank(FramedFrontEnd):
         # Kaldi leaves out the last bin, that of half the sampling rate.
         spectrum: Tensor = torch.fft.rfft(windowed, n=FFT_SIZE)[..., :-1]
         power = spectrum.real.square() + spectrum.imag.square()
-        energy = self.filters.to(frames.dtype) @ power.transpose(1, 2)
+        energy = power @ self.filters.to(frames.dtype).T
         return energy.clamp_min(SMALLEST_ENERGY).log()
 
 

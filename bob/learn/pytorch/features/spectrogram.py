@@ -1,6 +1,7 @@
 """The magnitude spectrogram of DltResNet and ResNet."""
 
 import math
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -13,12 +14,10 @@ from bob.learn.pytorch.features.framing import (
     WINDOW_SAMPLES,
     FramedFrontEnd,
 )
-from bob.learn.pytorch.lengths import keep, mean_and_deviation, unchecked
+from bob.learn.pytorch.lengths import keep, mean_and_deviation
 
 FULL_SCALE = 32_768.0
 SMALLEST_DEVIATION = 1e-7
-# Frames whose spectra are computed together; 64 to 256 are equally fast.
-BLOCK_FRAMES = 128
 
 
 class Spectrogram(FramedFrontEnd):
@@ -93,19 +92,10 @@ class Spectrogram(FramedFrontEnd):
         scale
             What every frame is multiplied by.
         """
-        frames = self.split(waveform)
-        if waveform.device.type != "cpu" or waveform.requires_grad or unchecked():
-            return self._of_frames(frames, scale).transpose(1, 2)
-        # What a block needs stays in the cache, and its memory is used again.
-        made = waveform.new_empty((*frames.shape[:2], self.bins))
-        for start in range(0, frames.shape[1], BLOCK_FRAMES):
-            before = min(start, 1)
-            block = frames[:, start - before : start + BLOCK_FRAMES]
-            part = self._of_frames(block, scale)[:, before:]
-            made[:, start : start + BLOCK_FRAMES] = part
-        return made.transpose(1, 2)
+        compute = partial(self._of_frames, scale=scale)
+        return self.by_blocks(self.split(waveform), compute, before=1).transpose(1, 2)
 
-    def _of_frames(self, frames: Tensor, scale: Tensor | float) -> Tensor:
+    def _of_frames(self, frames: Tensor, *, scale: Tensor | float) -> Tensor:
         """(batch, frames, 400) -> (batch, frames, 257), the first after silence."""
         frames = frames * scale
         centred = frames - frames.sum(dim=-1, keepdim=True) / FFT_SIZE
