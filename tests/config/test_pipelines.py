@@ -272,8 +272,8 @@ def test_samples_that_carry_their_rate_are_resampled(weights):
     )
 
     expected = extractor.embed((8000, noise))
-    np.testing.assert_array_equal(plain.data, expected)
-    np.testing.assert_array_equal(delayed.data, expected)
+    np.testing.assert_allclose(plain.data, expected, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(delayed.data, expected, rtol=0, atol=1e-6)
 
 
 def test_verify_finds_models_and_the_unchanged_extractor_by_name():

@@ -111,7 +111,6 @@ class EmbeddingExtractor(Transformer):
 
     def _check(self) -> None:
         """Check what is cheap to check; a misspelt name should not wait."""
-        engines.check(self.engine, self.precision, self._wanted_device())
         check_channel(self.channel)
         for name in ("memory_mb", "chunk_seconds"):
             number = getattr(self, name)
@@ -121,6 +120,7 @@ class EmbeddingExtractor(Transformer):
             value = getattr(self, name)
             if not isinstance(value, types):
                 raise TypeError(f"{name} is {value!r}; expected {expected}")
+        engines.check(self.engine, self.precision, self._wanted_device())
         self._embedder: SpeakerEmbedder | None = None
         self._runner: RecordingEmbedder | None = None
         self._model: catalogue.TrainedModel | None = None
