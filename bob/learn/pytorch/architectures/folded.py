@@ -50,18 +50,20 @@ def fold(
     folded = copy.deepcopy(network).float().requires_grad_(requires_grad=False)
     for unused in getattr(folded, "unused", ()):
         delattr(folded, unused.rstrip("."))
+    in_full = {
+        part for whole in getattr(folded, "in_full", ()) for part in whole.modules()
+    }
     taken_in = set()
     for parent, name, convolution, norm in list(_convolutions(folded)):
         layer = _normalised(convolution, norm)
-        exact = parent is getattr(folded, "behind_sums", None)
-        kind = torch.float32 if exact else precision
+        kind = torch.float32 if parent in in_full else precision
         step = packed.step(layer, kind, kernel) or FoldedConvolution(layer, kind)
         setattr(parent, name, step)
         taken_in.add(norm)
     for parent in list(folded.modules()):
         for name, child in parent.named_children():
             if isinstance(child, Norm):
-                alone = ScaleAndShift(child, precision)
+                alone = ScaleAndShift(child)
                 setattr(parent, name, nn.Identity() if child in taken_in else alone)
     return folded
 
@@ -93,16 +95,16 @@ class FoldedConvolution(OneStep):
 
 
 class ScaleAndShift(nn.Module):
-    """A batch normalisation with no convolution in front of it."""
+    """A batch normalisation with no convolution in front of it, in float32."""
 
     scale: Tensor
     shift: Tensor
 
-    def __init__(self, norm: Norm, precision: torch.dtype) -> None:
+    def __init__(self, norm: Norm) -> None:
         super().__init__()
         scale, shift = _affine(norm)
-        self.register_buffer("scale", scale.to(precision)[:, None])
-        self.register_buffer("shift", shift.to(precision)[:, None])
+        self.register_buffer("scale", scale.float()[:, None])
+        self.register_buffer("shift", shift.float()[:, None])
 
     def forward(self, frames: Tensor) -> Tensor:
         """(batch, channels, time) -> the same."""
