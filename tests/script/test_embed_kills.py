@@ -60,7 +60,9 @@ def check(store, whole):
 @pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_ten_kills_at_random_moments_lose_and_double_nothing(weights, recordings, jobs):
-    assert embed(weights, "whole.h5", jobs=1).wait() == 1  # the silent one
+    whole = embed(weights, "whole.h5", jobs=1)
+    whole.communicate()
+    assert whole.returncode == 1  # the silent one
     chance = random.Random(jobs)
     longest = 4.0
     kills = 0
@@ -88,7 +90,7 @@ def test_ten_kills_at_random_moments_lose_and_double_nothing(weights, recordings
 
 @pytest.mark.slow
 def test_a_worker_that_is_killed_costs_nothing(weights, recordings):
-    embed(weights, "whole.h5", jobs=1).wait()
+    embed(weights, "whole.h5", jobs=1).communicate()
     process = embed(weights, "some.h5", jobs=2)
     deadline = time.monotonic() + 60
     killed = False
