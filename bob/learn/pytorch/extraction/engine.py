@@ -338,5 +338,9 @@ def _fast_in_bfloat16(device: str) -> bool:
 
     if device.startswith("cuda"):
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    from bob.learn.pytorch.kernels import winograd
+
+    if winograd.load() is not None:  # as fast in float32, or nearly, and exact
+        return False
     looked_at = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, name, lambda: False)() for name in looked_at)
