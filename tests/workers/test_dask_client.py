@@ -7,6 +7,7 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
+from bob.learn.pytorch.script import interrupts
 from bob.learn.pytorch.workers import dask_client as module
 from bob.learn.pytorch.workers.dask_client import dask_client
 from bob.learn.pytorch.workers.partitions import WorkersError
@@ -126,6 +127,8 @@ def test_what_a_file_imports_does_not_change_what_ctrl_c_does(tmp_path):
     """dask_jobqueue makes it end the process with status 0, as if all were well."""
     path = tmp_path / "cluster.py"
     path.write_text("import dask_jobqueue.runner\n" + IN_THREADS.format(name="client"))
+    # An earlier test may have imported it.
+    interrupts.take_back()
 
     with dask_client(str(path)):
         during = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)

@@ -36,7 +36,7 @@ class Loaded:
     Attributes
     ----------
     content
-        What the embedder's `embed_batch` takes.
+        What the embedder's `start_batch` takes.
     frames
         How long it is; items of a batch are padded to the longest.
     seconds, sample_rate

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from bob.learn.pytorch.storage.store import EmbeddingStore, Record
 from bob.learn.pytorch.workers.partitions import WorkersError
 from bob.learn.pytorch.workers.processes import processors
+from bob.learn.pytorch.workers.sharing import PARTITION, share_out
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from bob.learn.pytorch.extraction.batching import Result
 
-# Recordings that go to a worker together: enough that some have nearly one length.
-PARTITION = 64
 # Recordings, and seconds, after which what is done goes to the disk.
 BATCH = 256
 BATCH_SECONDS = 5.0
@@ -212,27 +211,14 @@ def _made(
         for record in make_work(extractor).one_by_one(todo):
             yield [record]
         return
+    make = partial(make_work, extractor)
     if client is not None:
-        # Workers have other working folders.
+        # Workers have other working folders, and perhaps other weights.
         todo = [(name, os.path.abspath(path)) for name, path in todo]  # noqa: PTH100
-        threads = client.nthreads()  # type: ignore[no-untyped-call]
-        jobs = max(1, sum(threads.values()))
-    size = max(1, min(PARTITION, -(-len(todo) // (4 * jobs))))
-    parts = (todo[start : start + size] for start in range(0, len(todo), size))
-    if client is not None:
-        from bob.learn.pytorch.workers.dask_workers import on_dask
-
         make = partial(make_work, extractor, expected=extractor.fingerprint())
-        yield from on_dask(
-            make, parts, client=client, give_up=_given_up, in_order=False
-        )
-    else:
-        from bob.learn.pytorch.workers.processes import in_processes
-
-        make = partial(make_work, extractor)
-        yield from in_processes(
-            make, parts, jobs=jobs, give_up=_given_up, in_order=False
-        )
+    yield from share_out(
+        make, todo, jobs=jobs, client=client, give_up=_given_up, in_order=False
+    )
 
 
 def make_work(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bob.learn.pytorch.script import interrupts
 from bob.learn.pytorch.script.extractors import (
     extractor_options,
     make_extractor,
@@ -20,8 +21,6 @@ from bob.learn.pytorch.script.extractors import (
 if TYPE_CHECKING:
     from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
     from bob.learn.pytorch.verification.checkpoints import Filled, Plan
-
-INTERRUPTED = 130  # the exit status of a process that Ctrl-C ended
 
 
 @click.command()
@@ -80,7 +79,7 @@ def checkpoints(
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         click.echo("Stopped; the same command goes on from there", err=True)
-        sys.exit(INTERRUPTED)
+        sys.exit(interrupts.INTERRUPTED)
     if failed and not allow_failures:
         sys.exit(1)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bob.learn.pytorch.script import interrupts
 from bob.learn.pytorch.script.extractors import (
     extractor_options,
     make_extractor,
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 LISTS = (".txt", ".lst", ".list", ".scp")
 STORES = (".h5", ".hdf5")
 OTHERS = (".npz", ".parquet", ".ark", ".scp")
-INTERRUPTED = 130  # the exit status of a process that Ctrl-C ended
 
 
 @click.command()
@@ -73,7 +73,7 @@ def embed(
             )
         except KeyboardInterrupt:
             click.echo(f"Stopped: {_kept(place)}", err=True)
-            sys.exit(INTERRUPTED)
+            sys.exit(interrupts.INTERRUPTED)
         if place != output:
             from bob.learn.pytorch.storage.exchange import export
             from bob.learn.pytorch.storage.lock import remove

@@ -3,6 +3,9 @@
 import signal
 import threading
 
+#: The exit status of a process that Ctrl-C ended.
+INTERRUPTED = 130
+
 
 def take_back() -> None:
     """Let Ctrl-C raise KeyboardInterrupt, and a termination end the process.

@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: The exit status of a process that Ctrl-C ended.
-_INTERRUPTED = 130
-
 _EPILOGUE = """\
 A configuration is a Python file (or the name of a module, or an entry point of the
 group bob.bio.config) that sets variables named as the long options, with '_' for '-'.
@@ -68,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(
             "verify.py: interrupted; finished work is kept, start again to go on\n"
         )
-        return _INTERRUPTED
+        return interrupts.INTERRUPTED
 
 
 def _expected_errors() -> tuple[type[Exception], ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
@@ -22,9 +23,6 @@ logger = logging.getLogger(__name__)
 #: What a bad recording makes readers and components raise. Anything else is a
 #: mistake in a component, which no other recording would survive either.
 OF_THE_RECORDING = (RecordingError, OSError, ValueError, RuntimeError)
-
-# Recordings that go to a process together.
-_PARTITION = 64
 
 Computed: TypeAlias = Iterator[tuple[Any, Exception | None]]
 """A result, or None and the error of the recording; one for every recording."""
@@ -88,15 +86,13 @@ def carried_out(
     WorkersError
         Processes or Dask workers die while they load what the step needs.
     """
+    if not planned:  # then nothing need be loaded
+        return
     if workers.dask is None and workers.jobs == 1:
         yield from Maker(step).one_by_one(planned)
         return
-    if not planned:
-        return
-    size = max(1, min(_PARTITION, -(-len(planned) // (4 * workers.jobs))))
-    parts = [planned[start : start + size] for start in range(0, len(planned), size)]
     try:
-        yield from _elsewhere(step, parts, workers)
+        yield from _elsewhere(step, planned, workers)
     except TypeError as error:
         if "cannot be sent" not in str(error):
             raise
@@ -107,20 +103,24 @@ def carried_out(
 
 
 def _elsewhere(
-    step: Step, parts: Sequence[Sequence[Planned]], workers: Workers
+    step: Step, planned: Sequence[Planned], workers: Workers
 ) -> Iterator[Failure | None]:
-    make, give_up = partial(Maker, step), partial(_given_up, step.stage)
-    if workers.dask is None:
-        from bob.learn.pytorch.workers.processes import in_processes
+    from bob.learn.pytorch.workers.sharing import share_out
 
-        for failures in in_processes(make, parts, jobs=workers.jobs, give_up=give_up):
-            yield from failures
-        return
-    from bob.learn.pytorch.workers.dask_client import dask_client
-    from bob.learn.pytorch.workers.dask_workers import on_dask
+    with ExitStack() as stack:
+        client = None
+        if workers.dask is not None:
+            from bob.learn.pytorch.workers.dask_client import dask_client
 
-    with dask_client(workers.dask) as client:
-        for failures in on_dask(make, parts, client=client, give_up=give_up):
+            client = stack.enter_context(dask_client(workers.dask))
+        for failures in share_out(
+            partial(Maker, step),
+            planned,
+            jobs=workers.jobs,
+            client=client,
+            give_up=partial(_given_up, step.stage),
+            in_order=True,
+        ):
             yield from failures
 
 

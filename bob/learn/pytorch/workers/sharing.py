@@ -1,0 +1,50 @@
+"""A list of items shared out to processes, or to Dask workers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from bob.learn.pytorch.workers.processes import in_processes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from distributed import Client
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+# Items that go to a worker together: of recordings enough that some have one length.
+PARTITION = 64
+
+
+def share_out(
+    make_work: Callable[[], Callable[[Sequence[T]], Sequence[R]]],
+    items: Sequence[T],
+    *,
+    jobs: int,
+    client: Client | None,
+    give_up: Callable[[T, str], R],
+    in_order: bool,
+) -> Iterator[list[R]]:
+    """Results of items, a partition at a time, small enough that all have work.
+
+    Parameters
+    ----------
+    client
+        Of a Dask scheduler, whose workers then do it, however many `jobs` says.
+    make_work, jobs, give_up, in_order
+        As of `bob.learn.pytorch.workers.processes.in_processes`.
+    """
+    if client is not None:
+        threads = client.nthreads()  # type: ignore[no-untyped-call]
+        jobs = max(1, sum(threads.values()))
+    size = max(1, min(PARTITION, -(-len(items) // (4 * jobs))))
+    parts = (items[start : start + size] for start in range(0, len(items), size))
+    if client is None:
+        return in_processes(
+            make_work, parts, jobs=jobs, give_up=give_up, in_order=in_order
+        )
+    from bob.learn.pytorch.workers.dask_workers import on_dask
+
+    return on_dask(make_work, parts, client=client, give_up=give_up, in_order=in_order)
