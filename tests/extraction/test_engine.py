@@ -121,6 +121,8 @@ def test_what_cannot_be_is_refused_at_once(options, says):
 
 @pytest.mark.slow
 def test_onnx_runtime_gives_the_same_and_exports_once(checkpoint, voices):
+    for package in ("onnx", "onnxruntime", "onnxscript"):
+        pytest.importorskip(package)
     path = checkpoint("dltresnet34")
     expected = [DltResNetExtractor(path).embed(voice) for voice in voices]
 
