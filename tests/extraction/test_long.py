@@ -226,7 +226,8 @@ def test_a_file_that_shrinks_while_it_is_read(tmp_path, embedder, monkeypatch):
 
 
 MEASURE = """
-import resource, sys
+import re, sys
+from pathlib import Path
 import torch
 from bob.learn.pytorch.architectures import dlt_resnet34, resnet34
 from bob.learn.pytorch.embedder import SpeakerEmbedder
@@ -236,7 +237,9 @@ from bob.learn.pytorch.features import Spectrogram
 network = {"dlt_resnet34": dlt_resnet34, "resnet34": resnet34}[sys.argv[1]]()
 embedder = SpeakerEmbedder(Spectrogram(), network, sample_rate=16_000).eval()
 embed_long(embedder, sys.argv[2])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+# Not ru_maxrss: Linux counts the parent's peak there too, until the child's exec.
+status = Path("/proc/self/status").read_text()
+print(int(re.search(r"VmHWM:\\s+(\\d+)", status)[1]) / 1024)
 """
 
 
