@@ -11,6 +11,7 @@ import torch
 
 from bob.learn.pytorch.architectures import campplus
 from bob.learn.pytorch.architectures.campplus import ContextAwareMask
+from bob.learn.pytorch.architectures.lengths import weights_of_segments
 
 CASES = [
     "voice16k_int16",
@@ -148,6 +149,28 @@ def test_the_mask_sees_its_segment_and_the_whole_recording():
                 if 0 <= frame + shift < 250
             )
             torch.testing.assert_close(masked[0, :, frame], local * mask)
+
+
+@pytest.mark.parametrize("lengths", [None, [250, 101], [100, 3]])
+@pytest.mark.parametrize("time", [250, 300])
+def test_a_mask_written_in_place_is_the_same(lengths, time):
+    """Into channels in the middle of others, which stay as they are."""
+    torch.manual_seed(0)
+    layer = ContextAwareMask(dilation=2).double()
+    frames = torch.randn(2, 128, time, dtype=torch.float64)
+    lengths = None if lengths is None else torch.tensor(lengths)
+    grown = torch.full((2, time, 64), 7.0, dtype=torch.float64).transpose(1, 2)
+    weights = weights_of_segments(lengths, time=time, size=100, like=frames)
+
+    with torch.inference_mode():
+        expected = layer(frames, lengths)  # zeroes what is behind the lengths
+        layer.into(grown[:, 16:48], frames, weights)
+
+    kept = lengths if lengths is not None else [time, time]
+    for row, wanted, length in zip(grown, expected, kept, strict=True):
+        torch.testing.assert_close(row[16:48, :length], wanted[:, :length])
+    assert (grown[:, :16] == 7).all()
+    assert (grown[:, 48:] == 7).all()
 
 
 @pytest.mark.parametrize("frames", [0, 1, 2])

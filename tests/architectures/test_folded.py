@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from bob.learn.pytorch.architectures import campplus, dlt_resnet34, packed, resnet34
-from bob.learn.pytorch.architectures.folded import fold
+from bob.learn.pytorch.architectures.folded import SmallProduct, fold
 from bob.learn.pytorch.kernels import winograd
 
 NETWORKS = {"dltresnet34": dlt_resnet34, "resnet34": resnet34, "campplus": campplus}
@@ -113,3 +113,30 @@ def test_features_are_not_overwritten(network, batch):
         fold(network)(features, lengths)
 
     assert torch.equal(features, before)
+
+
+def test_small_products_stay_in_float32():
+    """Those of the masks of CAM++; the wide convolutions over a frame are no such."""
+    folded = fold(campplus().eval(), precision=torch.bfloat16)
+
+    small = [n for n, m in folded.named_modules() if isinstance(m, SmallProduct)]
+
+    assert len(small) == 2 * (12 + 24 + 16)
+    assert all(".cam_layer.linear" in name for name in small)
+    assert all(folded.get_submodule(n).weight.dtype == torch.float32 for n in small)
+
+
+@pytest.mark.parametrize("relu", [True, False])
+@pytest.mark.parametrize("adds", [True, False])
+def test_a_small_product_is_the_convolution(relu, adds):
+    torch.manual_seed(0)
+    convolution = nn.Conv1d(6, 5, 1)
+    small = fold(nn.Sequential(convolution).eval())[0]
+    image, plus = torch.randn(2, 6, 7), torch.randn(2, 5, 7)
+
+    with torch.inference_mode():
+        expected = convolution(image) + (plus if adds else 0)
+        made = small(image, plus if adds else None, relu=relu)
+
+    assert isinstance(small, SmallProduct)
+    torch.testing.assert_close(made, expected.relu() if relu else expected)

@@ -10,7 +10,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bob.learn.pytorch.architectures import campplus, dlt_resnet34, resnet34
-from bob.learn.pytorch.architectures.lengths import after, surroundings
+from bob.learn.pytorch.architectures.lengths import (
+    after,
+    surroundings,
+    surroundings_of_means,
+    weights_of_segments,
+)
 from bob.learn.pytorch.architectures.trunk import unit_length
 
 NETWORKS = {"dltresnet34": dlt_resnet34, "resnet34": resnet34, "campplus": campplus}
@@ -259,6 +264,35 @@ def test_surroundings_by_hand():
 
     torch.testing.assert_close(means[0, 0, :2], torch.tensor([2 + 3.2, 5 + 3.2]))
     assert means[1, 0, 0] == 6 + 6
+
+
+def means_of_segments(frames, lengths):
+    """By way of pooling, as folded networks have them."""
+    pooled = torch.nn.functional.avg_pool1d(frames, 3, ceil_mode=True)
+    weights = weights_of_segments(lengths, time=frames.shape[-1], size=3, like=frames)
+    return surroundings_of_means(pooled, weights)
+
+
+def test_surroundings_of_means_by_hand():
+    """As above; pooling divided the last segment by two, and the zeros by three."""
+    frames = torch.tensor([[[1.0, 2, 3, 4, 6]], [[5.0, 7, 0, 0, 0]]])
+
+    means = means_of_segments(frames, torch.tensor([5, 2]))
+
+    torch.testing.assert_close(means[0, 0], torch.tensor([2 + 3.2, 5 + 3.2]))
+    torch.testing.assert_close(means[1, 0, 0], torch.tensor(6.0 + 6))
+
+
+@pytest.mark.parametrize("time", range(1, 8))
+def test_surroundings_of_means_where_all_fill_the_batch(time):
+    frames = torch.randn(2, 4, time, dtype=torch.float64)
+
+    means = means_of_segments(frames, None)
+
+    lengths = torch.tensor([time, time])
+    expected = surroundings(frames, lengths, size=3)[..., : means.shape[-1]]
+    assert means.shape[-1] == -(-time // 3)
+    torch.testing.assert_close(means, expected)
 
 
 @pytest.mark.parametrize("frames", range(3, 12))

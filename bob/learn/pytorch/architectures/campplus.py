@@ -1,6 +1,7 @@
 """CAM++: a densely connected time delay network with context-aware masks."""
 
 from collections import OrderedDict
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +14,12 @@ from bob.learn.pytorch.architectures.blocks import (
     shortcut,
 )
 from bob.learn.pytorch.architectures.convolution import OneStep, convolve
-from bob.learn.pytorch.architectures.lengths import after, surroundings
+from bob.learn.pytorch.architectures.lengths import (
+    after,
+    surroundings,
+    surroundings_of_means,
+    weights_of_segments,
+)
 from bob.learn.pytorch.architectures.pooling import StatisticsPooling
 from bob.learn.pytorch.lengths import cut, keep
 
@@ -34,6 +40,9 @@ class CAMPPlus(nn.Module):
         The fewest that leave two frames to pool: the deviation of one is undefined.
         An embedding of such a short recording is finite, and of no use: below one
         second the error rate grows fast.
+    frames_at_once
+        How many make a batch that a CPU is fast with: below that, it reads the weights
+        of 200 small layers too often.
     embedding_size
         Numbers in an embedding.
 
@@ -50,6 +59,7 @@ class CAMPPlus(nn.Module):
 
     bins = 80
     minimum_frames = 3
+    frames_at_once = 3_000
 
     def __init__(self, embedding_size: int = 192) -> None:
         super().__init__()
@@ -240,9 +250,14 @@ class DenseBlock(nn.Sequential):
         kind = torch.promote_types(frames.dtype, torch.float32)
         grown = frames.new_empty(size, dtype=kind).transpose(1, 2)
         grown[:, :channels] = frames
-        for i, layer in enumerate(self):
+        weights = weights_of_segments(
+            lengths, time=time, size=SEGMENT_FRAMES, like=grown
+        )
+        for i, child in enumerate(self):
+            layer = cast("DenseLayer", child)
             end = channels + GROWTH * i
-            grown[:, end : end + GROWTH] = layer(grown[:, :end], lengths)
+            narrow = cut(layer.narrow(grown[:, :end]), lengths)
+            layer.cam_layer.into(grown[:, end : end + GROWTH], narrow, weights)
         return grown
 
 
@@ -258,10 +273,13 @@ class DenseLayer(nn.Module):
 
     def forward(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, channels, frames) -> (batch, 32, frames)."""
-        active = self.nonlinear1(frames)
-        narrow = convolve(self.linear1, self.nonlinear2.batchnorm, active)
-        added: Tensor = self.cam_layer(narrow, lengths)
+        added: Tensor = self.cam_layer(self.narrow(frames), lengths)
         return added
+
+    def narrow(self, frames: Tensor) -> Tensor:
+        """(batch, channels, frames) -> (batch, 128, frames)."""
+        active = self.nonlinear1(frames)
+        return convolve(self.linear1, self.nonlinear2.batchnorm, active)
 
 
 class ContextAwareMask(nn.Module):
@@ -282,12 +300,34 @@ class ContextAwareMask(nn.Module):
     def forward(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, 128, frames) -> (batch, 32, frames)."""
         frames = cut(frames, lengths)
-        context = self.context(frames, lengths)
-        mask = torch.sigmoid(self.linear2(F.relu(self.linear1(context))))
+        mask = self.mask(self.context(frames, lengths))
         segment_of = torch.arange(frames.shape[-1], device=frames.device)
         segment_of = segment_of // SEGMENT_FRAMES
         masked: Tensor = self.linear_local(frames) * mask[..., segment_of]
         return masked
+
+    def into(
+        self, place: Tensor, frames: Tensor, weights: tuple[Tensor, Tensor]
+    ) -> None:
+        """Write the same to `place`, in fewer passes.
+
+        Parameters
+        ----------
+        frames
+            Zero behind the lengths.
+        weights
+            Of `weights_of_segments`: they know the lengths.
+        """
+        kind = torch.promote_types(frames.dtype, torch.float32)
+        means = F.avg_pool1d(frames.to(kind), SEGMENT_FRAMES, ceil_mode=True)
+        mask = self.mask(surroundings_of_means(means, weights)).unsqueeze(-1)
+        of_frames = mask.expand(-1, -1, -1, SEGMENT_FRAMES).flatten(2)
+        local = self.linear_local(frames)
+        torch.mul(local, of_frames[..., : local.shape[-1]], out=place)
+
+    def mask(self, context: Tensor) -> Tensor:
+        """(batch, 128, segments) -> (batch, 32, segments)."""
+        return torch.sigmoid(self.linear2(F.relu(self.linear1(context))))
 
     @staticmethod
     def context(frames: Tensor, lengths: Tensor | None) -> Tensor:

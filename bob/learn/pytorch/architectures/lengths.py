@@ -87,3 +87,49 @@ def surroundings(frames: Tensor, lengths: Tensor, *, size: int) -> Tensor:
     # Summed once, over the segments: the exported graph is smaller by a quarter.
     whole = sums.sum(dim=-1, keepdim=True) / lengths[:, None, None].to(sums.dtype)
     return sums / count.to(sums.dtype) + whole
+
+
+def weights_of_segments(
+    lengths: Tensor | None, *, time: int, size: int, like: Tensor
+) -> tuple[Tensor, Tensor]:
+    """What `surroundings_of_means` needs, which is the same at every layer.
+
+    Parameters
+    ----------
+    time
+        Frames of the batch.
+    like
+        Decides about device and precision.
+
+    Returns
+    -------
+    tuple of Tensor
+        What the mean of a segment counts for itself, (batch, segments, 1), and in the
+        mean of all, (batch, 1, segments). Without lengths, the batch is 1.
+
+    Examples
+    --------
+    >>> weights_of_segments(None, time=5, size=4, like=torch.zeros(1))
+    (tensor([[[1.],
+             [1.]]]), tensor([[[0.8000, 0.2000]]]))
+    """
+    starts = torch.arange(0, time, size, device=like.device)
+    pooled = (time - starts).clamp_max(size)
+    count = starts.new_full((1,), time) if lengths is None else lengths
+    count = count[:, None]
+    alone = (pooled / (count - starts).clamp(1, size)).unsqueeze(2)
+    in_whole = (pooled / count).unsqueeze(1)
+    return alone.to(like.dtype), in_whole.to(like.dtype)
+
+
+def surroundings_of_means(means: Tensor, weights: tuple[Tensor, Tensor]) -> Tensor:
+    """As `surroundings`, in a hurry, of what `avg_pool1d` gives with `ceil_mode`.
+
+    Parameters
+    ----------
+    means
+        (batch, channels, segments), of frames that are zero behind the lengths.
+    """
+    alone, in_whole = weights
+    rows = means.transpose(1, 2)
+    return torch.addcmul(in_whole @ rows, rows, alone).transpose(1, 2)

@@ -5,7 +5,7 @@ looked for first, and where one is missing the plain convolutions serve.
 """
 
 from dataclasses import replace
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -16,29 +16,42 @@ _PRECISIONS = (torch.float32, torch.bfloat16)
 
 
 class Kernel(Protocol):
-    """3x3 convolutions in float32, as `bob.learn.pytorch.kernels` has them."""
+    """Convolutions in float32, as `bob.learn.pytorch.kernels` has them."""
 
-    def packed(self, weight: Tensor, /) -> Tensor:
-        """(out, in, 3, 3) -> what `convolve` takes."""
+    def packed(
+        self,
+        weight: Tensor,
+        /,
+        *,
+        stride: tuple[int, ...],
+        padding: tuple[int, ...],
+        dilation: tuple[int, ...],
+    ) -> Any | None:  # noqa: ANN401
+        """Weights -> what `convolve` takes; None where it has no such convolution."""
 
     def convolve(
         self,
         image: Tensor,
-        packed: Tensor,
+        packed: Any,  # noqa: ANN401
         bias: Tensor,
         *,
         plus: Tensor | None,
         relu: bool,
     ) -> Tensor:
-        """Convolve with stride and padding 1, add, and take the ReLU if asked."""
+        """Convolve, add, and take the ReLU if asked."""
 
 
 def step(layer: Layer, precision: torch.dtype, kernel: Kernel | None) -> OneStep | None:
     """Return the layer for a CPU, or None where there is nothing better than usual."""
     if layer.weight.device.type != "cpu" or precision not in _PRECISIONS:
         return None
-    if kernel is not None and _suits_kernel(layer, precision):
-        return WinogradConvolution(layer, kernel)
+    if kernel is not None and precision == torch.float32:
+        stride, padding, dilation = layer.geometry
+        weight = kernel.packed(
+            layer.weight, stride=stride, padding=padding, dilation=dilation
+        )
+        if weight is not None:
+            return WinogradConvolution(layer, weight, kernel)
     if not _onednn_offers_all():
         return None
     one_frame = layer.weight.shape[2:] == (1,) and layer.stride == (1,)
@@ -55,15 +68,6 @@ def _onednn_offers_all() -> bool:
     )
     there = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     return bool(there) and all(hasattr(torch.ops.mkldnn, name) for name in offered)
-
-
-def _suits_kernel(layer: Layer, precision: torch.dtype) -> bool:
-    out_channels, in_channels, *size = layer.weight.shape
-    whole = out_channels % 16 == 0 and in_channels % 16 == 0
-    once = layer.stride == layer.padding == layer.dilation == (1, 1)
-    # It uses one thread, and is as fast as three of oneDNN's.
-    few = torch.get_num_threads() <= 3
-    return precision == torch.float32 and size == [3, 3] and whole and once and few
 
 
 class PackedConvolution(OneStep):
@@ -94,10 +98,8 @@ class PackedConvolution(OneStep):
         self, image: Tensor, plus: Tensor | None = None, *, relu: bool = False
     ) -> Tensor:
         """Convolve, add and cut below zero."""
-        if self.row is not None and self.row.in_channels == image[0, :, 0].numel():
-            # The kernel is as wide as the image: a product, four times as fast.
-            rows = image.permute(0, 3, 1, 2).flatten(1, 2)
-            return self.row.forward(rows, plus, relu=relu).unsqueeze(3)
+        if self.row is not None and self.row.spans(image):
+            return self.row.whole(image, plus, relu=relu)
         layer = (self._as_image(image), self.weight, self.bias, *self.geometry)
         operations = torch.ops.mkldnn
         if plus is None:
@@ -115,20 +117,34 @@ class PackedConvolution(OneStep):
 
 
 class WinogradConvolution(OneStep):
-    """A 3x3 convolution with stride 1, in float32, by a kernel of this package."""
+    """A convolution in float32 by a kernel of this package.
 
-    def __init__(self, layer: Layer, kernel: Kernel) -> None:
+    Parameters
+    ----------
+    weight
+        Packed by the kernel.
+    """
+
+    def __init__(
+        self,
+        layer: Layer,
+        weight: Any,  # noqa: ANN401
+        kernel: Kernel,
+    ) -> None:
         super().__init__()
         self.kernel = kernel
-        self.weight = kernel.packed(layer.weight)
+        self.weight = weight
         out_channels = len(layer.weight)
         bias = torch.zeros(out_channels) if layer.bias is None else layer.bias
         self.bias = bias.float()
+        self.row = _row_product(layer, torch.float32)
 
     def forward(
         self, image: Tensor, plus: Tensor | None = None, *, relu: bool = False
     ) -> Tensor:
         """Convolve, add and cut below zero."""
+        if self.row is not None and self.row.spans(image):
+            return self.row.whole(image, plus, relu=relu)
         layout = torch.channels_last
         image = image.float().contiguous(memory_format=layout)
         if plus is not None:
@@ -162,13 +178,28 @@ class PackedLinear(OneStep):
         return frames.relu_() if relu and plus is not None else frames
 
 
-def _row_product(layer: Layer, precision: torch.dtype) -> PackedLinear | None:
+class RowProduct(PackedLinear):
+    """A kernel of one row, for images as wide: a product, four times as fast."""
+
+    def spans(self, image: Tensor) -> bool:
+        """Whether the kernel is as wide as the image."""
+        return image[0, :, 0].numel() == self.in_channels
+
+    def whole(
+        self, image: Tensor, plus: Tensor | None = None, *, relu: bool = False
+    ) -> Tensor:
+        """(batch, channels, height, width) -> (batch, channels, height, 1)."""
+        rows = image.permute(0, 3, 1, 2).flatten(1, 2)
+        return self.forward(rows, plus, relu=relu).unsqueeze(3)
+
+
+def _row_product(layer: Layer, precision: torch.dtype) -> RowProduct | None:
     """A kernel of one row of bins, as a product with all of them."""
     row = layer.weight.dim() == 4 and layer.weight.shape[2] == 1
     if not row or any(layer.padding) or {*layer.stride, *layer.dilation} != {1}:
         return None
     matrix = layer.weight.permute(0, 3, 1, 2).flatten(1, 2)
-    return PackedLinear(replace(layer, weight=matrix), precision)
+    return RowProduct(replace(layer, weight=matrix), precision)
 
 
 def _last(*, relu: bool) -> str:

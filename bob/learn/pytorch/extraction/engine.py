@@ -73,8 +73,6 @@ class CPUEngine:
         Of the network. In float64 it stays as it is, the others run a folded copy.
     """
 
-    frames_at_once = CPU_FRAMES
-
     def __init__(self, embedder: SpeakerEmbedder, *, precision: str) -> None:
         import torch
 
@@ -92,6 +90,11 @@ class CPUEngine:
                 kernel=winograd.load(),
             )
         self.embedder = _joined(self._front_end, self._network)
+
+    @property
+    def frames_at_once(self) -> int:
+        """What the network is fastest with, where it says that."""
+        return getattr(self._network, "frames_at_once", CPU_FRAMES)
 
     def exactly(self) -> AbstractContextManager[None]:
         """A CPU needs nothing."""

@@ -1,4 +1,4 @@
-"""3x3 convolutions in float32 with a quarter of the multiplications, on x86-64.
+"""Convolutions in float32 with a half to a quarter of the multiplications, on x86-64.
 
 `winograd.c` says how. Where no C compiler was there when the package was installed, or
 on another processor, there is none of it, and oneDNN's convolutions serve.
@@ -9,12 +9,54 @@ from __future__ import annotations
 import ctypes
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 # Two lanes of the portable variant are slower than oneDNN.
 LEAST_LANES = 8
+
+
+class Geometry(NamedTuple):
+    """A kind of convolution: (over height, over width) each."""
+
+    size: tuple[int, ...]
+    stride: tuple[int, ...] = (1, 1)
+    padding: tuple[int, ...] = (0, 0)
+    dilation: tuple[int, ...] = (1, 1)
+
+    def output(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Height and width of an image -> those of the result."""
+        height, width = (
+            (n + 2 * padding - dilation * (taps - 1) - 1) // stride + 1
+            for n, taps, stride, padding, dilation in zip(size, *self, strict=True)
+        )
+        return height, width
+
+
+# In the order of `kinds` in winograd.c, which has no others. It uses one thread, and is
+# as fast as so many of oneDNN's.
+KINDS = {
+    Geometry((3, 3), padding=(1, 1)): 3,
+    Geometry((3, 3), padding=(1, 1), stride=(2, 2)): 1,
+    Geometry((1, 9)): 3,
+    Geometry((3, 1), padding=(3, 0), dilation=(3, 1)): 1,
+    Geometry((5, 1), padding=(4, 0), dilation=(2, 1)): 1,
+}
+
+
+class Packed(NamedTuple):
+    """Weights as the processor at hand reads them, and what they are of."""
+
+    geometry: Geometry
+    values: Tensor
+
+    @property
+    def kind(self) -> int:
+        """What `winograd.c` calls the geometry."""
+        return list(KINDS).index(self.geometry)
 
 
 class Winograd:
@@ -31,12 +73,12 @@ class Winograd:
         size, whole, address = ctypes.c_size_t, ctypes.c_int, ctypes.c_void_p
         for name in ("packed_size", "scratch_size"):
             function = getattr(library, f"winograd_{name}")
-            function.restype, function.argtypes = size, [whole, whole]
-        library.winograd_prepare.argtypes = [address, whole, whole, address]
+            function.restype, function.argtypes = size, [whole, whole, whole]
+        library.winograd_prepare.argtypes = [whole, address, whole, whole, address]
         library.winograd_convolve.argtypes = [
-            *(address, whole, whole, whole, whole),
-            *(address, address, address, whole, address),
-            *(address, whole, address),
+            *(whole, address, whole, whole, whole, whole),
+            *(address, address, address, whole),
+            *(address, whole, whole, whole, address),
         ]
         self._library = library
 
@@ -49,36 +91,47 @@ class Winograd:
         """Use no more lanes, for tests; weights have to be packed after this."""
         self._library.winograd_limit(lanes)
 
-    def packed(self, weight: Tensor) -> Tensor:
-        """(out, in, 3, 3) in float32 -> what `convolve` takes on this processor.
+    def packed(
+        self,
+        weight: Tensor,
+        *,
+        stride: tuple[int, ...],
+        padding: tuple[int, ...],
+        dilation: tuple[int, ...],
+    ) -> Packed | None:
+        """(out, in, height, width) -> what `convolve` takes on this processor.
 
-        Raises
-        ------
-        ValueError
-            Channels that are no multiples of 16.
+        None for kinds that it does not have, for channels that are not multiples of 16,
+        and where torch has so many threads that oneDNN is faster.
         """
-        out_channels, in_channels = weight.shape[:2]
-        made = _numbers(self._library.winograd_packed_size(out_channels, in_channels))
+        out_channels, in_channels, *taps = weight.shape
+        geometry = Geometry(tuple(taps), stride, padding, dilation)
+        if out_channels % 16 or in_channels % 16:
+            return None
+        if torch.get_num_threads() > KINDS.get(geometry, 0):
+            return None
+        kind, sizes = list(KINDS).index(geometry), (out_channels, in_channels)
+        # NumPy asks for huge pages, without which it takes longer to read.
+        made = torch.from_numpy(
+            np.empty(self._library.winograd_packed_size(kind, *sizes), np.float32)
+        )
         weight = weight.float().contiguous()
-        sizes = (out_channels, in_channels)
-        if not self._library.winograd_prepare(
-            weight.data_ptr(), *sizes, made.data_ptr()
-        ):
-            raise ValueError(
-                f"{in_channels} to {out_channels} channels; expected multiples of 16"
-            )
-        return made
+        done = self._library.winograd_prepare(
+            kind, weight.data_ptr(), *sizes, made.data_ptr()
+        )
+        assert done, "it has this kind"  # noqa: S101
+        return Packed(geometry, made)
 
     def convolve(
         self,
         image: Tensor,
-        packed: Tensor,
+        packed: Packed,
         bias: Tensor,
         *,
         plus: Tensor | None,
         relu: bool,
     ) -> Tensor:
-        """Convolve with stride and padding 1, add, and take the ReLU if asked.
+        """Convolve, add, and take the ReLU if asked.
 
         Parameters
         ----------
@@ -95,16 +148,20 @@ class Winograd:
         Tensor
             (batch, out, height, width), laid out like the image.
         """
-        batch, in_channels, height, width = image.shape
+        kind = packed.kind
+        batch, in_channels, *size = image.shape
+        height, width = packed.geometry.output((size[0], size[1]))
         made = plus
         if made is None:
             made = _numbers(batch, height, width, len(bias)).permute(0, 3, 1, 2)
-        scratch = _numbers(self._library.winograd_scratch_size(len(bias), in_channels))
+        scratch = _numbers(
+            self._library.winograd_scratch_size(kind, len(bias), in_channels)
+        )
         done = self._library.winograd_convolve(
-            *(image.data_ptr(), batch, height, width, in_channels),
-            *(packed.data_ptr(), bias.data_ptr()),
-            *(None if plus is None else plus.data_ptr(), relu, None),
-            *(made.data_ptr(), len(bias), scratch.data_ptr()),
+            *(kind, image.data_ptr(), batch, *size, in_channels),
+            *(packed.values.data_ptr(), bias.data_ptr()),
+            *(None if plus is None else plus.data_ptr(), relu),
+            *(made.data_ptr(), height, width, len(bias), scratch.data_ptr()),
         )
         assert done, "channels are those of the packed weights"  # noqa: S101
         return made
