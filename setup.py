@@ -12,8 +12,10 @@ REQUIRED = [
     "distributed>=2024.4",
     "filelock>=3.12",
     "h5py~=3.7",
+    "jsonschema>=4.18",
     "matplotlib>=3.8",
     "numpy~=1.26",
+    "packaging>=23",
     "requests~=2.28",
     "safetensors>=0.4.3",
     "scipy~=1.11",
@@ -23,6 +25,7 @@ REQUIRED = [
     "torch>=2.6",
     "torchaudio>=2.6",
     "tqdm>=4.66",
+    "uv>=0.5",
     # What bob.bio.base 8.1.1 asks for too loosely: newer ones break every bob command.
     "pyarrow<26",  # 26 needs NumPy 2
     "scikit-learn>=1.4,<1.6",  # dask-ml 2024.3 needs internals that 1.6 changed
@@ -33,6 +36,7 @@ REQUIRED = [
 TEST = [
     "hypothesis>=6.100",
     "kaldiio>=2.18",
+    "psutil>=5.9",
     "pytest>=8",
     "pytest-benchmark>=4",
     "pytest-cov>=5",
@@ -62,6 +66,8 @@ EXTRAS = {
         "mypy>=1.11",
         "pre-commit>=3.7",
         "ruff>=0.9",
+        "types-jsonschema",
+        "types-psutil",
         "types-PyYAML",
         "types-requests",
         "types-setuptools",
@@ -76,22 +82,49 @@ TRAINED_MODELS = {
 }
 CONFIG = "bob.learn.pytorch.config"
 
+# "speech/ecapa_tdnn" is `-p speech-ecapa-tdnn`, and speech_ecapa_tdnn in Python.
+BACKBONES = Path(__file__).parent / "bob/learn/pytorch/templates/backbones"
+TEMPLATES = {
+    f"{path.parent.name}-{path.stem}".replace(
+        "_", "-"
+    ): f"{path.parent.name}_{path.stem}"
+    for path in sorted(BACKBONES.glob("*/*.json"))
+}
+
+
+def named(kind: str) -> list[str]:
+    """Entry points of all templates; each is made when it is asked for."""
+    return [
+        f"{name} = {CONFIG}.templates:{kind}_{attribute}"
+        for name, attribute in TEMPLATES.items()
+    ]
+
+
 ENTRY_POINTS = {
     "console_scripts": ["verify.py = bob.learn.pytorch.script.verify:main"],
     "bob.cli": ["pytorch = bob.learn.pytorch.script.pytorch:pytorch"],
     "bob.bio.pipeline": [
-        f"{name} = {CONFIG}.{module}:pipeline"
-        for name, module in TRAINED_MODELS.items()
+        *(
+            f"{name} = {CONFIG}.{module}:pipeline"
+            for name, module in TRAINED_MODELS.items()
+        ),
+        *named("pipeline"),
     ],
     # For verify.py: `-p campplus-zh-en -e unchanged`.
     "bob.bio.preprocessor": [
-        f"{name} = {CONFIG}.preprocessors:{module}"
-        for name, module in TRAINED_MODELS.items()
+        *(
+            f"{name} = {CONFIG}.preprocessors:{module}"
+            for name, module in TRAINED_MODELS.items()
+        ),
+        *named("preprocessor"),
     ],
     "bob.bio.extractor": [f"unchanged = {CONFIG}.unchanged:extractor"],
     "bob.bio.transformer": [
-        f"{name} = {CONFIG}.{module}:transformer"
-        for name, module in TRAINED_MODELS.items()
+        *(
+            f"{name} = {CONFIG}.{module}:transformer"
+            for name, module in TRAINED_MODELS.items()
+        ),
+        *named("transformer"),
     ],
 }
 
@@ -132,9 +165,15 @@ if __name__ == "__main__":
         extras_require=EXTRAS,
         # bob/ and bob/learn/ stay without __init__.py: other Bob packages own them.
         packages=find_namespace_packages(
-            include=["bob.learn.pytorch*"], exclude=["*__pycache__*"]
+            include=["bob.learn.pytorch*"],
+            exclude=["*__pycache__*", "*.templates.backbones*"],
         ),
-        package_data={"bob.learn.pytorch": ["py.typed"]},
+        # The six functions, where users of Py-Torch-DAE look for them.
+        py_modules=["deep_audio_embedding"],
+        package_data={
+            "bob.learn.pytorch": ["py.typed"],
+            "bob.learn.pytorch.templates": ["schema.json", "backbones/**/*.json"],
+        },
         ext_modules=KERNELS,
         include_package_data=False,
         entry_points=ENTRY_POINTS,

@@ -265,6 +265,37 @@ def _by_hand(model):
     )
 
 
+# Templates ---------------------------------------------------------------------------
+
+
+def shipped_templates():
+    """The shipped templates: those that were run first."""
+    from bob.learn.pytorch.templates.template import load, shipped
+
+    found = sorted(map(load, shipped()), key=lambda one: (not one.verified, one.name))
+    rows = [
+        ("name", "model", "numbers", "measured"),
+        *(
+            (
+                _code(template.name),
+                f"{template.title}; {_rst(template.licence)}",
+                template.embedding_size or "?",
+                _measured(template),
+            )
+            for template in found
+        ),
+    ]
+    return _list_table("Shipped templates", (26, 40, 9, 25), rows)
+
+
+def _measured(template):
+    results = (template.verified or {}).get("results", ())
+    return "; ".join(
+        f"{one['metric']} {one['value']:g} {one['unit']}, {one['corpus']}"
+        for one in results
+    )
+
+
 # Settings ----------------------------------------------------------------------------
 
 
@@ -276,6 +307,9 @@ def setting_keys():
         for model in catalogue.MODELS
     }
     meanings[settings.WEIGHTS_FOLDER] = "folder for the weights of all models"
+    meanings[settings.TEMPLATES_FOLDER] = (
+        "folder for environments and weights of :doc:`templates <templates>`"
+    )
     meanings[settings.OFFLINE] = "``true`` forbids every download"
     rows = [("key, and environment variable", "meaning")]
     for key, meaning in meanings.items():
@@ -327,6 +361,7 @@ MADE = {
     "named_algorithms": named_algorithms,
     "trained_models": trained_models,
     "by_hand": by_hand,
+    "templates": shipped_templates,
     "setting_keys": setting_keys,
     "commands": commands,
 }

@@ -18,9 +18,14 @@ from click.testing import CliRunner
 
 from bob.learn.pytorch import settings
 from bob.learn.pytorch.architectures import campplus, dlt_resnet34, resnet34
+from bob.learn.pytorch.preprocessor import audio
+from bob.learn.pytorch.preprocessor.audio import TemplateExtractor
 from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.script.verify import main
 from bob.learn.pytorch.storage.store import EmbeddingStore
+from bob.learn.pytorch.templates import loading
+from bob.learn.pytorch.templates.shelf import Environment
+from bob.learn.pytorch.templates.template import shipped
 from bob.learn.pytorch.weights import catalogue
 from bob.learn.pytorch.weights.store import save_weights
 
@@ -305,12 +310,78 @@ def test_an_extractor_as_a_transformer(recordings, capsys):
     assert "(2, 192)" in capsys.readouterr().out
 
 
+@pytest.fixture
+def this_python(tmp_path, monkeypatch):
+    """Templates run in processes of this Python: nothing is installed."""
+    for folder in ("work", "home"):
+        (tmp_path / folder).mkdir()
+    environment = Environment(
+        key="0" * 16,
+        folder=tmp_path,
+        python=Path(sys.executable),
+        work=tmp_path / "work",
+        home=tmp_path / "home",
+        lock_sha256="1" * 64,
+    )
+    monkeypatch.setattr(loading, "install", lambda *_, **__: (environment, {}))
+
+
+def test_an_experiment_with_a_template(recordings, this_python, monkeypatch):
+    """ECAPA-TDNN would have to be installed, so the smallest takes its place."""
+    asked = []
+
+    def smallest(name):
+        asked.append(name)
+        return TemplateExtractor(example("smallest.json"), trusted=True)
+
+    monkeypatch.setattr(audio, "TemplateExtractor", smallest)
+
+    assert main([example("template.py")]) == 0
+
+    assert set(asked) <= set(shipped())
+    found = {**scores("ecapa/session"), **scores("ecapa/session", "eval")}
+    assert len(found) == 2 * 2 * 4
+    assert stored("ecapa", "anna/friday-1").shape == (201,)
+
+
+def test_the_smallest_template_gives_mean_spectra(recordings, this_python):
+    """Hann windows of 25 ms, every 10 ms, as NumPy computes them."""
+    path = recordings / "anna" / "friday-1.flac"
+    extractor = TemplateExtractor(example("smallest.json"), trusted=True)
+
+    embedding = extractor.embed(path)
+
+    samples, _ = soundfile.read(path, dtype="float32")
+    starts = range(0, len(samples) - 399, 160)
+    frames = [samples[i : i + 400] * np.hanning(400) for i in starts]
+    expected = np.abs(np.fft.rfft(frames)).mean(axis=0)
+    assert embedding == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_six_functions(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(example("smallest.json"), "smallest.json")
+    told = []
+    monkeypatch.setattr(
+        "subprocess.run", lambda command, **_: told.append(command) or Done
+    )
+
+    runpy.run_path(example("six_functions.py"))
+
+    assert capfd.readouterr().out.strip() == "(1, 201)"
+    assert told[0].endswith("-m pip install numpy==1.26.4")
+
+
+class Done:
+    returncode = 0
+
+
 def test_every_example_is_shown_on_a_page_and_run_here():
     pages = "\n".join(page.read_text() for page in PAGES)
     shown = set(re.findall(r"literalinclude:: (?:\.\./)?examples/(\S+)", pages))
     run = set(re.findall(r'example\("(\S+?)"\)', Path(__file__).read_text()))
 
-    there = {path.name for path in EXAMPLES.glob("*.py")}
+    there = {path.name for path in EXAMPLES.glob("*.[jp]*")}
 
     assert there == shown
     assert there <= run

@@ -205,3 +205,136 @@ def test_idle_threads_sleep_unless_the_user_wants_otherwise(monkeypatch):
     monkeypatch.setenv("OMP_WAIT_POLICY", "active")
     settings.let_idle_threads_sleep()
     assert os.environ["OMP_WAIT_POLICY"] == "active"
+
+
+def test_templates_keep_their_things_in_the_data_folder_of_the_user(isolated_home):
+    expected = isolated_home / ".local/share/bob.learn.pytorch/templates"
+
+    assert settings.templates_folder() == expected
+
+
+def test_the_folder_for_templates_can_be_chosen(isolated_home, monkeypatch):
+    monkeypatch.setenv("BOB_LEARN_PYTORCH_TEMPLATES_FOLDER", "~/big")
+
+    assert settings.templates_folder() == isolated_home / "big"
+
+
+def test_other_peoples_code_sees_no_secret_and_no_home(monkeypatch):
+    monkeypatch.setenv("HUB_TOKEN", "a-secret")
+    monkeypatch.setenv("https_proxy", "http://proxy:3128")
+
+    closed = settings.plain_environment(network=False)
+    open_ = settings.plain_environment(network=True)
+
+    assert not {"HUB_TOKEN", "HOME", "https_proxy"} & closed.keys()
+    assert not {"HUB_TOKEN", "HOME"} & open_.keys()
+    assert closed["PATH"] == os.environ["PATH"]
+    assert open_["https_proxy"] == "http://proxy:3128"
+
+
+@pytest.fixture
+def no_indexes(monkeypatch):
+    """Nothing says where packages are."""
+    names = ("UV_", "PIP_", "SSL_CERT", "REQUESTS_CA", "CURL_CA")
+    for name in [name for name in os.environ if name.startswith(names)]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+
+
+@pytest.mark.usefixtures("no_indexes")
+def test_an_installer_learns_no_secret_but_has_its_cache(isolated_home, monkeypatch):
+    monkeypatch.setenv("HUB_TOKEN", "a-secret")
+    monkeypatch.setenv("UV_PUBLISH_TOKEN", "a-secret")
+
+    found = settings.installer_environment()
+
+    assert "a-secret" not in found.values()
+    assert found["HOME"] == str(isolated_home)
+    assert found["UV_NO_CONFIG"] == "1"
+
+
+@pytest.mark.usefixtures("no_indexes")
+def test_the_indexes_of_pip_are_those_of_uv(monkeypatch, tmp_path):
+    for name, value in (
+        ("INDEX_URL", "https://mirror/simple"),
+        ("EXTRA_INDEX_URL", "https://a/simple\n  https://b/simple"),
+        ("FIND_LINKS", f"{tmp_path} /nowhere/at/all https://c/wheels"),
+        ("TRUSTED_HOST", "mirror"),
+        ("DEFAULT_TIMEOUT", "180"),
+        ("NO_INDEX", "0"),
+        ("CERT", "/etc/mirror.pem"),
+    ):
+        monkeypatch.setenv(f"PIP_{name}", value)
+
+    found = settings.installer_environment()
+
+    # The user's main index goes first; uv asks its default index last.
+    assert found["UV_INDEX"] == "https://mirror/simple https://a/simple"
+    assert found["UV_DEFAULT_INDEX"] == "https://b/simple"
+    assert found["UV_INDEX_STRATEGY"] == "unsafe-best-match"
+    assert found["UV_FIND_LINKS"] == f"{tmp_path},https://c/wheels"
+    assert found["UV_INSECURE_HOST"] == "mirror"
+    assert found["UV_HTTP_TIMEOUT"] == "180"
+    assert found["SSL_CERT_FILE"] == "/etc/mirror.pem"
+    assert "PIP_NO_INDEX" not in found
+
+
+@pytest.mark.usefixtures("no_indexes")
+def test_the_settings_file_of_pip_counts_after_its_variables(
+    isolated_home, monkeypatch
+):
+    monkeypatch.delenv("PIP_CONFIG_FILE")
+    path = isolated_home / ".config" / "pip" / "pip.conf"
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        "[global]\nindex-url = https://file/simple\n[install]\nno-index = true\n"
+    )
+
+    found = settings.installer_environment()
+    assert found["UV_DEFAULT_INDEX"] == "https://file/simple"
+    assert found["PIP_NO_INDEX"] == "1"
+
+    monkeypatch.setenv("PIP_INDEX_URL", "https://variable/simple")
+    found = settings.installer_environment()
+    assert found["UV_DEFAULT_INDEX"] == "https://variable/simple"
+
+
+@pytest.mark.usefixtures("no_indexes")
+def test_a_broken_settings_file_of_pip_is_refused(monkeypatch, tmp_path):
+    (tmp_path / "pip.conf").write_text("index-url = https://x\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+
+    with pytest.raises(settings.SettingsError, match=r"pip\.conf"):
+        settings.installer_environment()
+
+
+@pytest.mark.usefixtures("no_indexes")
+def test_who_has_set_uv_up_is_taken_at_their_word(isolated_home, monkeypatch):
+    monkeypatch.setenv("PIP_INDEX_URL", "https://pip/simple")
+    monkeypatch.setenv("UV_INDEX_URL", "https://uv/simple")
+
+    found = settings.installer_environment()
+    assert found["UV_INDEX_URL"] == "https://uv/simple"
+    assert "UV_DEFAULT_INDEX" not in found
+
+    monkeypatch.delenv("UV_INDEX_URL")
+    file = isolated_home / ".config" / "uv" / "uv.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text("")
+
+    found = settings.installer_environment()
+    assert found["UV_CONFIG_FILE"] == str(file)
+    assert "UV_DEFAULT_INDEX" not in found
+
+
+def test_interpreters_are_looked_for_where_pyenv_keeps_them(isolated_home, monkeypatch):
+    for version in ("3.9.1", "3.10.2"):
+        (isolated_home / ".pyenv" / "versions" / version / "bin").mkdir(parents=True)
+    monkeypatch.delenv("PYENV_ROOT", raising=False)
+    monkeypatch.setenv("PATH", f"/usr/bin:{isolated_home}/.pyenv/shims")
+
+    found = settings.python_search_path().split(":")
+
+    assert found[0] == "/usr/bin"
+    assert f"{isolated_home}/.pyenv/shims" not in found
+    assert f"{isolated_home}/.pyenv/versions/3.10.2/bin" in found

@@ -11,6 +11,7 @@ An empty value counts as not set. Nothing is remembered between two calls, and n
 module of this package reads the environment.
 """
 
+import configparser
 import json
 import os
 import sys
@@ -24,7 +25,34 @@ else:
     import tomli as tomllib
 
 WEIGHTS_FOLDER = "bob.learn.pytorch.weights_folder"
+TEMPLATES_FOLDER = "bob.learn.pytorch.templates_folder"
 OFFLINE = "bob.learn.pytorch.offline"
+PYPI = "https://pypi.org/simple"
+
+# What a program that builds or runs other people's code may know of the user's setup.
+_PLAIN = (
+    *("PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR"),
+    *("CC", "CXX", "CFLAGS", "CXXFLAGS", "LDFLAGS", "CPATH", "LIBRARY_PATH"),
+    *("LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_PATH", "CUDA_VISIBLE_DEVICES", "SDKROOT"),
+    *("MACOSX_DEPLOYMENT_TARGET", "OMP_NUM_THREADS", "OMP_WAIT_POLICY"),
+)
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+_CERTIFICATES = (
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+    *("PIP_CERT", "GIT_SSL_CAINFO", "NIX_SSL_CERT_FILE"),
+)
+# Where uv looks for packages; set one of them, and pip's settings do not count.
+_UV_PLACES = (
+    *("UV_INDEX", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL"),
+    "UV_FIND_LINKS",
+)
+_UV_MANNERS = (
+    *("UV_INDEX_", "UV_KEYRING_PROVIDER", "UV_INSECURE_HOST", "UV_HTTP_"),
+    *("UV_REQUEST_TIMEOUT", "UV_CACHE_DIR", "UV_NO_CACHE", "UV_LINK_MODE"),
+    *("UV_NATIVE_TLS", "UV_SYSTEM_CERTS", "UV_CONCURRENT_", "UV_TORCH_BACKEND"),
+    *("UV_PYTHON_INSTALL_", "UV_PYTHON_CACHE_DIR", "UV_PYTHON_DOWNLOADS"),
+    *("UV_PYTHON_PREFERENCE", "UV_OFFLINE", "UV_CONFIG_FILE"),
+)
 
 _YES = ("1", "true", "yes", "on")
 _NO = ("0", "false", "no", "off")
@@ -108,6 +136,76 @@ def weights_folder() -> Path:
     return data / "bob.learn.pytorch" / "weights"
 
 
+def templates_folder() -> Path:
+    """Folder for what templates need: environments, locks, weights, what is trusted.
+
+    The key is ``bob.learn.pytorch.templates_folder``; unset, it is
+    ``bob.learn.pytorch/templates`` in ``$XDG_DATA_HOME`` or ``~/.local/share``.
+    """
+    chosen = get(TEMPLATES_FOLDER)
+    if chosen is not None:
+        return Path(chosen).expanduser().absolute()
+    data = _base_folder("XDG_DATA_HOME", ".local/share")
+    return data / "bob.learn.pytorch" / "templates"
+
+
+def plain_environment(*, network: bool) -> dict[str, str]:
+    """Variables that hold no secret and that programs need to start and to compile.
+
+    With `network` these are also the proxies, with their passwords if there are any,
+    and where the certificates are.
+    """
+    names = list(_PLAIN)
+    if network:
+        names += [*_PROXIES, *(name.upper() for name in _PROXIES), *_CERTIFICATES]
+    return {name: os.environ[name] for name in names if os.environ.get(name)}
+
+
+def installer_environment() -> dict[str, str]:
+    """All that uv is told: where packages are, and its cache in the user's home.
+
+    ``PIP_NO_INDEX`` is there where uv is to be given ``--no-index``.
+
+    Where neither its variables nor ``uv.toml`` say where packages are, those of pip and
+    ``pip.conf`` do. Other variables are left out: building a package runs its code.
+    """
+    variables = plain_environment(network=True)
+    homes = ("HOME", "USER", "LOGNAME", "NETRC", "XDG_CACHE_HOME", "XDG_DATA_HOME")
+    variables |= {name: os.environ[name] for name in homes if os.environ.get(name)}
+    variables |= {
+        name: value
+        for name, value in os.environ.items()
+        if value and (name in _UV_PLACES or name.startswith(_UV_MANNERS))
+    }
+    file = _uv_toml()
+    if file is not None:
+        # Named, it is the only one: no pyproject.toml above some folder counts.
+        variables.setdefault("UV_CONFIG_FILE", str(file))
+    elif "UV_CONFIG_FILE" not in variables:
+        variables["UV_NO_CONFIG"] = "1"
+    pip = _pip_settings()
+    if "UV_NO_CONFIG" in variables and not variables.keys() & set(_UV_PLACES):
+        variables |= _places_of_pip(pip)
+    bundles = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    found = [pip.get("cert"), *(variables.get(name) for name in bundles)]
+    for bundle in filter(None, found):
+        variables.setdefault("SSL_CERT_FILE", bundle)
+    return variables
+
+
+def python_search_path() -> str:
+    """``PATH`` for one who looks for interpreters: pyenv's own, not its stand-ins."""
+    folders = [
+        folder
+        for folder in os.environ.get("PATH", os.defpath).split(os.pathsep)
+        if Path(folder).name != "shims"
+    ]
+    root = os.environ.get("PYENV_ROOT")
+    pyenv = Path(root) if root else Path.home() / ".pyenv"
+    folders += sorted(map(str, pyenv.glob("versions/*/bin")), reverse=True)
+    return os.pathsep.join(folders)
+
+
 def offline() -> bool:
     """Whether the user forbids every download (key ``bob.learn.pytorch.offline``).
 
@@ -138,6 +236,63 @@ def _base_folder(variable: str, default: str) -> Path:
     """One of the XDG base folders; a relative path there is void, says XDG."""
     chosen = Path(os.environ.get(variable, ""))
     return chosen if chosen.is_absolute() else Path.home() / default
+
+
+def _uv_toml() -> Path | None:
+    """The user's settings of uv, or those of the machine."""
+    for folder in (_base_folder("XDG_CONFIG_HOME", ".config"), Path("/etc")):
+        if (file := folder / "uv" / "uv.toml").is_file():
+            return file
+    return None
+
+
+def _pip_settings() -> dict[str, str]:
+    """What pip's variables and settings files say of downloads, by pip's names."""
+    chosen = os.environ.get("PIP_CONFIG_FILE")
+    files = [
+        Path("/etc/pip.conf"),
+        Path.home() / ".pip" / "pip.conf",
+        _base_folder("XDG_CONFIG_HOME", ".config") / "pip" / "pip.conf",
+        Path(sys.prefix) / "pip.conf",
+        *([Path(chosen)] if chosen else []),
+    ]
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read([] if chosen == os.devnull else files, encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"a settings file of pip cannot be read: {error}"
+        ) from error
+    found: dict[str, str] = {}
+    for section in ("global", "download", "install"):
+        if parser.has_section(section):
+            found |= parser.items(section)
+    names = ("index-url", "extra-index-url", "find-links", "no-index", "trusted-host")
+    for name in (*names, "cert", "timeout"):
+        variable = f"PIP_{'default_' * (name == 'timeout')}{name}".replace("-", "_")
+        found[name] = os.environ.get(variable.upper(), found.get(name, ""))
+    return found
+
+
+def _places_of_pip(pip: dict[str, str]) -> dict[str, str]:
+    """What pip's settings are as variables of uv."""
+    # A folder that is not there stops uv, and not pip.
+    links = (x for x in pip["find-links"].split() if "://" in x or Path(x).exists())
+    indexes = [pip["index-url"].strip() or PYPI, *pip["extra-index-url"].split()]
+    extra = len(indexes) > 1
+    found = {
+        # Of one version in two indexes, uv sees the files of the first alone; and the
+        # default index, whatever it is, comes last.
+        "UV_INDEX": " ".join(indexes[:-1]),
+        "UV_DEFAULT_INDEX": indexes[-1] if extra else pip["index-url"].strip(),
+        "UV_FIND_LINKS": ",".join(links),
+        "PIP_NO_INDEX": "1" if pip["no-index"].strip().lower() in _YES else "",
+        "UV_INSECURE_HOST": " ".join(pip["trusted-host"].split()),
+        "UV_HTTP_TIMEOUT": pip["timeout"].strip(),
+        # pip takes the best of all indexes, uv the first that knows the name.
+        "UV_INDEX_STRATEGY": "unsafe-best-match" if extra else "",
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def _table(path: Path, read: Callable[[str], object]) -> dict[str, object]:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor, WholeSample
+from bob.learn.pytorch.preprocessor.audio import RecordingTransformer, WholeSample
 
 
-def make_transformer(extractor: EmbeddingExtractor) -> Any:  # noqa: ANN401
+def make_transformer(extractor: RecordingTransformer) -> Any:  # noqa: ANN401
     """Samples of a Bob database -> samples with embeddings.
 
     The step bears the name of the trained model, and so does the directory of its
@@ -28,12 +28,12 @@ def make_transformer(extractor: EmbeddingExtractor) -> Any:  # noqa: ANN401
     return Pipeline(
         [
             ("recordings", WholeSample()),
-            (extractor.model.name, wrap(["sample"], extractor)),
+            (extractor.step_name, wrap(["sample"], extractor)),
         ]
     )
 
 
-def make_pipeline(extractor: EmbeddingExtractor) -> Any:  # noqa: ANN401
+def make_pipeline(extractor: RecordingTransformer) -> Any:  # noqa: ANN401
     """Embeddings compared by cosine, for `bob bio pipeline simple`.
 
     Returns
@@ -46,5 +46,5 @@ def make_pipeline(extractor: EmbeddingExtractor) -> Any:  # noqa: ANN401
 
     # The command brings its own writer; without any, Bob makes a temporary folder now.
     writer = CSVScoreWriter("results/tmp")
-    algorithm = CosineDistance(extractor.model.name)
+    algorithm = CosineDistance(extractor.step_name)
     return PipelineSimple(make_transformer(extractor), algorithm, writer)

@@ -19,7 +19,7 @@ from bob.learn.pytorch.script.extractors import (
 )
 
 if TYPE_CHECKING:
-    from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
+    from bob.learn.pytorch.script.extractors import AnyExtractor
     from bob.learn.pytorch.verification.checkpoints import Filled, Plan
 
 
@@ -102,7 +102,7 @@ def _filled(
     jobs, dask = options.pop("jobs"), options.pop("dask")
     database = named_database(text, protocol=protocol)
     extractor = make_extractor(**options)
-    planned = plan(database, output, step=extractor.model.name, groups=groups)
+    planned = plan(database, output, step=extractor.step_name, groups=groups)
     count, device = len(planned.checkpoints), extractor.chosen()["device"]
     workers = Workers(jobs=jobs or sensible_jobs(count, device=device), dask=dask)
     path = store or Path(f"{planned.folder}.h5")
@@ -112,9 +112,7 @@ def _filled(
     return bool(filled.run.failures)
 
 
-def _json(
-    extractor: EmbeddingExtractor, planned: Plan, filled: Filled, store: Path
-) -> str:
+def _json(extractor: AnyExtractor, planned: Plan, filled: Filled, store: Path) -> str:
     from bob.learn.pytorch.verification.checkpoints import failures_of
 
     content = {
@@ -133,9 +131,7 @@ def _json(
     return json.dumps(content, indent=2)
 
 
-def _lines(
-    extractor: EmbeddingExtractor, planned: Plan, filled: Filled, store: Path
-) -> str:
+def _lines(extractor: AnyExtractor, planned: Plan, filled: Filled, store: Path) -> str:
     from bob.learn.pytorch.verification.checkpoints import failures_of
 
     failures = failures_of(planned, filled)

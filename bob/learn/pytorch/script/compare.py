@@ -15,6 +15,7 @@ from bob.learn.pytorch.script.extractors import (
 
 if TYPE_CHECKING:
     from bob.learn.pytorch.extraction.comparison import Comparison
+    from bob.learn.pytorch.templates.template import Template
     from bob.learn.pytorch.weights.catalogue import TrainedModel
 
 MEANING = (
@@ -75,7 +76,7 @@ def compare(
 
 
 def _notes(
-    comparison: Comparison, model: TrainedModel, paths: tuple[str, str]
+    comparison: Comparison, model: TrainedModel | Template, paths: tuple[str, str]
 ) -> list[str]:
     short = [
         f"{path} lasts {seconds:.2f} s; below {model.recommended_seconds:g} s an "

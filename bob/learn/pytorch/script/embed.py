@@ -21,7 +21,7 @@ from bob.learn.pytorch.script.extractors import (
 
 if TYPE_CHECKING:
     from bob.learn.pytorch.extraction.extract import Extraction
-    from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
+    from bob.learn.pytorch.script.extractors import AnyExtractor
 
 LISTS = (".txt", ".lst", ".list", ".scp")
 STORES = (".h5", ".hdf5")
@@ -141,7 +141,7 @@ def _kept(place: Path) -> str:
 
 
 def _report(
-    extractor: EmbeddingExtractor,
+    extractor: AnyExtractor,
     run: Extraction,
     named: dict[str, str],
     output: Path,

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+import sys
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
+    from bob.learn.pytorch.preprocessor.audio import (
+        EmbeddingExtractor,
+        TemplateExtractor,
+    )
+    from bob.learn.pytorch.templates.template import Template
+
+    AnyExtractor: TypeAlias = EmbeddingExtractor | TemplateExtractor
 
 # As `bob.learn.pytorch.extraction.engine` has them; importing that takes longer.
 ENGINES = ("torch", "onnxruntime")
@@ -74,11 +81,17 @@ def extractor_options(command: Command) -> Command:
             help="Which channel of a recording to take, or their mean.  [the only one]",
         ),
         click.option(
+            "--yes",
+            is_flag=True,
+            help="Run a template though it is not trusted.",
+        ),
+        click.option(
             "--model",
             default="campplus-zh-en",
             show_default=True,
             metavar="NAME|FILE",
-            help="A trained model (`bob pytorch models list`), or a file of weights.",
+            help="A trained model (`bob pytorch models list`), a template (`bob "
+            "pytorch template list`), or a file of either.",
         ),
     ):
         command = option(command)
@@ -132,6 +145,7 @@ def plain_errors(*, model: str = "--model") -> Iterator[None]:
     from bob.learn.pytorch.extraction.errors import ExportError
     from bob.learn.pytorch.settings import SettingsError
     from bob.learn.pytorch.storage.store import StoreError
+    from bob.learn.pytorch.templates.errors import TemplateError
     from bob.learn.pytorch.weights.errors import UnknownModelError, WeightsError
     from bob.learn.pytorch.workers.partitions import WorkersError
 
@@ -144,22 +158,62 @@ def plain_errors(*, model: str = "--model") -> Iterator[None]:
         RecordingError,
         SettingsError,
         StoreError,
+        TemplateError,
         WeightsError,
         WorkersError,
     ) as error:
         raise click.ClickException(str(error)) from error
 
 
-def make_extractor(model: str, **options: Any) -> EmbeddingExtractor:  # noqa: ANN401
+def ask_for_trust(found: Template, *, yes: bool) -> None:
+    """Show what an unknown template would do, and let a person decide.
+
+    Raises
+    ------
+    UntrustedTemplate
+        They say no, or there is nobody to ask.
+    """
+    from bob.learn.pytorch.templates import trust
+
+    if yes or trust.is_trusted(found):
+        return
+    # Either is None where it was closed.
+    if all(stream and stream.isatty() for stream in (sys.stdin, sys.stderr)):
+        click.echo(trust.describe(found), err=True)
+        if click.confirm("\nMay this run, now and from now on?", err=True):
+            trust.trust(found)
+            return
+    trust.require(found)
+
+
+def is_template(name: str) -> bool:
+    """Whether a model is a template: a shipped one, or a JSON file."""
+    from bob.learn.pytorch.templates.template import shipped
+
+    return name.endswith(".json") or name in shipped()
+
+
+def make_extractor(
+    model: str,
+    *,
+    yes: bool = False,
+    **options: Any,  # noqa: ANN401
+) -> AnyExtractor:
     """Fetch a trained model, with progress, and check what it is to run on.
 
     Parameters
     ----------
+    model
+        Name of a trained model or of a template, or a file of either.
+    yes
+        Whether a template may run that is not trusted.
     options
         Those of `extractor_options`.
     """
     from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
 
+    if is_template(model):
+        return _make_template(model, yes=yes, **options)
     try:
         extractor = EmbeddingExtractor(model, **options)
         extractor.chosen()
@@ -168,4 +222,37 @@ def make_extractor(model: str, **options: Any) -> EmbeddingExtractor:  # noqa: A
         if type(error) is not ValueError:
             raise
         raise click.BadParameter(str(error), param_hint="--device") from error
+    return extractor
+
+
+def _make_template(
+    model: str,
+    *,
+    yes: bool,
+    device: str | None,
+    channel: int | Literal["mix"] | None,
+    **options: Any,  # noqa: ANN401 - of networks of ours
+) -> TemplateExtractor:
+    from bob.learn.pytorch.preprocessor.audio import TemplateExtractor
+
+    usual = {"engine": "torch", "precision": "float32", "chunk_seconds": None}
+    for name, value in usual.items():
+        if options.get(name, value) != value:
+            option = {"chunk_seconds": "chunks"}.get(name, name)
+            raise click.BadParameter(
+                f"a template decides this itself; {model} takes --device and --channel",
+                param_hint=f"--{option}",
+            )
+    try:
+        extractor = TemplateExtractor(
+            model, device=device, channel="mix" if channel is None else channel
+        )
+        extractor.chosen()
+    except ValueError as error:
+        if type(error) is not ValueError:
+            raise
+        raise click.BadParameter(str(error), param_hint="--device") from error
+    ask_for_trust(extractor.model, yes=yes)
+    extractor.trusted = True
+    extractor.fetch(progress=True)
     return extractor

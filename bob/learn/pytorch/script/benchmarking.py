@@ -1,0 +1,327 @@
+"""The same protocol over many models, one after the other: read `run` first."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from bob.learn.pytorch import atomic
+from bob.learn.pytorch.audio import RecordingError, printable
+from bob.learn.pytorch.extraction.errors import ExportError
+from bob.learn.pytorch.extraction.extract import extract_into, source_of
+from bob.learn.pytorch.report import plot_det, summarise
+from bob.learn.pytorch.report.models import Costs, ModelRow, as_csv, as_page
+from bob.learn.pytorch.script import model_costs
+from bob.learn.pytorch.script.extractors import (
+    ask_for_trust,
+    is_template,
+    make_extractor,
+)
+from bob.learn.pytorch.storage import lock
+from bob.learn.pytorch.storage.store import StoreError, read
+from bob.learn.pytorch.storage.store import summarise as in_numbers
+from bob.learn.pytorch.templates.errors import (
+    InvalidTemplate,
+    TemplateError,
+    UntrustedTemplate,
+)
+from bob.learn.pytorch.templates.template import Template, load
+from bob.learn.pytorch.verification.in_memory import score_trials
+from bob.learn.pytorch.weights.catalogue import TrainedModel, find
+from bob.learn.pytorch.weights.errors import WeightsError
+from bob.learn.pytorch.workers.partitions import WorkersError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from bob.learn.pytorch.metrics import ScoreTable
+    from bob.learn.pytorch.script.extractors import AnyExtractor
+    from bob.learn.pytorch.storage.store import StoredEmbeddings
+    from bob.learn.pytorch.verification.database import Trials
+
+Model: TypeAlias = Template | TrainedModel
+
+logger = logging.getLogger(__name__)
+
+# What ends one model and not the others; anything else is a bug and shows.
+FAILURES = (
+    ExportError,
+    OSError,
+    RecordingError,
+    StoreError,
+    TemplateError,
+    WeightsError,
+    WorkersError,
+)
+# Of `bob.learn.pytorch.templates.commands.explained`.
+_SAID = "it said last:"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model that is to be run.
+
+    Attributes
+    ----------
+    given
+        As the user named it.
+    name
+        In the table.
+    model
+        None where there is no such thing as `reason` tells.
+    reason
+        Why it will not be run; empty if it may.
+    """
+
+    given: str
+    name: str
+    model: Model | None
+    reason: str = ""
+
+    @property
+    def file_name(self) -> str:
+        """What its files begin with."""
+        return self.name.replace("/", "-")
+
+
+def candidates(names: Iterable[str], *, yes: bool) -> list[Candidate]:
+    """Look up every model before the first is run, and ask for trust.
+
+    Raises
+    ------
+    UnknownTemplate, UnknownModelError
+        One is misspelt.
+    ValueError
+        Two would have the same files.
+    """
+    found = [_candidate(name, yes=yes) for name in dict.fromkeys(names)]
+    by_file: dict[str, Candidate] = {}
+    for one in found:
+        first = by_file.setdefault(one.file_name, one)
+        if first is not one:
+            raise ValueError(
+                f"{printable(first.given)} and {printable(one.given)} are both called "
+                f"{one.file_name}, as their files in the output folder; rename one, or "
+                "run them into two folders"
+            )
+    return found
+
+
+def _candidate(name: str, *, yes: bool) -> Candidate:
+    if not is_template(name):
+        return Candidate(name, name, find(name))
+    try:
+        model = load(name)
+    except InvalidTemplate as error:
+        return Candidate(name, printable(name), None, _in_a_line(error))
+    try:
+        ask_for_trust(model, yes=yes)
+    except UntrustedTemplate:
+        how = f"`bob pytorch template trust {printable(name)}`, or --yes"
+        reason = f"it is not trusted, and runs other people's code ({how})"
+        return Candidate(name, model.name, model, reason)
+    return Candidate(name, model.name, model)
+
+
+def run(
+    models: Sequence[Candidate],
+    trials: Trials,
+    folder: Path,
+    *,
+    device: str,
+    tell: Callable[[str], None],
+) -> tuple[list[ModelRow], dict[str, ScoreTable]]:
+    """Run a protocol over models; what is in the folder already is not done again.
+
+    Of each model, the embeddings are in a store there, and its costs beside it. A
+    store that was made by another version of the model is replaced.
+
+    Parameters
+    ----------
+    models
+        From `candidates`.
+    folder
+        Where stores and costs lie.
+    device
+        Of torch.
+    tell
+        Called before each model, with a line for people.
+
+    Returns
+    -------
+    rows, tables
+        In the order of the models; scores by name, of those that did not fail.
+    """
+    rows: list[ModelRow] = []
+    tables: dict[str, ScoreTable] = {}
+    for number, one in enumerate(models, start=1):
+        tell(f"[{number}/{len(models)}] {one.name}")
+        if one.model is None or one.reason:
+            rows.append(ModelRow(one.name, reason=one.reason))
+            continue
+        try:
+            row, table = _run_one(one, one.model, trials, folder, device=device)
+        except FAILURES as error:
+            if _is_of_an_interrupt(error):
+                raise KeyboardInterrupt from error
+            logger.info("%s failed: %s", one.name, error)
+            rows.append(ModelRow(one.name, reason=_in_a_line(error)))
+            continue
+        rows.append(row)
+        if table is not None:
+            tables[one.name] = table
+    return rows, tables
+
+
+def write(
+    rows: Sequence[ModelRow],
+    tables: Mapping[str, ScoreTable],
+    folder: Path,
+    *,
+    title: str,
+    about: str,
+) -> None:
+    """Write `results.csv`, `index.html` and, with curves, `det.png`; each at once.
+
+    Parameters
+    ----------
+    title, about
+        What the protocol is, in a few words and in a sentence.
+    """
+    picture = folder / "det.png"
+    if tables:
+        plot_det(picture, tables, title=title)
+    else:
+        picture.unlink(missing_ok=True)
+    drawn = picture.read_bytes() if tables else None
+    page = as_page(rows, title=title, about=about, picture=drawn)
+    atomic.write_text(folder / "results.csv", as_csv(rows))
+    atomic.write_text(folder / "index.html", page)
+
+
+def _run_one(
+    one: Candidate, model: Model, trials: Trials, folder: Path, *, device: str
+) -> tuple[ModelRow, ScoreTable | None]:
+    place = folder / f"{one.file_name}.h5"
+    # Trust was asked for; channels are mixed, so that all hear the same.
+    extractor = make_extractor(one.given, yes=True, device=device, channel="mix")
+    try:
+        paths = {item.key: str(item.path) for item in trials.recordings()}
+        made_by = extractor.fingerprint()
+        _remove_if_of_another(place, made_by)
+        extract_into(place, extractor, paths, progress=True)
+    finally:
+        _close(extractor)
+    stored = read(place)
+    rows = {name: row for row, name in enumerate(stored.names) if name in paths}
+    if not rows:
+        first = next(reason for key, reason in stored.failures.items() if key in paths)
+        reason = f"none of {len(paths)} recordings has an embedding; the first: {first}"
+        return ModelRow(one.name, reason=_in_a_line(reason)), None
+    table = score_trials(
+        trials, {name: stored.embeddings[row] for name, row in rows.items()}
+    )
+    chosen = model_costs.sample(
+        [key for key in paths if key in rows], _seconds(stored, rows)
+    )
+    identity = {
+        **made_by,
+        "device": device,
+        "sample": _digest([(key, source_of(paths[key])) for key in chosen]),
+    }
+    row = ModelRow(
+        one.name,
+        summary=summarise(table),
+        dimensions=stored.embeddings.shape[1],
+        costs=_costs(
+            model, [paths[key] for key in chosen], place.with_suffix(".json"), identity
+        ),
+        left_out=len(paths) - len(rows),
+    )
+    return row, table
+
+
+def _remove_if_of_another(place: Path, made_by: Mapping[str, str]) -> None:
+    """Let a store that was made by something else not be taken for this model's."""
+    if not place.exists():
+        return
+    found = in_numbers(place).fingerprint
+    if found != made_by:
+        differing = sorted(
+            key for key in {*found, *made_by} if found.get(key) != made_by.get(key)
+        )
+        logger.warning(
+            "%s was made by another version (%s differ); it is made anew",
+            place,
+            ", ".join(differing),
+        )
+        with lock.alone(place):
+            place.unlink()
+
+
+def _costs(
+    model: Model, paths: Sequence[str], place: Path, identity: Mapping[str, str]
+) -> Costs:
+    """Costs as measured before, or else now."""
+    kept = _kept(place, identity)
+    if kept is not None:
+        return kept
+    device = identity["device"]
+    if isinstance(model, Template):
+        found = model_costs.of_template(model, paths, device=device)
+    else:
+        found = model_costs.of_trained_model(model, paths, device=device)
+    content = {"measured_on": dict(identity), "costs": asdict(found)}
+    atomic.write_text(place, json.dumps(content, indent=2) + "\n")
+    return found
+
+
+def _kept(place: Path, identity: Mapping[str, str]) -> Costs | None:
+    try:
+        content = json.loads(place.read_text(encoding="utf-8"))
+        if content["measured_on"] == identity:
+            return Costs(**content["costs"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        pass
+    return None
+
+
+def _close(extractor: AnyExtractor) -> None:
+    close = getattr(extractor, "close", None)  # only templates have a process
+    if close is not None:
+        close()
+
+
+def _seconds(stored: StoredEmbeddings, rows: Mapping[str, int]) -> float:
+    """How long recordings last together."""
+    return float(stored.seconds[list(rows.values())].sum())
+
+
+def _digest(content: object) -> str:
+    text = json.dumps(content, ensure_ascii=True)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()[:16]
+
+
+def _is_of_an_interrupt(error: BaseException) -> bool:
+    """Whether Ctrl-C came first: what was begun then may fail on its way out."""
+    before = error.__context__
+    return isinstance(before, KeyboardInterrupt) or (
+        before is not None and _is_of_an_interrupt(before)
+    )
+
+
+def _in_a_line(error: object) -> str:
+    """What a row has room for: what happened, and why where that stands below it."""
+    lines = [" ".join(line.split()) for line in printable(str(error)).splitlines()]
+    first, *others = [line for line in lines if line] or ["no reason given"]
+    below = [line for line in others if line.startswith("because ")][:1]
+    if _SAID in others:  # an installer, whose last words tell more; then what to do
+        below = others[others.index(_SAID) + 1 : -1][-1:] or below
+        first += ":"
+    elif first.endswith(":"):
+        below = others[:1]
+    return " ".join([first, *below])

@@ -1,0 +1,287 @@
+"""`bob pytorch template`: anyone's audio model, from a JSON file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bob.learn.pytorch.script.extractors import ask_for_trust, plain_errors
+from bob.learn.pytorch.script.template_bench import bench
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bob.learn.pytorch.templates.template import Template
+
+TEMPLATE = click.argument("name", metavar="NAME|FILE")
+YES = click.option("--yes", is_flag=True, help="Run it though it is not trusted.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Report in JSON.")
+
+
+@click.group()
+def template() -> None:
+    """Models that a JSON file wraps: list, show, check, install, run.
+
+    A template runs other people's code, in an environment and a process of its own.
+    Nothing of it runs before it is trusted; those that are shipped are.
+    """
+
+
+template.add_command(bench)
+
+
+@template.command("list")
+@JSON
+def list_templates(as_json: bool) -> None:  # noqa: FBT001 - click hands it over
+    """List the shipped templates."""
+    with plain_errors():
+        from bob.learn.pytorch.templates.template import load, shipped
+
+        entries = [_listed(load(name)) for name in shipped()]
+    if as_json:
+        click.echo(json.dumps(entries, indent=2))
+        return
+    width = max((len(entry["name"]) for entry in entries), default=0)
+    for entry in entries:
+        size = entry["embedding_size"] or "?"
+        click.echo(
+            f"{entry['name']:<{width}}  {size:>5} numbers  {_state(entry):<12} "
+            f"{entry['title']}{_measured(entry)}"
+        )
+
+
+@template.command()
+@TEMPLATE
+@JSON
+def show(name: str, as_json: bool) -> None:  # noqa: FBT001
+    """Show what is known of a template, and everything that it would run."""
+    with plain_errors():
+        from bob.learn.pytorch.templates import trust
+        from bob.learn.pytorch.templates.template import load
+
+        found = load(name)
+        trusted = trust.is_trusted(found)
+        what = trust.describe(found)
+    if as_json:
+        entry = {**_listed(found), "trusted": trusted, "content": found.content}
+        click.echo(json.dumps(entry, indent=2))
+        return
+    for key, value in _facts(found, trusted=trusted):
+        click.echo(f"{key}: {value}")
+    click.echo(f"\n{what}")
+
+
+@template.command()
+@TEMPLATE
+@click.option("--run", is_flag=True, help="Also install it, load it and embed.")
+@click.option("--device", help="Of torch, such as cuda.  [cpu]")
+@YES
+@JSON
+def check(
+    name: str,
+    run: bool,  # noqa: FBT001
+    device: str | None,
+    yes: bool,  # noqa: FBT001
+    as_json: bool,  # noqa: FBT001
+) -> None:
+    """Check a template: its JSON and code, and with --run what it does.
+
+    The exit status is 1 where something is wrong.
+    """
+    with plain_errors():
+        from bob.learn.pytorch.templates.static import static_problems, static_warnings
+        from bob.learn.pytorch.templates.template import load
+
+        found = load(name)
+        wrong = static_problems(found)
+        entries = [{"name": "code", "ok": False, "detail": text} for text in wrong]
+        if not wrong:
+            entries.append({"name": "code", "ok": True, "detail": "nothing is wrong"})
+        entries += [
+            {"name": "code", "ok": None, "detail": text}
+            for text in static_warnings(found)
+        ]
+        for entry in entries:
+            _say_finding(entry, as_json=as_json)
+        if run and not wrong:
+            ask_for_trust(found, yes=yes)
+            from bob.learn.pytorch.extraction.engine import chosen_device
+            from bob.learn.pytorch.templates.checking import check as try_out
+
+            chosen = chosen_device(device)
+            for finding in try_out(found, device=chosen, trusted=True, progress=True):
+                entries.append(vars(finding))
+                _say_finding(entries[-1], as_json=as_json)
+    if as_json:
+        click.echo(json.dumps({"template": found.name, "findings": entries}, indent=2))
+    if any(entry["ok"] is False for entry in entries):
+        sys.exit(1)
+
+
+@template.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+def new(file: Path, force: bool) -> None:  # noqa: FBT001
+    """Write a start with comments into FILE, a .json."""
+    with plain_errors():
+        from bob.learn.pytorch import atomic
+        from bob.learn.pytorch.templates.new import commented_start
+
+        if file.suffix != ".json":
+            raise click.BadParameter(
+                f"{click.format_filename(file)} has to end in .json", param_hint="FILE"
+            )
+        if file.exists() and not force:
+            raise click.BadParameter(
+                f"{click.format_filename(file)} is there; --force overwrites it",
+                param_hint="FILE",
+            )
+        try:
+            atomic.write_text(file, commented_start(file.stem))
+        except OSError as error:
+            raise click.ClickException(
+                f"{click.format_filename(file)} cannot be written ({error.strerror})"
+            ) from error
+    shown = click.format_filename(file)
+    click.echo(
+        f"{shown} is written; fill it in, then `bob pytorch template check {shown}`"
+    )
+
+
+@template.command()
+@TEMPLATE
+@click.option("--revoke", is_flag=True, help="Forbid it, also if it is shipped.")
+def trust(name: str, revoke: bool) -> None:  # noqa: FBT001
+    """Allow a template, as it is now, to run; a change of it asks anew."""
+    with plain_errors():
+        from bob.learn.pytorch.templates import trust as trusting
+        from bob.learn.pytorch.templates.template import load
+
+        found = load(name)
+        if revoke:
+            trusting.distrust(found)
+        else:
+            click.echo(trusting.describe(found))
+            trusting.trust(found)
+    allowed = "may not run any more" if revoke else "may run from now on"
+    click.echo(f"\n{found.name} {allowed}")
+
+
+@template.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME|FILE…")
+@YES
+def install(names: tuple[str, ...], yes: bool) -> None:  # noqa: FBT001
+    """Fetch and install what templates need; else their first run does it."""
+    with plain_errors():
+        from bob.learn.pytorch.templates.loading import install as bring
+        from bob.learn.pytorch.templates.template import load
+
+        for found in [load(name) for name in names]:
+            ask_for_trust(found, yes=yes)
+            made, _ = bring(found, trusted=True, progress=True)
+            click.echo(f"{found.name}: {made.folder}")
+
+
+@template.command()
+@JSON
+def environments(as_json: bool) -> None:  # noqa: FBT001
+    """List the environments of templates that are installed."""
+    with plain_errors():
+        from bob.learn.pytorch.templates.environment import installed
+
+        found = installed()
+    if as_json:
+        click.echo(json.dumps([vars(one) for one in found], indent=2))
+        return
+    for one in found:
+        click.echo(
+            f"{one.key}  {one.megabytes:>8,.0f} MB  Python {one.python:<5} "
+            f"{', '.join(one.templates)}"
+        )
+    if not found:
+        click.echo("none is installed")
+
+
+@template.command()
+@click.argument("what", metavar="KEY|NAME|FILE")
+def remove(what: str) -> None:
+    """Remove the environment of a template."""
+    with plain_errors():
+        from bob.learn.pytorch.templates import environment
+        from bob.learn.pytorch.templates.errors import UnknownTemplate
+        from bob.learn.pytorch.templates.template import load
+
+        try:
+            wanted: Template | str = load(what)
+        except UnknownTemplate:
+            wanted = what
+        for one in environment.remove(wanted):
+            click.echo(f"{one.key} of {', '.join(one.templates)} is removed")
+
+
+def _listed(found: Template) -> dict[str, Any]:
+    from bob.learn.pytorch.templates import environment, trust
+
+    verified = found.verified
+    return {
+        "name": found.name,
+        "title": found.title,
+        "embedding_size": found.embedding_size,
+        "sample_rate": found.sample_rate,
+        "licence": found.licence,
+        "verified": dict(verified) if verified else None,
+        "trusted": trust.is_trusted(found),
+        "installed": environment.find(found) is not None,
+    }
+
+
+def _state(entry: dict[str, Any]) -> str:
+    if entry["installed"]:
+        return "installed"
+    return "runs" if entry["verified"] else "needs a hub"
+
+
+def _measured(entry: dict[str, Any]) -> str:
+    """The first result, in brackets."""
+    results = (entry["verified"] or {}).get("results")
+    return f" ({_number(results[0])})" if results else ""
+
+
+def _facts(found: Template, *, trusted: bool) -> list[tuple[str, str]]:
+    facts = [
+        ("name", found.name),
+        ("title", found.title),
+        ("description", found.description),
+        ("trained on", found.trained_on),
+        ("licence", found.licence),
+        ("references", "; ".join(found.references)),
+        ("sampling rate", f"{found.sample_rate} Hz"),
+        ("embedding", f"{found.embedding_size or 'unknown'} numbers"),
+        ("trusted", "yes" if trusted else "no"),
+    ]
+    verified = "never run by its writer"
+    if found.verified:
+        measured = map(_result, found.verified.get("results", ()))
+        verified = "; ".join(measured) or f"run on {found.verified['date']}"
+    facts.append(("verified", verified))
+    return [(key, value) for key, value in facts if value]
+
+
+def _number(result: Mapping[str, Any]) -> str:
+    return f"{result['metric']} {result['value']:g} {result.get('unit', '')}".strip()
+
+
+def _result(result: Mapping[str, Any]) -> str:
+    where = ", ".join(str(result[key]) for key in ("corpus", "trials") if key in result)
+    return f"{_number(result)} ({where})" if where else _number(result)
+
+
+def _say_finding(entry: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        return
+    mark = {True: "ok  ", False: "FAIL", None: "note"}[entry["ok"]]
+    click.echo(f"{mark}  {entry['name']}: {entry['detail']}")

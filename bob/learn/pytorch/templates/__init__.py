@@ -1,0 +1,1 @@
+"""A JSON file wraps anyone's audio model: checked, installed apart, run apart."""

@@ -1,0 +1,1 @@
+"""What runs inside the environment of a template: Python 3.8 and its library alone."""

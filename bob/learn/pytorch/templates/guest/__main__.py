@@ -1,0 +1,271 @@
+"""The worker: run by the Python of a template's environment, never imported by ours.
+
+    python -I <this folder> REQUESTS ANSWERS LIFELINE INPUT OUTPUT
+
+REQUESTS, ANSWERS and LIFELINE are descriptors of pipes, INPUT and OUTPUT of files that
+both processes map. When LIFELINE closes, whoever started the worker is gone, and it
+ends with all that it started. Only the standard library is imported here; NumPy or
+torch when the template asks for them.
+"""
+
+import ctypes
+import faulthandler
+import os
+import signal
+import sys
+import time
+
+import bob_template_frames as frames
+import bob_template_guard as guard
+import bob_template_model as model
+import bob_template_stages as stages
+
+# Of Linux's unshare.
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+
+
+def main():
+    """Answer requests until there are no more."""
+    requests, answers, lifeline, given, taken = map(int, sys.argv[1:6])
+    del sys.argv[1:]
+    others = (requests, answers, given, taken)
+    guard.go_on_in_child(lifeline, others, os.getcwd())
+    for descriptor in others:
+        os.set_inheritable(descriptor, False)
+    faulthandler.enable(all_threads=False)
+    faulthandler.register(signal.SIGUSR1, all_threads=False)
+    worker = None
+    while True:
+        request = frames.receive(requests)
+        if request is None:
+            return
+        if worker is None:
+            worker = Worker(request, frames.Shared(given), frames.Shared(taken))
+        frames.send(answers, worker.answer(request))
+
+
+class Worker:
+    """A template, and what it has defined so far.
+
+    Parameters
+    ----------
+    setup
+        The first request: template, weights, device, memory_mb, network.
+    given, taken
+        Shared memory, for what comes and what goes.
+    """
+
+    def __init__(self, setup, given, taken):
+        self._content = setup["template"]
+        self._given = given
+        self._taken = taken
+        self._memory_mb = setup["memory_mb"]
+        self._device = setup["device"]
+        self._isolation = [] if setup["network"] else _without_network()
+        _limit_memory(self._memory_mb)
+        self._names = model.names(setup["weights"], self._device)
+        self._imported = False
+        self._folder = os.getcwd()
+        self._at = "import_cmds", 0
+        self._process = os.getpid()
+
+    def answer(self, request):
+        """What comes back for a request, in the form of a message."""
+        started, cpu = time.perf_counter(), time.process_time()
+        try:
+            answer = getattr(self, "do_" + request["do"])(request)
+            self._end_copies()
+        except stages.StageFailed as failure:
+            return self._told(failure)
+        except KeyboardInterrupt:  # of the template's own: nobody else can send one
+            stage, item = self._at
+            code = self._content[stage][item]
+            return self._told(
+                stages.StageFailed(stage, item, code, "KeyboardInterrupt")
+            )
+        answer["ok"] = True
+        answer["seconds"] = time.perf_counter() - started
+        answer["cpu_seconds"] = time.process_time() - cpu
+        return answer
+
+    def _end_copies(self):
+        """End a child that code of the template forked, and that came so far."""
+        if os.getpid() != self._process:
+            os._exit(0)
+
+    def _told(self, failure):
+        self._end_copies()
+        return {
+            "ok": False,
+            "stage": failure.stage,
+            "item": failure.item,
+            "code": failure.code,
+            "error": failure.error + self._about_memory(failure.error),
+            "traceback": failure.trace,
+        }
+
+    def _about_memory(self, error):
+        for sign in ("MemoryError", "an't allocate memory", "bad_alloc"):
+            if sign in error:
+                return (
+                    " (the template may take %g MB: limits.memory_mb)" % self._memory_mb
+                )
+        return ""
+
+    def _run(self, stage):
+        stages.run_stage(self._content, stage, self._names, self._folder, self._note)
+
+    def _note(self, stage, item):
+        self._at = stage, item
+        place = self._taken.map(frames.HEADER_BYTES)
+        frames.PLACE.pack_into(place, 0, frames.STAGES.index(stage), item)
+
+    def _import(self):
+        if not self._imported:
+            self._run("import_cmds")
+            self._imported = True
+
+    def do_download(self, request):  # noqa: ARG002
+        """Run the stage that fills caches."""
+        self._import()
+        self._run("download_cmds")
+        return {}
+
+    def do_load(self, request):  # noqa: ARG002
+        """Make the model, and say how large it is."""
+        self._import()
+        made = model.make(self._content, self._names, self._folder, self._note)
+        return {"parameters": model.parameters(made), "isolation": self._isolation}
+
+    def do_embed(self, request):
+        """Embed a batch: float32 in the one file, the answer in the other."""
+        with stages.blamed("pre_proc", "x"):
+            model.seed()
+            self._names["x"] = self._input(request["shape"])
+        where = (self._names, self._folder, self._note)
+        model.preprocess(self._content, *where)
+        y = model.embed(self._content, *where)
+        self._end_copies()
+        with stages.blamed("embed_fwd", "y"):
+            return self._output(model.chosen(y, self._content))
+
+    def do_measure(self, request):  # noqa: ARG002
+        """How much memory it took at most, in MB."""
+        return {"peak_mb": _peak_mb()}
+
+    def _input(self, shape):
+        count = 1
+        for length in shape:
+            count *= length
+        memory = self._given.map(4 * count)
+        if self._content.get("in_type", "torch") == "numpy":
+            import numpy as np
+
+            x = np.frombuffer(memory, np.float32, count).reshape(shape)
+            return x.copy()
+        import torch
+
+        x = torch.frombuffer(memory, dtype=torch.float32, count=count).reshape(shape)
+        return x.clone() if self._device == "cpu" else x.to(self._device)
+
+    def _output(self, y):
+        y, dtype = model.plain(y)
+        shape = [int(length) for length in y.shape]
+        count = 1
+        for length in shape:
+            count *= length
+        size = model.DTYPES[dtype] * count
+        # Axes that are only repeated take no memory before they are copied.
+        if size > self._memory_mb * (1 << 20):
+            reason = "y is %s, more than the %g MB that the template may take (limits)"
+            reason %= (model.described(y), self._memory_mb)
+            raise stages.StageFailed("embed_fwd", None, "", reason)
+        memory = self._taken.map(frames.HEADER_BYTES + size)
+        if count and hasattr(y, "detach"):
+            import torch
+
+            place = torch.frombuffer(
+                memory, dtype=y.dtype, count=count, offset=frames.HEADER_BYTES
+            )
+            place.reshape(shape).copy_(y)
+        elif count:
+            import numpy as np
+
+            place = np.frombuffer(memory, dtype, count, frames.HEADER_BYTES)
+            place.reshape(shape)[...] = y
+        return {"shape": shape, "dtype": dtype}
+
+
+def _peak_mb():
+    try:
+        with open("/proc/self/status") as file:
+            for line in file:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) / 1024
+    except OSError:
+        pass
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _limit_memory(megabytes):
+    """Let allocations above a limit fail; Linux counts what is private and writable."""
+    try:
+        import resource
+
+        most = int(megabytes * (1 << 20))
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    except (ImportError, ValueError, OSError):
+        pass
+
+
+def _without_network():
+    """Cut this process off, as far as the system lets it; return what was done."""
+    done = []
+    if _own_network():
+        done.append("network namespace")
+    if hasattr(sys, "addaudithook"):
+        sys.addaudithook(_refuse_network)
+        done.append("audit hook")
+    return done
+
+
+def _own_network():
+    """Move into a network of its own, which has nothing but a dead loopback."""
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        user, group = os.getuid(), os.getgid()
+        if libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0:
+            return False
+        for name, text in (
+            ("setgroups", "deny"),
+            ("uid_map", "%d %d 1" % (user, user)),
+            ("gid_map", "%d %d 1" % (group, group)),
+        ):
+            with open("/proc/self/" + name, "w") as file:
+                file.write(text)
+    except (AttributeError, OSError):
+        return False
+    return True
+
+
+def _refuse_network(event, arguments):
+    if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
+        refused = isinstance(arguments[1], tuple)
+    elif event in ("socket.getaddrinfo", "socket.gethostbyname"):
+        refused = arguments[0] not in (None, "localhost")
+    else:
+        refused = False
+    if refused:
+        raise PermissionError(_NO_NETWORK)
+
+
+_NO_NETWORK = (
+    "a template has no network while it runs; what it needs belongs into "
+    "requirements, weights or download_cmds"
+)
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    main()

@@ -1,0 +1,143 @@
+"""What ends everything that a template started, once nobody waits for it any more.
+
+The process that is started forks: the child runs the template, and the parent, which
+has nothing of it in memory, waits for the child to end or for the other end of a pipe
+to close. Whatever the template left behind ends then: on Linux also processes in
+sessions of their own, and also while its code holds Python's lock.
+"""
+
+import contextlib
+import ctypes
+import os
+import select
+import shutil
+import signal
+import sys
+import time
+
+# Of Linux's prctl.
+SET_PDEATHSIG, SET_CHILD_SUBREAPER = 1, 36
+# Milliseconds between two looks at who started this process: another process of theirs
+# may hold the pipe open.
+LOOK = 1000
+# Seconds that processes which cannot be found are waited for.
+PATIENCE = 1.0
+
+
+def go_on_in_child(lifeline, others, folder):
+    """Return in a child; this process stays, and ends as the child does.
+
+    Parameters
+    ----------
+    lifeline
+        Descriptor of a pipe; when its other end closes, everything ends.
+    others
+        Descriptors that are the child's alone.
+    folder
+        Removed at the end.
+    """
+    starter, guard = os.getppid(), os.getpid()
+    # Whoever started this may have blocked them.
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    _prctl(SET_CHILD_SUBREAPER, 1)
+    child = os.fork()
+    if child:
+        # The parent asks so where the template is; the child tells.
+        signal.signal(signal.SIGUSR1, lambda *_: os.kill(child, signal.SIGUSR1))
+        for descriptor in (0, 1, 2, *others):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+        _leave(_outcome(child, lifeline, woken, starter), child, folder)
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for descriptor in (woken, wake, lifeline):
+        os.close(descriptor)
+    os.setpgid(0, 0)
+    _prctl(SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != guard:
+        os._exit(1)
+
+
+def _prctl(what, value):
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(what, value, 0, 0, 0)
+
+
+def _outcome(child, lifeline, woken, starter):
+    """The status of the child; None where nobody waits for it any more."""
+    waiting = select.poll()
+    waiting.register(lifeline, select.POLLIN)
+    waiting.register(woken, select.POLLIN)
+    while True:
+        ready = [descriptor for descriptor, _ in waiting.poll(LOOK)]
+        if woken in ready:
+            os.read(woken, 1 << 10)
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                return status
+        if (lifeline in ready and not os.read(lifeline, 1)) or os.getppid() != starter:
+            return None
+
+
+def _leave(status, child, folder):
+    """End what is left, and then this process, as the child ended."""
+    if status is None:
+        _kill(child)
+    # Its group, which has the number until the last of it is gone.
+    with contextlib.suppress(OSError):
+        os.killpg(child, signal.SIGKILL)
+    end = time.monotonic() + PATIENCE
+    while True:
+        for found in _children():
+            _kill(found)
+            end = time.monotonic() + PATIENCE
+        try:
+            if not os.waitpid(-1, os.WNOHANG)[0]:
+                if time.monotonic() > end:
+                    break
+                time.sleep(0.001)
+        except ChildProcessError:
+            break
+    _remove(folder)
+    _end_like(status or 0)
+
+
+def _remove(folder):
+    """Remove a folder, also if folders in it are read-only."""
+    for place, names, _ in os.walk(folder):
+        for path in (os.path.join(place, name) for name in names):
+            with contextlib.suppress(OSError):
+                if not os.path.islink(path):
+                    os.chmod(path, 0o700)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _kill(process):
+    with contextlib.suppress(OSError):
+        os.kill(process, signal.SIGKILL)
+
+
+def _children():
+    """Processes whose parent is this one; Linux tells."""
+    try:
+        with open("/proc/self/task/%d/children" % os.getpid()) as file:
+            return [int(number) for number in file.read().split()]
+    except OSError:
+        return []
+
+
+def _end_like(status):
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        with contextlib.suppress(ImportError, ValueError, OSError):
+            import resource
+
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        with contextlib.suppress(ValueError, OSError):  # SIGKILL has no other
+            signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    os._exit(os.WEXITSTATUS(status))

@@ -1,0 +1,281 @@
+"""Anyone's audio model as Bob's preprocessor and transformer."""
+
+import json
+import logging
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from sklearn.base import clone
+
+from bob.learn.pytorch.audio import RecordingError
+from bob.learn.pytorch.preprocessor.audio import TemplateExtractor
+from bob.learn.pytorch.templates import loading
+from bob.learn.pytorch.templates.errors import (
+    InvalidTemplate,
+    StageError,
+    UnknownTemplate,
+    UntrustedTemplate,
+)
+from bob.learn.pytorch.templates.shelf import Environment
+
+RATE = 16_000
+CONTENT = {
+    "authors": ["A"],
+    "references": [],
+    "downstream_tasks": [],
+    "import_cmds": ["import numpy as np"],
+    "model_init": ["model = 1"],
+    "embed_fwd": ["y = x[:, :4]"],
+    "sample_rate": RATE,
+    "in_shape": 2,
+    "in_type": "numpy",
+}
+FRAMES = {"out_layout": "frames_features", "pooling": "mean"}
+
+
+@pytest.fixture
+def noise():
+    return np.random.default_rng(0).normal(0, 0.1, 1600).astype(np.float32)
+
+
+@pytest.fixture
+def written(tmp_path):
+    """`written(**keys)`: the path of a template."""
+
+    def write(**keys):
+        path = tmp_path / "mine.json"
+        path.write_text(json.dumps({**CONTENT, **keys}))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """Every template is installed already, in the environment of the tests."""
+    for folder in ("work", "home"):
+        (tmp_path / folder).mkdir()
+    found = Environment(
+        key="0" * 16,
+        folder=tmp_path,
+        python=Path(sys.executable),
+        work=tmp_path / "work",
+        home=tmp_path / "home",
+        lock_sha256="1" * 64,
+    )
+    asked = []
+
+    def install(template, *, trusted=False, progress=False):
+        if not trusted:
+            loading.trust.require(template)
+        asked.append(template.name)
+        return found, {}
+
+    monkeypatch.setattr(loading, "install", install)
+    return asked
+
+
+@pytest.fixture
+def extractor(written, installed):
+    """`extractor(**keys)`: closed afterwards."""
+    made = []
+
+    def make(options=None, **keys):
+        chosen = {"trusted": True, **(options or {})}
+        made.append(TemplateExtractor(written(**keys), **chosen))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def test_a_recording_becomes_an_embedding(extractor, noise, tmp_path):
+    soundfile.write(tmp_path / "a.wav", noise, RATE, "FLOAT")
+    found = extractor()
+
+    np.testing.assert_array_equal(found.embed(tmp_path / "a.wav"), noise[:4])
+    np.testing.assert_array_equal(found.embed(noise, rate=RATE), noise[:4])
+    np.testing.assert_array_equal(found((RATE, noise)), noise[None, :4])
+
+
+def test_in_this_process_it_is_the_same(extractor, noise, installed):
+    options = {"isolated": False}
+
+    np.testing.assert_array_equal(extractor(options).embed((RATE, noise)), noise[:4])
+    assert extractor(options).chosen()["engine"] == "this process"
+    assert installed == []
+
+
+@pytest.mark.parametrize("isolated", [True, False])
+def test_what_is_not_trusted_does_not_run(extractor, noise, isolated):
+    found = extractor({"trusted": False, "isolated": isolated})
+
+    with pytest.raises(UntrustedTemplate, match="bob pytorch template trust"):
+        found.embed((RATE, noise))
+
+
+def test_making_one_runs_and_installs_nothing(extractor, installed):
+    found = extractor(import_cmds=["raise SystemExit"], model_init=["model = 1 / 0"])
+
+    assert found.model.name == "mine"
+    assert repr(found)
+    assert installed == []
+
+
+def test_a_recording_that_fails_is_none_and_told(extractor, noise, caplog):
+    lines = ["import os", "x[0, 0] == 0.5 and os._exit(3)", "y = x[:, :4]"]
+    bad = np.concatenate([[np.float32(0.5)], noise[1:]])
+
+    with caplog.at_level(logging.WARNING):
+        found = extractor(embed_fwd=lines).transform(
+            [(RATE, noise), (RATE, bad), (RATE, noise)]
+        )
+
+    assert [made is None for made in found] == [False, True, False]
+    assert "template mine, embed_fwd[1] at `x[0, 0] == 0.5" in caplog.text
+    assert "exit status 3" in caplog.text
+
+
+def test_a_template_that_fails_at_once_is_an_error_of_its_own(extractor, noise):
+    found = extractor(model_init=["model = nothing"])
+
+    with pytest.raises(StageError, match=r"template mine, model_init\[0\]"):
+        found.transform([(RATE, noise)])
+    with pytest.raises(StageError):
+        found.prepare(progress=False)
+
+
+def test_a_pooling_may_replace_the_templates(extractor, noise):
+    lines = ["y = x.reshape(1, -1, 100)"]
+    waveform = noise.reshape(-1, 100)
+
+    plain = extractor(embed_fwd=lines, **FRAMES).embed((RATE, noise))
+    both = extractor({"pooling": "mean+std"}, embed_fwd=lines, **FRAMES)
+    kept = extractor({"pooling": "none"}, embed_fwd=lines, **FRAMES)
+
+    np.testing.assert_allclose(plain, waveform.mean(0), rtol=1e-4, atol=1e-6)
+    expected = np.concatenate([waveform.mean(0), waveform.std(0)])
+    np.testing.assert_allclose(
+        both.embed((RATE, noise)), expected, rtol=1e-4, atol=1e-6
+    )
+    np.testing.assert_array_equal(kept.embed((RATE, noise)), waveform)
+
+
+@pytest.mark.parametrize(
+    ("options", "keys", "message"),
+    [
+        ({"pooling": "max"}, FRAMES, "expected one of none, mean"),
+        ({"pooling": "mean"}, {}, "gives one vector and no frames"),
+        ({"channel": -1}, {}, "channel"),
+    ],
+)
+def test_options_that_are_none_are_refused(extractor, options, keys, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        extractor(options, **keys)
+
+
+def test_a_template_that_is_none_is_refused(tmp_path, written):
+    with pytest.raises(UnknownTemplate):
+        TemplateExtractor("nowhere/nothing")
+    with pytest.raises(InvalidTemplate, match="sample_rate"):
+        TemplateExtractor(written(sample_rate="fast"))
+
+
+def test_two_channels_are_mixed_unless_another_is_asked_for(extractor, noise):
+    stereo = np.stack([noise, noise[::-1]])
+
+    mixed = extractor().embed((RATE, stereo))
+    second = extractor({"channel": 1}).embed((RATE, stereo))
+
+    np.testing.assert_allclose(mixed, stereo.mean(0)[:4], rtol=1e-5, atol=1e-7)
+    np.testing.assert_array_equal(second, noise[::-1][:4])
+    with pytest.raises(RecordingError):
+        extractor({"channel": None}).embed((RATE, stereo))
+
+
+def test_the_fingerprint_changes_with_all_that_changes_an_embedding(extractor):
+    first = extractor().fingerprint()
+
+    assert first["template"] == extractor().model.sha256
+    assert first["lock"] == "1" * 64
+    assert extractor(name="Another name").fingerprint() == first
+    for options, keys in (
+        ({}, {"embed_fwd": ["y = x[:, :5]"]}),
+        ({}, {"sample_rate": 8000}),
+        ({"channel": 0}, {}),
+        ({"isolated": False}, {}),
+    ):
+        assert extractor(options, **keys).fingerprint() != first
+    frames = extractor({}, **FRAMES).fingerprint()
+    assert extractor({"pooling": "first"}, **FRAMES).fingerprint() != frames
+
+
+def test_a_pickle_holds_the_template_and_no_process(
+    extractor, noise, tmp_path, monkeypatch
+):
+    """Its file may be gone, or another, where the pickle is read."""
+    found = extractor()
+    found.embed((RATE, noise))
+    raw = pickle.dumps(found)
+    (tmp_path / "mine.json").unlink()
+    monkeypatch.chdir("/")
+
+    copy = pickle.loads(raw)  # noqa: S301
+
+    assert copy.fingerprint() == found.fingerprint()
+    np.testing.assert_array_equal(copy.embed((RATE, noise)), noise[:4])
+    copy.close()
+
+
+def test_a_clone_is_the_same(extractor):
+    found = extractor({"pooling": "first", "channel": 1}, **FRAMES)
+
+    copy = clone(found)
+
+    assert copy.get_params() == found.get_params()
+    assert copy.model.sha256 == found.model.sha256
+
+
+def test_recordings_of_one_length_go_together(extractor, noise):
+    lines = ["y = np.stack([x[:, 0], np.full(len(x), len(x))], 1)"]
+    found = extractor(embed_fwd=lines, batching="equal")
+    waveforms = [noise, noise[::-1], noise * 2]
+
+    made = found.transform([(RATE, waveform) for waveform in waveforms])
+
+    assert [one[1] for one in made] == [3, 3, 3]
+    assert [one[0] for one in made] == [waveform[0] for waveform in waveforms]
+
+
+def test_closing_ends_the_process_and_the_next_recording_starts_another(
+    extractor, noise
+):
+    import psutil
+
+    found = extractor()
+    children = psutil.Process().children
+    before = len(children())
+
+    for _ in range(2):
+        found.embed((RATE, noise))
+        assert len(children()) == before + 1
+        found.close()
+        assert len(children()) == before
+
+
+@pytest.mark.slow
+def test_importing_it_imports_no_templates():
+    code = (
+        "import sys\n"
+        "from bob.learn.pytorch.preprocessor.audio import TemplateExtractor\n"
+        "sys.exit('bob.learn.pytorch.templates.worker' in sys.modules)"
+    )
+
+    subprocess.run([sys.executable, "-c", code], env=dict(os.environ), check=True)

@@ -1,0 +1,123 @@
+"""Many models in one table: as text, as CSV, as a page."""
+
+import csv
+import html.parser
+import io
+
+import numpy as np
+
+from bob.learn.pytorch.metrics import ScoreTable
+from bob.learn.pytorch.report import summarise
+from bob.learn.pytorch.report.models import Costs, ModelRow, as_csv, as_page, as_text
+
+COSTS = Costs(
+    parameters=1_423_616,
+    minimum_seconds=0.1,
+    cpu_ms=4.125,
+    peak_mb=748.9,
+    install_mb=5255.2,
+)
+
+
+def summary():
+    """By hand: of two target and two non-target trials, one each is wrong."""
+    names = ["ann", "bob"]
+    table = ScoreTable.from_matrix(
+        [[0.9, 0.5], [0.1, 0.3]],
+        references=names,
+        reference_subjects=names,
+        probes=names,
+        probe_subjects=names,
+    )
+    assert summarise(table).eer == 0.5
+    return summarise(table)
+
+
+def rows():
+    return [
+        ModelRow("speech/a", summary(), dimensions=256, costs=COSTS),
+        ModelRow("b<i>", reason="it is <not> trusted"),
+        ModelRow("c", summary(), dimensions=8, costs=COSTS, left_out=3),
+    ]
+
+
+def test_the_text_has_a_line_a_model_and_figures_below_their_headings():
+    heading, first, second, third, note = as_text(rows()).splitlines()
+
+    assert heading.split()[0] == "model"
+    assert first.startswith("speech/a  50.00")
+    for name, figure in [
+        ("parameters", "1,423,616"), ("CPU ms/s", "4.1"), ("install MB", "5,255"),
+    ]:  # fmt: skip
+        assert first.index(figure) + len(figure) == heading.index(name) + len(name)
+    assert second == "b<i>      failed: it is <not> trusted"
+    assert len(third) == len(first)
+    assert note.startswith("Note: c has no embedding of 3 recordings")
+
+
+def test_the_csv_has_numbers_and_reasons():
+    first, second, third = csv.DictReader(io.StringIO(as_csv(rows())))
+
+    assert first["eer_percent"] == "50"
+    assert float(first["cpu_ms_per_second"]) == 4.125
+    assert first["parameters"] == "1423616"
+    assert second["reason"] == "it is <not> trusted"
+    assert second["eer_percent"] == second["peak_mb"] == ""
+    assert third["recordings_left_out"] == "3"
+
+
+def test_without_errors_no_interval_is_claimed():
+    table = ScoreTable.from_matrix(
+        np.eye(3),
+        references=["a", "b", "c"],
+        reference_subjects=["a", "b", "c"],
+        probes=["a", "b", "c"],
+        probe_subjects=["a", "b", "c"],
+    )
+    row = ModelRow("m", summarise(table), dimensions=2, costs=COSTS)
+
+    assert as_text([row]).splitlines()[1].split()[1:3] == ["0.00", "-"]
+
+
+class Page(html.parser.HTMLParser):
+    """The text of each cell, and everything that is loaded or run."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.cells, self.loaded, self.open = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        self.loaded += [values[name] for name in ("src", "href") if name in values]
+        self.loaded += [tag] if tag in ("script", "link", "iframe") else []
+        if tag in ("td", "th"):
+            self.cells.append("")
+        self.open = tag
+
+    def handle_data(self, data):
+        if self.open in ("td", "th"):
+            self.cells[-1] += data.strip()
+
+
+def test_the_page_needs_nothing_else():
+    page = Page(as_page(rows(), title="T & t", about="<p>", picture=b"\x89PNG"))
+
+    assert page.loaded == ["data:image/png;base64,iVBORw=="]
+    assert "speech/a" in page.cells
+    assert "b<i>" in page.cells
+    assert "failed: it is <not> trusted" in page.cells
+
+
+def test_a_page_without_curves_has_no_picture():
+    text = as_page(rows()[1:2], title="T", about="", picture=None)
+
+    assert Page(text).loaded == []
+    assert "<h2>Notes" not in text
+
+
+def test_what_holds_for_two_models_is_noted_once():
+    text = as_page(rows(), title="T", about="", picture=None)
+
+    assert text.count("with 2 speakers the intervals are rough guides") == 1
+    assert "speech/a, c: with 2 speakers" in text

