@@ -16,19 +16,20 @@ bootstrap", Computer Vision and Image Understanding 93(1), 2004.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bob.learn.pytorch.metrics.curve import ErrorCurve, IntArray, MetricError
+from bob.learn.pytorch.metrics.curve import FloatArray, MetricError
+from bob.learn.pytorch.metrics.resampled import resampled_values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
-    from bob.learn.pytorch.metrics.table import Codes, ScoreTable
+    from bob.learn.pytorch.metrics.resampled import Measure
+    from bob.learn.pytorch.metrics.table import ScoreTable
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Interval:
 
 def confidence_intervals(
     table: ScoreTable,
-    measures: Mapping[str, Callable[[ErrorCurve], float]],
+    measures: Mapping[str, Measure],
     *,
     level: float = 0.95,
     resamples: int = 1000,
@@ -58,86 +59,39 @@ def confidence_intervals(
     Resamples without a target or without a non-target trial are left out;
     `Interval.resamples` says how many were used.
 
+    Parameters
+    ----------
+    measures
+        Name -> a figure of an `ErrorCurve`, or a `TrialMean`.
+
     Raises
     ------
     MetricError
-        No target or no non-target trial has a score, or the level is not in (0, 1).
+        No target or no non-target trial has a score, and a measure needs the curve;
+        or the level is not in (0, 1).
     """
+    check_level(level)
+    values = resampled_values(table, measures, resamples=resamples, seed=seed)
+    return {name: percentiles(found, level=level) for name, found in values.items()}
+
+
+def check_level(level: float) -> None:
+    """Refuse what is no level of confidence."""
     if not 0 < level < 1:
         raise MetricError(
             f"the level of the interval is {level}; give a fraction between 0 and 1, "
             f"such as 0.95"
         )
-    values: dict[str, list[float]] = {name: [] for name in measures}
-    for curve in resampled_curves(table, resamples=resamples, seed=seed):
-        for name, measure in measures.items():
-            values[name].append(measure(curve))
-    return {name: _percentiles(found, level=level) for name, found in values.items()}
 
 
-def _percentiles(values: list[float], *, level: float) -> Interval:
-    if not values:
-        return Interval(float("nan"), float("nan"), level, 0)
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high), level, len(values))
-
-
-def resampled_curves(
-    table: ScoreTable, *, resamples: int = 1000, seed: int = 0
-) -> Iterator[ErrorCurve]:
-    """Yield the error curve of each resample that has both kinds of trial.
-
-    Raises
-    ------
-    MetricError
-        No target or no non-target trial has a score.
-    """
-    # Between two corners of the unweighted curve only one of the two counts changes,
-    # so weighted counts at the corners give the whole weighted curve.
-    corners = table.curve().corners()
-    target, reference, probe, speakers = _speakers_in_order(table)
-    random = np.random.default_rng(seed)
-    for _ in range(resamples):
-        drawn = random.integers(speakers, size=speakers)
-        copies = np.bincount(drawn, minlength=speakers)
-        target_weights = np.cumsum(copies[target])
-        non_target_weights = np.cumsum(copies[reference] * copies[probe])
-        if target_weights[-1] and non_target_weights[-1]:
-            yield _weighted(corners, target_weights, non_target_weights)
-
-
-def _speakers_in_order(table: ScoreTable) -> tuple[Codes, Codes, Codes, int]:
-    """Speakers of the trials, by ascending score, and how many speakers there are.
-
-    The speaker of each target trial; those of the reference and of the probe of each
-    non-target trial. Only speakers with a scored trial are numbered.
-    """
-    _, claimed, real = table.subjects
-    scored = ~np.isnan(table.score)
-    is_target = table.is_target
-
-    def ascending(chosen: NDArray[np.bool_]) -> NDArray[np.intp]:
-        index = np.flatnonzero(chosen)
-        return index[np.argsort(table.score[index])]
-
-    targets, non_targets = ascending(scored & is_target), ascending(scored & ~is_target)
-    columns = claimed[targets], claimed[non_targets], real[non_targets]
-    present = np.bincount(np.concatenate(columns)) > 0
-    number = np.cumsum(present, dtype=np.int32) - 1
-    target, reference, probe = (number[column] for column in columns)
-    return target, reference, probe, int(present.sum())
-
-
-def _weighted(
-    corners: ErrorCurve, targets: IntArray, non_targets: IntArray
-) -> ErrorCurve:
-    """Return the curve with weights, which come summed over the ascending scores."""
-    misses = np.append(0, targets)[corners.misses]
-    rejected = np.append(0, non_targets)[corners.non_targets - corners.false_matches]
-    return replace(
-        corners,
-        misses=misses,
-        false_matches=non_targets[-1] - rejected,
-        targets=int(targets[-1]),
-        non_targets=int(non_targets[-1]),
-    )
+def percentiles(values: FloatArray, *, level: float) -> Interval:
+    """Return the range that holds the middle ones of the values that are not NaN."""
+    kept = np.sort(values[~np.isnan(values)])
+    if not kept.size:
+        return Interval(math.nan, math.nan, level, 0)
+    shares = [(1 - level) / 2, (1 + level) / 2]
+    if np.isfinite(kept).all():
+        low, high = np.quantile(kept, shares)
+    else:  # nothing lies between a number and infinity
+        low, high = kept[np.ceil(np.multiply(shares, kept.size)).astype(int) - 1]
+    return Interval(float(low), float(high), level, kept.size)

@@ -119,7 +119,7 @@ class ErrorCurve:
         misses = np.append(np.searchsorted(positives, distinct), positives.size)
         rejected = np.append(np.searchsorted(negatives, distinct), negatives.size)
         return cls(
-            thresholds=_between(distinct),
+            thresholds=between(distinct),
             misses=misses.astype(np.int64, copy=False),
             false_matches=negatives.size - rejected.astype(np.int64, copy=False),
             targets=positives.size,
@@ -157,6 +157,71 @@ class ErrorCurve:
             misses=self.misses[keep],
             false_matches=self.false_matches[keep],
         )
+
+    def hull(self) -> ErrorCurve:
+        """Return only the vertices of the convex hull of the ROC, both ends included.
+
+        They hold the least cost for every prior and all costs. Each edge is a block of
+        PAV: scores that no calibration should tell apart.
+
+        References
+        ----------
+        Fawcett and Niculescu-Mizil, "PAV and the ROC convex hull", Machine Learning
+        68(1), 2007.
+        """
+        from scipy.optimize import isotonic_regression  # here: it takes a moment
+
+        corners = self.corners()
+        targets = np.diff(corners.misses)
+        trials = targets - np.diff(corners.false_matches)
+        step = np.flatnonzero(trials)  # weights may leave a decision without trials
+        if not step.size:
+            return corners
+        pooled = isotonic_regression(targets[step] / trials[step], weights=trials[step])
+        vertices = np.append(step[pooled.blocks[:-1]], corners.misses.size - 1)
+        vertices[0] = 0
+        return replace(
+            self,
+            thresholds=corners.thresholds[vertices],
+            misses=corners.misses[vertices],
+            false_matches=corners.false_matches[vertices],
+        )
+
+    def min_cllr(self) -> float:
+        """Cost of log-likelihood ratios after the best monotonic calibration, in bits.
+
+        In [0, 1]; see `bob.learn.pytorch.metrics.information`.
+        """
+        hull = self.hull()
+        target = np.diff(hull.misses) / self.targets
+        non_target = -np.diff(hull.false_matches) / self.non_targets
+        both = (target > 0) & (non_target > 0)  # edges of one kind cost nothing
+        target, non_target = target[both], non_target[both]
+        # The ratio of the shares of an edge is the likelihood ratio of its trials.
+        nats = target * np.log1p(non_target / target)
+        nats += non_target * np.log1p(target / non_target)
+        return float(nats.sum() / (2 * np.log(2)))
+
+    def fnmr_at_fmr(self, rate: float) -> OperatingPoint:
+        """Return the decision with the least FNMR of those with FMR <= rate.
+
+        Nothing is interpolated: some threshold does it on these trials. Of equal
+        FNMR, the one with the least FMR.
+        """
+        _check_rate(rate)
+        first = np.count_nonzero(self.false_match_rates > rate)
+        misses = self.misses
+        return self.point(int(np.searchsorted(misses, misses[first], side="right")) - 1)
+
+    def fmr_at_fnmr(self, rate: float) -> OperatingPoint:
+        """Return the decision with the least FMR of those with FNMR <= rate.
+
+        Nothing is interpolated. Of equal FMR, the one with the least FNMR.
+        """
+        _check_rate(rate)
+        last = np.count_nonzero(self.false_non_match_rates <= rate) - 1
+        accepted = self.false_matches
+        return self.point(int(np.count_nonzero(accepted > accepted[last])))
 
     def equal_error_rate(self) -> float:
         """Where the straight line between two neighbouring points crosses FMR = FNMR.
@@ -220,6 +285,10 @@ class ErrorCurve:
         point = self.min_dcf_point(p_target=p_target, c_miss=c_miss, c_fa=c_fa)
         return point.dcf(p_target=p_target, c_miss=c_miss, c_fa=c_fa)
 
+    def crosses(self) -> bool:
+        """Whether the last decision has FNMR >= FMR: always, unless it is a piece."""
+        return bool(self._excess()[-1] >= 0)
+
     def _excess(self) -> IntArray:
         """FNMR - FMR over a common denominator: whole numbers, never decreasing."""
         return self.misses * self.non_targets - self.false_matches * self.targets
@@ -239,6 +308,13 @@ class ErrorCurve:
         return (first * high - second * low) / ((high - low) * self.targets)
 
 
+def _check_rate(rate: float) -> None:
+    if not 0 <= rate <= 1:
+        raise MetricError(
+            f"the rate is {rate}; give a fraction between 0 and 1, such as 0.01"
+        )
+
+
 def acquired(scores: ArrayLike) -> tuple[FloatArray, int]:
     """Return the scores that are not NaN, as a flat copy, and the count of the rest."""
     flat = np.asarray(scores, dtype=np.float64).ravel()
@@ -246,7 +322,7 @@ def acquired(scores: ArrayLike) -> tuple[FloatArray, int]:
     return kept, flat.size - kept.size
 
 
-def _between(distinct: FloatArray) -> FloatArray:
+def between(distinct: FloatArray) -> FloatArray:
     """(scores,) ascending -> (scores + 1,) thresholds half way between neighbours."""
     low, high = distinct[:-1], distinct[1:]
     with np.errstate(invalid="ignore", over="ignore"):

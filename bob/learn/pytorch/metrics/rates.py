@@ -90,6 +90,17 @@ def min_dcf_point(
     return curve.min_dcf_point(p_target=p_target, c_miss=c_miss, c_fa=c_fa)
 
 
+def operating_point(
+    targets: ArrayLike, non_targets: ArrayLike, *, threshold: float
+) -> OperatingPoint:
+    """Both rates at a threshold that was fixed beforehand."""
+    return OperatingPoint(
+        threshold=threshold,
+        false_match_rate=false_match_rate(non_targets, threshold=threshold),
+        false_non_match_rate=false_non_match_rate(targets, threshold=threshold),
+    )
+
+
 def act_dcf(
     targets: ArrayLike,
     non_targets: ArrayLike,
@@ -103,7 +114,7 @@ def act_dcf(
 
     Normalised as `min_dcf` is.
     """
-    point = _point_at(targets, non_targets, threshold=threshold)
+    point = operating_point(targets, non_targets, threshold=threshold)
     return point.dcf(p_target=p_target, c_miss=c_miss, c_fa=c_fa)
 
 
@@ -118,15 +129,29 @@ def false_non_match_rate(targets: ArrayLike, *, threshold: float) -> float:
     """Share of the target trials that are rejected."""
     scores, failures = acquired(targets)
     _need(scores, failures, kind="target")
-    return 1 - float(np.count_nonzero(scores >= threshold) / scores.size)
+    return float(np.count_nonzero(~(scores >= threshold)) / scores.size)
 
 
 def half_total_error_rate(
     targets: ArrayLike, non_targets: ArrayLike, *, threshold: float
 ) -> float:
     """Mean of both rates at a threshold that was found on other scores (dev)."""
-    point = _point_at(targets, non_targets, threshold=threshold)
+    point = operating_point(targets, non_targets, threshold=threshold)
     return point.half_total_error_rate
+
+
+def fnmr_at_fmr(
+    targets: ArrayLike, non_targets: ArrayLike, *, rate: float
+) -> OperatingPoint:
+    """Return the decision with the least FNMR of those with FMR <= rate."""
+    return ErrorCurve.from_scores(targets, non_targets).fnmr_at_fmr(rate)
+
+
+def fmr_at_fnmr(
+    targets: ArrayLike, non_targets: ArrayLike, *, rate: float
+) -> OperatingPoint:
+    """Return the decision with the least FMR of those with FNMR <= rate."""
+    return ErrorCurve.from_scores(targets, non_targets).fmr_at_fnmr(rate)
 
 
 def failure_to_acquire(scores: ArrayLike) -> float:
@@ -147,16 +172,6 @@ def det_points(
     """
     curve = ErrorCurve.from_scores(targets, non_targets).corners()
     return curve.false_match_rates, curve.false_non_match_rates
-
-
-def _point_at(
-    targets: ArrayLike, non_targets: ArrayLike, *, threshold: float
-) -> OperatingPoint:
-    return OperatingPoint(
-        threshold=threshold,
-        false_match_rate=false_match_rate(non_targets, threshold=threshold),
-        false_non_match_rate=false_non_match_rate(targets, threshold=threshold),
-    )
 
 
 def _need(scores: FloatArray, failures: int, *, kind: str) -> None:

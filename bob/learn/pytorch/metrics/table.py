@@ -155,6 +155,17 @@ class ScoreTable:
     def __len__(self) -> int:
         return self.score.size
 
+    def take(self, index: ArrayLike) -> ScoreTable:
+        """Return the trials at the positions (or where the mask is true)."""
+        chosen = np.asarray(index)
+        return ScoreTable(
+            claimed=self.claimed.take(chosen),
+            real=self.real.take(chosen),
+            probe=self.probe.take(chosen),
+            score=self.score[chosen],
+            model=None if self.model is None else self.model.take(chosen),
+        )
+
     @cached_property
     def subjects(self) -> tuple[tuple[str, ...], Codes, Codes]:
         """All subjects, and those of the reference and of the probe of each trial.

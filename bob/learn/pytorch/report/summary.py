@@ -18,6 +18,7 @@ from bob.learn.pytorch.metrics import (
     confidence_intervals,
     false_match_rate,
     false_non_match_rate,
+    reliability_warnings,
 )
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from bob.learn.pytorch.metrics import ScoreTable
 
-RULE_OF_THIRTY = 30
 FEW_SPEAKERS = 20
 # A resample of five million trials takes 30 ms: a thousand would be half a minute.
 MANY_TRIALS = 1_000_000
@@ -168,7 +168,7 @@ def summarise(
         intervals = confidence_intervals(
             table, measures, resamples=resamples, seed=seed
         )
-        warnings += _reliability(curve, cheapest)
+        warnings += reliability_warnings(curve, {"minDCF": cheapest})
     speakers = _speakers(table)
     if speakers < FEW_SPEAKERS and curve is not None:
         warnings.append(f"with {speakers} speakers the intervals are rough guides")
@@ -224,36 +224,6 @@ def _at_dev_threshold(
             math.nan if missing else measure(scores, threshold=point.threshold)
         )
     return DevThreshold(point, OperatingPoint(point.threshold, rates[0], rates[1])), []
-
-
-def _reliability(curve: ErrorCurve, cheapest: OperatingPoint) -> list[str]:
-    """Doddington's rule of 30, and what no error at all does (not) say."""
-    eer = curve.equal_error_rate()
-    if eer == 0:
-        trials = min(curve.targets, curve.non_targets)
-        return [
-            f"some threshold makes no error at all, so the interval says nothing; even "
-            f"with {trials:,} independent trials the true rate may be up to "
-            f"{_percent(min(1, 3 / trials))} (rule of 3, 95 % confidence)"
-        ]
-    errors = {
-        "false non-match at the EER": eer * curve.targets,
-        "false match at the EER": eer * curve.non_targets,
-        "false non-match at minDCF": cheapest.false_non_match_rate * curve.targets,
-        "false match at minDCF": cheapest.false_match_rate * curve.non_targets,
-    }
-    few = [
-        f"{round(count)} x {name}"
-        for name, count in errors.items()
-        if round(count) < RULE_OF_THIRTY
-    ]
-    if not few:
-        return []
-    return [
-        "few errors were observed: " + ", ".join(few) + ". To be 90 % confident that a "
-        "true error rate is within 30 % of the observed one takes at least 30 "
-        "(Doddington's rule of 30)"
-    ]
 
 
 def _dev_text(threshold: DevThreshold) -> str:

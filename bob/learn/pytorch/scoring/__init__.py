@@ -1,18 +1,100 @@
 """Embeddings -> scores; higher means more alike."""
 
+from bob.learn.pytorch.scoring.calibration import (
+    LinearCalibration,
+    Threshold,
+    TrainingTrials,
+    bayes_threshold,
+    fit_calibration,
+    threshold_for,
+)
+from bob.learn.pytorch.scoring.calibration_file import (
+    load_calibration,
+    save_calibration,
+)
+from bob.learn.pytorch.scoring.cohort import (
+    CohortStatistics,
+    against_cohort,
+    cohort_statistics,
+    speaker_means,
+)
+from bob.learn.pytorch.scoring.dense import inner, score_into_file, score_rows
 from bob.learn.pytorch.scoring.enrolment import fuse_scores, mean_embeddings
+from bob.learn.pytorch.scoring.fusion import fit_fusion, fused
+from bob.learn.pytorch.scoring.isotonic import IsotonicCalibration, fit_isotonic
+from bob.learn.pytorch.scoring.logistic import CalibrationError
+from bob.learn.pytorch.scoring.normalisation import (
+    as_norm,
+    s_norm,
+    t_norm,
+    z_norm,
+    zt_norm,
+)
+from bob.learn.pytorch.scoring.plda import TwoCovariance, train_two_covariance
+from bob.learn.pytorch.scoring.plda_backend import PldaBackend, train_plda
+from bob.learn.pytorch.scoring.projection import (
+    Projection,
+    TrainingError,
+    lda,
+    scaled_to_dimensions,
+    whitening,
+)
+from bob.learn.pytorch.scoring.quality import (
+    log_durations,
+    magnitudes,
+    quality_columns,
+)
 from bob.learn.pytorch.scoring.similarity import (
     cosine,
     cosine_of_pairs,
     euclidean,
     unit_length,
 )
+from bob.learn.pytorch.scoring.sparse import inner_of_pairs
 
 __all__ = [
     "cosine",
     "cosine_of_pairs",
     "euclidean",
     "unit_length",
+    "inner",
+    "inner_of_pairs",
+    "score_rows",
+    "score_into_file",
     "mean_embeddings",
     "fuse_scores",
+    "CohortStatistics",
+    "cohort_statistics",
+    "against_cohort",
+    "speaker_means",
+    "z_norm",
+    "t_norm",
+    "s_norm",
+    "zt_norm",
+    "as_norm",
+    "Projection",
+    "whitening",
+    "lda",
+    "scaled_to_dimensions",
+    "TwoCovariance",
+    "train_two_covariance",
+    "PldaBackend",
+    "train_plda",
+    "TrainingError",
+    "LinearCalibration",
+    "IsotonicCalibration",
+    "TrainingTrials",
+    "Threshold",
+    "CalibrationError",
+    "fit_calibration",
+    "fit_isotonic",
+    "fit_fusion",
+    "fused",
+    "bayes_threshold",
+    "threshold_for",
+    "save_calibration",
+    "load_calibration",
+    "quality_columns",
+    "log_durations",
+    "magnitudes",
 ]

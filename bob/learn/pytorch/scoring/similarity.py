@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from bob.learn.pytorch.scoring.sparse import inner_of_pairs
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
@@ -19,18 +21,30 @@ if TYPE_CHECKING:
 BLOCK_ROWS = 4096
 
 
-def cosine(references: ArrayLike, probes: ArrayLike) -> FloatArray:
+def cosine(
+    references: ArrayLike, probes: ArrayLike, *, mean: ArrayLike | None = None
+) -> FloatArray:
     """Cosine of the angle between each reference and each probe.
 
     ``(references, dimensions), (probes, dimensions) -> (references, probes)``
+
+    Parameters
+    ----------
+    references, probes
+        ``(references, dimensions)`` and ``(probes, dimensions)``.
+    mean
+        ``(dimensions,)``, subtracted from both sides first: the mean embedding of
+        other speakers' recordings, such as those that the network was trained on.
 
     Examples
     --------
     >>> cosine([[1, 0], [0, 0]], [[2, 0], [0, 3], [-1, 0]])
     array([[ 1.,  0., -1.],
            [nan, nan, nan]])
+    >>> cosine([[3, 4]], [[4, 3]], mean=[3, 3])
+    array([[0.]])
     """
-    left, right = _matched(references, probes)
+    left, right = centred(*_matched(references, probes), mean)
     scores = np.empty((len(left), len(right)))
     directions, lost = _directions(right)
     for start in range(0, len(left), BLOCK_ROWS):
@@ -46,31 +60,58 @@ def cosine(references: ArrayLike, probes: ArrayLike) -> FloatArray:
 
 
 def cosine_of_pairs(
-    references: ArrayLike, probes: ArrayLike, *, pairs: tuple[ArrayLike, ArrayLike]
+    references: ArrayLike,
+    probes: ArrayLike,
+    *,
+    pairs: tuple[ArrayLike, ArrayLike],
+    mean: ArrayLike | None = None,
 ) -> FloatArray:
     """Cosine of listed pairs only: ``(pairs,)``.
 
     Parameters
     ----------
     references, probes
-        ``(references, dimensions)`` and ``(probes, dimensions)``.
+        ``(references, dimensions)`` and ``(probes, dimensions)``; where they are one
+        array, its rows are brought to length one only once.
     pairs
         Positions in the references and in the probes, ``(pairs,)`` each.
+    mean
+        ``(dimensions,)``, subtracted from both sides first.
 
     Examples
     --------
     >>> cosine_of_pairs([[1, 0]], [[2, 0], [0, 3]], pairs=([0], [1]))
     array([0.])
     """
-    left, right = (unit_length(rows) for rows in _matched(references, probes))
-    reference, probe = (np.asarray(index, dtype=np.int64) for index in pairs)
-    scores = np.empty(reference.size)
-    for start in range(0, reference.size, BLOCK_ROWS):
-        part = slice(start, start + BLOCK_ROWS)
-        np.einsum(
-            "nd,nd->n", left[reference[part]], right[probe[part]], out=scores[part]
-        )
+    left, right = centred(*_matched(references, probes), mean)
+    ours = unit_length(left)
+    theirs = ours if right is left else unit_length(right)
+    scores = inner_of_pairs(ours, theirs, pairs=pairs)
     return np.clip(scores, -1, 1, out=scores)
+
+
+def centred(
+    references: NDArray[np.generic],
+    probes: NDArray[np.generic],
+    mean: ArrayLike | None,
+) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
+    """Both sides less the mean ``(dimensions,)``, if there is one.
+
+    Raises
+    ------
+    ValueError
+        The mean has other dimensions than the embeddings.
+    """
+    if mean is None:
+        return references, probes
+    middle = np.asarray(mean, dtype=np.float64)
+    if middle.shape != references.shape[1:]:
+        raise ValueError(
+            f"a mean of shape {middle.shape} cannot be subtracted from embeddings of "
+            f"{references.shape[1]} dimensions; take it of the same model's embeddings"
+        )
+    left = np.subtract(references, middle)
+    return left, left if probes is references else np.subtract(probes, middle)
 
 
 def euclidean(references: ArrayLike, probes: ArrayLike) -> FloatArray:

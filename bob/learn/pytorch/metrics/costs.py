@@ -1,0 +1,251 @@
+"""Detection costs: the presets of evaluations, and what calibration loses.
+
+A cost is what decisions cost on average in one application: a prior of target trials
+and the costs of both errors. It is normalised, so that 1 is the better of "never" and
+"always" accept. The minimum is over all thresholds; the actual cost is that of
+Bayes' threshold, for scores that claim to be (natural) log-likelihood ratios. The
+actual cost of scores that are none, such as cosines, says nothing.
+
+Some evaluations take the mean of several applications; so does `CostFunction`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bob.learn.pytorch.metrics.curve import (
+    ErrorCurve,
+    FloatArray,
+    MetricError,
+    OperatingPoint,
+    acquired,
+    cost_weights,
+)
+from bob.learn.pytorch.metrics.rates import operating_point
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+
+@dataclass(frozen=True)
+class DetectionCost:
+    """One application: a prior and two costs.
+
+    Raises
+    ------
+    MetricError
+        The prior is not between 0 and 1, or a cost is not a positive number.
+    """
+
+    p_target: float = 0.01
+    c_miss: float = 1.0
+    c_fa: float = 1.0
+
+    def __post_init__(self) -> None:
+        self.weights  # noqa: B018 - refuses what is no cost
+
+    @property
+    def weights(self) -> tuple[float, float]:
+        """Weight of FNMR and of FMR in the normalised cost; the smaller one is 1."""
+        return cost_weights(p_target=self.p_target, c_miss=self.c_miss, c_fa=self.c_fa)
+
+    @property
+    def threshold(self) -> float:
+        """Bayes' threshold of a log-likelihood ratio: accept at or above it."""
+        miss, false_match = self.weights
+        return math.log(false_match / miss)
+
+    def of(self, point: OperatingPoint) -> float:
+        """Normalised cost of a decision."""
+        miss, false_match = self.weights
+        return miss * point.false_non_match_rate + false_match * point.false_match_rate
+
+    def min_point(self, curve: ErrorCurve) -> OperatingPoint:
+        """Return the decision with the least cost."""
+        return curve.min_dcf_point(
+            p_target=self.p_target, c_miss=self.c_miss, c_fa=self.c_fa
+        )
+
+    def __str__(self) -> str:
+        text = f"P_target {self.p_target:g}"
+        if (self.c_miss, self.c_fa) != (1, 1):
+            text += f", C_miss {self.c_miss:g}, C_fa {self.c_fa:g}"
+        return text
+
+
+@dataclass(frozen=True)
+class CostFunction:
+    """Mean of the normalised costs of one or more applications.
+
+    Attributes
+    ----------
+    source
+        Who defined it.
+    """
+
+    name: str
+    costs: tuple[DetectionCost, ...]
+    source: str = "own"
+
+    def minimum(self, curve: ErrorCurve) -> float:
+        """minDCF: each application at its own best threshold; at most 1."""
+        return _mean([cost.of(cost.min_point(curve)) for cost in self.costs])
+
+    def actual(self, targets: ArrayLike, non_targets: ArrayLike) -> float:
+        """actDCF: each application at Bayes' threshold; may exceed 1.
+
+        Raises
+        ------
+        MetricError
+            No target or no non-target trial has a score.
+        """
+        points = [
+            operating_point(targets, non_targets, threshold=cost.threshold)
+            for cost in self.costs
+        ]
+        return _mean(
+            [cost.of(point) for cost, point in zip(self.costs, points, strict=True)]
+        )
+
+    def __str__(self) -> str:
+        each = "; ".join(map(str, self.costs))
+        return each if len(self.costs) == 1 else f"mean of: {each}"
+
+
+def _preset(
+    name: str, source: str, *applications: tuple[float, float, float]
+) -> CostFunction:
+    return CostFunction(
+        name,
+        tuple(DetectionCost(prior, miss, fa) for prior, miss, fa in applications),
+        source,
+    )
+
+
+# Of the families with partitions or with known impostors, the cost itself: partitions
+# count alike in `equalised_costs`; known and unknown impostors are one kind here.
+PRESETS: dict[str, CostFunction] = {
+    preset.name: preset
+    for preset in (
+        _preset("p0.05", "customary", (0.05, 1, 1)),
+        _preset("p0.01", "customary", (0.01, 1, 1)),
+        _preset("p0.005", "customary", (0.005, 1, 1)),
+        _preset("p0.001", "customary", (0.001, 1, 1)),
+        _preset("voxsrc", "VoxSRC 2020 to 2023", (0.05, 1, 1)),
+        _preset("sre08", "NIST SRE 1996 to 2008", (0.01, 10, 1)),
+        _preset("sre10", "NIST SRE 2010, core condition", (0.001, 1, 1)),
+        _preset(
+            "sre12",
+            "NIST SRE 2012, impostors of one kind",
+            (0.01, 1, 1),
+            (0.001, 1, 1),
+        ),
+        _preset(
+            "sre16",
+            "NIST SRE 2016; SRE 2018 CMN2; SRE 2019 CTS",
+            (0.01, 1, 1),
+            (0.005, 1, 1),
+        ),
+        _preset("sre18-vast", "NIST SRE 2018 VAST; SRE 2019 AV", (0.05, 1, 1)),
+    )
+}
+
+
+def find_costs(text: str) -> CostFunction:
+    """Return the cost function of that name, or read one's own.
+
+    Parameters
+    ----------
+    text
+        The name of a preset; or ``p_target``; or ``c_miss:c_fa:p_target``; several of
+        the last two with commas between them for their mean.
+
+    Raises
+    ------
+    MetricError
+        It is neither.
+
+    Examples
+    --------
+    >>> find_costs("sre16").costs == find_costs("0.01,0.005").costs
+    True
+    >>> str(find_costs("10:1:0.01"))
+    'P_target 0.01, C_miss 10, C_fa 1'
+    """
+    name = text.strip().lower()
+    if name in PRESETS:
+        return PRESETS[name]
+    try:
+        fields = [[float(word) for word in part.split(":")] for part in name.split(",")]
+    except ValueError:
+        fields = []
+    if not fields or any(len(words) not in (1, 3) for words in fields):
+        raise MetricError(
+            f"{text!r} is no detection cost; give one of {', '.join(PRESETS)}, or a "
+            f"prior of target trials such as 0.01, or c_miss:c_fa:p_target such as "
+            f"10:1:0.01 (several with commas between them for their mean)"
+        )
+    costs = tuple(
+        DetectionCost(words[-1], *(words[:2] if len(words) == 3 else ()))
+        for words in fields
+    )
+    return CostFunction(text.strip(), costs)
+
+
+@dataclass(frozen=True, eq=False)
+class BayesErrorRates:
+    """Normalised costs over priors; ``(priors,)`` each.
+
+    Attributes
+    ----------
+    log_odds
+        Of a target trial: ``log(p / (1 - p))``.
+    actual
+        At Bayes' threshold, which is ``-log_odds``.
+    minimum
+        At the best threshold: what calibration could reach.
+    """
+
+    log_odds: FloatArray
+    actual: FloatArray
+    minimum: FloatArray
+
+
+def bayes_error_rates(
+    targets: ArrayLike, non_targets: ArrayLike, *, log_odds: ArrayLike
+) -> BayesErrorRates:
+    """Normalised costs of log-likelihood ratios over a range of priors.
+
+    The gap between both lines is what miscalibration costs an application.
+
+    References
+    ----------
+    Brummer and de Villiers, "The BOSARIS toolkit: theory, algorithms and code
+    for surviving the new DCF", 2013 (normalised Bayes error-rate plot).
+    """
+    odds = np.asarray(log_odds, dtype=np.float64).ravel()
+    if not np.isfinite(odds).all():
+        raise MetricError("log-odds must be finite numbers; the usual range is -7 to 7")
+    hull = ErrorCurve.from_scores(targets, non_targets).hull()
+    # exp(-|x|) / exp(-|x|): the weights of both errors, the smaller one 1.
+    miss, false_match = np.exp(np.maximum(odds, 0)), np.exp(np.maximum(-odds, 0))
+    positives, negatives = (
+        np.sort(acquired(targets)[0]),
+        np.sort(acquired(non_targets)[0]),
+    )
+    missed = np.searchsorted(positives, -odds) / positives.size
+    rejected = np.searchsorted(negatives, -odds)
+    accepted = (negatives.size - rejected) / negatives.size
+    costs = np.outer(miss, hull.false_non_match_rates)
+    costs += np.outer(false_match, hull.false_match_rates)
+    return BayesErrorRates(
+        odds, miss * missed + false_match * accepted, costs.min(axis=1)
+    )
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)

@@ -1,0 +1,174 @@
+"""All figures of a set of scores at once, each with its definition."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from bob.learn.pytorch.metrics.costs import CostFunction, DetectionCost, find_costs
+from bob.learn.pytorch.metrics.curve import ErrorCurve, MetricError, acquired
+from bob.learn.pytorch.metrics.information import cllr
+from bob.learn.pytorch.metrics.rates import operating_point
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from bob.learn.pytorch.metrics.curve import OperatingPoint
+
+#: The cost that figures are given for unless another is named.
+DEFAULT_COST = "p0.01"
+
+DEFINITIONS = {
+    "eer": "linear interpolation between the ROC points around FMR = FNMR",
+    "eer_threshold": "where FMR and FNMR are nearest; accept at or above it",
+    "rocch_eer": "equal error rate on the convex hull of the ROC",
+    "min_dcf": "normalised detection cost at the best threshold",
+    "act_dcf": "normalised detection cost at Bayes' threshold; scores are taken as "
+    "natural log-likelihood ratios",
+    "cllr": "cost of the log-likelihood ratio, in bits; scores are taken as natural "
+    "log-likelihood ratios",
+    "min_cllr": "cllr after the best monotonic calibration (PAV) on the same trials",
+    "ties": "trials of equal score share one decision",
+    "failures": "trials without a score (NaN); they are part of no other figure",
+}
+
+
+@dataclass(frozen=True)
+class CostFigures:
+    """One application of a cost function: the least cost, and that of Bayes' threshold.
+
+    NaN where there is no target or no non-target trial.
+    """
+
+    cost: DetectionCost
+    min_dcf: float
+    min_dcf_threshold: float
+    act_dcf: float
+    act_dcf_threshold: float
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Every figure of a set of trials; rates are fractions and costs normalised.
+
+    NaN where there is no target or no non-target trial with a score. Cllr and actDCF
+    are of scores as they are: of cosines they say nothing.
+    """
+
+    targets: int
+    non_targets: int
+    failures: int
+    eer: float
+    eer_threshold: float
+    rocch_eer: float
+    cllr: float
+    min_cllr: float
+    costs: tuple[CostFigures, ...]
+    cost_function: CostFunction
+
+    @property
+    def min_dcf(self) -> float:
+        """Mean over the applications of the cost function."""
+        return sum(cost.min_dcf for cost in self.costs) / len(self.costs)
+
+    @property
+    def act_dcf(self) -> float:
+        """Mean over the applications of the cost function."""
+        return sum(cost.act_dcf for cost in self.costs) / len(self.costs)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, ready for JSON: None for what is not finite."""
+        content = asdict(self)
+        function = content.pop("cost_function")
+        content["min_dcf"], content["act_dcf"] = self.min_dcf, self.act_dcf
+        content["definitions"] = DEFINITIONS | {
+            "cost_function": function["name"],
+            "cost_source": function["source"],
+            "cost": str(self.cost_function),
+        }
+        finite: dict[str, Any] = finite_or_none(content)
+        return finite
+
+
+def figures(
+    targets: ArrayLike, non_targets: ArrayLike, *, cost: CostFunction | None = None
+) -> Figures:
+    """Work out every figure; the scores are sorted once.
+
+    Trials that do not allow a figure give NaN, not an error.
+
+    Parameters
+    ----------
+    targets, non_targets
+        Scores of any shape; NaN is a failure to acquire.
+    cost
+        By default P_target 0.01.
+
+    Examples
+    --------
+    >>> figures([2, 1], [0.5, -3]).eer
+    0.0
+    """
+    cost = cost or find_costs(DEFAULT_COST)
+    positives, failed_positives = acquired(targets)
+    negatives, failed_negatives = acquired(non_targets)
+    failed = failed_positives + failed_negatives
+    try:
+        curve = ErrorCurve.from_scores(positives, negatives)
+    except MetricError:
+        return no_figures((positives.size, negatives.size, failed), cost)
+    hull = curve.hull()
+    actual = [
+        operating_point(positives, negatives, threshold=one.threshold)
+        for one in cost.costs
+    ]
+    return Figures(
+        targets=curve.targets,
+        non_targets=curve.non_targets,
+        failures=failed,
+        eer=curve.equal_error_rate(),
+        eer_threshold=curve.equal_error_point().threshold,
+        rocch_eer=hull.rocch_equal_error_rate(),
+        cllr=cllr(positives, negatives),
+        min_cllr=hull.min_cllr(),
+        costs=cost_figures(cost, hull, actual),
+        cost_function=cost,
+    )
+
+
+def cost_figures(
+    cost: CostFunction, hull: ErrorCurve, actual: list[OperatingPoint]
+) -> tuple[CostFigures, ...]:
+    """Figures of each application, from the hull and the decisions at its threshold."""
+    found = []
+    for one, point in zip(cost.costs, actual, strict=True):
+        best = one.min_point(hull)
+        found.append(
+            CostFigures(
+                cost=one,
+                min_dcf=one.of(best),
+                min_dcf_threshold=best.threshold,
+                act_dcf=one.of(point),
+                act_dcf_threshold=one.threshold,
+            )
+        )
+    return tuple(found)
+
+
+def no_figures(counts: tuple[int, int, int], cost: CostFunction) -> Figures:
+    """NaN for everything but the counts of targets, non-targets and failures."""
+    nan = math.nan
+    costs = [CostFigures(one, nan, nan, nan, one.threshold) for one in cost.costs]
+    return Figures(*counts, nan, nan, nan, nan, nan, tuple(costs), cost)
+
+
+def finite_or_none(content: Any) -> Any:  # noqa: ANN401
+    """Replace every number that JSON cannot hold by None, at any depth."""
+    if isinstance(content, dict):
+        return {name: finite_or_none(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [finite_or_none(value) for value in content]
+    if isinstance(content, float) and not math.isfinite(content):
+        return None
+    return content

@@ -1,0 +1,103 @@
+"""Whether enough errors were seen for a rate to mean something.
+
+References
+----------
+Doddington et al., "The NIST speaker recognition evaluation - overview, methodology,
+systems, results, perspective", Speech Communication 31(2-3), 2000 (rule of 30).
+Hanley and Lippman-Hand, "If nothing goes wrong, is everything all right?", JAMA
+249(13), 1983 (rule of 3).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from bob.learn.pytorch.metrics.curve import MetricError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bob.learn.pytorch.metrics.curve import ErrorCurve, OperatingPoint
+
+#: Errors for 90 % confidence that the true rate is within 30 % of the observed one.
+RULE_OF_THIRTY = 30
+# Half the width of the interval that holds 90 % of a normal distribution.
+_NINETY_PERCENT = 1.6449
+
+
+def errors_needed(within: float = 0.3) -> int:
+    """Independent errors for 90 % confidence that the true rate is that near.
+
+    Parameters
+    ----------
+    within
+        Distance to the observed rate as a fraction of it.
+
+    Examples
+    --------
+    >>> errors_needed(0.3), errors_needed(0.1)
+    (30, 271)
+    """
+    if not 0 < within < math.inf:
+        raise MetricError(f"within is {within}; give a positive fraction, such as 0.3")
+    # The rule itself is a round number, so that it must not become 31.
+    return math.floor((_NINETY_PERCENT / within) ** 2 + 0.5)
+
+
+def rule_of_three(trials: int) -> float:
+    """Upper end of the 95 % interval of a rate when no error was seen.
+
+    Examples
+    --------
+    >>> rule_of_three(300)
+    0.01
+    """
+    if trials < 1:
+        raise MetricError("without a trial nothing is known of the rate")
+    return min(1.0, 3 / trials)
+
+
+def few_errors(errors: Mapping[str, float]) -> dict[str, int]:
+    """Return those counts of errors that are below the rule of 30, rounded."""
+    return {
+        name: round(count)
+        for name, count in errors.items()
+        if round(count) < RULE_OF_THIRTY
+    }
+
+
+def reliability_warnings(
+    curve: ErrorCurve, points: Mapping[str, OperatingPoint]
+) -> list[str]:
+    """Doddington's rule of 30 at the EER and at points, or the rule of 3.
+
+    Parameters
+    ----------
+    points
+        Name -> decision, such as ``{"minDCF": curve.min_dcf_point()}``.
+    """
+    eer = curve.equal_error_rate()
+    if eer == 0:
+        trials = min(curve.targets, curve.non_targets)
+        return [
+            f"some threshold makes no error at all, so the interval says nothing; even "
+            f"with {trials:,} independent trials the true rate may be up to "
+            f"{100 * rule_of_three(trials):.3f} % (rule of 3, 95 % confidence)"
+        ]
+    rates = {"the EER": (eer, eer)} | {
+        name: (point.false_non_match_rate, point.false_match_rate)
+        for name, point in points.items()
+    }
+    errors: dict[str, float] = {}
+    for name, (fnmr, fmr) in rates.items():
+        errors[f"false non-match at {name}"] = fnmr * curve.targets
+        errors[f"false match at {name}"] = fmr * curve.non_targets
+    few = [f"{count} x {name}" for name, count in few_errors(errors).items()]
+    if not few:
+        return []
+    return [
+        "few errors were observed: " + ", ".join(few) + ". To be 90 % confident that a "
+        "true error rate is within 30 % of the observed one takes at least 30 "
+        "(Doddington's rule of 30)"
+    ]

@@ -1,0 +1,170 @@
+"""Calibrations as JSON, which people can read and other programs can use."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
+
+from bob.learn.pytorch.atomic import write_text
+from bob.learn.pytorch.scoring.calibration import LinearCalibration, TrainingTrials
+from bob.learn.pytorch.scoring.isotonic import IsotonicCalibration
+from bob.learn.pytorch.scoring.logistic import CalibrationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    Calibration: TypeAlias = LinearCalibration | IsotonicCalibration
+
+FORMAT = "bob.learn.pytorch calibration 1"
+_COMMON = {"format", "kind", "trained_on", "provenance"}
+_KINDS = {
+    "linear": _COMMON | {"columns", "weights", "offset", "p_target"},
+    "isotonic": _COMMON | {"thresholds", "ratios"},
+}
+_TRIALS = {"targets", "non_targets", "failures"}
+
+
+def save_calibration(calibration: Calibration, path: Path) -> None:
+    """Write a file that is there whole or not at all."""
+    write_text(path, to_json(calibration))
+
+
+def load_calibration(path: Path) -> Calibration:
+    """Read a file of :func:`save_calibration`.
+
+    Raises
+    ------
+    CalibrationError
+        It is something else; the message names the file and what is wrong.
+    """
+    try:
+        return from_json(path.read_text(encoding="utf-8"))
+    except (CalibrationError, UnicodeDecodeError) as error:
+        raise CalibrationError(f"{path}: {error}") from error
+
+
+def to_json(calibration: Calibration) -> str:
+    """Write a calibration as text; numbers read back to the last bit."""
+    trials = calibration.trained_on
+    fields: dict[str, object]
+    if isinstance(calibration, LinearCalibration):
+        fields = {
+            "format": FORMAT,
+            "kind": "linear",
+            "columns": list(calibration.columns),
+            "weights": list(calibration.weights),
+            "offset": calibration.offset,
+            "p_target": calibration.p_target,
+        }
+    else:
+        fields = {
+            "format": FORMAT,
+            "kind": "isotonic",
+            "thresholds": [_number(value) for value in calibration.thresholds],
+            "ratios": [_number(value) for value in calibration.ratios],
+        }
+    fields["trained_on"] = {
+        "targets": trials.targets,
+        "non_targets": trials.non_targets,
+        "failures": trials.failures,
+    }
+    fields["provenance"] = dict(calibration.provenance)
+    return json.dumps(fields, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def from_json(text: str) -> Calibration:
+    """Read the text of :func:`to_json`, strictly.
+
+    Raises
+    ------
+    CalibrationError
+        A field is missing, unknown, of another type, or not finite.
+    """
+    try:
+        fields = json.loads(text, parse_constant=_refuse)
+    except json.JSONDecodeError as error:
+        raise CalibrationError(f"this is no JSON: {error}") from error
+    if not isinstance(fields, dict) or fields.get("format") != FORMAT:
+        raise CalibrationError(f"this is no calibration; expected format {FORMAT!r}")
+    kind = fields.get("kind")
+    if kind not in _KINDS:
+        raise CalibrationError(f"the kind is {kind!r}, expected {', '.join(_KINDS)}")
+    _require_keys(fields, _KINDS[kind], "the calibration")
+    trials = _trials(fields["trained_on"])
+    provenance = fields["provenance"]
+    if not (
+        isinstance(provenance, dict)
+        and all(isinstance(value, str) for value in provenance.values())
+    ):
+        raise CalibrationError("provenance must map names to texts")
+    if kind == "isotonic":
+        return IsotonicCalibration(
+            _floats(fields, "thresholds", infinite=True),
+            _floats(fields, "ratios", infinite=True),
+            trials,
+            provenance,
+        )
+    columns = fields["columns"]
+    if not (isinstance(columns, list) and all(isinstance(c, str) for c in columns)):
+        raise CalibrationError("columns must be a list of texts")
+    return LinearCalibration(
+        columns=tuple(columns),
+        weights=_floats(fields, "weights"),
+        offset=_float(fields["offset"], "offset"),
+        p_target=_float(fields["p_target"], "p_target"),
+        trained_on=trials,
+        provenance=provenance,
+    )
+
+
+def _number(value: float) -> float | str:
+    """JSON has no infinity."""
+    return value if math.isfinite(value) else str(value)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise CalibrationError(f"{constant} is no number of JSON")
+
+
+def _require_keys(fields: Mapping[str, object], expected: set[str], what: str) -> None:
+    missing, unknown = expected - set(fields), set(fields) - expected
+    if missing or unknown:
+        raise CalibrationError(
+            f"{what} lacks {', '.join(sorted(missing)) or 'nothing'} and has unknown "
+            f"{', '.join(sorted(unknown)) or 'nothing'}"
+        )
+
+
+def _trials(fields: object) -> TrainingTrials:
+    if not isinstance(fields, dict):
+        raise CalibrationError("trained_on must have counts of trials")
+    _require_keys(fields, _TRIALS, "trained_on")
+    for name, count in fields.items():
+        if type(count) is not int or count < 0:
+            raise CalibrationError(f"{name} is {count!r}, expected a count")
+    return TrainingTrials(**fields)
+
+
+def _floats(
+    fields: Mapping[str, object], name: str, *, infinite: bool = False
+) -> tuple[float, ...]:
+    values = fields[name]
+    if not isinstance(values, list):
+        raise CalibrationError(f"{name} must be a list of numbers")
+    return tuple(_float(value, name, infinite=infinite) for value in values)
+
+
+def _float(value: object, name: str, *, infinite: bool = False) -> float:
+    if infinite and value in ("inf", "-inf"):
+        return float(str(value))
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise CalibrationError(f"{name} has {value!r}, expected a number")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise CalibrationError(f"{name} has {number}, expected a finite number")
+    return number

@@ -1,0 +1,202 @@
+"""What references, or probes, score against a cohort of other speakers.
+
+Deviations are those of the population (divided by the count, not by the count less
+one), as in the toolkits of the field. A NaN among cohort scores is left out; a side
+with fewer than two cohort scores, or with no spread among them, normalises to NaN.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from bob.learn.pytorch.scoring.dense import score_rows
+from bob.learn.pytorch.scoring.enrolment import mean_embeddings
+from bob.learn.pytorch.scoring.similarity import cosine
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from bob.learn.pytorch.scoring.dense import Score
+
+    FloatArray: TypeAlias = NDArray[np.float64]
+
+# Cohort scores selected from at a time: 1 MiB in float64 stays in the cache.
+BLOCK_SCORES = 131_072
+
+
+@dataclass(frozen=True, eq=False)
+class CohortStatistics:
+    """What references, or probes, score against a cohort.
+
+    Attributes
+    ----------
+    mean, deviation
+        ``(count,)``. The deviation is NaN, and so is every normalised score, where
+        it would be zero or rest on fewer than two scores.
+    """
+
+    mean: FloatArray
+    deviation: FloatArray
+
+    def __post_init__(self) -> None:
+        if self.mean.ndim != 1 or self.mean.shape != self.deviation.shape:
+            raise ValueError(
+                f"means of shape {self.mean.shape} and deviations of shape "
+                f"{self.deviation.shape} are no statistics; give one of each per row"
+            )
+
+    def take(self, index: ArrayLike) -> CohortStatistics:
+        """Return those at the positions, in that order."""
+        where = np.asarray(index, dtype=np.int64)
+        return CohortStatistics(self.mean[where], self.deviation[where])
+
+    def __len__(self) -> int:
+        return self.mean.size
+
+
+def cohort_statistics(
+    cohort_scores: ArrayLike, *, top: int | None = None
+) -> CohortStatistics:
+    """Mean and deviation of each row of scores against a cohort.
+
+    Parameters
+    ----------
+    cohort_scores
+        ``(count, cohort)``: one row per reference, or per probe.
+    top
+        Take only the highest scores of each row (adaptive normalisation).
+
+    Raises
+    ------
+    ValueError
+        The cohort is smaller than ``top``, or ``top`` smaller than 2.
+
+    Examples
+    --------
+    >>> cohort_statistics([[0, 1, 3, 9]], top=2)
+    CohortStatistics(mean=array([6.]), deviation=array([3.]))
+    """
+    rows = np.asarray(cohort_scores, dtype=np.float64)
+    if rows.ndim != 2:
+        raise ValueError(
+            f"cohort scores of shape {rows.shape} have no rows; give "
+            f"(references or probes, cohort)"
+        )
+    _check_top(top, rows.shape[1])
+    moments = np.empty((2, len(rows)))
+    _fill(moments, rows, top)
+    return CohortStatistics(*moments)
+
+
+def against_cohort(
+    embeddings: ArrayLike,
+    cohort: ArrayLike,
+    *,
+    top: int | None = None,
+    score: Score = cosine,
+) -> CohortStatistics:
+    """Score embeddings against a cohort, in blocks; keep means and deviations.
+
+    Parameters
+    ----------
+    embeddings
+        ``(count, dimensions)``.
+    cohort
+        ``(cohort, dimensions)``: recordings, or :func:`speaker_means`.
+    top
+        Take only the highest scores of each embedding.
+    score
+        What compares two blocks of rows.
+
+    Examples
+    --------
+    >>> against_cohort([[1, 0]], [[2, 0], [0, 1], [-1, 0]])
+    CohortStatistics(mean=array([0.]), deviation=array([0.81649658]))
+    """
+    rows = np.asarray(embeddings)
+    others = np.asarray(cohort)
+    _check_top(top, len(others))
+    moments = np.empty((2, len(rows)))
+    for part, scores in score_rows(rows, others, score=score):
+        _fill(moments[:, part], scores, top)
+    return CohortStatistics(*moments)
+
+
+def speaker_means(
+    embeddings: ArrayLike,
+    speakers: Sequence[str] | Sequence[int],
+    *,
+    length_normalised: bool = False,
+) -> FloatArray:
+    """Mean embedding of each speaker, sorted by name: a cohort with one row each.
+
+    ``(recordings, dimensions) -> (speakers, dimensions)``
+
+    Parameters
+    ----------
+    embeddings, speakers
+        ``(recordings, dimensions)``, and who speaks in each recording.
+    length_normalised
+        Bring every recording to length one first.
+
+    Examples
+    --------
+    >>> speaker_means([[0, 2], [9, 9], [4, 0]], ["ann", "bob", "ann"])
+    array([[2., 1.],
+           [9., 9.]])
+    """
+    rows = np.asarray(embeddings)
+    _, codes = np.unique(np.asarray(speakers), return_inverse=True)
+    if rows.ndim != 2 or codes.shape != rows.shape[:1]:
+        raise ValueError(
+            f"{codes.size} names of speakers do not belong to embeddings of shape "
+            f"{rows.shape}; give one name per row"
+        )
+    return mean_embeddings(rows, groups_of(codes), length_normalised=length_normalised)
+
+
+def groups_of(codes: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """Positions of each code 0, 1, 2 ..., every one of which occurs."""
+    order = np.argsort(codes, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
+
+
+def _check_top(top: int | None, cohort: int) -> None:
+    if top is not None and not 2 <= top <= cohort:
+        raise ValueError(
+            f"the top {top} of {cohort} cohort scores were asked for; give a number "
+            f"from 2 to {cohort}, or a larger cohort"
+        )
+
+
+def _fill(moments: FloatArray, scores: FloatArray, top: int | None) -> None:
+    """(rows, cohort) -> (2, rows): mean and deviation, a few rows at a time."""
+    size = max(1, BLOCK_SCORES // max(1, scores.shape[1]))
+    for start in range(0, len(scores), size):
+        part = slice(start, start + size)
+        block = scores[part]
+        if block.shape[1] > 1 and not np.isnan(block).any():
+            moments[:, part] = _moments(block, top)
+            continue
+        for place, row in enumerate(block, start):
+            there = row[~np.isnan(row)]
+            moments[:, place] = (
+                _moments(there[np.newaxis], top)[:, 0] if there.size > 1 else np.nan
+            )
+
+
+def _moments(block: FloatArray, top: int | None) -> FloatArray:
+    """(rows, cohort) without NaN -> (2, rows)."""
+    if top is not None and top < block.shape[1]:
+        first = block.shape[1] - top
+        block = np.partition(block, first, axis=1)[:, first:]
+    mean = block.mean(axis=1)
+    deviation = block.std(axis=1)
+    # Equal scores may differ from their own mean by rounding.
+    deviation[deviation <= 4 * np.finfo(float).eps * np.abs(mean)] = np.nan
+    return np.stack([mean, deviation])

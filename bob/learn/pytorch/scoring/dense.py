@@ -1,0 +1,153 @@
+"""All references against all probes in bounded memory, or into a file.
+
+A score function is any ``(references, dimensions), (probes, dimensions) ->
+(references, probes)``, such as :func:`~bob.learn.pytorch.scoring.cosine`. What can be
+done once per embedding is best done before: rows of unit length, or the two sides of
+:meth:`~bob.learn.pytorch.scoring.TwoCovariance.sides`, need only :func:`inner`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from bob.learn.pytorch.atomic import beside
+from bob.learn.pytorch.scoring.similarity import cosine, unit_length
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from numpy.typing import ArrayLike, NDArray
+
+    FloatArray: TypeAlias = NDArray[np.float64]
+    Score: TypeAlias = Callable[[FloatArray, FloatArray], FloatArray]
+
+# Probes that a score function sees at a time.
+TILE = 2048
+SCORES_AT_ONCE = 4_000_000
+# Into a file; with fewer, probes would be read from memory too often.
+ROWS_AT_LEAST = 64
+
+
+def inner(references: ArrayLike, probes: ArrayLike) -> FloatArray:
+    """Inner product of each reference with each probe, in float64.
+
+    ``(references, dimensions), (probes, dimensions) -> (references, probes)``
+
+    Examples
+    --------
+    >>> inner([[1, 2]], [[3, 4], [5, 6]])
+    array([[11., 17.]])
+    """
+    left, right = (np.asarray(rows, np.float64) for rows in (references, probes))
+    product: FloatArray = np.matmul(left, right.T)
+    return product
+
+
+def score_rows(
+    references: ArrayLike,
+    probes: ArrayLike,
+    *,
+    score: Score = cosine,
+    at_once: int = SCORES_AT_ONCE,
+) -> Iterator[tuple[slice, FloatArray]]:
+    """Score some references at a time against all probes.
+
+    Parameters
+    ----------
+    references, probes
+        ``(references, dimensions)`` and ``(probes, dimensions)``.
+    score
+        What compares two blocks of rows.
+    at_once
+        How many scores may be held: at least one reference is scored at a time.
+
+    Yields
+    ------
+    tuple
+        Which references, and their scores ``(some, probes)``. The array is used
+        again for those that follow.
+
+    Examples
+    --------
+    >>> for rows, scores in score_rows([[1, 0], [0, 2]], [[0, 1]], at_once=1):
+    ...     print(rows.start, scores)
+    0 [[0.]]
+    1 [[1.]]
+    """
+    left, right, compare = _prepared(references, probes, score)
+    height = max(1, min(len(left), at_once // max(1, len(right))))
+    scores = np.empty((height, len(right)))
+    for start in range(0, len(left), height):
+        rows = slice(start, min(start + height, len(left)))
+        part = scores[: rows.stop - rows.start]
+        for first in range(0, len(right), TILE):
+            columns = slice(first, first + TILE)
+            part[:, columns] = compare(left[rows], right[columns])
+        yield rows, part
+
+
+def score_into_file(
+    references: ArrayLike,
+    probes: ArrayLike,
+    *,
+    path: Path,
+    score: Score = cosine,
+    dtype: Literal["float32", "float64"] = "float32",
+) -> NDArray[np.floating[Any]]:
+    """All scores in a file of NumPy's, which may be larger than memory.
+
+    Parameters
+    ----------
+    references, probes
+        ``(references, dimensions)`` and ``(probes, dimensions)``.
+    path
+        A file ``.npy`` that is there whole or not at all.
+    score
+        What compares two blocks of rows.
+    dtype
+        What the file holds; everything is computed in float64.
+
+    Returns
+    -------
+    (references, probes)
+        The file, mapped into memory to be read only.
+    """
+    left, right = np.asarray(references), np.asarray(probes)
+    shape = len(left), len(right)
+    if 0 in shape:  # no system maps nothing into memory
+        raise ValueError(f"{shape[0]} references and {shape[1]} probes give no scores")
+    header = {
+        "descr": np.dtype(dtype).str,
+        "fortran_order": False,
+        "shape": shape,
+    }
+    at_once = max(SCORES_AT_ONCE, ROWS_AT_LEAST * shape[1])
+    # Written and not mapped: pages of a mapping stay in memory until the end.
+    with beside(path) as place, place.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)  # type: ignore[no-untyped-call]
+        for _, scores in score_rows(left, right, score=score, at_once=at_once):
+            file.write(scores.astype(dtype).data)
+    written: NDArray[np.floating[Any]] = np.load(
+        path, mmap_mode="r", allow_pickle=False
+    )
+    return written
+
+
+def _prepared(
+    references: ArrayLike, probes: ArrayLike, score: Score
+) -> tuple[FloatArray, FloatArray, Score]:
+    """What is worth doing once is done before all tiles."""
+    left, right = np.asarray(references), np.asarray(probes)
+    if score is cosine:
+        # One row of each is enough for cosine to refuse what does not match.
+        cosine(left[:1], right[:1])
+        return unit_length(left), unit_length(right), _cosine_of_directions
+    return left, right, score
+
+
+def _cosine_of_directions(left: FloatArray, right: FloatArray) -> FloatArray:
+    scores = inner(left, right)
+    return np.clip(scores, -1, 1, out=scores)

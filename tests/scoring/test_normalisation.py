@@ -1,0 +1,264 @@
+"""Normalised scores, against the textbook: one trial and one cohort score at a time."""
+
+import statistics
+
+import numpy as np
+import pytest
+
+from bob.learn.pytorch.scoring import (
+    CohortStatistics,
+    against_cohort,
+    as_norm,
+    cohort,
+    cohort_statistics,
+    cosine,
+    normalisation,
+    s_norm,
+    speaker_means,
+    t_norm,
+    z_norm,
+    zt_norm,
+)
+
+REFERENCES, PROBES, COHORT, TOP = 7, 9, 40, 12
+
+
+@pytest.fixture
+def embeddings():
+    random = np.random.default_rng(0)
+    return [random.normal(0.3, 1, (n, 16)) for n in (REFERENCES, PROBES, COHORT)]
+
+
+def angle(a, b):
+    return float(a @ b / np.sqrt(a @ a) / np.sqrt(b @ b))
+
+
+def against(row, others, top=None):
+    """(mean, deviation) of the highest scores of one embedding."""
+    scores = sorted((angle(row, other) for other in others), reverse=True)[:top]
+    return statistics.fmean(scores), statistics.pstdev(scores)
+
+
+def textbook(references, probes, others, *, top=None, use="zt"):
+    """Mean of the normalisations that are used, trial by trial."""
+    normalised = np.empty((len(references), len(probes)))
+    for i, reference in enumerate(references):
+        for j, probe in enumerate(probes):
+            raw = angle(reference, probe)
+            values = []
+            for side, row in (("z", reference), ("t", probe)):
+                if side in use:
+                    mean, deviation = against(row, others, top)
+                    values.append((raw - mean) / deviation)
+            normalised[i, j] = statistics.fmean(values)
+    return normalised
+
+
+def agree(found, expected):
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
+
+
+def test_z_norm_is_the_textbook_s(embeddings):
+    references, probes, others = embeddings
+
+    found = z_norm(cosine(references, probes), against_cohort(references, others))
+
+    agree(found, textbook(references, probes, others, use="z"))
+
+
+def test_t_norm_is_the_textbook_s(embeddings):
+    references, probes, others = embeddings
+
+    found = t_norm(cosine(references, probes), against_cohort(probes, others))
+
+    agree(found, textbook(references, probes, others, use="t"))
+
+
+def test_s_norm_is_the_textbook_s(embeddings):
+    references, probes, others = embeddings
+
+    found = s_norm(
+        cosine(references, probes),
+        references=against_cohort(references, others),
+        probes=against_cohort(probes, others),
+    )
+
+    agree(found, textbook(references, probes, others))
+
+
+@pytest.mark.parametrize("block", [1, 100, 10**6])
+@pytest.mark.parametrize("top", [2, TOP, COHORT])
+def test_adaptive_s_norm_is_the_textbook_s(embeddings, block, top, monkeypatch):
+    monkeypatch.setattr(cohort, "BLOCK_SCORES", block)
+    references, probes, others = embeddings
+
+    found = as_norm(references, probes, cohort=others, top=top)
+
+    agree(found, textbook(references, probes, others, top=top))
+
+
+def test_listed_pairs_are_entries_of_the_matrix(embeddings):
+    references, probes, others = embeddings
+    pairs = [6, 0, 0, 3], [8, 8, 1, 0]
+
+    found = as_norm(references, probes, cohort=others, top=TOP, pairs=pairs)
+
+    agree(found, as_norm(references, probes, cohort=others, top=TOP)[pairs])
+    raw = cosine(references, probes)
+    stats = against_cohort(references, others)
+    agree(z_norm(raw[pairs], stats, pairs=pairs), z_norm(raw, stats)[pairs])
+    stats = against_cohort(probes, others)
+    agree(t_norm(raw[pairs], stats, pairs=pairs), t_norm(raw, stats)[pairs])
+
+
+def test_recordings_on_both_sides_meet_the_cohort_once(embeddings, monkeypatch):
+    references, _, others = embeddings
+    twice = as_norm(references, references.copy(), cohort=others, top=TOP)
+    met = []
+
+    def counted(*given, **options):
+        met.append(given)
+        return against_cohort(*given, **options)
+
+    monkeypatch.setattr(normalisation, "against_cohort", counted)
+
+    once = as_norm(references, references, cohort=others, top=TOP)
+
+    np.testing.assert_array_equal(once, twice)
+    assert len(met) == 1
+
+
+def test_zt_norm_is_the_textbook_s(embeddings):
+    """A, B, C and D as in Bob; a speaker in both cohorts is left out of D."""
+    references, probes, others = embeddings
+    cohort_references, cohort_probes = others[:15], others[15:]
+    scores = cosine(references, probes)
+    of_references = cosine(references, cohort_probes)
+    of_probes = cosine(cohort_references, probes)
+    of_cohort = cosine(cohort_references, cohort_probes)
+    same = np.random.default_rng(1).random(of_cohort.shape) < 0.1
+
+    expected = np.empty_like(scores)
+    for j in range(PROBES):
+        others_z = [
+            (of_probes[t, j] - statistics.fmean(kept)) / statistics.pstdev(kept)
+            for t in range(15)
+            if (kept := [of_cohort[t, z] for z in range(25) if not same[t, z]])
+        ]
+        for i in range(REFERENCES):
+            row = of_references[i].tolist()
+            z = (scores[i, j] - statistics.fmean(row)) / statistics.pstdev(row)
+            expected[i, j] = (z - statistics.fmean(others_z)) / statistics.pstdev(
+                others_z
+            )
+
+    found = zt_norm(
+        scores,
+        references=cohort_statistics(of_references),
+        cohort_references=cohort_statistics(np.where(same, np.nan, of_cohort)),
+        cohort_probe_scores=of_probes,
+    )
+
+    agree(found, expected)
+    pairs = [1, 5], [8, 0]
+    sparse = zt_norm(
+        scores[pairs],
+        references=cohort_statistics(of_references),
+        cohort_references=cohort_statistics(np.where(same, np.nan, of_cohort)),
+        cohort_probe_scores=of_probes,
+        pairs=pairs,
+    )
+    agree(sparse, expected[pairs])
+
+
+def test_any_scale_and_shift_of_the_scores_is_undone(embeddings):
+    references, probes, others = embeddings
+
+    def normalised(change):
+        return s_norm(
+            change(cosine(references, probes)),
+            references=cohort_statistics(change(cosine(references, others)), top=TOP),
+            probes=cohort_statistics(change(cosine(probes, others)), top=TOP),
+        )
+
+    agree(
+        normalised(lambda scores: 100 * scores - 7), normalised(lambda scores: scores)
+    )
+
+
+def test_a_failed_recording_of_the_cohort_is_left_out(embeddings):
+    references, probes, others = embeddings
+    broken = np.concatenate([others, np.full((1, 16), np.nan)])
+
+    found = as_norm(references, probes, cohort=broken, top=TOP)
+
+    agree(found, as_norm(references, probes, cohort=others, top=TOP))
+
+
+def test_a_failed_recording_of_a_trial_normalises_to_nan(embeddings):
+    references, probes, others = embeddings
+    expected = as_norm(references, probes, cohort=others, top=TOP)
+    references[2] = np.nan
+    expected[2] = np.nan
+
+    agree(as_norm(references, probes, cohort=others, top=TOP), expected)
+
+
+@pytest.mark.parametrize("row", [[1.0], [0.1] * 7, [np.nan, 1.0], [np.nan] * 3])
+def test_a_cohort_without_spread_normalises_to_nan(row):
+    assert np.isnan(z_norm([[1.0, 2.0]], cohort_statistics([row]))).all()
+
+
+def test_tied_scores_at_the_edge_of_the_top_do_not_matter():
+    """Of 3 2 2 2 1 the top 3 are 3 2 2, whichever of the twos."""
+    stats = cohort_statistics([[2.0, 1, 3, 2, 2]], top=3)
+
+    assert stats.mean == pytest.approx(7 / 3)
+    assert stats.deviation == pytest.approx(statistics.pstdev([3, 2, 2]))
+
+
+@pytest.mark.parametrize("top", [0, 1, 41])
+def test_a_top_that_the_cohort_has_not_is_refused(embeddings, top):
+    with pytest.raises(ValueError, match=f"top {top} of 40"):
+        as_norm(*embeddings[:2], cohort=embeddings[2], top=top)
+
+
+def test_scores_that_do_not_fit_the_statistics_are_refused():
+    stats = cohort_statistics([[1.0, 2.0]] * 3)
+    with pytest.raises(ValueError, match="do not fit"):
+        z_norm(np.ones((2, 3)), stats)
+    with pytest.raises(ValueError, match="do not fit"):
+        z_norm(np.ones(2), stats)
+    with pytest.raises(ValueError, match="do not fit"):
+        t_norm(np.ones(2), stats, pairs=([0], [0]))
+    with pytest.raises(IndexError, match="reference 3"):
+        z_norm(np.ones(1), stats, pairs=([3], [0]))
+    with pytest.raises(ValueError, match="no rows"):
+        cohort_statistics([1.0, 2.0])
+    with pytest.raises(ValueError, match="one of each per row"):
+        CohortStatistics(np.ones(2), np.ones(3))
+
+
+def test_speaker_means_have_one_row_per_speaker(embeddings):
+    rows = embeddings[2]
+    speakers = [f"s{i % 3}" for i in range(COHORT)]
+    expected = [
+        rows[[i for i in range(COHORT) if i % 3 == s]].mean(0) for s in range(3)
+    ]
+
+    np.testing.assert_allclose(speaker_means(rows, speakers), expected)
+    np.testing.assert_allclose(
+        speaker_means(
+            rows * np.arange(1, 41)[:, None], speakers, length_normalised=True
+        ),
+        speaker_means(rows, speakers, length_normalised=True),
+    )
+    with pytest.raises(ValueError, match="one name per row"):
+        speaker_means(rows, speakers[1:])
+
+
+def test_take_reorders_the_statistics():
+    stats = cohort_statistics([[0.0, 2.0], [5.0, 9.0]]).take([1, 1, 0])
+
+    assert stats.mean.tolist() == [7, 7, 1]
+    assert len(stats) == 3
