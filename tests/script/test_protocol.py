@@ -119,3 +119,115 @@ def test_file_names_that_are_not_utf_8_are_shown(tmp_path, options):
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"c\\udcff" in done.stdout
+
+
+def write_list(folder, text, name="list.txt"):
+    (folder / name).write_text(text)
+    for recording in {item for line in text.splitlines() for item in line.split()[1:]}:
+        (folder / recording).parent.mkdir(exist_ok=True)
+        (folder / recording).write_text(recording)
+    return folder / name
+
+
+GOOD = "1 a/1.wav a/2.wav\n0 a/1.wav b/2.wav\n1 b/1.wav b/2.wav\n"
+
+
+def test_without_a_name_the_command_is_write(meetings, tmp_path):
+    options = ("--layout", "session/speaker")
+
+    outputs = [
+        run(*words, tmp_path / "out").output
+        for words in ((meetings, *options), ("write", *options, meetings),
+                      (*options, meetings))
+    ]  # fmt: skip
+
+    assert len(set(outputs)) == 1
+    assert "protocol session of meetings" in outputs[0]
+
+
+@pytest.mark.parametrize(
+    ("form", "files"),
+    [
+        ("voxceleb", {"dev.txt"}),
+        ("kaldi", {"dev/trials", "dev/enroll/wav.scp", "dev/test/utt2spk"}),
+        ("wespeaker", {"trials/dev.kaldi", "wav.scp", "spk2utt"}),
+        ("espnet", {"dev/trial.scp", "dev/trial2.scp", "dev/trial_label"}),
+        ("sre", {"dev_trial_key.tsv", "dev_trials.tsv", "dev_enrollment.tsv"}),
+        ("bob", {"list/dev/for_matching.csv", "protocol.json"}),
+    ],
+)
+def test_a_list_is_converted(tmp_path, form, files):
+    source = write_list(tmp_path, GOOD)
+
+    result = run("convert", source, tmp_path / "out", "--to", form, "--json")
+
+    assert result.exit_code == 0, result.output
+    assert all((tmp_path / "out" / name).is_file() for name in files)
+    report = json.loads(result.output)
+    where = ["--original-directory", tmp_path] if form in ("voxceleb", "sre") else []
+    again = run("check", report["read_as"]["dev"], *where, "--json")
+    assert again.exit_code == 0, again.output
+    checked = json.loads(again.output)["groups"]["dev"]
+    assert {name: checked[name] for name in report["groups"]["dev"]} == (
+        report["groups"]["dev"]
+    )
+
+
+def test_forms_on_the_command_line_are_those_of_the_library():
+    from bob.learn.pytorch.verification.trial_writing import FORMS
+
+    (to,) = (
+        item for item in protocol.commands["convert"].params if item.name == "form"
+    )
+    assert tuple(to.type.choices) == FORMS
+
+
+def test_a_sound_protocol_is_told_so(tmp_path):
+    result = run("check", write_list(tmp_path, GOOD * 400))
+
+    assert result.exit_code == 0
+    assert "dev: 2 speakers, 2 references, 2 probes, 800 target" in result.output
+    assert "  target trials per speaker: 400 to 400, median 400" in result.output
+    assert "warning: dev: 3 trials come more than once" in result.output
+
+
+def test_errors_of_a_protocol_set_the_exit_status(tmp_path):
+    one = write_list(tmp_path, GOOD)
+    other = write_list(tmp_path, "1 b/1.wav b/1.wav\n0 b/1.wav c/1.wav\n", "eval.txt")
+    (tmp_path / "c/1.wav").unlink()
+
+    result = run("check", one, other)
+
+    assert result.exit_code == 1
+    for line in (
+        f"error: {one} dev, {other} dev: 1 speakers are in",
+        f"error: {other} dev: 1 trials compare a recording with itself",
+        f"error: {other} dev: 1 recordings are missing",
+        f"    {tmp_path / 'c/1.wav'}",
+    ):
+        assert line in result.output
+    report = json.loads(run("check", one, other, "--json").output)
+    assert not report["sound"]
+    assert report["findings"][0]["severity"] == "error"
+
+
+def test_recordings_of_the_same_contents_are_asked_for(tmp_path):
+    source = write_list(tmp_path, GOOD)
+    (tmp_path / "a/1.wav").write_text("b/1.wav")
+
+    assert run("check", source).exit_code == 0
+    result = run("check", source, "--contents")
+
+    assert result.exit_code == 1
+    assert "2 recordings of 2 speaker(s) have the same contents" in result.output
+
+
+def test_what_cannot_be_read_is_one_line(tmp_path):
+    (tmp_path / "list.txt").write_text("1 a b\nx\n")
+
+    for name, *rest in (["check"], ["convert", tmp_path / "out", "--to", "kaldi"]):
+        result = run(name, tmp_path / "list.txt", *rest)
+
+        assert result.exit_code == 1
+        assert "list.txt:2: 'x'; expected" in result.output
+        assert "Traceback" not in result.output

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bob.learn.pytorch.metrics import ScoreTable
-from bob.learn.pytorch.verification import scorefiles
+from bob.learn.pytorch.verification import score_reading, scorefiles
 from bob.learn.pytorch.verification.scorefiles import (
     ScoreFileError,
     read_scores,
@@ -57,8 +57,8 @@ def test_five_columns_have_the_reference_second(table, tmp_path):
 @pytest.mark.parametrize("form", ["four", "five", "csv"])
 def test_what_was_written_is_read_again(table, tmp_path, form, monkeypatch):
     monkeypatch.setattr(scorefiles, "BLOCK_TRIALS", 3)
-    monkeypatch.setattr(scorefiles, "BLOCK_CHARACTERS", 20)
-    monkeypatch.setattr(scorefiles, "BLOCK_ROWS", 3)
+    monkeypatch.setattr(score_reading, "BLOCK_CHARACTERS", 20)
+    monkeypatch.setattr(score_reading, "BLOCK_ROWS", 3)
 
     read = read_scores(write_scores(tmp_path / "scores", table, form=form))
 
@@ -179,7 +179,7 @@ def test_a_line_of_another_width_is_never_taken(widths, width):
 
 
 def test_line_numbers_count_over_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr(scorefiles, "BLOCK_CHARACTERS", 30)
+    monkeypatch.setattr(score_reading, "BLOCK_CHARACTERS", 30)
     path = tmp_path / "scores"
     path.write_text("a b c 1\n" * 99 + "a b c x\n")
 

@@ -1,74 +1,186 @@
-"""`bob pytorch protocol`: a folder or list becomes a protocol that Bob reads."""
+"""`bob pytorch protocol`: protocols are written for Bob, converted, and checked."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bob.learn.pytorch.verification.database import Database
+    from bob.learn.pytorch.verification.protocol_check import ProtocolReport
     from bob.learn.pytorch.verification.protocol_summary import GroupSummary
     from bob.learn.pytorch.verification.speaker_protocol import SpeakerRule
 
 _SHOWN = 5
 
+# As in verification/trial_writing.py, which --help does not import.
+_FORMS = ("bob", "voxceleb", "kaldi", "wespeaker", "espnet", "sre")
 
-@click.command()
-@click.argument("source", type=click.Path(exists=True, path_type=Path))
-@click.argument("output", type=click.Path(file_okay=False, path_type=Path))
-@click.option(
-    "--protocol", help="Name of the protocol; for speakers: session, recording."
+
+class _WriteUnlessNamed(click.Group):
+    """`protocol SOURCE OUTPUT` is `protocol write SOURCE OUTPUT`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the name of the command before what is none."""
+        helps = any(word in ctx.help_option_names for word in args[:1])
+        if args and not helps and args[0] not in self.commands:
+            args = ["write", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(
+    cls=_WriteUnlessNamed, context_settings={"help_option_names": ["-h", "--help"]}
 )
-@click.option("--layout", help="Folder levels: speaker (default), session/speaker, …")
-@click.option("--enrol-count", type=int, help="Recordings that enrol a speaker.")
-@click.option("--minimum-seconds", type=float, help="Leave out shorter recordings.")
-@click.option(
-    "--original-directory",
-    type=click.Path(exists=True, file_okay=False),
-    help="Folder that the paths in a list are relative to.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Report in JSON.")
-def protocol(
-    source: Path,
-    output: Path,
-    protocol: str | None,
-    layout: str | None,
-    enrol_count: int | None,
-    minimum_seconds: float | None,
-    original_directory: str | None,
-    as_json: bool,  # noqa: FBT001 - click hands it over
-) -> None:
+def protocol() -> None:
+    """Write, convert or check a protocol: who is compared with whom.
+
+    `protocol SOURCE OUTPUT` is `protocol write SOURCE OUTPUT`.
+
+    SOURCE is a folder of speakers, a trial list (VoxCeleb, Kaldi, SRE), a data folder
+    of Kaldi, WeSpeaker or ESPnet, a protocol of Bob or a CSV file.
+    """
+
+
+def _reading(command: Callable[..., None]) -> Callable[..., None]:
+    """Options that say how a source is read."""
+    for option in reversed(
+        [
+            click.option(
+                "--protocol",
+                help="Name of the protocol; for speakers: session, recording.",
+            ),
+            click.option(
+                "--layout", help="Folder levels: speaker (default), session/speaker, …"
+            ),
+            click.option(
+                "--enrol-count", type=int, help="Recordings that enrol a speaker."
+            ),
+            click.option(
+                "--minimum-seconds", type=float, help="Leave out shorter recordings."
+            ),
+            click.option(
+                "--original-directory",
+                type=click.Path(exists=True, file_okay=False),
+                help="Folder that the paths in a list are relative to.",
+            ),
+            click.option("--json", "as_json", is_flag=True, help="Report in JSON."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+_SOURCE = click.Path(exists=True, path_type=Path)
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@protocol.command()
+@click.argument("source", type=_SOURCE)
+@click.argument("output", type=_FOLDER)
+@_reading
+def write(source: Path, output: Path, *, as_json: bool, **reading: Any) -> None:  # noqa: ANN401 - click's
     """Write SOURCE to OUTPUT as a protocol in CSV, for Bob and for verify.py.
 
-    SOURCE is a folder of speakers, a trial list (VoxCeleb, Kaldi), a Kaldi data
-    folder or a CSV file. A folder of speakers is enrolled from one session and probed
-    with the others; speakers go to dev and eval in turn.
+    A folder of speakers is enrolled from one session and probed with the others;
+    speakers go to dev and eval in turn.
+    """
+    _convert(source, output, "bob", reading, as_json=as_json)
+
+
+@protocol.command()
+@click.argument("source", type=_SOURCE)
+@click.argument("output", type=_FOLDER)
+@click.option(
+    "--to", "form", type=click.Choice(_FORMS), required=True, help="Form to write."
+)
+@_reading
+def convert(
+    source: Path,
+    output: Path,
+    *,
+    form: str,
+    as_json: bool,
+    **reading: Any,  # noqa: ANN401 - click's
+) -> None:
+    """Write SOURCE to OUTPUT in the form of another toolkit.
+
+    What a form cannot say, such as a reference of several recordings in a list of
+    pairs, is refused.
+    """
+    _convert(source, output, form, reading, as_json=as_json)
+
+
+@protocol.command()
+@click.argument("sources", type=_SOURCE, nargs=-1, required=True)
+@click.option(
+    "--contents",
+    is_flag=True,
+    help="Also find recordings of the same contents, for which files are read.",
+)
+@_reading
+def check(
+    sources: tuple[Path, ...],
+    *,
+    contents: bool,
+    as_json: bool,
+    **reading: Any,  # noqa: ANN401 - click's
+) -> None:
+    """Count what is in SOURCES and look for what makes results wrong.
+
+    Speakers and recordings that groups share, recordings compared with themselves,
+    trials that come twice, recordings that are missing or empty, trials of one session,
+    imbalance. Several sources, such as a list for dev and one for eval, are looked at
+    together. The exit status is 1 where there is an error, and 0 with warnings.
     """
     from bob.learn.pytorch.audio import printable
-    from bob.learn.pytorch.verification.csv_writing import write_csv_protocol
-    from bob.learn.pytorch.verification.database import DatabaseError, as_database
+    from bob.learn.pytorch.verification import protocol_check
+    from bob.learn.pytorch.verification.database import DatabaseError
+
+    try:
+        databases = {str(source): _database(source, **reading) for source in sources}
+        report = protocol_check.check(databases, contents=contents)
+    except DatabaseError as error:
+        raise click.ClickException(str(error)) from error
+    notes = [note for database in databases.values() for note in _notes(database)]
+    if as_json:
+        groups = {name: found.as_dict() for name, found in report.groups.items()}
+        findings = [asdict(finding) for finding in report.findings]
+        content = {"notes": notes, "groups": groups, "findings": findings}
+        click.echo(json.dumps({**content, "sound": report.is_sound}, indent=2))
+    else:
+        click.echo(printable("\n".join([*notes, *_report_lines(report)])))
+    if not report.is_sound:
+        raise click.exceptions.Exit(1)
+
+
+def _convert(
+    source: Path, output: Path, form: str, reading: dict[str, Any], *, as_json: bool
+) -> None:
+    from bob.learn.pytorch.audio import printable
+    from bob.learn.pytorch.verification import trial_writing
+    from bob.learn.pytorch.verification.database import DatabaseError
     from bob.learn.pytorch.verification.protocol_summary import summarise
 
     try:
-        database = as_database(
-            source,
-            protocol=protocol,
-            original_directory=original_directory,
-            rule=_rule(layout, enrol_count, minimum_seconds),
-        )
-        root = write_csv_protocol(database, output)
+        database = _database(source, **reading)
+        written = trial_writing.convert(database, output, form=form)
         groups = summarise(database)
     except DatabaseError as error:
         raise click.ClickException(str(error)) from error
-    notes: tuple[str, ...] = getattr(database, "notes", ())
+    root = output.resolve()
+    notes = _notes(database)
     if as_json:
         report = {
             "database": database.name,
             "protocol": database.protocol,
             "folder": str(root),
+            "read_as": {group: str(path) for group, path in written.items()},
             "notes": notes,
             "groups": {group: asdict(summary) for group, summary in groups.items()},
         }
@@ -77,6 +189,30 @@ def protocol(
         heading = f"protocol {database.protocol} of {database.name}: {root}"
         notes = tuple(f"  {note}" for note in notes)
         click.echo(printable("\n".join([heading, *notes, *_lines(groups)])))
+
+
+def _database(
+    source: Path,
+    *,
+    protocol: str | None,
+    layout: str | None,
+    enrol_count: int | None,
+    minimum_seconds: float | None,
+    original_directory: str | None,
+) -> Database:
+    from bob.learn.pytorch.verification.database import as_database
+
+    return as_database(
+        source,
+        protocol=protocol,
+        original_directory=original_directory,
+        rule=_rule(layout, enrol_count, minimum_seconds),
+    )
+
+
+def _notes(database: Database) -> tuple[str, ...]:
+    notes: tuple[str, ...] = getattr(database, "notes", ())
+    return notes
 
 
 def _rule(
@@ -92,14 +228,41 @@ def _rule(
 def _lines(groups: dict[str, GroupSummary]) -> list[str]:
     lines = []
     for group, summary in groups.items():
-        lines.append(
-            f"{group}: {summary.speakers} speakers, {summary.references} references, "
-            f"{summary.probes} probes, {summary.target_trials} target and "
-            f"{summary.non_target_trials} non-target trials"
-        )
+        lines.append(_counts(group, summary))
         if summary.missing:
             lines.append(f"  {len(summary.missing)} recordings are missing:")
-            lines += [f"    {path}" for path in summary.missing[:_SHOWN]]
-        if summary.missing[_SHOWN:]:
-            lines.append("    … (all of them with --json)")
+            lines += _examples(summary.missing)
     return lines
+
+
+def _counts(group: str, summary: GroupSummary) -> str:
+    return (
+        f"{group}: {summary.speakers} speakers, {summary.references} references, "
+        f"{summary.probes} probes, {summary.target_trials} target and "
+        f"{summary.non_target_trials} non-target trials"
+    )
+
+
+def _examples(found: tuple[str, ...]) -> list[str]:
+    more = ["    … (all of them with --json)"] if found[_SHOWN:] else []
+    return [*(f"    {item}" for item in found[:_SHOWN]), *more]
+
+
+def _report_lines(report: ProtocolReport) -> list[str]:
+    lines = []
+    for group, found in report.groups.items():
+        lines.append(_counts(group, found.summary))
+        for what, spread in (
+            ("target trials per speaker", found.target_trials_per_speaker),
+            ("enrolment recordings per reference", found.enrolment_recordings),
+        ):
+            least, median, most = spread
+            lines.append(f"  {what}: {least:g} to {most:g}, median {median:g}")
+        lines += [
+            f"  {name}: " + ", ".join(f"{n} {value}" for value, n in values.items())
+            for name, values in found.conditions.items()
+        ]
+    for finding in report.findings:
+        lines.append(f"{finding.severity}: {finding.group}: {finding.text}")
+        lines += _examples(finding.examples)
+    return lines if report.findings else [*lines, "nothing is wrong with it"]

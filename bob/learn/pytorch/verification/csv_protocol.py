@@ -7,6 +7,8 @@ The folder, as ``CSVDatabase`` of bob.bio.base 8 reads it::
                           for_matching.csv     enroll_template_id,probe_template_id
                       eval/…
                       train/for_background_model.csv   path,key,subject_id
+                            for_znorm.csv              as for_probing.csv
+                            for_tnorm.csv              as for_enrolling.csv
 
 ``for_matching.csv`` is optional: without it, all probes meet all references. ``key``
 is optional as well and defaults to the path. Other columns become metadata. Rows of
@@ -52,6 +54,8 @@ logger = logging.getLogger(__name__)
 PROBING_FILE = "for_probing.csv"
 MATCHING_FILE = "for_matching.csv"
 TRAINING_FILE = "train/for_background_model.csv"
+ZNORM_FILE = "train/for_znorm.csv"
+TNORM_FILE = "train/for_tnorm.csv"
 
 #: Beside the protocols: where the recordings are and how the protocol came about.
 PROVENANCE_FILE = "protocol.json"
@@ -198,8 +202,8 @@ class CsvProtocolDatabase(_CsvDatabase):
                 f"{self._folder} has no group {group!r}; it has "
                 f"{', '.join(self.groups())}"
             )
-        enrolling = self._read(group, ENROLLING_FILE)
-        probing = self._read(group, PROBING_FILE)
+        enrolling = self._read(f"{group}/{ENROLLING_FILE}")
+        probing = self._read(f"{group}/{PROBING_FILE}")
         matching = self._folder / group / MATCHING_FILE
         pairs = None
         if matching.is_file():
@@ -219,8 +223,18 @@ class CsvProtocolDatabase(_CsvDatabase):
             return ()
         return tuple(self._recording(row) for row in read_rows(path, ["subject_id"]))
 
-    def _read(self, group: str, name: str) -> _Templates:
-        path = self._folder / group / name
+    def z_cohort(self) -> tuple[Probe, ...]:
+        """Probes of other speakers, for z-norm; empty without ``for_znorm.csv``."""
+        found = (self._folder / ZNORM_FILE).is_file()
+        return _probes(self._read(ZNORM_FILE)) if found else ()
+
+    def t_cohort(self) -> tuple[Reference, ...]:
+        """References of other speakers, for t-norm; empty without ``for_tnorm.csv``."""
+        found = (self._folder / TNORM_FILE).is_file()
+        return _references(self._read(TNORM_FILE)) if found else ()
+
+    def _read(self, name: str) -> _Templates:
+        path = self._folder / name
         if not path.is_file():
             raise DatabaseError(f"{path} does not exist; a group needs it")
         rows = read_rows(path, ["subject_id", "template_id"])
@@ -272,6 +286,15 @@ def _pairs(
             )
         found[references[reference]][probes[probe]] = None
     return tuple(np.array(list(of_one), dtype=np.int64) for of_one in found)
+
+
+def read_recordings(
+    path: Path, *, original_directory: str | os.PathLike[str] | None = None
+) -> list[Recording]:
+    """Every recording of a CSV file with ``path`` and ``subject_id``, whatever for."""
+    reader = _CsvDatabase()
+    reader.original_directory = str(original_directory or path.absolute().parent)
+    return [reader._recording(row) for row in read_rows(path, ["path", "subject_id"])]
 
 
 class CsvFileDatabase(_CsvDatabase):

@@ -226,8 +226,9 @@ def as_database(
     source : object
         A `Database`; a Bob database of the legacy (``model_ids``, ``enroll_files``,
         ``probe_files``) or of today's interface (``references``, ``probes``); or a
-        path: a Bob CSV protocol, a Kaldi data folder, a folder of speakers, a file
-        of trials (VoxCeleb, Kaldi), or one CSV file that lists the recordings.
+        path: a Bob CSV protocol, a Kaldi (WeSpeaker) or ESPnet data folder, a folder
+        of speakers, a file of trials (VoxCeleb, Kaldi, SRE), or one CSV file that
+        lists the recordings.
     protocol : str, optional
         Protocol to use; for a folder of speakers ``session`` or ``recording``.
         Trial lists and CSV files have one only: there it names the results.
@@ -299,8 +300,14 @@ def _from_path(
 def _from_trial_list(
     path: Path, protocol: str | None, original_directory: str | os.PathLike[str] | None
 ) -> Database:
-    from bob.learn.pytorch.verification import kaldi_trials, trial_lists
+    from bob.learn.pytorch.verification import kaldi_trials, sre_tables, trial_lists
 
+    if sre_tables.is_sre_table(path):
+        from bob.learn.pytorch.verification.named_trials import sre_database
+
+        return sre_database(
+            path, protocol=protocol, original_directory=original_directory
+        )
     listed = trial_lists.read_trial_list(path)
     folders = None if listed.label_first else kaldi_trials.beside(listed.path)
     if folders is None:
@@ -328,6 +335,12 @@ def _from_folder(
         return CsvProtocolDatabase(
             folder, protocol=protocol, original_directory=original_directory
         )
+    if rule is None and (folder / "trial_label").is_file():
+        from bob.learn.pytorch.verification.named_trials import espnet_database
+
+        return espnet_database(
+            folder, protocol=protocol, original_directory=original_directory
+        )
     if (folder / "wav.scp").is_file():
         return _from_kaldi(folder, protocol, original_directory, rule)
     from bob.learn.pytorch.verification.folder import FolderDatabase
@@ -351,10 +364,25 @@ def _from_kaldi(
     original_directory: str | os.PathLike[str] | None,
     rule: SpeakerRule | None,
 ) -> Database:
-    if rule is None and (folder / "trials").is_file():
-        return _from_trial_list(folder / "trials", protocol, original_directory)
+    if rule is None and (folder / "trials").exists():
+        listed, protocol = _kaldi_list(folder / "trials", protocol)
+        return _from_trial_list(listed, protocol, original_directory)
     from bob.learn.pytorch.verification.kaldi import KaldiFolderDatabase
 
     return KaldiFolderDatabase(
         folder, protocol=protocol, original_directory=original_directory, rule=rule
     )
+
+
+def _kaldi_list(trials: Path, protocol: str | None) -> tuple[Path, str | None]:
+    """The list of trials, and the name of its protocol: a file, or one in a folder."""
+    if trials.is_file():
+        return trials, protocol
+    found = {path.stem: path for path in sorted(trials.iterdir()) if path.is_file()}
+    chosen = next(iter(found)) if protocol is None and len(found) == 1 else protocol
+    if chosen not in found:
+        asked = "no protocol was named" if protocol is None else f"no {protocol!r}"
+        raise DatabaseError(
+            f"{trials}: {asked}; it has the lists {', '.join(found) or 'none'}"
+        )
+    return found[chosen], chosen

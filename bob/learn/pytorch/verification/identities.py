@@ -70,26 +70,19 @@ def speakers_from_labels(pairs: LabelledPairs, names: Sequence[str]) -> list[str
     ContradictionError
         If a non-target trial is between two names of one speaker.
     """
-    root = np.arange(len(names))
-    for pair in np.flatnonzero(pairs.same):
-        one = _root(root, int(pairs.first[pair]))
-        other = _root(root, int(pairs.second[pair]))
-        root[max(one, other)] = min(one, other)
-    speaker = np.array(
-        [_root(root, name) for name in range(len(names))], dtype=np.int64
-    )
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    joined = (pairs.first[pairs.same], pairs.second[pairs.same])
+    links = coo_array((np.ones(joined[0].size), joined), shape=(len(names),) * 2)
+    component = connected_components(links, directed=False)[1]
+    # A component is called by its first name.
+    speaker = np.unique(component, return_index=True)[1][component]
     wrong = ~pairs.same & (speaker[pairs.first] == speaker[pairs.second])
     if wrong.any():
         pair = int(wrong.argmax())
         raise ContradictionError(pair, _chain(pairs, pair))
     return [names[index] for index in speaker]
-
-
-def _root(root: NDArray[np.int64], name: int) -> int:
-    while root[name] != name:
-        root[name] = root[root[name]]
-        name = int(root[name])
-    return name
 
 
 def _chain(pairs: LabelledPairs, pair: int) -> tuple[int, ...]:

@@ -92,17 +92,17 @@ def read_data_folder(folder: str | os.PathLike[str]) -> DataFolder:
             "supported; cut them into files of their own and list these in wav.scp"
         )
     files: dict[str, str] = {}
-    for utterance, path, where in _entries(folder / "wav.scp"):
-        _check_path(path, where)
+    for utterance, path, where in entries(folder / "wav.scp"):
+        plain_path(path, where)
         if utterance in files:
             raise DatabaseError(f"{where}: utterance {utterance!r} is listed twice")
         files[utterance] = path
     if not files:
         raise DatabaseError(f"{folder / 'wav.scp'} is empty; expected lines 'id path'")
-    return DataFolder(folder, files, _speakers(folder, files))
+    return DataFolder(folder, files, read_speakers(folder, files))
 
 
-def _entries(path: Path) -> Iterator[tuple[str, str, str]]:
+def entries(path: Path) -> Iterator[tuple[str, str, str]]:
     """(first field, the rest, file:line) of each line that is not empty."""
     if not path.is_file():
         raise DatabaseError(f"{path} does not exist; expected a Kaldi data folder")
@@ -118,7 +118,8 @@ def _entries(path: Path) -> Iterator[tuple[str, str, str]]:
                 )
 
 
-def _check_path(path: str, where: str) -> None:
+def plain_path(path: str, where: str) -> str:
+    """The same path; a command, or a part of an archive, is refused with its line."""
     if path.endswith("|") or path.startswith("|"):
         raise DatabaseError(
             f"{where}: {path!r} is a command, and commands are not run; write its "
@@ -130,16 +131,23 @@ def _check_path(path: str, where: str) -> None:
             f"{where}: {path!r} is a part of an archive; expected the path of a "
             "recording (`wav-copy scp:wav.scp` to files, or lhotse, can unpack it)"
         )
+    return path
 
 
-def _speakers(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
+def read_speakers(
+    folder: Path, files: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Utterance -> speaker, from ``utt2spk`` or ``spk2utt``; empty without them.
+
+    With the files of wav.scp, an utterance that is not among them is refused.
+    """
     speakers: dict[str, str] = {}
     if (folder / "utt2spk").is_file():
-        entries = _entries(folder / "utt2spk")
+        listed = entries(folder / "utt2spk")
     else:
-        entries = _turned_round(folder / "spk2utt")
-    for utterance, speaker, where in entries:
-        if utterance not in files:
+        listed = _turned_round(folder / "spk2utt")
+    for utterance, speaker, where in listed:
+        if files is not None and utterance not in files:
             raise DatabaseError(f"{where}: utterance {utterance!r} is not in wav.scp")
         if speakers.setdefault(utterance, speaker) != speaker:
             raise DatabaseError(
@@ -151,7 +159,7 @@ def _speakers(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
 
 def _turned_round(spk2utt: Path) -> Iterator[tuple[str, str, str]]:
     if spk2utt.is_file():
-        for speaker, utterances, where in _entries(spk2utt):
+        for speaker, utterances, where in entries(spk2utt):
             for utterance in utterances.split():
                 yield utterance, speaker, where
 

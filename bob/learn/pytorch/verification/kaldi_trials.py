@@ -18,6 +18,7 @@ from bob.learn.pytorch.verification.database import (
 from bob.learn.pytorch.verification.kaldi import DataFolder, read_data_folder
 from bob.learn.pytorch.verification.names import safe_name
 from bob.learn.pytorch.verification.trial_lists import TrialList, subjects_of
+from bob.learn.pytorch.verification.voxceleb import about
 
 if TYPE_CHECKING:
     import os
@@ -27,12 +28,15 @@ if TYPE_CHECKING:
 def beside(trial_list: Path) -> tuple[Path, Path] | None:
     """(test folder, enrolment folder) that the ids of a trial list may be in.
 
-    Both are the folder of the list if that has a ``wav.scp``; otherwise its folders
-    ``test`` or ``eval``, and ``enroll`` or ``enrol``, if both have one.
+    Both are the folder of the list if that has a ``wav.scp``, or the one above, as
+    WeSpeaker has it (``trials/list.kaldi``); otherwise its folders ``test`` or
+    ``eval``, and ``enroll`` or ``enrol``, if both have one.
     """
-    folder = trial_list.parent
-    if (folder / "wav.scp").is_file():
-        return folder, folder
+    folder = trial_list.absolute().parent
+    above = (folder.parent,) if folder.name == "trials" else ()
+    for both in (folder, *above):
+        if (both / "wav.scp").is_file():
+            return both, both
     tests = [folder / name for name in ("test", "eval")]
     enrolments = [folder / name for name in ("enroll", "enrol")]
     for test in tests:
@@ -84,6 +88,11 @@ class KaldiTrialDatabase(WithoutExtras):
     def groups(self) -> tuple[str, ...]:
         """``dev``, and whatever else the protocol has."""
         return ("dev",)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Which of VoxCeleb's lists this is, if any."""
+        return about(self._listed)
 
     def trials(self, group: str) -> Trials:
         """References, probes and who is compared with whom in a group."""

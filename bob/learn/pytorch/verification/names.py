@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.verification.database import DatabaseError
@@ -83,8 +83,10 @@ class SafeNames:
 
 def without_audio_suffix(name: str) -> str:
     """The name less its suffix, if that is the suffix of a recording."""
-    suffix = PurePosixPath(name).suffix
-    return name[: -len(suffix)] if suffix.lower() in AUDIO_SUFFIXES else name
+    stem, point, suffix = name.rpartition(".")
+    is_audio = f"{point}{suffix}".lower() in AUDIO_SUFFIXES
+    # A hidden file has no suffix: its name begins with the point.
+    return stem if is_audio and stem and not stem.endswith("/") else name
 
 
 def recording_keys(paths: Iterable[str]) -> dict[str, str]:

@@ -1,21 +1,25 @@
-"""Score files: four and five columns as verify.py wrote them, and the CSV of Bob 8.
+"""Score files: those of verify.py and of Bob 8, of VoxSRC, Kaldi, WeSpeaker and ESPnet.
 
-========  ================================================================
-form      one trial
-========  ================================================================
-``four``  ``claimed real probe score``, as ``%s %s %s %3.8f``
-``five``  ``claimed model real probe score``, as ``%s %s %s %s %3.8f``
-``csv``   under a header: ``probe_template_id``, ``probe_subject_id``,
-          ``bio_ref_template_id``, ``bio_ref_subject_id``, ``score`` in full
-========  ================================================================
+=============  ===========================================================
+form           one trial
+=============  ===========================================================
+``four``       ``claimed real probe score``, as ``%s %s %s %3.8f``
+``five``       ``claimed model real probe score``
+``csv``        under a header: ``probe_template_id``, ``probe_subject_id``,
+               ``bio_ref_template_id``, ``bio_ref_subject_id``, any others,
+               ``score`` in full
+``voxsrc``     ``score enrolled tested``
+``kaldi``      ``enrolled tested score``
+``wespeaker``  ``enrolled tested score target|nontarget``
+(ESPnet)       ``enrolled*tested score`` and perhaps ``0|1``; read only
+=============  ===========================================================
 
-A trial without a score says ``nan``.
+A trial without a score says ``nan``. Forms that name recordings and no speakers need a
+list of trials, labels, or VoxCeleb's names; see `score_labels`.
 """
 
 from __future__ import annotations
 
-import csv
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -23,61 +27,198 @@ import numpy as np
 
 from bob.learn.pytorch.atomic import beside
 from bob.learn.pytorch.metrics import Names, ScoreTable
+from bob.learn.pytorch.verification import score_labels
+from bob.learn.pytorch.verification.score_layouts import (
+    CSV_COLUMNS,
+    METADATA,
+    TEXT_COLUMNS,
+    Found,
+    ScoreFileError,
+    find_layout,
+)
+from bob.learn.pytorch.verification.score_reading import score_blocks
+from bob.learn.pytorch.verification.text_columns import Block, Joined
+from bob.learn.pytorch.verification.trial_lists import TrialList, read_trial_list
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-Form: TypeAlias = Literal["four", "five", "csv"]
+__all__ = [
+    "ScoreFileError",
+    "read_scores",
+    "read_with_metadata",
+    "labelled_scores",
+    "write_scores",
+    "score_lines",
+]
 
-CSV_COLUMNS = {
-    "probe": "probe_template_id",
-    "real": "probe_subject_id",
-    "model": "bio_ref_template_id",
-    "claimed": "bio_ref_subject_id",
-    "score": "score",
-}
-TEXT_COLUMNS = {
-    4: ("claimed", "real", "probe", "score"),
-    5: ("claimed", "model", "real", "probe", "score"),
-}
+Form: TypeAlias = Literal["four", "five", "csv", "voxsrc", "kaldi", "wespeaker"]
 
-# Read at a time. Larger blocks are slower: they outgrow the processor's cache.
-BLOCK_CHARACTERS = 1 << 22
-BLOCK_ROWS = 8192
 # Written at a time, in trials.
 BLOCK_TRIALS = 1 << 16
 
 
-class ScoreFileError(ValueError):
-    """A score file cannot be read, or a table cannot be written in that form."""
-
-
-def read_scores(path: str | os.PathLike[str]) -> ScoreTable:
+def read_scores(
+    path: str | os.PathLike[str],
+    *,
+    trials: TrialList | str | os.PathLike[str] | None = None,
+) -> ScoreTable:
     """Read a score file of any form; the first line tells which.
+
+    Parameters
+    ----------
+    path
+        The file.
+    trials
+        A list of the same trials, used where the file does not say which are of one
+        speaker.
 
     Raises
     ------
     ScoreFileError
         The file holds no trial, or a line does not fit: the message has its number.
     """
+    return _read(Path(path), trials, metadata=False)[0]
+
+
+def read_with_metadata(
+    path: str | os.PathLike[str],
+    *,
+    trials: TrialList | str | os.PathLike[str] | None = None,
+) -> tuple[ScoreTable, dict[str, Names]]:
+    """Read a score file and the other columns of a CSV, by their titles.
+
+    Raises
+    ------
+    ScoreFileError
+        As `read_scores` does.
+    """
+    return _read(Path(path), trials, metadata=True)
+
+
+def labelled_scores(
+    path: str | os.PathLike[str],
+    *,
+    trials: TrialList | str | os.PathLike[str] | None = None,
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
+    """Read a score file of any length in bounded memory, without its names.
+
+    Yields
+    ------
+    scores : (lines,) array of float64
+        Of some lines, in their order; NaN included.
+    is_target : (lines,) array of bool
+        Whether both are the same speaker.
+
+    Raises
+    ------
+    ScoreFileError
+        As `read_scores` does, but nothing tells whether the list holds more trials.
+    """
     path = Path(path)
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        first = file.readline()
-        while first.isspace():
-            first = file.readline()
-        if "score" in next(csv.reader([first]), []):
-            return _read_csv(path)
-        columns = TEXT_COLUMNS.get(len(first.split()))
-    if columns is None:
+    found = find_layout(path)
+    labels = _labels(trials) if "claimed" not in found.layout.columns else None
+    lines = 0
+    for block in score_blocks(path, found):
+        if len(block):
+            scores = _scores(block)
+            if not lines:
+                _refuse_trial_list(path, found, scores)
+            yield scores, _targets(path, block, labels, first=lines)
+        lines += len(block)
+    if not lines:
+        raise _empty(path)
+
+
+def _read(
+    path: Path, trials: TrialList | str | os.PathLike[str] | None, *, metadata: bool
+) -> tuple[ScoreTable, dict[str, Names]]:
+    found = find_layout(path, metadata=metadata)
+    joined = Joined()
+    for block in score_blocks(path, found):
+        joined.add(block)
+    names, scores = joined.names, joined.numbers
+    if not scores.size:
+        raise _empty(path)
+    if "claimed" not in names:
+        _refuse_trial_list(path, found, scores)
+        names = _with_speakers(path, names, _labels(trials))
+    others = {
+        name.removeprefix(METADATA): names.pop(name)
+        for name in list(names)
+        if name.startswith(METADATA)
+    }
+    return ScoreTable(score=scores, **names), others
+
+
+def _with_speakers(
+    path: Path, names: dict[str, Names], labels: score_labels.Labels | None
+) -> dict[str, Names]:
+    """The columns of a score table from two names and where labels come from."""
+    target = _targets(path, Block(names, None), labels)
+    sides = _sides(path, names)
+    if labels is not None and "label" not in names:
+        labels.refuse_unscored(path, sides)
+    claimed, real = score_labels.with_speakers(path, sides, target)
+    return {"claimed": claimed, "real": real, **sides}
+
+
+def _targets(
+    path: Path, block: Block, labels: score_labels.Labels | None, *, first: int = 0
+) -> NDArray[np.bool_]:
+    names = dict(block.names)
+    if "claimed" in names:
+        code = {name: at for at, name in enumerate(names["claimed"].distinct)}
+        real = np.array([code.get(name, -1) for name in names["real"].distinct])
+        return np.equal(names["claimed"].codes, real[names["real"].codes])
+    if "label" in names:
+        try:
+            return score_labels.in_the_file(names["label"])
+        except KeyError as error:
+            raise ScoreFileError(
+                f"{path}: {error} is no label; expected target or nontarget, 1 or 0"
+            ) from error
+    sides = _sides(path, names)
+    if labels is not None:
+        return labels.of(path, sides, first=first)
+    return score_labels.in_the_names(path, sides)
+
+
+def _sides(path: Path, names: dict[str, Names]) -> dict[str, Names]:
+    if "pair" in names:
+        return score_labels.parted(path, names["pair"])
+    return {"model": names["model"], "probe": names["probe"]}
+
+
+def _scores(block: Block) -> NDArray[np.float64]:
+    assert block.numbers is not None  # noqa: S101 - every layout has a score
+    return block.numbers
+
+
+def _labels(
+    trials: TrialList | str | os.PathLike[str] | None,
+) -> score_labels.Labels | None:
+    if trials is None:
+        return None
+    listed = trials if isinstance(trials, TrialList) else read_trial_list(trials)
+    return score_labels.Labels(listed)
+
+
+def _refuse_trial_list(path: Path, found: Found, scores: NDArray[np.float64]) -> None:
+    if found.form == "voxsrc" and ((scores == 0) | (scores == 1)).all():
         raise ScoreFileError(
-            f"{path} begins with {first.strip()[:80]!r}; a score file has "
-            f"four columns (claimed real probe score), five (claimed model real probe "
-            f"score), or is a CSV whose header has a column score"
+            f"{path} is a list of trials: its first column is always 0 or 1; give the "
+            "file of scores, and this as the list of trials"
         )
-    return _read_text(path, columns)
+
+
+def _empty(path: Path) -> ScoreFileError:
+    return ScoreFileError(
+        f"{path} holds no trial; write it again, a run may have been cut short"
+    )
 
 
 def write_scores(
@@ -113,8 +254,9 @@ def score_lines(table: ScoreTable, *, form: Form = "four") -> Iterator[str]:
     columns, separator, number = _layout(form)
     if form == "csv":
         yield ",".join(CSV_COLUMNS.values()) + "\n"
-    names = [_names(table, column) for column in columns[:-1]]
+    names = [_names(table, column) for column in columns if column != "score"]
     texts = [_escaped(column, form=form) for column in names]
+    place = columns.index("score")
     for start in range(0, len(table), BLOCK_TRIALS):
         part = slice(start, start + BLOCK_TRIALS)
         fields = [
@@ -122,7 +264,7 @@ def score_lines(table: ScoreTable, *, form: Form = "four") -> Iterator[str]:
             for distinct, column in zip(texts, names, strict=True)
         ]
         scores = table.score[part].tolist()
-        fields.append([number] * len(scores))
+        fields.insert(place, [number] * len(scores))
         template = "\n".join(map(separator.join, zip(*fields, strict=True)))
         yield template % tuple(scores) + "\n"
 
@@ -130,9 +272,12 @@ def score_lines(table: ScoreTable, *, form: Form = "four") -> Iterator[str]:
 def _layout(form: str) -> tuple[tuple[str, ...], str, str]:
     """Columns, what stands between them, and how a score is written."""
     layouts = {
-        "four": (TEXT_COLUMNS[4], " ", "%3.8f"),
-        "five": (TEXT_COLUMNS[5], " ", "%3.8f"),
+        "four": (TEXT_COLUMNS["four"], " ", "%3.8f"),
+        "five": (TEXT_COLUMNS["five"], " ", "%3.8f"),
         "csv": (tuple(CSV_COLUMNS), ",", "%r"),
+        "voxsrc": (TEXT_COLUMNS["voxsrc"], " ", "%.8f"),
+        "kaldi": (TEXT_COLUMNS["kaldi"], " ", "%.8f"),
+        "wespeaker": (TEXT_COLUMNS["wespeaker"], " ", "%.8f"),
     }
     if form not in layouts:
         raise ScoreFileError(
@@ -143,11 +288,13 @@ def _layout(form: str) -> tuple[tuple[str, ...], str, str]:
 
 
 def _names(table: ScoreTable, column: str) -> Names:
+    if column == "label":
+        return Names(("nontarget", "target"), table.is_target.astype(np.int32))
     names: Names | None = getattr(table, column)
     if names is None:
         raise ScoreFileError(
-            "this table of scores does not name its references, which five columns and "
-            "CSV need; give model= to the table or write four columns"
+            "this table of scores does not name its references, which all forms but "
+            "four columns need; give model= to the table or write four columns"
         )
     return names
 
@@ -169,137 +316,3 @@ def _quoted(name: str) -> str:
     if any(character in name for character in ',"\r\n'):
         return '"' + name.replace('"', '""') + '"'
     return name
-
-
-class _Columns:
-    """Columns that come in blocks, on their way into a table."""
-
-    def __init__(self) -> None:
-        self._codes: dict[str, dict[str, int]] = {}
-        self._names: dict[str, list[NDArray[np.int32]]] = {}
-        self._scores: list[NDArray[np.float64]] = []
-
-    def add(self, block: Mapping[str, Sequence[str]]) -> None:
-        """Append one block; ValueError where a score is no number."""
-        texts = block["score"]
-        self._scores.append(np.fromiter(map(float, texts), np.float64, len(texts)))
-        for column, names in block.items():
-            if column != "score":
-                code = self._codes.setdefault(column, {})
-                for name in dict.fromkeys(names):
-                    code.setdefault(name, len(code))
-                codes = np.fromiter(map(code.__getitem__, names), np.int32, len(names))
-                self._names.setdefault(column, []).append(codes)
-
-    def table(self, path: Path) -> ScoreTable:
-        """Join the blocks."""
-        if not any(block.size for block in self._scores):
-            raise ScoreFileError(
-                f"{path} holds no trial; write it again, a run may have been cut short"
-            )
-        columns = {
-            column: Names(tuple(self._codes[column]), np.concatenate(blocks))
-            for column, blocks in self._names.items()
-        }
-        return ScoreTable(score=np.concatenate(self._scores), **columns)
-
-
-def _read_text(path: Path, columns: tuple[str, ...]) -> ScoreTable:
-    found = _Columns()
-    number = 1
-    with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
-        lines: list[str] = []
-        try:
-            while lines := file.readlines(BLOCK_CHARACTERS):
-                fields = _fields(lines, width=len(columns))
-                found.add(dict(zip(columns, fields, strict=True)))
-                number += len(lines)
-        except ValueError as error:
-            raise _misfit(
-                path,
-                map(str.split, lines),
-                width=len(columns),
-                score=len(columns) - 1,
-                first=number,
-            ) from error
-    return found.table(path)
-
-
-def _fields(lines: list[str], *, width: int) -> list[list[str]]:
-    """Columns of a block of lines; ValueError where a line has another width."""
-    # One split of the whole block is five times faster than one for each line. The
-    # mark between lines, which no text file holds, shows that all have one width.
-    tokens = " \0 ".join(lines).split()
-    if len(tokens) + 1 != len(lines) * (width + 1):
-        lines = [line for line in lines if not line.isspace()]
-        tokens = " \0 ".join(lines).split()
-    expected = max(0, len(lines) * (width + 1) - 1)
-    if len(tokens) != expected or not set(tokens[width :: width + 1]) <= {"\0"}:
-        raise ValueError(f"a line does not have {width} columns")
-    return [tokens[column :: width + 1] for column in range(width)]
-
-
-def _read_csv(path: Path) -> ScoreTable:
-    found = _Columns()
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        reader = csv.reader(file)
-        header = next(row for row in reader if row)
-        place = {
-            column: header.index(title)
-            for column, title in CSV_COLUMNS.items()
-            if title in header
-        }
-        _check_header(path, place)
-        rows: list[list[str]] = []
-        try:
-            while rows := list(islice(reader, BLOCK_ROWS)):
-                # The header makes sure of the width even where no row has it.
-                fields = list(zip(header, *filter(None, rows), strict=True))
-                found.add({name: fields[at][1:] for name, at in place.items()})
-        except ValueError as error:
-            raise _misfit(
-                path,
-                rows,
-                width=len(header),
-                score=place["score"],
-                first=reader.line_num - len(rows) + 1,
-            ) from error
-    return found.table(path)
-
-
-def _check_header(path: Path, place: Mapping[str, int]) -> None:
-    missing = [
-        title
-        for column, title in CSV_COLUMNS.items()
-        if column not in place and column != "model"
-    ]
-    if missing:
-        raise ScoreFileError(
-            f"{path} has no column {', '.join(missing)}; the header of a Bob score "
-            f"file has {', '.join(CSV_COLUMNS.values())} and any others"
-        )
-
-
-def _misfit(
-    path: Path, rows: Iterable[list[str]], *, width: int, score: int, first: int
-) -> ScoreFileError:
-    """Say which row does not fit; ``score`` is the position of its score."""
-    number, problem = first, "it cannot be read"
-    for number, row in enumerate(rows, start=first):  # noqa: B007
-        if row and len(row) != width:
-            problem = f"{len(row)} columns where {width} are expected"
-            break
-        if row and not _is_number(row[score]):
-            problem = f"the score {row[score]!r} is not a number"
-            break
-    return ScoreFileError(
-        f"{path}, line {number}: {problem}; repair the line or write the file again"
-    )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

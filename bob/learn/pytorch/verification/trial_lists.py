@@ -18,6 +18,7 @@ from bob.learn.pytorch.verification.database import (
     Trials,
     WithoutExtras,
 )
+from bob.learn.pytorch.verification.fast_trials import fast_columns
 from bob.learn.pytorch.verification.identities import (
     ContradictionError,
     LabelledPairs,
@@ -29,6 +30,7 @@ from bob.learn.pytorch.verification.names import (
     relative_paths,
     safe_name,
 )
+from bob.learn.pytorch.verification.voxceleb import about
 
 if TYPE_CHECKING:
     import os
@@ -119,6 +121,34 @@ def read_trial_list(path: str | os.PathLike[str]) -> TrialList:
         For a line of another form, with its number.
     """
     path = Path(path)
+    return _read_fast(path) or _read_by_line(path)
+
+
+def _read_fast(path: Path) -> TrialList | None:
+    """A long list without anything odd; None: read it line by line."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        fields = file.readline().split()
+    if len(fields) != 3 or fields[0].startswith("#"):
+        return None
+    label_first = _is_label_first(fields, where=f"{path}:1")
+    columns = ("enrolled", "tested", "label")
+    found = fast_columns(path, columns[2:] + columns[:2] if label_first else columns)
+    if found is None or not set(found["label"].distinct) <= set(LABELS):
+        return None
+    labels = np.array([LABELS[word] for word in found["label"].distinct])
+    return TrialList(
+        path,
+        found["enrolled"].distinct,
+        found["tested"].distinct,
+        found["enrolled"].codes.astype(np.int64),
+        found["tested"].codes.astype(np.int64),
+        labels[found["label"].codes],
+        np.arange(1, len(found["label"]) + 1),
+        label_first,
+    )
+
+
+def _read_by_line(path: Path) -> TrialList:
     enrolled: dict[str, int] = {}
     tested: dict[str, int] = {}
     columns: tuple[list[int], list[int], list[bool], list[int]] = ([], [], [], [])
@@ -228,6 +258,11 @@ class TrialListDatabase(WithoutExtras):
         """``dev``, and whatever else the protocol has."""
         return tuple(self._lists)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Which of VoxCeleb's lists these are, if any."""
+        return tuple(note for item in self._lists.values() for note in about(item))
+
     def trials(self, group: str) -> Trials:
         """References, probes and who is compared with whom in a group."""
         if group not in self._lists:
@@ -237,7 +272,7 @@ class TrialListDatabase(WithoutExtras):
             )
         listed = self._lists[group].renamed(self._relative)
         names = tuple(dict.fromkeys((*listed.enrolled, *listed.tested)))
-        proposed = [_first_folder(name) for name in names]
+        proposed = [first_folder(name) for name in names]
         subjects = subjects_of(
             listed, (names, proposed), (listed.enrolled, listed.tested)
         )
@@ -330,7 +365,8 @@ def subjects_of(
         ) from error
 
 
-def _first_folder(name: str) -> str:
+def first_folder(name: str) -> str:
+    """What names the speaker in VoxCeleb; a bare name itself."""
     folders = name.split("/")
     return folders[0] if len(folders) > 1 else name
 

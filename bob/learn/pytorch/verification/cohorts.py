@@ -1,0 +1,84 @@
+"""Recordings of other speakers, which scores are normalised with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bob.learn.pytorch.verification.csv_protocol import (
+    CsvProtocolDatabase,
+    read_recordings,
+)
+from bob.learn.pytorch.verification.database import (
+    Database,
+    DatabaseError,
+    Recording,
+    as_database,
+)
+from bob.learn.pytorch.verification.folder import SpeakerDatabase
+
+if TYPE_CHECKING:
+    import os
+
+    from bob.learn.pytorch.verification.speaker_protocol import SpeakerRule
+
+
+def read_cohort(
+    source: object,
+    *,
+    original_directory: str | os.PathLike[str] | None = None,
+    rule: SpeakerRule | None = None,
+) -> tuple[Recording, ...]:
+    """Every recording of a cohort, with its speaker.
+
+    Parameters
+    ----------
+    source
+        A folder of speakers, a Kaldi data folder, a CSV file with ``path`` and
+        ``subject_id``, a Bob CSV protocol (its ``for_znorm.csv`` and ``for_tnorm.csv``,
+        or without them its ``for_background_model.csv``), a database, or a trial list,
+        of which all recordings are taken.
+    original_directory, rule
+        See `as_database`.
+
+    Raises
+    ------
+    DatabaseError
+        With file and line for what is wrong, or if there is no recording.
+    """
+    if isinstance(source, str | Path) and Path(source).suffix.lower() == ".csv":
+        found = read_recordings(Path(source), original_directory=original_directory)
+    else:
+        database = as_database(source, original_directory=original_directory, rule=rule)
+        found = _recordings(database)
+    by_key = {item.key: item for item in found}
+    if not by_key:
+        raise DatabaseError(f"{source} has no recordings for a cohort")
+    return tuple(by_key.values())
+
+
+def speakers_in_both(
+    cohort: tuple[Recording, ...], database: Database
+) -> tuple[str, ...]:
+    """Speakers of a cohort who are also compared, which they should not be."""
+    compared = {
+        item.subject
+        for group in database.groups()
+        for item in database.trials(group).recordings()
+    }
+    return tuple(sorted({item.subject for item in cohort} & compared))
+
+
+def _recordings(database: Database) -> list[Recording]:
+    if isinstance(database, SpeakerDatabase):
+        return [item.recording for item in database.long_enough()[0]]
+    if isinstance(database, CsvProtocolDatabase):
+        found = [item for probe in database.z_cohort() for item in probe.recordings]
+        for reference in database.t_cohort():
+            found += reference.recordings
+        return found or list(database.training())
+    return [
+        recording
+        for group in database.groups()
+        for recording in database.trials(group).recordings()
+    ]

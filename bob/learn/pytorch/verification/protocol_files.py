@@ -1,0 +1,50 @@
+"""The files of a protocol: missing, empty, or twice the same."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from bob.learn.pytorch.verification.database import Recording
+
+_BYTES = 1 << 20
+
+
+def without_file(recordings: Iterable[Recording]) -> dict[str, tuple[str, ...]]:
+    """The paths of recordings that are ``missing``, and of those that are ``empty``."""
+    missing, empty = [], []
+    for item in recordings:
+        if item.path is None:
+            continue
+        if not item.path.is_file():
+            missing.append(str(item.path))
+        elif not item.path.stat().st_size:
+            empty.append(str(item.path))
+    return {"missing": tuple(missing), "empty": tuple(empty)}
+
+
+def same_contents(paths: Iterable[Path]) -> list[tuple[Path, ...]]:
+    """Files of the same bytes, together; only files of one size are read."""
+    by_size: dict[int, list[Path]] = defaultdict(list)
+    for path in paths:
+        if path.is_file() and path.stat().st_size:
+            by_size[path.stat().st_size].append(path)
+    by_digest: dict[str, list[Path]] = defaultdict(list)
+    for alike in by_size.values():
+        if len(alike) > 1:
+            for path in alike:
+                by_digest[_digest(path)].append(path)
+    return [tuple(alike) for alike in by_digest.values() if len(alike) > 1]
+
+
+def _digest(path: Path) -> str:
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BYTES):
+            found.update(block)
+    return found.hexdigest()
