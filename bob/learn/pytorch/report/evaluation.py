@@ -1,0 +1,366 @@
+"""Systems -> every figure of a report, once, for the page, the tables and the plots."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bob.learn.pytorch.metrics import (
+    Condition,
+    CostFunction,
+    Difference,
+    ErrorCurve,
+    Figures,
+    Interval,
+    McNemar,
+    MetricError,
+    Names,
+    OperatingPoint,
+    ScoreTable,
+    TrialMean,
+    act_dcf_mean,
+    breakdown,
+    cllr_mean,
+    confidence_intervals,
+    figures,
+    find_costs,
+    fmr_mean,
+    fnmr_mean,
+    hter_mean,
+    mcnemar,
+    operating_point,
+    paired_differences,
+    reliability_warnings,
+)
+from bob.learn.pytorch.report.summary import FEW_SPEAKERS
+from bob.learn.pytorch.report.trial_conditions import trial_conditions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from bob.learn.pytorch.metrics.curve import FloatArray
+    from bob.learn.pytorch.report.systems import System
+
+#: Up to so many systems, all pairs are compared; of more, each with the first.
+MOST_IN_PAIRS = 4
+#: A resample of a large table takes long, and its intervals are narrow.
+MANY_TRIALS = 100_000
+COSINES = (
+    "all scores lie between -1 and 1, as cosines do; actDCF and Cllr (†) read scores "
+    "as log-likelihood ratios and say nothing of uncalibrated ones"
+)
+
+
+@dataclass(frozen=True)
+class MarkedPoint:
+    """A decision that tables name and curves show.
+
+    Attributes
+    ----------
+    kind
+        eer, minimum, actual or dev.
+    """
+
+    kind: str
+    name: str
+    point: OperatingPoint
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluated:
+    """A system with its figures.
+
+    Attributes
+    ----------
+    curve
+        None where there is no target or no non-target trial with a score.
+    hter
+        At the EER threshold of the development set; NaN without one.
+    intervals
+        By name of the figure: eer, min_dcf, act_dcf, cllr, min_cllr, hter.
+    conditions
+        Title -> figures of each class of trials.
+    uncalibrated
+        The scores look like cosines.
+    """
+
+    system: System
+    figures: Figures
+    curve: ErrorCurve | None
+    speakers: int
+    hter: float
+    intervals: Mapping[str, Interval]
+    points: tuple[MarkedPoint, ...]
+    conditions: Mapping[str, list[Condition]]
+    uncalibrated: bool
+    warnings: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """What the report calls the system."""
+        return self.system.name
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two systems on the same trials.
+
+    Attributes
+    ----------
+    differences
+        First less second, by name of the figure.
+    decisions
+        At the EER threshold of each.
+    """
+
+    first: str
+    second: str
+    differences: Mapping[str, Difference]
+    decisions: McNemar
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything that a report says in numbers.
+
+    Attributes
+    ----------
+    uncompared
+        Why systems were not compared.
+    """
+
+    systems: tuple[Evaluated, ...]
+    comparisons: tuple[Comparison, ...]
+    uncompared: tuple[str, ...]
+    cost: CostFunction
+    level: float = 0.95
+
+
+def evaluate(
+    systems: Sequence[System],
+    *,
+    cost: CostFunction | None = None,
+    resamples: int | None = None,
+    seed: int = 0,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Evaluation:
+    """Work out the figures of systems, and compare them.
+
+    Parameters
+    ----------
+    cost
+        For minDCF and actDCF; by default P_target 0.01.
+    resamples
+        Of the speakers, for intervals and comparisons; 0 for none. By default 1000,
+        or 200 for tables of more than 100,000 trials.
+    tell
+        Called with the name of each system before its turn.
+    """
+    cost = cost or find_costs("p0.01")
+    found = []
+    for system in systems:
+        tell(system.name)
+        found.append(_evaluated(system, cost, _draws(system, resamples), seed))
+    pairs = list(combinations(found, 2))
+    if len(found) > MOST_IN_PAIRS:
+        pairs = [(found[0], other) for other in found[1:]]
+    comparisons = []
+    reasons: dict[str, list[str]] = {}
+    for one, other in pairs:
+        draws = max(1, _draws(one.system, resamples))
+        try:
+            comparisons.append(_compared(one, other, cost, draws, seed))
+        except MetricError as error:
+            reasons.setdefault(str(error), []).append(f"{one.name} and {other.name}")
+    uncompared = [f"{_first(who)}: {why}" for why, who in reasons.items()]
+    return Evaluation(tuple(found), tuple(comparisons), tuple(uncompared), cost)
+
+
+def _first(pairs: list[str], most: int = 3) -> str:
+    more = f" and {len(pairs) - most} more" if len(pairs) > most else ""
+    return ", ".join(pairs[:most]) + more
+
+
+def _draws(system: System, resamples: int | None) -> int:
+    if resamples is not None:
+        return resamples
+    return 1000 if len(system.table) <= MANY_TRIALS else 200
+
+
+def _evaluated(
+    system: System, cost: CostFunction, resamples: int, seed: int
+) -> Evaluated:
+    table = system.table
+    values = figures(table.targets, table.non_targets, cost=cost)
+    speakers = _speakers(table)
+    points, warnings = _dev_point(system)
+    curve, hter, intervals = None, math.nan, {}
+    try:
+        curve = table.curve()
+    except MetricError as error:
+        warnings.append(f"no error rate can be given: {error}")
+        points = ()
+    if curve is not None:
+        measures = _measures(cost)
+        if points:
+            hter = points[0].point.half_total_error_rate
+            measures["hter"] = hter_mean(points[0].point.threshold)
+        intervals = _intervals(table, measures, resamples, seed)
+        points = (*_own_points(values, curve, table), *points)
+        warnings += _doubts(curve, points, speakers)
+    uncalibrated = _looks_like_cosines(table)
+    if uncalibrated:
+        warnings.append(COSINES)
+    return Evaluated(
+        system=system,
+        figures=values,
+        curve=curve,
+        speakers=speakers,
+        hter=hter,
+        intervals=intervals,
+        points=points,
+        conditions=_conditions(
+            system, cost, values.eer_threshold, min(resamples, 200), seed
+        ),
+        uncalibrated=uncalibrated,
+        warnings=tuple(warnings),
+    )
+
+
+def _measures(
+    cost: CostFunction,
+) -> dict[str, Callable[[ErrorCurve], float] | TrialMean]:
+    return {
+        "eer": ErrorCurve.equal_error_rate,
+        "min_dcf": cost.minimum,
+        "act_dcf": _actual(cost),
+        "cllr": cllr_mean(),
+        "min_cllr": ErrorCurve.min_cllr,
+    }
+
+
+def _actual(cost: CostFunction) -> TrialMean:
+    """Mean of the actual costs of all applications."""
+    means = [act_dcf_mean(one) for one in cost.costs]
+    return TrialMean(
+        partial(_mean_of, [mean.target for mean in means if mean.target]),
+        partial(_mean_of, [mean.non_target for mean in means if mean.non_target]),
+    )
+
+
+def _mean_of(
+    costs: list[Callable[[FloatArray], FloatArray]], scores: FloatArray
+) -> FloatArray:
+    mean: FloatArray = np.mean([cost(scores) for cost in costs], axis=0)
+    return mean
+
+
+def _intervals(
+    table: ScoreTable,
+    measures: Mapping[str, Callable[[ErrorCurve], float] | TrialMean],
+    resamples: int,
+    seed: int,
+) -> dict[str, Interval]:
+    if not resamples:
+        return {}
+    return confidence_intervals(table, measures, resamples=resamples, seed=seed)
+
+
+def _own_points(
+    values: Figures, curve: ErrorCurve, table: ScoreTable
+) -> tuple[MarkedPoint, ...]:
+    points = [MarkedPoint("eer", "EER", curve.equal_error_point())]
+    for one in values.costs:
+        points.append(
+            MarkedPoint("minimum", f"minDCF, {one.cost}", one.cost.min_point(curve))
+        )
+        actual = operating_point(
+            table.targets, table.non_targets, threshold=one.act_dcf_threshold
+        )
+        points.append(MarkedPoint("actual", f"actDCF, {one.cost}", actual))
+    return tuple(points)
+
+
+def _dev_point(system: System) -> tuple[tuple[MarkedPoint, ...], list[str]]:
+    """The EER threshold of dev, applied to these trials."""
+    if system.dev is None:
+        return (), []
+    try:
+        threshold = system.dev.curve().equal_error_point().threshold
+        point = operating_point(
+            system.table.targets, system.table.non_targets, threshold=threshold
+        )
+    except MetricError as error:
+        return (), [f"no threshold from the development set: {error}"]
+    return (MarkedPoint("dev", "EER threshold of dev", point),), []
+
+
+def _doubts(
+    curve: ErrorCurve, points: Sequence[MarkedPoint], speakers: int
+) -> list[str]:
+    minima = {mark.name: mark.point for mark in points if mark.kind == "minimum"}
+    warnings = reliability_warnings(curve, minima)
+    if speakers < FEW_SPEAKERS:
+        warnings.append(f"with {speakers} speakers the intervals are rough guides")
+    return warnings
+
+
+def _looks_like_cosines(table: ScoreTable) -> bool:
+    scores = table.score[~np.isnan(table.score)]
+    return bool(scores.size) and bool(np.abs(scores).max() <= 1 + 1e-6)
+
+
+def _speakers(table: ScoreTable) -> int:
+    _, claimed, real = table.subjects
+    return int(np.unique(np.concatenate([claimed, real])).size)
+
+
+def _conditions(
+    system: System, cost: CostFunction, threshold: float, resamples: int, seed: int
+) -> dict[str, list[Condition]]:
+    """Figures of each class; FNMR and FMR at the threshold that all classes share."""
+    measures: dict[str, Callable[[ErrorCurve], float] | TrialMean] = {
+        "eer": ErrorCurve.equal_error_rate,
+        "min_dcf": cost.minimum,
+    }
+    if not math.isnan(threshold):
+        measures |= {"fnmr": fnmr_mean(threshold), "fmr": fmr_mean(threshold)}
+    return {
+        title: sorted(
+            breakdown(system.table, classes, measures, resamples=resamples, seed=seed),
+            key=lambda condition: _natural(condition.name),
+        )
+        for title, classes in _usable(system).items()
+    }
+
+
+def _usable(system: System) -> dict[str, Names]:
+    return trial_conditions(system.metadata)
+
+
+def _natural(name: str) -> tuple[int, float, str]:
+    """Ranges by their first number, the open ones at the ends; words by letters."""
+    if name.startswith("below "):
+        return (0, -math.inf, name)
+    try:
+        return (0, float(name.split()[0]), name)
+    except (ValueError, IndexError):
+        return (1, 0.0, name)
+
+
+def _compared(
+    first: Evaluated, second: Evaluated, cost: CostFunction, resamples: int, seed: int
+) -> Comparison:
+    tables = first.system.table, second.system.table
+    measures = _measures(cost)
+    if first.uncalibrated or second.uncalibrated:
+        measures = {name: measures[name] for name in ("eer", "min_dcf", "min_cllr")}
+    differences = paired_differences(*tables, measures, resamples=resamples, seed=seed)
+    thresholds = first.figures.eer_threshold, second.figures.eer_threshold
+    decisions = mcnemar(*tables, thresholds=thresholds)["all"]
+    return Comparison(first.name, second.name, differences, decisions)

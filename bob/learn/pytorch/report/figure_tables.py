@@ -1,0 +1,289 @@
+"""The tables of a report: systems, operating points, comparisons, conditions."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from bob.learn.pytorch.metrics import MetricError, failures
+from bob.learn.pytorch.report import tables
+from bob.learn.pytorch.report.tables import Cell, Column, Table
+
+if TYPE_CHECKING:
+    from bob.learn.pytorch.metrics import Condition, Difference
+    from bob.learn.pytorch.report.evaluation import Comparison, Evaluated, Evaluation
+
+#: What a user can ask for by name, in the order of the page.
+KEYS = ("systems", "points", "comparisons", "conditions", "failures")
+DAGGER = "†"
+_SYSTEM = Column("System", "system", numeric=False)
+_ERRORS = (0.01, 0.001)
+
+
+def all_tables(evaluation: Evaluation) -> list[Table]:
+    """Every table that has rows."""
+    found = [
+        systems_table(evaluation),
+        points_table(evaluation),
+        comparisons_table(evaluation),
+        *condition_tables(evaluation),
+        failures_table(evaluation),
+    ]
+    return [table for table in found if table.rows]
+
+
+def systems_table(evaluation: Evaluation) -> Table:
+    """One row a system: every figure, with its interval."""
+    found = evaluation.systems
+    level = f"{100 * evaluation.level:g} %"
+    cost = str(evaluation.cost)
+    columns = [
+        Column("#", "number", "the number at its curves"),
+        _SYSTEM,
+        Column("Trials of", "group", "the group of the protocol", numeric=False),
+        Column("EER %", "eer", "equal error rate, interpolated", interval=True),
+        Column(
+            "minDCF",
+            "min_dcf",
+            f"least detection cost, normalised: {cost}",
+            interval=True,
+        ),
+        Column(
+            "actDCF",
+            "act_dcf",
+            f"the same at Bayes' threshold: {cost}",
+            interval=True,
+        ),
+        Column("Cllr", "cllr", "cost of the log-likelihood ratio, bits", interval=True),
+        Column("min Cllr", "min_cllr", "the same after PAV", interval=True),
+    ]
+    with_dev = any(not math.isnan(one.hter) for one in found)
+    if with_dev:
+        meaning = "half total error rate at the EER threshold of dev"
+        columns.append(Column("HTER %", "hter", meaning, interval=True))
+    columns += [
+        Column("Targets", "targets", "trials of one speaker, with a score"),
+        Column("Non-targets", "non_targets", "trials of two speakers, with a score"),
+        Column("Failed", "failures", "trials without a score; part of no other figure"),
+    ]
+    rows = [
+        _system_row(number, one, with_dev=with_dev)
+        for number, one in enumerate(found, 1)
+    ]
+    notes = _shared_notes(evaluation)
+    if any(cell.interval for row in rows for cell in row):
+        draws = sorted({i.resamples for one in found for i in one.intervals.values()})
+        notes.insert(
+            0,
+            f"Ranges are {level} intervals: percentiles over {_range(draws)} draws of "
+            "the speakers with replacement.",
+        )
+    groups = {one.system.group for one in found}
+    if len(groups) == 1:
+        columns.pop(2)
+        rows = [row[:2] + row[3:] for row in rows]
+    title = "Systems" if len(found) > 1 else "Figures"
+    return Table("systems", title, tuple(columns), tuple(rows), tuple(notes))
+
+
+def _system_row(number: int, one: Evaluated, *, with_dev: bool) -> tuple[Cell, ...]:
+    values, intervals = one.figures, one.intervals
+    mark = DAGGER if one.uncalibrated else ""
+    row = [
+        tables.count(number),
+        tables.words(one.name),
+        tables.words(one.system.group or tables.NOTHING),
+        tables.percent(values.eer, intervals.get("eer")),
+        tables.cost(values.min_dcf, intervals.get("min_dcf")),
+        tables.cost(values.act_dcf, intervals.get("act_dcf"), mark=mark),
+        tables.cost(values.cllr, intervals.get("cllr"), mark=mark),
+        tables.cost(values.min_cllr, intervals.get("min_cllr")),
+    ]
+    if with_dev:
+        row.append(tables.percent(one.hter, intervals.get("hter")))
+    counts = values.targets, values.non_targets, values.failures
+    return (*row, *map(tables.count, counts))
+
+
+def _shared_notes(evaluation: Evaluation) -> list[str]:
+    """What holds for several systems is said once."""
+    said: dict[str, list[str]] = {}
+    for one in evaluation.systems:
+        for warning in one.warnings:
+            said.setdefault(warning, []).append(one.name)
+    everyone = len(evaluation.systems)
+    notes = []
+    for text, names in said.items():
+        who = "All systems" if len(names) == everyone > 1 else ", ".join(names)
+        notes.append(f"{who}: {text}.")
+    return notes
+
+
+def _range(draws: list[int]) -> str:
+    return str(draws[0]) if len(draws) == 1 else f"{draws[0]} to {draws[-1]}"
+
+
+def points_table(evaluation: Evaluation) -> Table:
+    """Both rates at every threshold that the report speaks of."""
+    columns = (
+        _SYSTEM,
+        Column("Decision", "decision", numeric=False),
+        Column("Threshold", "threshold", "accept at or above it"),
+        Column("FMR %", "fmr", "false match rate"),
+        Column("FNMR %", "fnmr", "false non-match rate"),
+    )
+    rows = []
+    for one in evaluation.systems:
+        marked = [(mark.name, mark.point) for mark in one.points]
+        if one.curve is not None:
+            for rate in _ERRORS:
+                percent = f"{100 * rate:g} %"
+                marked += [
+                    (f"FMR at most {percent}", one.curve.fnmr_at_fmr(rate)),
+                    (f"FNMR at most {percent}", one.curve.fmr_at_fnmr(rate)),
+                ]
+        rows += [
+            (
+                tables.words(one.name),
+                tables.words(name),
+                tables.number(point.threshold),
+                tables.percent(point.false_match_rate),
+                tables.percent(point.false_non_match_rate),
+            )
+            for name, point in marked
+        ]
+    return Table("points", "Operating points", columns, tuple(rows))
+
+
+def comparisons_table(evaluation: Evaluation) -> Table:
+    """Differences on the same trials, with their intervals."""
+    columns = (
+        Column("System", "first", numeric=False),
+        Column("less", "second", numeric=False),
+        Column("Δ EER %", "eer", interval=True),
+        Column("p", "eer_p"),
+        Column("Δ minDCF", "min_dcf", interval=True),
+        Column("p", "min_dcf_p"),
+        Column("Δ min Cllr", "min_cllr", interval=True),
+        Column("p", "min_cllr_p"),
+        Column("Wrong only here", "first_only"),
+        Column("only there", "second_only"),
+        Column("McNemar p", "mcnemar_p"),
+    )
+    rows = [_comparison_row(one) for one in evaluation.comparisons]
+    notes = [
+        f"{len(evaluation.systems)} systems on the same trials: differences below 0 "
+        "are in favour of the first. Intervals and p come from speakers drawn with "
+        "replacement, the same for both; trials that either could not score are left "
+        "out. McNemar: trials decided wrongly at the EER threshold by one of both "
+        "only; it takes trials as independent, so that its p is too small. No p is "
+        "corrected for the number of comparisons."
+    ]
+    notes = notes if rows else []
+    notes += [f"Not compared: {reason}." for reason in evaluation.uncompared]
+    return Table(
+        "comparisons", "Differences between systems", columns, tuple(rows), tuple(notes)
+    )
+
+
+def _comparison_row(one: Comparison) -> tuple[Cell, ...]:
+    row = [tables.words(one.first), tables.words(one.second)]
+    for name, cell in (
+        ("eer", tables.percent),
+        ("min_dcf", tables.cost),
+        ("min_cllr", tables.cost),
+    ):
+        difference = one.differences[name]
+        row += [
+            cell(difference.difference, difference.interval),
+            _probability(_p_value(difference)),
+        ]
+    decisions = one.decisions
+    row += [tables.count(decisions.first_only), tables.count(decisions.second_only)]
+    return (*row, _probability(decisions.p_value))
+
+
+def _p_value(difference: Difference) -> float:
+    return difference.p_value
+
+
+def _probability(value: float) -> Cell:
+    if math.isnan(value):
+        return Cell(tables.NOTHING, None)
+    return Cell("<0.001" if value < 0.001 else f"{value:.3f}", value)
+
+
+def condition_tables(evaluation: Evaluation) -> list[Table]:
+    """A table for each column of metadata, over all systems that have it."""
+    columns = (
+        Column("Condition", "condition", numeric=False),
+        _SYSTEM,
+        Column("Targets", "targets"),
+        Column("Non-targets", "non_targets"),
+        Column("EER %", "eer", interval=True),
+        Column("minDCF", "min_dcf", interval=True),
+        Column("FMR %", "fmr"),
+        Column("FNMR %", "fnmr"),
+    )
+    note = (
+        "EER and minDCF are at the best threshold of each condition; FMR and FNMR at "
+        "the EER threshold of all trials together, which all conditions share."
+    )
+    titles = dict.fromkeys(
+        title for one in evaluation.systems for title in one.conditions
+    )
+    found = []
+    for title in titles:
+        rows = [
+            (condition.name, _condition_row(one, condition))
+            for one in evaluation.systems
+            for condition in one.conditions.get(title, ())
+        ]
+        order = {name: place for place, name in enumerate(dict(rows))}
+        rows.sort(key=lambda row: order[row[0]])
+        cells = tuple(row for _, row in rows)
+        found.append(Table("conditions", f"By {title}", columns, cells, (note,)))
+    return found
+
+
+def _condition_row(one: Evaluated, condition: Condition) -> tuple[Cell, ...]:
+    values, intervals = condition.figures, condition.intervals
+    return (
+        tables.words(condition.name),
+        tables.words(one.name),
+        tables.count(condition.targets),
+        tables.count(condition.non_targets),
+        tables.percent(values["eer"], intervals.get("eer")),
+        tables.cost(values["min_dcf"], intervals.get("min_dcf")),
+        tables.percent(values.get("fmr", math.nan)),
+        tables.percent(values.get("fnmr", math.nan)),
+    )
+
+
+def failures_table(evaluation: Evaluation) -> Table:
+    """What each system could not score; systems without failures are left out."""
+    columns = (
+        _SYSTEM,
+        Column("Failed targets", "targets"),
+        Column("Failed non-targets", "non_targets"),
+        Column("Probes without a score", "probes"),
+        Column("References without a score", "references"),
+        Column("Failed trials %", "rate"),
+    )
+    rows = []
+    for one in evaluation.systems:
+        try:
+            failed = failures(one.system.table)
+        except MetricError:
+            continue
+        shares = failed.targets, failed.non_targets, failed.probes, failed.references
+        if not one.system.table.failures:
+            continue
+        rows.append(
+            (
+                tables.words(one.name),
+                *(Cell(f"{s.failed:,} of {s.total:,}", s.failed) for s in shares),
+                tables.percent(one.system.table.failures / len(one.system.table)),
+            )
+        )
+    return Table("failures", "Trials without a score", columns, tuple(rows))

@@ -1,0 +1,252 @@
+"""The report as one page of HTML that needs no other file and no network."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING
+
+from bob.learn.pytorch.report import figure_tables, page_parts, plots, svg
+from bob.learn.pytorch.report.page_style import SCRIPT, STYLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bob.learn.pytorch.report.evaluation import Evaluation
+    from bob.learn.pytorch.report.plots import Plot
+    from bob.learn.pytorch.report.tables import Table
+
+    #: Name of a recording -> address for a player, or None.
+    Player = Callable[[str], str | None]
+
+
+def as_page(
+    evaluation: Evaluation,
+    *,
+    title: str,
+    made_by: Sequence[tuple[str, str]] = (),
+    worst: int = 10,
+    player: Player = lambda _: None,
+) -> str:
+    """Write the page.
+
+    Parameters
+    ----------
+    made_by
+        Titles and texts of the provenance of the page itself.
+    worst
+        Trials of either kind that are listed for each system; 0 for none.
+    player
+        Address of a recording that can be played, by its name in the trials.
+    """
+    sections = [
+        ("systems", *_systems(evaluation)),
+        ("curves", "Curves", _curves(evaluation)),
+        ("histograms", "Score histograms", _histograms(evaluation)),
+        ("points", "Operating points", _points(evaluation)),
+        ("comparisons", "Differences", _comparisons(evaluation)),
+        ("conditions", "Conditions", _conditions(evaluation)),
+        ("worst", "Worst trials", _worst(evaluation, worst, player)),
+        ("failures", "Failures", page_parts.failures(evaluation)),
+        ("provenance", "Provenance", page_parts.provenance(evaluation, made_by)),
+    ]
+    sections = [section for section in sections if section[2]]
+    links = "".join(
+        f'<li><a href="#{key}">{html.escape(heading)}</a></li>'
+        for key, heading, _ in sections
+    )
+    body = "\n".join(
+        f'<section id="{key}" aria-labelledby="{key}-heading">\n'
+        f'<h2 id="{key}-heading">{html.escape(heading)}</h2>\n{content}\n</section>'
+        for key, heading, content in sections
+    )
+    text = _PAGE.format(
+        title=html.escape(title),
+        about=html.escape(_about(evaluation)),
+        links=links,
+        body=body,
+        style=STYLE,
+        script=SCRIPT,
+    )
+    # File names may hold bytes that are not UTF-8.
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _about(evaluation: Evaluation) -> str:
+    count = len(evaluation.systems)
+    kinds = [one.system.table.is_target for one in evaluation.systems]
+    same = {(int(kind.sum()), int((~kind).sum())) for kind in kinds}
+    trials = "different trials"
+    if len(same) == 1:
+        targets, non_targets = same.pop()
+        trials = f"{targets:,} target and {non_targets:,} non-target trials"
+    systems = "1 system" if count == 1 else f"{count} systems"
+    speakers = {one.speakers for one in evaluation.systems}
+    of = f" of {speakers.pop():,} speakers" if len(speakers) == 1 else ""
+    return f"{systems} on {trials}{of}."
+
+
+def _systems(evaluation: Evaluation) -> tuple[str, str]:
+    table = figure_tables.systems_table(evaluation)
+    shown = page_parts.table_only(table, sortable=len(table.rows) > 1)
+    meanings = "".join(
+        f"<dt>{html.escape(column.title)}</dt><dd>{html.escape(column.meaning)}</dd>"
+        for column in table.columns
+        if column.meaning
+    )
+    intervals = ""
+    if len(table.rows) > 1:
+        intervals = _figure(plots.interval_plot(evaluation), "intervals")
+    return table.title, (
+        f"{shown}\n{intervals}\n{page_parts.notes(table.notes)}\n"
+        "<details><summary>What the columns say</summary>"
+        f'<dl class="facts">{meanings}</dl></details>'
+    )
+
+
+def _curves(evaluation: Evaluation) -> str:
+    many = len(evaluation.systems) > plots.MANY_SYSTEMS
+    few = f" (of up to {plots.MANY_SYSTEMS} systems)" if many else ""
+    pictures = [
+        (plots.det_plot(evaluation), _signs(evaluation)),
+        (
+            plots.bayes_plot(evaluation),
+            '<p class="note">Solid: actual cost, at Bayes\' threshold. Dashed: the '
+            f"least cost{few}. Upright: the application of minDCF and actDCF. Above 1, "
+            "deciding without the scores would be cheaper.</p>",
+        ),
+    ]
+    figures = "\n".join(
+        _figure(plot, f"curve-{number}", more)
+        for number, (plot, more) in enumerate(pictures)
+    )
+    return f'{_legend(evaluation)}\n<div class="pictures">\n{figures}\n</div>'
+
+
+def _legend(evaluation: Evaluation) -> str:
+    items = "".join(
+        f'<li data-system="{look}">{svg.swatch(look)}'
+        f"<span>{look + 1} {html.escape(one.name)}</span></li>"
+        for look, one in enumerate(evaluation.systems)
+    )
+    return f'<ul class="legend systems" aria-label="Systems">{items}</ul>'
+
+
+def _signs(evaluation: Evaluation) -> str:
+    kinds = dict.fromkeys(
+        mark.kind
+        for one in evaluation.systems
+        for mark in one.points
+        if mark.kind == "eer" or len(evaluation.systems) <= plots.MANY_SYSTEMS
+    )
+    items = "".join(
+        f"<li>{svg.sign(plots.SHAPES[kind])}<span>{html.escape(plots.MEANINGS[kind])}</span></li>"
+        for kind in kinds
+    )
+    return f'<ul class="legend" aria-label="Marks">{items}</ul>'
+
+
+def _figure(
+    plot: Plot, identifier: str, more: str = "", system: int | None = None
+) -> str:
+    notes = "".join(
+        f"<figcaption>{html.escape(note)}</figcaption>" for note in plot.notes
+    )
+    which = "" if system is None else f' data-system="{system}"'
+    picture = svg.draw(plot, identifier=identifier, switchable=system is None)
+    return (
+        f"<figure{which}>\n<h3>{html.escape(plot.title)}</h3>\n{picture}\n{more}{notes}"
+        "</figure>"
+    )
+
+
+def _histograms(evaluation: Evaluation) -> str:
+    figures = "\n".join(
+        _figure(plot, f"histogram-{number}", system=number)
+        for number, plot in enumerate(plots.histogram_plots(evaluation))
+    )
+    figures = f'<div class="pictures small">\n{figures}\n</div>'
+    if len(evaluation.systems) > plots.MANY_SYSTEMS:
+        summary = f"<summary>Of {len(evaluation.systems)} systems</summary>"
+        figures = f"<details>{summary}\n{figures}\n</details>"
+    return (
+        f'<ul class="legend" aria-label="Kinds of trial"><li>{svg.swatch(0)}'
+        "<span>target trials</span></li>"
+        '<li><svg class="swatch" viewBox="0 0 34 10" aria-hidden="true">'
+        '<path class="line c1" stroke-dasharray="4 3" d="M1 5H33"/></svg>'
+        "<span>non-target trials</span></li>"
+        '<li><svg class="swatch" viewBox="0 0 34 10" aria-hidden="true">'
+        '<path class="line guide" d="M17 0V10"/></svg>'
+        "<span>EER threshold (of dev too, if there is one)</span></li></ul>\n"
+        f"{figures}"
+    )
+
+
+def _points(evaluation: Evaluation) -> str:
+    table = figure_tables.points_table(evaluation)
+    return _each_system(evaluation, table) if table.rows else ""
+
+
+def _each_system(evaluation: Evaluation, table: Table) -> str:
+    """One table where there are few systems, else one to unfold."""
+    shown = page_parts.table(table)
+    if len(evaluation.systems) <= 3:
+        return shown
+    return f"<details><summary>Of all systems</summary>\n{shown}\n</details>"
+
+
+def _comparisons(evaluation: Evaluation) -> str:
+    table = figure_tables.comparisons_table(evaluation)
+    if not table.rows:
+        return page_parts.notes(table.notes)
+    return page_parts.table(table)
+
+
+def _conditions(evaluation: Evaluation) -> str:
+    found = figure_tables.condition_tables(evaluation)
+    few = len(evaluation.systems) <= plots.MANY_SYSTEMS
+    return "\n".join(
+        f"<details{' open' if few and number < 2 else ''}>"
+        f"<summary>{html.escape(table.title)}</summary>\n"
+        f"{page_parts.table(table)}\n</details>"
+        for number, table in enumerate(found)
+    )
+
+
+def _worst(evaluation: Evaluation, count: int, player: Player) -> str:
+    if not count:
+        return ""
+    return "\n".join(
+        page_parts.worst(
+            one, count, player, unfolded=number == 0, alone=len(evaluation.systems) == 1
+        )
+        for number, one in enumerate(evaluation.systems)
+    )
+
+
+_PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<a class="skip" href="#systems">To the figures</a>
+<header>
+<h1>{title}</h1>
+<p class="about">{about}</p>
+<nav aria-label="Sections"><ul>{links}</ul></nav>
+</header>
+<main>
+{body}
+</main>
+<footer><p>Made by <code>bob pytorch report</code> of bob.learn.pytorch.</p></footer>
+<script>
+{script}</script>
+</body>
+</html>
+"""

@@ -1,0 +1,189 @@
+"""Pieces of the page: tables, worst trials with players, failures, provenance."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING
+
+from bob.learn.pytorch.report.figure_tables import failures_table
+from bob.learn.pytorch.report.worst import worst_trials
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from bob.learn.pytorch.report.evaluation import Evaluated, Evaluation
+    from bob.learn.pytorch.report.tables import Cell, Column, Table
+    from bob.learn.pytorch.report.worst import Trial
+
+#: Recordings listed of those that failed; the rest is a number.
+MOST_FAILURES = 200
+
+
+#: More notes than these are folded.
+MOST_NOTES = 5
+
+
+def table(content: Table) -> str:
+    """A table in a box that scrolls by itself, and its notes."""
+    return f"{table_only(content)}\n{notes(content.notes)}"
+
+
+def table_only(content: Table, *, sortable: bool = False) -> str:
+    """A table in a box that scrolls by itself."""
+    heads = "".join(_head(column) for column in content.columns)
+    rows = "\n".join(
+        "<tr>"
+        + "".join(
+            _cell(column, cell)
+            for column, cell in zip(content.columns, row, strict=True)
+        )
+        + "</tr>"
+        for row in content.rows
+    )
+    kind = ' class="sortable"' if sortable else ""
+    return scrolled(content.title, f"<table{kind}>", heads, rows)
+
+
+def scrolled(title: str, element: str, heads: str, rows: str) -> str:
+    """A table that scrolls by touch, mouse and keyboard, without the page."""
+    return (
+        f'<div class="wide" role="region" tabindex="0" aria-label="{_text(title)}">'
+        f"\n{element}\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n"
+        "</table>\n</div>"
+    )
+
+
+def notes(texts: Iterable[str]) -> str:
+    """A list of what is to be known of the figures; empty without any."""
+    items = [f"<li>{_text(text)}</li>" for text in texts]
+    if not items:
+        return ""
+    shown = f'<ul class="notes">{"".join(items)}</ul>'
+    if len(items) <= MOST_NOTES:
+        return shown
+    return f"<details><summary>{len(items)} notes</summary>{shown}</details>"
+
+
+def worst(
+    one: Evaluated,
+    count: int,
+    player: Callable[[str], str | None],
+    *,
+    unfolded: bool,
+    alone: bool,
+) -> str:
+    """The trials that a system got most wrong, to unfold."""
+    non_targets, targets = worst_trials(one.system.table, count)
+    parts = [
+        _trials("Highest non-targets", non_targets, player, one.name),
+        _trials("Lowest targets", targets, player, one.name),
+    ]
+    content = "\n".join(part for part in parts if part)
+    if alone:
+        return content
+    state = " open" if unfolded else ""
+    return (
+        f"<details{state}><summary>{_text(one.name)}</summary>\n{content}\n</details>"
+    )
+
+
+def _trials(
+    title: str, trials: Sequence[Trial], player: Callable[[str], str | None], name: str
+) -> str:
+    if not trials:
+        return ""
+    heads = '<th scope="col">Score</th>' + "".join(
+        f'<th scope="col" class="words">{head}</th>'
+        for head in ("Reference", "Probe", "Speaker of the probe")
+    )
+    rows = "\n".join(
+        f"<tr><td>{trial.score:.4f}</td>{_recording(trial.reference, player)}"
+        f"{_recording(trial.probe, player)}"
+        f'<td class="words">{_text(trial.real)}</td></tr>'
+        for trial in trials
+    )
+    shown = scrolled(f"{title} of {name}", "<table>", heads, rows)
+    return f"<h3>{title}</h3>\n{shown}"
+
+
+def _recording(name: str, player: Callable[[str], str | None]) -> str:
+    address = player(name)
+    sound = ""
+    if address is not None:
+        sound = (
+            f'<audio controls preload="none" src="{_text(address)}" '
+            f'aria-label="{_text(name)}"></audio>'
+        )
+    kind = "words sound" if sound else "words"
+    return f'<td class="{kind}">{_text(name)}{sound}</td>'
+
+
+def failures(evaluation: Evaluation) -> str:
+    """Trials without a score, and the recordings that are the reason."""
+    content = failures_table(evaluation)
+    parts = [table(content)] if content.rows else []
+    for one in evaluation.systems:
+        found = one.system.failures
+        if not found:
+            continue
+        heads = "".join(
+            f'<th scope="col" class="words">{head}</th>'
+            for head in ("Recording", "Stage", "Reason")
+        )
+        rows = "\n".join(
+            f'<tr><th scope="row" class="words">{_text(item.name)}</th>'
+            f'<td class="words">{_text(item.stage)}</td>'
+            f'<td class="words">{_text(item.reason)}</td></tr>'
+            for item in found[:MOST_FAILURES]
+        )
+        title = f"{one.name}: {len(found):,} recordings that could not be used"
+        more = len(found) - MOST_FAILURES
+        rest = f'<p class="note">and {more:,} more</p>' if more > 0 else ""
+        parts.append(
+            f"<details><summary>{_text(title)}</summary>\n"
+            f"{scrolled(title, '<table>', heads, rows)}{rest}\n</details>"
+        )
+    if not parts:
+        return '<p class="empty">None: every trial has a score.</p>'
+    return "\n".join(parts)
+
+
+def provenance(evaluation: Evaluation, made_by: Sequence[tuple[str, str]]) -> str:
+    """What made the scores of each system, and the page."""
+    parts = [
+        f"<details><summary>{_text(one.name)}</summary>\n"
+        f"{_facts(one.system.provenance)}\n</details>"
+        for one in evaluation.systems
+        if one.system.provenance
+    ]
+    if made_by:
+        parts.append(
+            f"<details><summary>This page</summary>\n{_facts(made_by)}\n</details>"
+        )
+    return "\n".join(parts)
+
+
+def _facts(facts: Iterable[tuple[str, str]]) -> str:
+    items = "".join(f"<dt>{_text(a)}</dt><dd>{_text(b)}</dd>" for a, b in facts)
+    return f'<dl class="facts">{items}</dl>'
+
+
+def _head(column: Column) -> str:
+    kind = "" if column.numeric else ' class="words"'
+    meaning = f' title="{_text(column.meaning)}"' if column.meaning else ""
+    return f'<th scope="col"{kind}{meaning}>{_text(column.title)}</th>'
+
+
+def _cell(column: Column, cell: Cell) -> str:
+    value = "" if cell.value is None else f' data-value="{_text(str(cell.value))}"'
+    text = _text(cell.text)
+    if cell.interval:
+        text += f'<span class="range">{_text(cell.interval)}</span>'
+    if column.title == "System":
+        return f'<th scope="row" class="words"{value}>{text}</th>'
+    kind = "" if column.numeric else ' class="words"'
+    return f"<td{kind}{value}>{text}</td>"
+
+
+def _text(text: str) -> str:
+    return html.escape(text)

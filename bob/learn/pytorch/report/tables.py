@@ -1,0 +1,219 @@
+"""A table once, written for people, for LaTeX and for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bob.learn.pytorch.metrics import Interval
+
+NOTHING = "-"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading, its name in a CSV, and what it means.
+
+    Attributes
+    ----------
+    interval
+        Its cells may have one.
+    """
+
+    title: str
+    key: str
+    meaning: str = ""
+    numeric: bool = True
+    interval: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What people read, and the number behind it (None where there is none)."""
+
+    text: str
+    value: float | str | None
+    low: float | None = None
+    high: float | None = None
+    interval: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells below columns.
+
+    Attributes
+    ----------
+    key
+        By which a user asks for it.
+    notes
+        What is to be known of the figures.
+    """
+
+    key: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+def words(text: str) -> Cell:
+    """A cell of text."""
+    return Cell(text, text)
+
+
+def count(number: int) -> Cell:
+    """A cell with a whole number."""
+    return Cell(f"{number:,}", number)
+
+
+def percent(rate: float, interval: Interval | None = None, *, mark: str = "") -> Cell:
+    """A cell with a rate, in percent for people and a fraction for programs."""
+    return _figure(rate, interval, factor=100, digits=2, mark=mark)
+
+
+def cost(value: float, interval: Interval | None = None, *, mark: str = "") -> Cell:
+    """A cell with a cost."""
+    return _figure(value, interval, factor=1, digits=3, mark=mark)
+
+
+def number(value: float, digits: int = 4) -> Cell:
+    """A cell with any number, such as a threshold."""
+    return Cell(_digits(value, f".{digits}g"), _finite(value))
+
+
+def _figure(
+    value: float, interval: Interval | None, *, factor: int, digits: int, mark: str
+) -> Cell:
+    text = _digits(factor * value, f".{digits}f")
+    if mark and text != NOTHING:
+        text += mark
+    if interval is None or not _says_something(interval):
+        return Cell(text, _finite(value))
+    ends = [
+        _digits(factor * end, f".{digits}f") for end in (interval.low, interval.high)
+    ]
+    return Cell(
+        text,
+        _finite(value),
+        _finite(interval.low),
+        _finite(interval.high),
+        f"{ends[0]} to {ends[1]}",
+    )
+
+
+def _says_something(interval: Interval) -> bool:
+    # All resamples without an error: that is no knowledge of how many there may be.
+    if math.isnan(interval.low) or math.isnan(interval.high):
+        return False
+    return not interval.low == interval.high == 0
+
+
+def _digits(value: float, form: str) -> str:
+    if math.isnan(value):
+        return NOTHING
+    if math.isinf(value):
+        return "infinite" if value > 0 else "-infinite"
+    text = format(value, form)
+    # A difference of -0.00 is none.
+    return text.lstrip("-") if not text.strip("-0.") else text
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def as_text(table: Table) -> str:
+    """A table for the terminal, with an interval in brackets behind its figure."""
+    heads = [column.title for column in table.columns]
+    lines = [heads, *([_plain(cell) for cell in row] for row in table.rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = "\n".join(_line(table, line, widths) for line in lines)
+    notes = (
+        textwrap.fill(f"Note: {note}", width=79, subsequent_indent="      ")
+        for note in table.notes
+    )
+    return "\n".join([table.title, "", text, *(["", *notes] if table.notes else ())])
+
+
+def _plain(cell: Cell) -> str:
+    return f"{cell.text} [{cell.interval}]" if cell.interval else cell.text
+
+
+def _line(table: Table, cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(
+        f"{text:>{width}}" if column.numeric else f"{text:<{width}}"
+        for text, width, column in zip(cells, widths, table.columns, strict=True)
+    ).rstrip()
+
+
+def as_csv(table: Table) -> str:
+    """Numbers in full, rates as fractions; what there is not is empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    heads: list[str] = []
+    for column in table.columns:
+        heads.append(column.key)
+        if column.interval:
+            heads += [f"{column.key}_low", f"{column.key}_high"]
+    writer.writerow(heads)
+    for row in table.rows:
+        fields: list[str] = []
+        for column, cell in zip(table.columns, row, strict=True):
+            fields.append(_number(cell.value))
+            if column.interval:
+                fields += [_number(cell.low), _number(cell.high)]
+        writer.writerow(fields)
+    return text.getvalue()
+
+
+def _number(value: float | str | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def as_latex(table: Table) -> str:
+    r"""A ``tabular`` for ``\usepackage{booktabs}``; intervals stand in brackets."""
+    sides = "".join("r" if column.numeric else "l" for column in table.columns)
+    heads = " & ".join(_latex(column.title) for column in table.columns)
+    rows = [" & ".join(_latex_cell(cell) for cell in row) for row in table.rows]
+    lines = [
+        f"% {table.title}",
+        rf"\begin{{tabular}}{{{sides}}}",
+        r"\toprule",
+        rf"{heads} \\",
+        r"\midrule",
+        *(rf"{row} \\" for row in rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+        *(f"% {note}" for note in table.notes),
+    ]
+    return "\n".join(lines)
+
+
+def _latex_cell(cell: Cell) -> str:
+    text = _latex(cell.text)
+    if cell.interval:
+        text += rf" {{\footnotesize [{_latex(cell.interval).replace(' to ', ', ')}]}}"
+    return text
+
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "†": r"\textsuperscript{\dag}",
+    "Δ": r"$\Delta$",
+} | {character: f"\\{character}" for character in "&%$#_{}"}
+
+
+def _latex(text: str) -> str:
+    return "".join(_SPECIAL.get(character, character) for character in text)

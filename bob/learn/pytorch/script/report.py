@@ -1,0 +1,212 @@
+"""`bob pytorch report`: systems side by side, as one page, as tables, as pictures."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bob.learn.pytorch.report.evaluation import Evaluation
+
+# As `bob.learn.pytorch.report.figure_tables.KEYS`; importing that takes longer.
+TABLES = ("systems", "points", "comparisons", "conditions", "failures")
+ENDINGS = (".html", ".pdf", ".png", ".csv", ".tex", ".txt")
+
+
+@click.command()
+@click.argument("results", nargs=-1, required=True, metavar="[NAME=]RESULTS…")
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="What to write, by its ending: .html is the page, .pdf and .png are its "
+    "pictures, .csv, .tex and .txt its tables. May be given several times.",
+)
+@click.option("--text", "form", flag_value="text", help="Print tables.  [default]")
+@click.option("--latex", "form", flag_value="latex", help="Print them as LaTeX.")
+@click.option("--csv", "form", flag_value="csv", help="Print one of them as CSV.")
+@click.option(
+    "--table",
+    "wanted",
+    multiple=True,
+    type=click.Choice(TABLES),
+    help="Which tables to print or write.  [all; of CSV, systems]",
+)
+@click.option("--group", help="Of result folders.  [eval if there is one, else dev]")
+@click.option(
+    "--trials",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="List of the trials, for score files that do not say who speaks.",
+)
+@click.option(
+    "--uncalibrated",
+    is_flag=True,
+    help="Leave calibrated-dev and calibrated-eval of result folders aside.",
+)
+@click.option(
+    "--cost",
+    default="p0.01",
+    show_default=True,
+    help="Of minDCF and actDCF: a preset (sre16, voxsrc, p0.05, …), P_target, or "
+    "C_miss:C_fa:P_target.",
+)
+@click.option(
+    "--resamples",
+    type=click.IntRange(min=0),
+    help="Draws of the speakers, for intervals.  [1000, or 200 if many trials]",
+)
+@click.option("--seed", default=0, show_default=True, help="Of these draws.")
+@click.option(
+    "--by",
+    "columns",
+    multiple=True,
+    metavar="COLUMN",
+    help="Column of the score CSV to break the figures down by.  [all that are fit]",
+)
+@click.option(
+    "--worst",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="Trials of either kind to list for each system.",
+)
+@click.option(
+    "--recordings",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of the recordings, for players beside the worst trials.",
+)
+@click.option(
+    "--embed", is_flag=True, help="Put those recordings into the page itself."
+)
+@click.option("--title", help="Of the page.")
+def report(
+    results: tuple[str, ...],
+    outputs: tuple[Path, ...],
+    form: str | None,
+    wanted: tuple[str, ...],
+    cost: str,
+    resamples: int | None,
+    seed: int,
+    **options: Any,  # noqa: ANN401 - group, trials, columns, worst, recordings, …
+) -> None:
+    """Compare systems by their scores: error rates, curves, worst trials.
+
+    RESULTS are folders that verify.py wrote scores into, or score files of any kind;
+    each is a system, and the first is compared with the others.
+    """
+    from bob.learn.pytorch.metrics import MetricError, find_costs
+    from bob.learn.pytorch.report.evaluation import evaluate
+    from bob.learn.pytorch.script.reporting import (
+        ReportError,
+        conditions_only,
+        read_systems,
+    )
+    from bob.learn.pytorch.verification.database import DatabaseError
+    from bob.learn.pytorch.verification.scorefiles import ScoreFileError
+
+    _check_endings(outputs)
+    try:
+        function = find_costs(cost)
+    except MetricError as error:
+        raise click.BadParameter(str(error), param_hint="--cost") from error
+    try:
+        systems = read_systems(
+            results,
+            group=options["group"],
+            trials=options["trials"],
+            calibrated=not options["uncalibrated"],
+        )
+        systems = conditions_only(systems, options["columns"])
+        evaluation = evaluate(systems, cost=function, resamples=resamples, seed=seed)
+    except (ReportError, ScoreFileError, DatabaseError, MetricError) as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(
+            f"{error.filename} cannot be read ({error.strerror})"
+        ) from error
+    try:
+        for path in outputs:
+            _write(path, evaluation, wanted, options)
+    except OSError as error:
+        raise click.ClickException(
+            f"{', '.join(map(str, outputs))} cannot be written ({error.strerror})"
+        ) from error
+    click.echo(_tables(evaluation, form or "text", wanted), nl=False)
+    for path in outputs:
+        click.echo(f"wrote {click.format_filename(path)}", err=True)
+
+
+def _check_endings(outputs: Sequence[Path]) -> None:
+    for path in outputs:
+        if path.suffix.lower() not in ENDINGS:
+            raise click.BadParameter(
+                f"{path} ends in none of {', '.join(ENDINGS)}", param_hint="--output"
+            )
+
+
+def _write(
+    path: Path,
+    evaluation: Evaluation,
+    wanted: Sequence[str],
+    options: Mapping[str, Any],
+) -> None:
+    from bob.learn.pytorch.atomic import write_text
+
+    ending = path.suffix.lower()
+    if ending in (".pdf", ".png"):
+        from bob.learn.pytorch.report.pictures import save_pictures
+
+        save_pictures(path, evaluation)
+    elif ending == ".html":
+        write_text(path, _page(path, evaluation, options))
+    else:
+        form = {".csv": "csv", ".tex": "latex", ".txt": "text"}[ending]
+        write_text(path, _tables(evaluation, form, wanted))
+
+
+def _tables(evaluation: Evaluation, form: str, wanted: Sequence[str]) -> str:
+    from bob.learn.pytorch.report import tables
+    from bob.learn.pytorch.report.figure_tables import all_tables
+
+    write = {"text": tables.as_text, "latex": tables.as_latex, "csv": tables.as_csv}
+    chosen = wanted or (TABLES if form != "csv" else ("systems",))
+    texts = [
+        write[form](table).rstrip("\n") + "\n"
+        for table in all_tables(evaluation)
+        if table.key in chosen
+    ]
+    return "\n".join(texts)
+
+
+def _page(path: Path, evaluation: Evaluation, options: Mapping[str, Any]) -> str:
+    from bob.learn.pytorch.report.page import as_page
+    from bob.learn.pytorch.report.provenance import versions
+    from bob.learn.pytorch.script.reporting import Player
+
+    player = Player(
+        [*options["recordings"], Path.cwd()], page=path, embed=options["embed"]
+    )
+    command = shlex.join(["bob", "pytorch", *_command_line()])
+    title = options["title"] or "Speaker verification report"
+    return as_page(
+        evaluation,
+        title=title,
+        made_by=[("Command line", command), ("Versions", versions())],
+        worst=options["worst"],
+        player=player,
+    )
+
+
+def _command_line() -> list[str]:
+    """What was typed, from the name of this command on."""
+    words = sys.argv[1:]
+    return words[words.index("report") :] if "report" in words else ["report"]
