@@ -76,6 +76,7 @@ def stages():
         "enrollment": "make a reference of each speaker's enrolment recordings",
         "score-computation": "compare references with probes, a file a reference",
         "concatenation": "join these files to one score file a group",
+        "calibration": "log-likelihood ratios of the scores, if asked for",
         "report": "error rates, ``report.txt``, ``report.json`` and ``det.png``",
     }
     rows = [

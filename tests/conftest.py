@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import sys
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -66,3 +67,20 @@ def checkpoint(tmp_path_factory, golden_weights):
 def weights(checkpoint) -> Path:
     """A checkpoint of DltResNet as the original wrote it, filled by formula."""
     return checkpoint("dltresnet34")
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """The environment of a template which holds what the tests have."""
+    from bob.learn.pytorch.templates.shelf import Environment
+
+    for folder in ("work", "home"):
+        (tmp_path / folder).mkdir()
+    return Environment(
+        key="0" * 16,
+        folder=tmp_path,
+        python=Path(sys.executable),
+        work=tmp_path / "work",
+        home=tmp_path / "home",
+        lock_sha256="1" * 64,
+    )

@@ -24,7 +24,6 @@ from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.script.verify import main
 from bob.learn.pytorch.storage.store import EmbeddingStore
 from bob.learn.pytorch.templates import loading
-from bob.learn.pytorch.templates.shelf import Environment
 from bob.learn.pytorch.templates.template import shipped
 from bob.learn.pytorch.weights import catalogue
 from bob.learn.pytorch.weights.store import save_weights
@@ -239,6 +238,47 @@ def test_the_best_of_the_enrolment_recordings(recordings):
         assert score == pytest.approx(expected, abs=1e-6)
 
 
+def test_scores_normalised_and_calibrated(recordings, capsys):
+    """A textbook's loop over a cohort of five, of which three count on each side."""
+    random = np.random.default_rng(1)
+    for speaker in range(5):
+        place = Path("cohort", f"stranger{speaker}", "monday-1.flac")
+        place.parent.mkdir(parents=True)
+        time = np.arange(RATE // 2) / RATE
+        buzz = np.sign(np.sin(2 * np.pi * (95 + 37 * speaker) * time))
+        samples = 0.2 * buzz + 0.02 * random.standard_normal(len(time))
+        soundfile.write(place, samples, RATE)
+    configuration = [example("normalised.py")]
+
+    assert main([*configuration, "--cohort-top", "3"]) == 0
+
+    def z(raw, embedding):
+        others = [
+            cosine(embedding, stored("normalised", f"cohort/stranger{s}/monday-1"))
+            for s in range(5)
+        ]
+        best = sorted(others)[-3:]
+        return (raw - np.mean(best)) / np.std(best)
+
+    lines = Path("results/normalised/session/ztnorm/scores-dev").read_text()
+    assert len(lines.splitlines()) == 2 * 4
+    for line in lines.splitlines():
+        claimed, _, probe, score = line.split()
+        takes = [stored("normalised", f"{claimed}/friday-{take}") for take in (1, 2)]
+        reference, tested = np.mean(takes, axis=0), stored("normalised", probe)
+        raw = cosine(reference, tested)
+        expected = (z(raw, reference) + z(raw, tested)) / 2
+        assert float(score) == pytest.approx(expected, rel=1e-4)
+    output = capsys.readouterr().out
+    assert "normalised by as-norm, top 3, cohort 5 speakers from cohort" in output
+    assert "Cllr, bits" in output
+    pair = ("recordings/anna/monday-1.flac", "recordings/boris/monday-1.flac")
+    calibration = "results/normalised/session/nonorm/calibration.json"
+    compared = run_command("compare", *pair, "--calibration", calibration)
+    assert "likelihood ratio" in compared
+    assert "decision: " in compared
+
+
 def run_command(*arguments):
     result = CliRunner().invoke(pytorch, arguments)
     assert result.exit_code == 0, result.output
@@ -311,18 +351,8 @@ def test_an_extractor_as_a_transformer(recordings, capsys):
 
 
 @pytest.fixture
-def this_python(tmp_path, monkeypatch):
+def this_python(environment, monkeypatch):
     """Templates run in processes of this Python: nothing is installed."""
-    for folder in ("work", "home"):
-        (tmp_path / folder).mkdir()
-    environment = Environment(
-        key="0" * 16,
-        folder=tmp_path,
-        python=Path(sys.executable),
-        work=tmp_path / "work",
-        home=tmp_path / "home",
-        lock_sha256="1" * 64,
-    )
     monkeypatch.setattr(loading, "install", lambda *_, **__: (environment, {}))
 
 

@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from scipy.integrate import trapezoid
 
 from bob.learn.pytorch.metrics import (
     ErrorCurve,
@@ -66,6 +67,19 @@ def test_resampled_curves_equal_trials_written_out():
         assert curve.rocch_equal_error_rate() == pytest.approx(
             rocch_equal_error_rate(*expected)
         )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_hull_of_a_resample_is_below_its_curve(seed):
+    """Few speakers leave decisions without trials, several of them on one corner."""
+    table = speakers_table(seed, speakers=5, probes_each=7)
+
+    for curve in resampled_curves(table, resamples=100, seed=seed):
+        area = -trapezoid(curve.misses, curve.false_matches)
+        corners = curve.corners()
+        kept = -trapezoid(corners.misses, corners.false_matches)
+        assert kept == area
+        assert corners.rocch_equal_error_rate() <= curve.equal_error_rate() + 1e-12
 
 
 def test_failed_trials_change_nothing():

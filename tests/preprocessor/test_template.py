@@ -6,7 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,14 +15,14 @@ from sklearn.base import clone
 
 from bob.learn.pytorch.audio import RecordingError
 from bob.learn.pytorch.preprocessor.audio import TemplateExtractor
-from bob.learn.pytorch.templates import loading
+from bob.learn.pytorch.templates import artefacts, loading
 from bob.learn.pytorch.templates.errors import (
     InvalidTemplate,
     StageError,
     UnknownTemplate,
     UntrustedTemplate,
 )
-from bob.learn.pytorch.templates.shelf import Environment
+from bob.learn.pytorch.templates.template import load
 
 RATE = 16_000
 CONTENT = {
@@ -57,25 +57,15 @@ def written(tmp_path):
 
 
 @pytest.fixture
-def installed(tmp_path, monkeypatch):
+def installed(environment, monkeypatch):
     """Every template is installed already, in the environment of the tests."""
-    for folder in ("work", "home"):
-        (tmp_path / folder).mkdir()
-    found = Environment(
-        key="0" * 16,
-        folder=tmp_path,
-        python=Path(sys.executable),
-        work=tmp_path / "work",
-        home=tmp_path / "home",
-        lock_sha256="1" * 64,
-    )
     asked = []
 
     def install(template, *, trusted=False, progress=False):
         if not trusted:
             loading.trust.require(template)
         asked.append(template.name)
-        return found, {}
+        return environment, {}
 
     monkeypatch.setattr(loading, "install", install)
     return asked
@@ -241,6 +231,67 @@ def test_a_clone_is_the_same(extractor):
 
     assert copy.get_params() == found.get_params()
     assert copy.model.sha256 == found.model.sha256
+
+
+def test_a_file_that_changed_is_not_read_again_under_the_old_trust(
+    extractor, written, noise
+):
+    found = extractor({"trusted": True})
+    path = written(embed_fwd=["y = x[:, 4:8]"])
+
+    for copy in (
+        clone(found),
+        pickle.loads(pickle.dumps(found)),  # noqa: S301
+        clone(found).set_params(channel=0),
+    ):
+        np.testing.assert_array_equal(copy.embed((RATE, noise)), noise[:4])
+        assert copy.get_params()["name_or_path"] == path
+        copy.close()
+    other = clone(found).set_params(name_or_path=path)
+    np.testing.assert_array_equal(other.embed((RATE, noise)), noise[4:8])
+    other.close()
+
+
+def test_a_template_that_was_loaded_is_taken_as_it_is(written, installed, noise):
+    path = written()
+    template = load(path)
+    path.unlink()
+
+    found = TemplateExtractor(template, trusted=True)
+
+    assert clone(found).get_params() == found.get_params()
+    assert clone(found).model is template
+    assert len(repr(found)) < 300
+    np.testing.assert_array_equal(found.embed((RATE, noise)), noise[:4])
+    found.close()
+
+
+def test_the_fingerprint_tells_files_apart_that_the_template_has_no_hash_of(
+    extractor, installed, monkeypatch, tmp_path
+):
+    weights = {"name": "a", "url": "http://example.org/a.pt", "sha256": None}
+    place = tmp_path / "a.pt"
+    monkeypatch.setattr(artefacts, "fetch", lambda *_, **__: {"a": str(place)})
+    monkeypatch.setattr(artefacts, "_place", lambda _: place)
+
+    def fingerprint(text, *, isolated=True, **keys):
+        place.write_text(text)
+        made = extractor({"isolated": isolated}, weights=[{**weights, **keys}])
+        return made.fingerprint()
+
+    assert fingerprint("a") == fingerprint("a") != fingerprint("b")
+    assert fingerprint("a", isolated=False) != fingerprint("b", isolated=False)
+    known = {"sha256": "0" * 64}
+    assert fingerprint("a", **known) == fingerprint("b", **known)
+
+
+def test_the_fingerprint_tells_downloads_apart(extractor, monkeypatch, environment):
+    def fingerprint(downloaded):
+        made = replace(environment, downloaded=downloaded)
+        monkeypatch.setattr(loading, "install", lambda *_, **__: (made, {}))
+        return extractor().fingerprint()
+
+    assert fingerprint("a" * 64) != fingerprint("b" * 64)
 
 
 def test_recordings_of_one_length_go_together(extractor, noise):

@@ -14,11 +14,10 @@ import soundfile
 from click.testing import CliRunner
 
 from bob.learn.pytorch import settings
-from bob.learn.pytorch.script import extractors
+from bob.learn.pytorch.script import extractors, verify
 from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.templates import checking, loading, trust
 from bob.learn.pytorch.templates import template as templates
-from bob.learn.pytorch.templates.shelf import Environment
 from bob.learn.pytorch.templates.template import load
 
 RATE = 16_000
@@ -81,25 +80,15 @@ def backbones(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def installed(tmp_path, monkeypatch):
+def installed(environment, monkeypatch):
     """Every template is installed already, in the environment of the tests."""
-    for folder in ("work", "home"):
-        (tmp_path / folder).mkdir()
-    found = Environment(
-        key="0" * 16,
-        folder=tmp_path,
-        python=Path(sys.executable),
-        work=tmp_path / "work",
-        home=tmp_path / "home",
-        lock_sha256="1" * 64,
-    )
     asked = []
 
     def install(template, *, trusted=False, progress=False):
         if not trusted:
             trust.require(template)
         asked.append(template.name)
-        return found, {}
+        return environment, {}
 
     monkeypatch.setattr(loading, "install", install)
     monkeypatch.setattr(checking, "install", install)
@@ -461,7 +450,12 @@ def test_nobody_is_asked_of_what_is_shipped(recordings, installed, backbones):
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("--precision", "bfloat16"), ("--engine", "onnxruntime"), ("--chunks", "10")],
+    [
+        ("--precision", "bfloat16"),
+        ("--engine", "onnxruntime"),
+        ("--chunks", "10"),
+        ("--memory", "100"),
+    ],
 )
 def test_options_of_our_networks_are_refused(file, recordings, option, value):
     words = ("embed", "a.wav", "-o", "a.h5", "--yes", "--model", file())
@@ -471,6 +465,29 @@ def test_options_of_our_networks_are_refused(file, recordings, option, value):
     assert result.exit_code == 2
     assert "a template decides this itself" in result.output
     assert option in result.output
+
+
+def test_verify_py_tells_what_is_not_trusted_without_a_traceback(
+    file, tmp_path, capsys
+):
+    random = np.random.default_rng(0)
+    for name in ("a/1.wav", "a/2.wav", "b/1.wav", "b/2.wav"):
+        path = tmp_path / "corpus" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, 0.1 * random.standard_normal(RATE), RATE)
+    Path("experiment.py").write_text(
+        "from bob.learn.pytorch.extractor import CallableExtractor\n"
+        "from bob.learn.pytorch.preprocessor.audio import TemplateExtractor\n"
+        "database, algorithm, sub_directory = 'corpus', 'cosine', 'mine'\n"
+        f"preprocessor = TemplateExtractor({file(**FAILS)!r})\n"
+        "extractor = CallableExtractor(lambda x: x)\n"
+    )
+
+    assert verify.main(["experiment.py"]) == 1
+
+    said = capsys.readouterr().err
+    assert "verify.py: template mine is not trusted" in said
+    assert "bob pytorch template trust" in said
 
 
 def test_without_standard_input_nobody_is_asked(file):

@@ -112,6 +112,24 @@ def table(folder="bench"):
     return list(csv.DictReader(text.splitlines()))
 
 
+def test_a_template_that_changes_meanwhile_runs_as_it_was_trusted(
+    corpus, started, monkeypatch
+):
+    look_up = benchmarking.candidates
+
+    def candidates(*names, **options):
+        found = look_up(*names, **options)
+        template("good", model_init=["raise SystemExit"])
+        return found
+
+    monkeypatch.setattr(benchmarking, "candidates", candidates)
+
+    result = bench(template("good"), "--protocol", corpus, "--yes")
+
+    assert result.exit_code == 0, result.output
+    assert table()[0]["eer_percent"] == "0"
+
+
 def test_one_table_of_several_models(corpus):
     files = [template("good"), template("poor", bins=1)]
 

@@ -95,6 +95,22 @@ def test_a_later_configuration_and_the_command_line_win(toy, tmp_path):
     assert not (folder / "scores-dev").exists()
 
 
+def test_a_dry_run_names_the_calibration_if_there_is_one(toy, capsys):
+    for options in ([], ["-C"]):
+        assert main([toy, "--dry-run", *options]) == 0
+
+        listed = "'calibration'" in capsys.readouterr().out
+        assert listed == bool(options)
+
+
+def test_scores_that_give_no_calibration_are_one_message(toy, capsys):
+    assert main([toy, "-C", "--calibration-penalty", "0"]) == 1
+
+    error = capsys.readouterr().err
+    assert error.startswith("verify.py: results/toy/session/nonorm/scores-dev gives no")
+    assert SCORES.exists()
+
+
 def test_a_dry_run_lists_the_tasks_and_writes_nothing(toy, capsys):
     assert main([toy, "--dry-run", "--skip-extraction"]) == 0
 
@@ -103,6 +119,57 @@ def test_a_dry_run_lists_the_tasks_and_writes_nothing(toy, capsys):
     assert "extraction" not in output
     assert not Path("temp").exists()
     assert not Path("results").exists()
+
+
+def test_normalised_and_calibrated_scores_have_reports_of_their_own(
+    toy, recordings, capsys
+):
+    for path in recordings.glob("speaker[012]/*.wav"):
+        samples, rate = soundfile.read(path)
+        place = Path("others", f"stranger-{path.parent.name}", path.name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(place, samples * np.linspace(1, 0.1, len(samples)) ** 2, rate)
+
+    options = ["-z", "--cohort", "others", "-C", "--calibration-penalty", "0.01"]
+    assert main([toy, *options]) == 0
+
+    output = capsys.readouterr().out
+    for word in (
+        "Scores normalised by zt-norm, cohort 3 speakers from others",
+        "Calibrated scores (results/toy/session/ztnorm/calibrated-<group>)",
+        "actDCF, P_target 0.01",
+        "The penalty 0.01 keeps the slope finite",
+        "Note: 2 speakers are few",
+    ):
+        assert word in output
+    for kind in ("nonorm", "ztnorm"):
+        folder = SCORES.parents[1] / kind
+        report = json.loads((folder / "report.json").read_text())
+        line = json.loads((folder / "calibration.json").read_text())
+        for group in ("dev", "eval"):
+            rows = [
+                text.split()
+                for text in (folder / f"scores-{group}").read_text().splitlines()
+            ]
+            ratios = [
+                line["weights"][0] * float(row[-1]) + line["offset"] for row in rows
+            ]
+            sides = [
+                np.mean(
+                    [
+                        np.log2(1 + np.exp(sign * ratio))
+                        for row, ratio in zip(rows, ratios, strict=True)
+                        if (row[0] == row[1]) == is_target
+                    ]
+                )
+                for is_target, sign in ((True, -1), (False, 1))
+            ]
+            figures = report["calibrated"]["groups"][group]
+            assert figures["cllr"] == pytest.approx(np.mean(sides), rel=1e-4)
+    assert "normalisation" in report
+    text = Path("results/toy/session/Experiment.info").read_text()
+    assert "Normalisation:\nzt-norm, cohort 3 speakers from others" in text
+    assert "penalty 0.01" in text
 
 
 def test_five_columns_and_the_timer(toy, capsys):
@@ -130,7 +197,14 @@ def test_a_written_configuration_is_never_overwritten(tmp_path, monkeypatch, cap
         ([], "Please specify 'database'"),
         (["-d", "nowhere"], "'nowhere'"),
         (["-e", "no_such_thing"], "no_such_thing"),
-        (["-z"], "--zt-norm is not offered"),
+        (["-Z"], "--write-compressed-score-files is not offered"),
+        (["-z"], "the database corpus has no cohort and no training recordings"),
+        (["--score-normalisation", "x-norm"], "expected one of: z-norm, t-norm"),
+        (["-z", "--score-normalisation", "s-norm"], "exclude each other"),
+        (["-z", "--cohort", "nowhere"], "'nowhere'"),
+        (["-z", "--cohort", "corpus", "--score-directories", "one"], "need one each"),
+        (["-C", "--groups", "eval"], "trained on dev, and the groups are eval"),
+        (["-C", "--calibration-p-target", "1"], "is a probability between 0 and 1"),
         (["-T", "config.py"], "a file cannot be written or read"),
         (["-R", "/proc/nowhere"], "a file cannot be written or read"),
     ],

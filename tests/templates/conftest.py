@@ -1,14 +1,10 @@
 """Templates that need nothing but NumPy, run by the Python of the tests."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from bob.learn.pytorch.templates import loading
 from bob.learn.pytorch.templates.runner import TemplateEmbedder
-from bob.learn.pytorch.templates.shelf import Environment
 from bob.learn.pytorch.templates.template import from_content
 from bob.learn.pytorch.templates.worker import Worker
 
@@ -35,21 +31,6 @@ def content(**keys):
 def toy():
     """`toy(name, **keys)`: a template, its keys in place of the usual ones."""
     return lambda name="toy", **keys: from_content(content(**keys), name=name)
-
-
-@pytest.fixture
-def environment(tmp_path):
-    """An environment that holds what the tests have."""
-    for folder in ("work", "home"):
-        (tmp_path / folder).mkdir()
-    return Environment(
-        key="0" * 16,
-        folder=tmp_path,
-        python=Path(sys.executable),
-        work=tmp_path / "work",
-        home=tmp_path / "home",
-        lock_sha256="1" * 64,
-    )
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ def test_a_good_template_passes_everything(found):
         "noise of 10 s",
         "silence of 1 s",
         "the same twice",
+        "the same in another process",
         "a batch equals one by one",
         "speed and memory",
     ]
@@ -70,6 +71,35 @@ def test_wrong_outputs_are_found_and_named(found):
     assert failed["the same twice"].endswith("of the largest number apart")
     assert failed["a batch equals one by one"].endswith("of the largest number apart")
     assert "noise of 3 s" not in failed
+
+
+def test_a_model_that_is_another_in_each_process_is_found(found):
+    lines = ["import os", "model = 1 + os.getpid()"]
+
+    findings = found(model_init=lines, embed_fwd=["y = x[:, :4] * model"])
+
+    assert findings["the same twice"].ok is True
+    assert findings["the same in another process"].ok is False
+
+
+def test_a_model_of_random_weights_is_the_same_in_each_process(found):
+    lines = ["import random", "model = np.random.normal(size=4) * random.random()"]
+
+    findings = found(model_init=lines, embed_fwd=["y = x[:, :4] * model"])
+
+    assert {finding.ok for finding in findings.values()} == {True, None}
+
+
+@pytest.mark.parametrize(
+    ("keys", "ok"), [({}, None), ({"maximum_duration": 5.0}, False)]
+)
+def test_silence_matters_where_a_part_of_a_recording_may_be_silent(found, keys, ok):
+    forward = ["y = x[:, :4] if x.any() else x[:, :4] * np.nan"]
+
+    finding = found(embed_fwd=forward, **keys)["silence of 1 s"]
+
+    assert finding.ok is ok
+    assert "4 of 4 numbers are NaN or infinite; " in finding.detail
 
 
 def test_a_batch_of_another_size_is_found(found):

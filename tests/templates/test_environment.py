@@ -10,12 +10,13 @@ import subprocess
 import sys
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bob.learn.pytorch import settings
-from bob.learn.pytorch.templates import environment, installation, locks
+from bob.learn.pytorch.templates import environment, installation, locks, shelf
 from bob.learn.pytorch.templates.commands import last_lines
 from bob.learn.pytorch.templates.environment import ensure, find, installed, remove
 from bob.learn.pytorch.templates.errors import InstallError
@@ -127,7 +128,7 @@ def test_an_environment_is_found_and_not_made_again():
     stamp = made.folder.stat().st_mtime_ns
 
     assert find(asked) == made
-    assert ensure(asked, after=lambda _: pytest.fail("made again")) == made
+    assert ensure(asked, download=lambda _: pytest.fail("made again")) == made
     assert made.folder.stat().st_mtime_ns == stamp
 
 
@@ -368,25 +369,58 @@ def test_a_package_that_changed_is_refused():
     assert f"remove {place}" in said
 
 
-def test_what_comes_after_sees_the_environment_before_it_counts():
+def test_downloads_come_before_the_environment_counts_and_are_written_down():
     asked = template(requirements=["tinyb==1.0"], download_cmds=["pass"])
     seen = []
 
-    made = ensure(asked, after=lambda partial: seen.append((partial, find(asked))))
+    def download(partial):
+        seen.append((partial, find(asked)))
+        (partial.home / "weights").write_text("a")
 
-    assert seen == [(made, None)]
-    assert find(asked) == made
+    made = ensure(asked, download=download)
+
+    assert seen == [(replace(made, downloaded=None), None)]
+    assert made.downloaded == shelf.contents_sha256(made.home)
+    assert find(asked) == ensure(asked, download=pytest.fail) == made
 
 
 @pytest.mark.parametrize("kind", [InstallError, KeyboardInterrupt, ValueError])
-def test_what_comes_after_and_fails_leaves_nothing(kind):
-    def after(partial):
+def test_a_download_that_fails_is_done_again_and_nothing_else(kind):
+    asked = template(requirements=["tinyb==1.0"], download_cmds=["pass"])
+    seen = []
+
+    def fail(partial):
+        seen.append(partial)
         raise kind("no weights")
 
     with pytest.raises(kind, match="no weights"):
-        ensure(template(requirements=["tinyb==1.0"]), after=after)
+        ensure(asked, download=fail)
+    missing = find(asked)
+    made = ensure(asked, download=seen.append)
 
-    assert not left()
+    assert missing is None
+    assert [one.folder for one in seen] == [made.folder] * 2
+    assert find(asked) == made
+
+
+def test_what_was_downloaded_is_told_apart_by_names_and_contents(tmp_path):
+    """Links of a hub lead to files beside them; locks and logs are as they come."""
+
+    def digest(name, text="a", revision="1"):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        blob = folder / "blobs" / name
+        blob.parent.mkdir(parents=True)
+        blob.write_text(text)
+        link = folder / "snapshots" / revision / "model"
+        link.parent.mkdir(parents=True)
+        link.symlink_to(blob)
+        for changing in ("a.lock", "b.log", ".locks/c", "__pycache__/d.pyc"):
+            (folder / changing).parent.mkdir(exist_ok=True)
+            (folder / changing).write_text(str(folder))
+        return shelf.contents_sha256(folder)
+
+    assert digest("x") == digest("x")
+    assert len({digest("x"), digest("y"), digest("x", "b"), digest("x", "a", "2")}) == 4
 
 
 def test_offline_what_was_fetched_earlier_suffices(monkeypatch):

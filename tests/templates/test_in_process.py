@@ -256,6 +256,20 @@ def test_random_numbers_of_the_caller_go_on_as_if_nothing_was(toy):
     np.testing.assert_array_equal(first, second)
 
 
+def test_a_model_of_random_weights_is_the_same_in_every_session(toy):
+    lines = ["model = np.random.normal(size=4)"]
+    template = toy(model_init=lines, embed_fwd=["y = x[:, :4] * model"])
+    before = np.random.get_state()[1].tolist()  # noqa: NPY002
+
+    first, second = (
+        InProcessSession(template).embed(np.ones((1, 4), np.float32), seconds=1)
+        for _ in range(2)
+    )
+
+    np.testing.assert_array_equal(first, second)
+    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+
+
 def test_a_shipped_template_is_found_by_the_path_of_the_seed():
     names = shipped()
     if not names:

@@ -1,6 +1,9 @@
 """From a template to a process that has it loaded."""
 
+import os
 import socket
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -19,9 +22,10 @@ def made(environment, temporary, monkeypatch):
     there = environment
     asked = []
 
-    def ensure(template, *, progress, after):
+    def ensure(template, *, progress, download):
         asked.append((template.name, progress))
-        after(there)
+        if template.download_cmds:
+            download(there)
         return there
 
     monkeypatch.setattr(loading.environment, "ensure", ensure)
@@ -89,6 +93,42 @@ def test_a_download_that_fails_names_its_line(toy, made, temporary):
         loading.install(template, trusted=True)
 
     assert list(temporary.iterdir()) == []
+
+
+HUB = """
+def call(): raise ConnectionError('HTTPSConnectionPool: Max retries exceeded with url')
+call()
+"""
+
+
+def test_a_hub_that_cannot_be_reached_is_told_without_a_traceback(
+    toy, made, temporary, environment
+):
+    template = toy(import_cmds=[], download_cmds=[HUB])
+
+    with pytest.raises(StageError) as raised:
+        loading.install(template, trusted=True)
+
+    first, *rest = str(raised.value).splitlines()
+    assert first.startswith("template toy, download_cmds[0] at `call()`: ConnectionErr")
+    assert "Traceback" not in str(raised.value)
+    (advice,) = rest
+    assert "HTTPS_PROXY" in advice
+    assert str(environment.home) in advice
+
+
+def test_a_download_sees_no_secrets_of_other_processes(toy, made):
+    """Where the system has user namespaces."""
+    look = f"open('/proc/{os.getpid()}/environ').read()"
+    asked = (
+        "import ctypes, os; os._exit(0 if ctypes.CDLL(None).unshare(1 << 28) else 7)"
+    )
+    child = subprocess.run([sys.executable, "-c", asked], check=False)
+    if child.returncode == 0:
+        pytest.skip("this system has none")
+
+    with pytest.raises(StageError, match="PermissionError"):
+        loading.install(toy(import_cmds=[], download_cmds=[look]), trusted=True)
 
 
 def test_two_environments_serve_one_process(

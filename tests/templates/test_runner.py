@@ -1,5 +1,6 @@
 """Recordings through a template: which fail, which go on, and what is told."""
 
+import itertools
 import logging
 import os
 import pickle
@@ -196,23 +197,36 @@ def test_the_process_is_started_anew_after_its_death(embedder, noise, tmp_path):
     np.testing.assert_array_equal(found[2].embedding, noise(0.1, 1)[:2])
 
 
-def test_when_the_first_three_fail_it_is_the_template(fake, noise):
-    runner, sessions = fake(failing(MARK, stage_error()))
+def failing_always(error, *, but=()):
+    """Fails on each batch but some, counted from 0."""
+    calls = itertools.count()
+
+    def run(batch):
+        if next(calls) not in but:
+            raise error
+        return batch[:, :2]
+
+    return run
+
+
+def test_when_the_first_three_fail_and_noise_too_it_is_the_template(fake, noise):
+    runner, sessions = fake(failing_always(stage_error()))
 
     with pytest.raises(StageError) as raised:
         results(runner, *[marked(noise())] * 5)
 
-    assert len(sessions[0].batches) == 3
+    shapes = [shape for shape, _ in sessions[0].batches]
+    assert shapes == [(1, 1600)] * 3 + [(1, RATE)]
     assert "with 3 recordings in a row" in str(raised.value)
     assert raised.value.stage == "embed_fwd"
 
 
 def test_after_that_other_recordings_may_be_tried(fake, noise):
-    runner, _ = fake(failing(MARK, stage_error()))
+    runner, _ = fake(failing_always(stage_error(), but=(5,)))
     with pytest.raises(StageError):
-        results(runner, *[marked(noise())] * 3)
+        results(runner, *[noise()] * 3)
 
-    bad, good = results(runner, marked(noise()), noise())
+    bad, good = results(runner, noise(), noise())
 
     assert (bad.error is None, good.error is None) == (False, True)
 
@@ -239,15 +253,41 @@ def test_when_one_went_well_many_may_fail(fake, noise):
     assert [result.error is None for result in found] == [True] + [False] * 5
 
 
-def test_when_three_in_a_row_kill_the_process_it_is_the_template(fake, noise):
+@pytest.mark.parametrize(
+    "error", [WorkerDied("template toy: died"), stage_error("too long")]
+)
+def test_recordings_that_are_too_long_do_not_stop_the_others(fake, noise, error):
+    """They go first, since batches begin with the longest."""
+
+    def run(batch):
+        if batch.shape[1] > 20_000:
+            raise error
+        return batch[:, :2]
+
+    runner, _ = fake(run, batching="equal")
+    lengths = np.random.default_rng(0).permutation(
+        [*range(1000, 1220, 10), *range(24_000, 32_000, 1000)]
+    )
+    waveforms = [noise(length / RATE, seed) for seed, length in enumerate(lengths)]
+    runner.frames_at_once = 10_000  # all in one window
+
+    found = results(runner, *waveforms)
+
+    assert [result.error is None for result in found] == (lengths < 20_000).tolist()
+    assert sum(result.embedding is not None for result in found) == 22
+
+
+def test_when_three_in_a_row_kill_the_process_and_noise_too_it_is_the_template(
+    fake, noise
+):
     died = WorkerDied("template toy, embed_fwd[0]: died\nlast words")
-    runner, sessions = fake(failing(MARK, died))
+    runner, sessions = fake(failing_always(died, but=(0,)))
 
     with pytest.raises(
         WorkerDied, match=r"(?s)died.*3 recordings in a row.*last words"
     ):
-        results(runner, noise(), *[marked(noise())] * 5)
-    assert len(sessions) == 3
+        results(runner, *[noise()] * 6)
+    assert len(sessions) == 4
 
 
 def test_a_template_that_cannot_be_loaded_is_no_fault_of_a_recording(embedder, noise):

@@ -122,6 +122,7 @@ def test_a_template_without_trust_is_stopped_with_all_that_it_does(tmp_path):
 
     said = str(stopped.value)
     assert f"bob pytorch template trust '{tmp_path}/my toy.json'" in said
+    assert "`bob pytorch embed`" in said
     assert "--yes" in said
     assert trust.describe(template(tmp_path / "my toy.json")) in said
 
@@ -150,6 +151,13 @@ def test_a_description_has_all_that_happens_in_its_order():
     ]
     places = [said.index(text) for text in in_order]
     assert places == sorted(places)
+
+
+def test_a_description_has_the_folder_that_downloads_run_in():
+    said = trust.describe(template(model_init_context="cloned"))
+
+    once = said[said.index("executed once") : said.index("executed in each run")]
+    assert "in the folder cloned:\n  python: fetch_it()" in once
 
 
 def test_a_description_hides_nothing_from_a_terminal():

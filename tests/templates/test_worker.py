@@ -4,17 +4,19 @@ import os
 import resource
 import shutil
 import socket
+import subprocess
 import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from venv import EnvBuilder
 
 import numpy as np
 import pytest
 
 from bob.learn.pytorch import settings
 from bob.learn.pytorch.templates.errors import StageError, TemplateError, WorkerDied
-from bob.learn.pytorch.templates.worker import Worker
+from bob.learn.pytorch.templates.worker import GUEST, Worker
 
 BATCH = np.linspace(-1, 1, 1600, dtype=np.float32)[None]
 
@@ -240,6 +242,69 @@ def test_programs_that_a_template_starts_have_no_network_either(start):
         assert worker.embed(BATCH, seconds=0.1) == 1
 
 
+@pytest.fixture
+def venv(environment, tmp_path):
+    """`venv(line)`: an environment with our packages, and a .pth file with a line."""
+
+    def make(line):
+        folder = tmp_path / "venv"
+        EnvBuilder(symlinks=True).create(folder)
+        (packages,) = folder.glob("lib/python*/site-packages")
+        ours = Path(np.__file__).parents[1]
+        (packages / "a.pth").write_text(f"{ours}\n{line}\n")
+        return replace(environment, python=folder / "bin" / "python")
+
+    return make
+
+
+PTH = """
+import os, resource, socket
+try:
+    socket.create_connection(('127.0.0.1', 9))
+except PermissionError:
+    os.limit = resource.getrlimit(resource.RLIMIT_DATA)[0]
+with open({seen!r}, 'a') as file:
+    file.write('%d ' % os.getpid())
+"""
+
+
+def test_pth_files_of_an_environment_are_confined(venv, toy, temporary, tmp_path):
+    """They are code; Python runs it before that of any program, unless told not to."""
+    seen = tmp_path / "seen"
+    environment = venv(f"import os; exec({PTH.format(seen=str(seen))!r})")
+    template = toy(
+        import_cmds=["import numpy as np", "import os"],
+        embed_fwd=["y = np.array([[os.limit, os.getpid()]])"],
+        limits={"memory_mb": 3000},
+    )
+    worker = Worker(template, environment, {})
+    worker.load()
+
+    ((limit, process),) = worker.embed(BATCH, seconds=0.1)
+    worker.close()
+
+    assert limit == 3000 << 20
+    assert set(seen.read_text().split()) == {str(process)}
+
+
+def test_nothing_is_compiled_into_our_folder(venv, toy, temporary, monkeypatch):
+    """It may be read-only, or another user's; packages are compiled as ever."""
+    guest = shutil.copytree(
+        GUEST, temporary / "guest", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    monkeypatch.setattr("bob.learn.pytorch.templates.worker.GUEST", guest)
+    environment = venv("")
+    (environment.work / "module.py").write_text("a = 1\n")
+    line = "import sys; sys.path.append('.'); import module"
+    worker = Worker(toy(import_cmds=[line]), environment, {})
+
+    worker.load()
+    worker.close()
+
+    assert not (guest / "__pycache__").exists()
+    shutil.rmtree(guest)
+
+
 def test_code_that_is_no_ascii_runs(start):
     lines = ["größe = len('音楽')", "y = np.array([[größe]])"]
 
@@ -339,13 +404,19 @@ def test_isolation_costs_little(start):
 @pytest.mark.slow
 @pytest.mark.parametrize("version", ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13"])
 def test_a_template_may_have_another_python(toy, environment, temporary, version):
-    """Without any package, it loads; it embeds where there is NumPy."""
+    """In an environment of its own, whose packages it finds."""
     path = settings.python_search_path()
     python = shutil.which(f"python{version}", path=path)
     if python is None:
         pytest.skip("this machine has none")
-    template = toy(import_cmds=["import sys"], model_init=["model = sys.version_info"])
-    worker = Worker(template, replace(environment, python=Path(python)), {})
+    venv = environment.folder / "venv"
+    subprocess.run([python, "-m", "venv", "--without-pip", venv], check=True)
+    (packages,) = venv.glob("lib/python*/site-packages")
+    (packages / "of_the_venv.py").write_text("import sys\nversion = sys.version_info\n")
+    template = toy(
+        import_cmds=["import of_the_venv"], model_init=["model = of_the_venv.version"]
+    )
+    worker = Worker(template, replace(environment, python=venv / "bin/python"), {})
 
     assert worker.load()["isolation"][-1] == "audit hook"
     worker.close()

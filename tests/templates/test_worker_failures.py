@@ -1,5 +1,6 @@
 """Templates that do what no template should: what is told of it."""
 
+import os
 import re
 import time
 
@@ -68,14 +69,14 @@ def test_a_segmentation_fault_shows_the_line_and_where_it_was(fails):
     error = fails(embed_fwd=["import ctypes", "ctypes.string_at(0)"])
 
     assert "embed_fwd[1] at `ctypes.string_at(0)`" in str(error)
-    assert "with SIGSEGV" in str(error)
+    assert "with signal SIGSEGV" in str(error)
     assert "in string_at" in str(error)
 
 
 def test_a_process_that_the_system_kills_is_told(fails):
     error = fails(embed_fwd=["import os, signal", "os.kill(os.getpid(), 9)"])
 
-    assert "with SIGKILL, as the system sends it when memory runs out" in str(error)
+    assert "with signal SIGKILL, as the system sends it when memory runs" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -218,6 +219,76 @@ for n in range(3, 100):
     worker = start(model_init=["import os", search, "model = 1"], embed_fwd=lines)
 
     with pytest.raises(WorkerDied):
+        worker.embed(BATCH, seconds=0.1)
+
+
+FIND_MEMORY = """
+import os
+found = []
+for n in range(3, 100):
+    try:
+        if 'bob-template' in os.readlink('/proc/self/fd/%d' % n): found.append(n)
+    except OSError: pass
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="this system has none")
+def test_a_template_cannot_take_shared_memory_away(start):
+    """Who reads what is gone of a file is killed by SIGBUS."""
+    cut = "left = [n for n in found if os.ftruncate(n, 0)]"
+    worker = start(model_init=[FIND_MEMORY, "model = 1"], embed_fwd=[cut, "y = x"])
+
+    for _ in range(2):
+        with pytest.raises(StageError, match="PermissionError"):
+            worker.embed(BATCH, seconds=0.1)
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="this system has none")
+def test_shared_memory_that_is_said_to_be_endless_does_no_harm(start):
+    grow = "[os.ftruncate(n, 1 << 62) for n in found]"
+    worker = start(
+        model_init=[FIND_MEMORY, "model = 1"], embed_fwd=[grow, "y = x[:, :4]"]
+    )
+
+    for size in (16, 100_000):
+        batch = np.ones((1, size), np.float32)
+        np.testing.assert_array_equal(worker.embed(batch, seconds=0.1), batch[:, :4])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '{"ok": true, "seconds": 0, "cpu_seconds": 0, "shape": [-1], "dtype": "int8"}',
+        '{"ok": true, "seconds": 0, "cpu_seconds": 0, "shape": [1], "dtype": "O"}',
+        "{}",
+        "[" * 100_000,
+    ],
+)
+def test_an_answer_that_is_none_of_ours_ends_the_worker(start, answer):
+    """Code of a template answers in place of our worker."""
+    lines = [
+        "import bob_template_frames as frames, json, sys",
+        f"answer = {answer!r}.encode()",
+        "content = len(answer).to_bytes(4, 'big') + answer",
+        "model = frames.send = lambda to, _: frames.os.write(to, content)",
+    ]
+    worker = start(model_init=lines)
+
+    with pytest.raises(WorkerDied, match=r"embed_fwd\[0\].*it was ended"):
+        worker.embed(BATCH, seconds=0.1)
+
+
+@pytest.mark.parametrize("stage", [-1, 99])
+def test_a_place_that_is_none_is_told_as_such(start, stage):
+    note = f"frames.PLACE.pack_into(worker._taken.map(64), 0, {stage}, 0)"
+    lines = [
+        "import bob_template_frames as frames, gc, os",
+        "worker = next(o for o in gc.get_objects() if type(o).__name__ == 'Worker')",
+        f"{note}; os._exit(1)",
+    ]
+    worker = start(embed_fwd=lines)
+
+    with pytest.raises(WorkerDied, match=r"a place that it does not tell.*status 1"):
         worker.embed(BATCH, seconds=0.1)
 
 

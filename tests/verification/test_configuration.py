@@ -114,12 +114,30 @@ def test_skip_variables_leave_out_their_stage():
     assert settled.skip == {"preprocessing", "extraction"}
 
 
-@pytest.mark.parametrize("name", ["zt_norm", "calibrate_scores"])
-def test_what_is_not_offered_is_refused_with_a_way_out(name):
-    with pytest.raises(ConfigurationError, match="leave the option out"):
+def test_what_is_not_offered_is_refused_with_a_way_out():
+    name = "write_compressed_score_files"
+    with pytest.raises(ConfigurationError, match="compress the finished score files"):
         settle({}, {**REQUIRED, name: True})
 
     settle({}, {**REQUIRED, name: False})
+
+
+@pytest.mark.parametrize(("value", "settled"), [(1, 1.0), (0.25, 0.25)])
+def test_a_real_number_may_be_written_as_a_whole_one(value, settled):
+    found = settle({}, {**REQUIRED, "calibration_penalty": value})
+
+    assert found.calibration_penalty == settled
+
+
+@pytest.mark.parametrize("value", ["0.1", True, None, [0.1]])
+def test_a_real_number_is_neither_a_text_nor_a_flag(value):
+    wanted = {**REQUIRED, "calibration_penalty": value}
+    if value is None:  # that is "not given"
+        assert settle({}, wanted).calibration_penalty == 0.001
+        return
+
+    with pytest.raises(ConfigurationError, match="expected a number"):
+        settle({}, wanted)
 
 
 def test_unknown_variables_are_warned_of_with_the_nearest_name(caplog):

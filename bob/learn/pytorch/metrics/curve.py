@@ -147,10 +147,19 @@ class ErrorCurve:
 
     def corners(self) -> ErrorCurve:
         """Without the decisions that lie on a level or upright line between others."""
-        keep = np.ones(self.misses.size, dtype=bool)
-        for counts in (self.misses, self.false_matches):
+        # First those that resampling left without trials, and with their neighbour's
+        # errors: of three on a corner, the two others would hide it.
+        moves = np.diff(self.misses).astype(bool) | np.diff(self.false_matches).astype(
+            bool
+        )
+        distinct = self._at(np.append(True, moves))
+        keep = np.ones(distinct.misses.size, dtype=bool)
+        for counts in (distinct.misses, distinct.false_matches):
             same = counts[1:] == counts[:-1]
             keep[1:-1] &= ~(same[1:] & same[:-1])
+        return distinct._at(keep)
+
+    def _at(self, keep: NDArray[np.bool_]) -> ErrorCurve:
         return replace(
             self,
             thresholds=self.thresholds[keep],

@@ -207,8 +207,10 @@ def _run_one(
     one: Candidate, model: Model, trials: Trials, folder: Path, *, device: str
 ) -> tuple[ModelRow, ScoreTable | None]:
     place = folder / f"{one.file_name}.h5"
-    # Trust was asked for; channels are mixed, so that all hear the same.
-    extractor = make_extractor(one.given, yes=True, device=device, channel="mix")
+    # Trust was asked for, of what was loaded then: its file may be another by now.
+    which = model if isinstance(model, Template) else one.given
+    # Channels are mixed, so that all hear the same.
+    extractor = make_extractor(which, yes=True, device=device, channel="mix")
     try:
         paths = {item.key: str(item.path) for item in trials.recordings()}
         made_by = extractor.fingerprint()

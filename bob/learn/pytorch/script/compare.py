@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,7 +17,11 @@ from bob.learn.pytorch.script.extractors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bob.learn.pytorch.extraction.comparison import Comparison
+    from bob.learn.pytorch.extraction.decision import Calibration, Decision
+    from bob.learn.pytorch.script.extractors import AnyExtractor
     from bob.learn.pytorch.templates.template import Template
     from bob.learn.pytorch.weights.catalogue import TrainedModel
 
@@ -24,7 +31,8 @@ MEANING = (
 )
 NO_THRESHOLD = (
     "where to draw the line depends on the recordings, and none is published for this "
-    "model: measure one on recordings like these with verify.py"
+    "model: train a calibration on recordings like these with verify.py "
+    "--calibrate-scores, and give it as --calibration"
 )
 
 
@@ -32,19 +40,46 @@ NO_THRESHOLD = (
 @click.argument("first", type=click.Path())
 @click.argument("second", type=click.Path())
 @extractor_options
+@click.option(
+    "--calibration",
+    "calibration_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="What makes likelihood ratios of scores: calibration.json of verify.py "
+    "--calibrate-scores or of `bob pytorch calibrate`.",
+)
+@click.option(
+    "--p-target",
+    type=float,
+    help="Prior probability that it is one speaker, for the decision.  [0.5]",
+)
+@click.option("--c-miss", type=float, help="Cost of taking one for two.  [1]")
+@click.option("--c-fa", type=float, help="Cost of taking two for one.  [1]")
 @click.option("--json", "as_json", is_flag=True, help="Report in JSON.")
 def compare(
     first: str,
     second: str,
+    calibration_file: Path | None,
     as_json: bool,  # noqa: FBT001 - click hands it over
-    **options: Any,  # noqa: ANN401 - those of extractor_options
+    **options: Any,  # noqa: ANN401 - those of extractor_options, and of the decision
 ) -> None:
     """Compare the speakers of two recordings, FIRST and SECOND.
 
     The score is the cosine of their embeddings, from -1 to 1; higher means more
-    alike. A model that is not here yet is downloaded.
+    alike. With --calibration, the answer is a likelihood ratio and a decision. A
+    model that is not here yet is downloaded.
     """
-    with plain_errors():
+    asked = {
+        name: value
+        for name in ("p_target", "c_miss", "c_fa")
+        if (value := options.pop(name)) is not None
+    }
+    if asked and calibration_file is None:
+        raise click.UsageError(
+            "--p-target, --c-miss and --c-fa are for a decision, which takes "
+            "--calibration"
+        )
+    with _own_errors(calibration_file):
         from bob.learn.pytorch.audio import files, printable
         from bob.learn.pytorch.extraction.comparison import (
             compare as compare_recordings,
@@ -53,16 +88,26 @@ def compare(
         paths = (first, second)
         for path in paths:
             files.info(path)  # a misspelt name should not wait for a download
+        calibration = _loaded(calibration_file)
         extractor = make_extractor(**options)
+        _refuse_other_scores(calibration, extractor)
         comparison = compare_recordings(extractor, *paths)
         shown = (printable(first), printable(second))
+        decision = _decision(comparison, calibration, **asked)
         notes = _notes(comparison, extractor.model, shown)
+    if decision is None or calibration is None:
+        report: dict[str, Any] = {"threshold": None}
+        lines = [MEANING]
+        notes = [*notes, NO_THRESHOLD]
+    else:
+        report, lines = _told(decision, calibration, str(calibration_file))
+        notes = [*notes, *_cautions(decision, calibration)]
     if as_json:
         report = {
             "model": extractor.model.name,
             "score": comparison.score,
             "meaning": MEANING,
-            "threshold": None,
+            **report,
             "recordings": [
                 {"path": path, "seconds": round(seconds, 4)}
                 for path, seconds in zip(shown, comparison.seconds, strict=True)
@@ -72,16 +117,113 @@ def compare(
         click.echo(json.dumps(report, indent=2))
     else:
         click.echo(f"score {comparison.score:.4f} with {extractor.model.name}")
-        click.echo("\n".join(f"  {line}" for line in (MEANING, *notes)))
+        click.echo("\n".join(f"  {line}" for line in (*lines, *notes)))
+
+
+@contextmanager
+def _own_errors(calibration_file: Path | None) -> Iterator[None]:
+    """Those of every command, and those of calibrations."""
+    from bob.learn.pytorch.scoring import CalibrationError
+
+    try:
+        with plain_errors():
+            yield
+    except CalibrationError as error:
+        text, name = str(error), str(calibration_file)
+        raise click.ClickException(
+            text if name in text else f"{name}: {text}"
+        ) from error
+
+
+def _loaded(path: Path | None) -> Calibration | None:
+    from bob.learn.pytorch.scoring import load_calibration
+
+    return None if path is None else load_calibration(path)
+
+
+def _refuse_other_scores(
+    calibration: Calibration | None, extractor: AnyExtractor
+) -> None:
+    from bob.learn.pytorch.extraction.decision import refuse_other_scores
+
+    if calibration is not None:
+        refuse_other_scores(calibration, made_by=extractor.fingerprint())
+
+
+def _decision(
+    comparison: Comparison, calibration: Calibration | None, **asked: float
+) -> Decision | None:
+    from bob.learn.pytorch.extraction.decision import decide
+
+    return (
+        None if calibration is None else decide(comparison.score, calibration, **asked)
+    )
+
+
+def _cautions(decision: Decision, calibration: Calibration) -> list[str]:
+    from bob.learn.pytorch.extraction.decision import cautions
+
+    return cautions(decision, calibration)
+
+
+def _told(
+    decision: Decision, calibration: Calibration, path: str
+) -> tuple[dict[str, Any], list[str]]:
+    """A decision for programs, and in lines for people."""
+    threshold, trials = decision.threshold, calibration.trained_on
+    ratio = decision.log_likelihood_ratio
+    report = {
+        "log_likelihood_ratio": ratio if math.isfinite(ratio) else None,
+        "likelihood_ratio": decision.likelihood_ratio
+        if math.isfinite(decision.likelihood_ratio)
+        else None,
+        "decision": "one speaker" if decision.accepted else "two speakers",
+        "threshold": {
+            "log_likelihood_ratio": threshold.log_likelihood_ratio,
+            "score": threshold.score,
+            "p_target": threshold.p_target,
+            "c_miss": threshold.c_miss,
+            "c_fa": threshold.c_fa,
+        },
+        "calibration": {
+            "path": path,
+            "targets": trials.targets,
+            "non_targets": trials.non_targets,
+            "provenance": dict(calibration.provenance),
+        },
+    }
+    at = "" if threshold.score is None else f", cosine {threshold.score:.4f}"
+    said = ", ".join(
+        f"{name.replace('_', ' ')} {calibration.provenance[name]}"
+        for name in ("database", "protocol", "group", "speakers", "penalty", "scores")
+        if name in calibration.provenance
+    )
+    sign = "" if decision.accepted else "not "
+    lines = [
+        f"likelihood ratio {_ratio(ratio)} (log {ratio:.4f}): how much more likely "
+        "such a score is of one speaker than of two",
+        f"decision: {report['decision']}, since the log is {sign}at or above "
+        f"{threshold.log_likelihood_ratio:.4f} (P_target {threshold.p_target:g}, "
+        f"C_miss {threshold.c_miss:g}, C_fa {threshold.c_fa:g}{at})",
+        f"threshold from {path}: {trials.targets} target and {trials.non_targets} "
+        f"non-target trials{', ' if said else ''}{said}",
+    ]
+    return report, lines
+
+
+def _ratio(log: float) -> str:
+    """``e ** log`` for people: below one as a fraction of one."""
+    if log < 0:
+        return f"1/{_ratio(-log)}"
+    return f"{math.exp(log):.3g}" if log < math.log(1e6) else "over a million"
 
 
 def _notes(
     comparison: Comparison, model: TrainedModel | Template, paths: tuple[str, str]
 ) -> list[str]:
-    short = [
+    return [
         f"{path} lasts {seconds:.2f} s; below {model.recommended_seconds:g} s an "
         f"embedding of {model.name} says little"
         for path, seconds in zip(paths, comparison.seconds, strict=True)
         if seconds < model.recommended_seconds
     ]
-    return [*short, NO_THRESHOLD]

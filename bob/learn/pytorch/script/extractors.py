@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 # As `bob.learn.pytorch.extraction.engine` has them; importing that takes longer.
 ENGINES = ("torch", "onnxruntime")
 PRECISIONS = ("float32", "float64", "bfloat16", "float16")
+# Of options that are of networks of ours alone; a template is given no other.
+_USUAL = {
+    "engine": "torch",
+    "precision": "float32",
+    "chunk_seconds": None,
+    "memory_mb": 4096,
+}
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
@@ -55,7 +62,7 @@ def extractor_options(command: Command) -> Command:
             "memory_mb",
             type=click.FloatRange(min=0, min_open=True),
             metavar="MB",
-            default=4096,
+            default=_USUAL["memory_mb"],
             help="That a batch, or a long recording with CAM++, may need.  [4096]",
         ),
         click.option(
@@ -78,7 +85,8 @@ def extractor_options(command: Command) -> Command:
             "--channel",
             callback=_channel,
             metavar="0|1|…|mix",
-            help="Which channel of a recording to take, or their mean.  [the only one]",
+            help="Which channel of a recording to take, or their mean.  "
+            "[the only one; of templates: mix]",
         ),
         click.option(
             "--yes",
@@ -186,15 +194,17 @@ def ask_for_trust(found: Template, *, yes: bool) -> None:
     trust.require(found)
 
 
-def is_template(name: str) -> bool:
-    """Whether a model is a template: a shipped one, or a JSON file."""
+def is_template(model: str | Template) -> bool:
+    """Whether a model is a template: loaded, a shipped one, or a JSON file."""
+    if not isinstance(model, str):
+        return True
     from bob.learn.pytorch.templates.template import shipped
 
-    return name.endswith(".json") or name in shipped()
+    return model.endswith(".json") or model in shipped()
 
 
 def make_extractor(
-    model: str,
+    model: str | Template,
     *,
     yes: bool = False,
     **options: Any,  # noqa: ANN401
@@ -204,7 +214,8 @@ def make_extractor(
     Parameters
     ----------
     model
-        Name of a trained model or of a template, or a file of either.
+        Name of a trained model or of a template, a file of either, or a template that
+        was loaded.
     yes
         Whether a template may run that is not trusted.
     options
@@ -212,7 +223,7 @@ def make_extractor(
     """
     from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
 
-    if is_template(model):
+    if not isinstance(model, str) or is_template(model):
         return _make_template(model, yes=yes, **options)
     try:
         extractor = EmbeddingExtractor(model, **options)
@@ -226,7 +237,7 @@ def make_extractor(
 
 
 def _make_template(
-    model: str,
+    model: str | Template,
     *,
     yes: bool,
     device: str | None,
@@ -235,12 +246,11 @@ def _make_template(
 ) -> TemplateExtractor:
     from bob.learn.pytorch.preprocessor.audio import TemplateExtractor
 
-    usual = {"engine": "torch", "precision": "float32", "chunk_seconds": None}
-    for name, value in usual.items():
+    for name, value in _USUAL.items():
         if options.get(name, value) != value:
-            option = {"chunk_seconds": "chunks"}.get(name, name)
+            option = {"chunk_seconds": "chunks", "memory_mb": "memory"}.get(name, name)
             raise click.BadParameter(
-                f"a template decides this itself; {model} takes --device and --channel",
+                "a template decides this itself; it takes --device and --channel",
                 param_hint=f"--{option}",
             )
     try:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.report.models import Costs
+from bob.learn.pytorch.templates.guest.bob_template_confined import peak_mb
 from bob.learn.pytorch.weights import store
 from bob.learn.pytorch.workers.partitions import WorkersError
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 # Of the recordings of a protocol, so much sound is measured on; one is cut there too.
 SAMPLE_SECONDS = 60.0
 _MEGABYTE = 1_000_000
-_STATUS = Path("/proc/self/status")
 
 
 def sample(names: Sequence[str], seconds: float) -> list[str]:
@@ -126,7 +125,7 @@ class _Measured:
             parameters=self._parameters,
             minimum_seconds=self._minimum_seconds,
             cpu_ms=1000 * cpu / total,
-            peak_mb=_peak_mb(),
+            peak_mb=peak_mb(),
             install_mb=store.where(model).stat().st_size / _MEGABYTE,
         )
 
@@ -146,15 +145,3 @@ def _died(paths: Sequence[str], reason: str) -> Costs:
         f"the process that was to measure the model on {len(paths)} recordings ended "
         f"in the middle ({reason})"
     )
-
-
-def _peak_mb() -> float:
-    """Most memory that this process has had, in MB."""
-    if _STATUS.exists():  # elsewhere, the most of whatever started it counts too
-        for line in _STATUS.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
-    import resource
-
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / 1024 if os.uname().sysname != "Darwin" else most / 1024**2

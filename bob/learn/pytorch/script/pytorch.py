@@ -11,12 +11,19 @@ from bob.learn.pytorch.settings import let_idle_threads_sleep
 
 # Imported by name when asked for: what one command needs, the others do not wait for.
 COMMANDS = (
+    "calibrate",
     "checkpoints",
     "compare",
     "demo",
     "embed",
+    "fuse",
+    "metrics",
     "models",
+    "plda",
     "protocol",
+    "report",
+    "score",
+    "score-norm",
     "store",
     "template",
 )
@@ -33,8 +40,9 @@ class Commands(click.Group):
         """Import the module of a command."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"bob.learn.pytorch.script.{cmd_name}")
-        command: click.Command = getattr(module, cmd_name)
+        name = cmd_name.replace("-", "_")
+        module = importlib.import_module(f"bob.learn.pytorch.script.{name}")
+        command: click.Command = getattr(module, name)
         return command
 
 

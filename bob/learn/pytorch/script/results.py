@@ -11,7 +11,13 @@ if TYPE_CHECKING:
 
 
 def write_report(
-    score_files: Mapping[str, Path], folder: Path, *, title: str, failures: int
+    score_files: Mapping[str, Path],
+    folder: Path,
+    *,
+    title: str,
+    failures: int,
+    normalisation: str | None = None,
+    calibration: Path | None = None,
 ) -> str:
     """Summarise score files into ``report.json``, ``report.txt`` and ``det.png``.
 
@@ -26,6 +32,10 @@ def write_report(
         Of the picture.
     failures
         How many recordings could not be used.
+    normalisation
+        How the scores were normalised, in words.
+    calibration
+        File of the calibration; ``calibrated-<group>`` are beside it.
 
     Returns
     -------
@@ -47,11 +57,37 @@ def write_report(
         for group, summary in summaries.items()
     }
     content["failed_recordings"] = failures
-    text = "\n\n".join(
+    parts = [
         f"Group {group} ({score_files[group]})\n\n{summary.as_text()}"
         for group, summary in summaries.items()
-    )
+    ]
+    if normalisation is not None:
+        content["normalisation"] = normalisation
+        parts.insert(0, f"Scores normalised by {normalisation}")
+    if calibration is not None:
+        content["calibrated"], text = _calibrated(calibration, list(tables))
+        parts.append(text)
+    text = "\n\n".join(parts)
     write_text(folder / "report.json", json.dumps(content, indent=2) + "\n")
     write_text(folder / "report.txt", text + "\n")
     plot_det(folder / "det.png", tables, title=title)
     return text
+
+
+def _calibrated(path: Path, groups: list[str]) -> tuple[dict[str, Any], str]:
+    """Figures of the calibrated scores beside a calibration, for JSON and as text."""
+    from bob.learn.pytorch.report import calibrated
+    from bob.learn.pytorch.scoring import LinearCalibration, load_calibration
+    from bob.learn.pytorch.verification.scorefiles import read_scores
+
+    calibration = load_calibration(path)
+    assert isinstance(calibration, LinearCalibration)  # noqa: S101 - verify.py's own
+    files = {group: path.with_name(f"calibrated-{group}") for group in groups}
+    found = calibrated.calibrated_figures(
+        {group: read_scores(file) for group, file in files.items()}
+    )
+    heading = f"Calibrated scores ({path.with_name('calibrated-<group>')})"
+    return (
+        {"calibration": str(path), **calibrated.as_dict(found, calibration)},
+        f"{heading}\n\n{calibrated.as_text(found, calibration)}",
+    )

@@ -71,8 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _expected_errors() -> tuple[type[Exception], ...]:
     """What a user can cause and repair; anything else shows where it happened."""
     from bob.learn.pytorch.extraction.errors import ExportError
+    from bob.learn.pytorch.scoring import CalibrationError
     from bob.learn.pytorch.settings import SettingsError
     from bob.learn.pytorch.storage.records import StoreError
+    from bob.learn.pytorch.templates.errors import TemplateError
     from bob.learn.pytorch.verification.configuration import ConfigurationError
     from bob.learn.pytorch.verification.database import DatabaseError
     from bob.learn.pytorch.verification.outcome import BadRecordingsError
@@ -81,6 +83,7 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     from bob.learn.pytorch.workers.partitions import WorkersError
 
     return (
+        CalibrationError,
         ConfigurationError,
         DatabaseError,
         BadRecordingsError,
@@ -88,6 +91,7 @@ def _expected_errors() -> tuple[type[Exception], ...]:
         ScoreFileError,
         SettingsError,
         StoreError,
+        TemplateError,
         UnknownModelError,
         WeightsError,
         WorkersError,
@@ -142,7 +146,7 @@ def _add(group: argparse._ArgumentGroup, option: Option) -> None:
         keywords["action"] = "count"
     else:
         keywords["metavar"] = option.long.split("-")[-1].upper()
-        keywords["type"] = int if option.kind == "number" else str
+        keywords["type"] = {"number": int, "real": float}.get(option.kind, str)
         if option.kind == "words":
             keywords["nargs"] = "+" if option.long != "timer" else "*"
             keywords["choices"] = option.choices or None
@@ -219,25 +223,35 @@ def _experiment(
 
 
 def _report(experiment: Experiment, outcome: Outcome) -> None:
-    missing = [group for group in experiment.groups if group not in outcome.score_files]
-    if missing:
-        logger.warning(
-            "no report: there is no score file of group %s yet", ", ".join(missing)
-        )
-        return
     from bob.learn.pytorch.script.results import write_report
+    from bob.learn.pytorch.verification.scores import kinds
 
-    folder = experiment.layout.scores
-    text = write_report(
-        outcome.score_files,
-        folder,
-        title=f"{experiment.database.name}, protocol {experiment.database.protocol}",
-        failures=len(outcome.failures),
-    )
-    sys.stdout.write(
-        f"{text}\n\nReport:     {folder / 'report.txt'} (and report.json)\n"
-        f"DET curves: {folder / 'det.png'}\n"
-    )
+    database = experiment.database
+    for kind in kinds(experiment):
+        normalised = kind.normalisation is not None
+        files = outcome.normalised_files if normalised else outcome.score_files
+        missing = [group for group in experiment.groups if group not in files]
+        if missing:
+            logger.warning(
+                "no report: there is no score file of group %s yet", ", ".join(missing)
+            )
+            continue
+        folder, calibration = kind.layout.scores, kind.layout.calibration()
+        text = write_report(
+            files,
+            folder,
+            title=f"{database.name}, protocol {database.protocol}",
+            failures=len(outcome.failures),
+            normalisation=str(kind.normalisation) if normalised else None,
+            calibration=calibration
+            if experiment.calibration is not None and calibration.exists()
+            else None,
+        )
+        sys.stdout.write(
+            f"{text}\n\nReport:     {folder / 'report.txt'} (and report.json)\n"
+            f"DET curves: {folder / 'det.png'}\n"
+        )
+        sys.stdout.write("\n\n" if experiment.normalisation and not normalised else "")
 
 
 def _summarise(outcome: Outcome) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,20 @@ def fetch(template: Template, *, progress: bool = False) -> dict[str, str]:
 def places(template: Template) -> dict[str, Path]:
     """Where the weights of a template are, or would be fetched to, by their names."""
     return {weights["name"]: _place(weights) for weights in template.weights}
+
+
+def unpublished_sha256(template: Template) -> str:
+    """What the files are whose SHA-256 a template does not say; empty without such.
+
+    They are there: `fetch` was called.
+    """
+    found = {
+        weights["name"]: recorded_sha256(path) or file_sha256(path)
+        for weights in template.weights
+        if _hash(weights) is None
+        for path in [_place(weights)]
+    }
+    return text_sha256(json.dumps(found, sort_keys=True)) if found else ""
 
 
 def _fetch(template: Template, weights: Mapping[str, Any], *, progress: bool) -> Path:

@@ -75,14 +75,17 @@ def check(
     started = time.perf_counter()
     environment, weights = install(template, trusted=trusted, progress=progress)
     yield Finding("installed", None, f"in {time.perf_counter() - started:.1f} s")
-    worker = Worker(template, environment, weights, device=device)
+    make = partial(Worker, template, environment, weights, device=device)
+    worker = make()
     try:
-        yield from _checked(template, worker)
+        yield from _checked(template, worker, make)
     finally:
         worker.close()
 
 
-def _checked(template: Template, worker: Worker) -> Iterator[Finding]:
+def _checked(
+    template: Template, worker: Worker, make: Callable[[], Worker]
+) -> Iterator[Finding]:
     try:
         answer = worker.load()
     except (StageError, WorkerDied) as error:
@@ -94,7 +97,7 @@ def _checked(template: Template, worker: Worker) -> Iterator[Finding]:
     yield Finding("loads", ok=True, detail=loaded)
     without = ", ".join(answer["isolation"]) or "nothing that this system offers"
     yield Finding("has no network", bool(answer["isolation"]), f"by {without}")
-    trial = _Trial(template, worker)
+    trial = _Trial(template, worker, make)
     for name, run in trial.runs():
         try:
             ok, detail = run()
@@ -108,9 +111,12 @@ def _checked(template: Template, worker: Worker) -> Iterator[Finding]:
 class _Trial:
     """What is tried with one loaded template."""
 
-    def __init__(self, template: Template, worker: Worker) -> None:
+    def __init__(
+        self, template: Template, worker: Worker, make: Callable[[], Worker]
+    ) -> None:
         self._template = template
         self._worker = worker
+        self._make = make
         self._random = np.random.default_rng(0)
         self._noise = self._random.normal(0, 0.1, 30 * template.sample_rate)
 
@@ -120,6 +126,7 @@ class _Trial:
             yield f"noise of {seconds:g} s", partial(self._embeds, seconds)
         yield "silence of 1 s", self._silence
         yield "the same twice", self._repeats
+        yield "the same in another process", self._repeats_elsewhere
         yield "a batch equals one by one", self._batch
         yield "speed and memory", self._speed
 
@@ -145,15 +152,28 @@ class _Trial:
         embedding = self._embedding(self._part(seconds))
         return _finite(embedding)
 
-    def _silence(self) -> tuple[bool, str]:
+    def _silence(self) -> tuple[bool | None, str]:
         ok, detail = _finite(self._embedding(np.zeros(self._template.sample_rate)))
-        if not ok:
-            detail += "; silent recordings are refused before they come here"
-        return True, detail
+        if ok:
+            return True, detail
+        if self._template.maximum_duration is not None:
+            detail += "; a part of a long recording may be silent, and fails all of it"
+            return False, detail
+        return None, f"{detail}; silent recordings are refused before they come here"
 
     def _repeats(self) -> tuple[bool, str]:
         first, second = (self._embedding(self._part(3)) for _ in range(2))
         return _alike(first, second)
+
+    def _repeats_elsewhere(self) -> tuple[bool, str]:
+        first, here = self._embedding(self._part(3)), self._worker
+        self._worker = self._make()
+        try:
+            self._worker.load()
+            return _alike(first, self._embedding(self._part(3)))
+        finally:
+            self._worker.close()
+            self._worker = here
 
     def _batch(self) -> tuple[bool | None, str]:
         if self._template.batching == "one":

@@ -33,7 +33,9 @@ _FULL = re.compile(
 _UNREACHABLE = re.compile(
     r"dns error|error resolving|failed to lookup|client error \(connect\)|timed? ?out"
     r"|connection refused|network is unreachable|temporary failure in name resolution"
-    r"|could not resolve host|newconnectionerror",
+    r"|could not resolve host|newconnectionerror|name or service not known"
+    r"|max retries exceeded|connectionerror|couldn't connect|localentrynotfound"
+    r"|nodename nor servname|no address associated|proxyerror|tunnel connection failed",
     re.IGNORECASE,
 )
 
@@ -122,7 +124,7 @@ class Installer:
                 f"limits.install_seconds, {self.seconds:g} s"
             )
         else:
-            reason = _meaning(code)
+            reason = f"it ended with {how_it_ended(code)}" if code else ""
         finally:
             # Also what a command left in the background, which would hold the pipe.
             with suppress(ProcessLookupError, PermissionError):
@@ -179,7 +181,7 @@ def explained(
         advice = disk_advice()
     elif settings.offline():
         advice = offline_advice()
-    elif _UNREACHABLE.search(said):
+    elif is_unreachable(said):
         advice = (
             "check that this machine reaches the package index (proxy: HTTPS_PROXY, "
             "certificates: SSL_CERT_FILE, a mirror: UV_DEFAULT_INDEX or PIP_INDEX_URL)"
@@ -195,6 +197,11 @@ def explained(
         lines += [f"    {line}" for line in said.splitlines()]
     lines.append(f"  to do    {advice}")
     return "\n".join(lines)
+
+
+def is_unreachable(said: str) -> bool:
+    """Whether what a tool said is that it cannot reach another machine."""
+    return _UNREACHABLE.search(said) is not None
 
 
 def disk_advice() -> str:
@@ -299,14 +306,13 @@ def _without_password(address: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
-def _meaning(code: int) -> str:
-    """What an exit status says; empty for success."""
-    if code == 0:
-        return ""
-    if code > 0:
-        return f"it ended with exit status {code}"
+def how_it_ended(status: int) -> str:
+    """What the exit status of a process says, negative for a signal."""
+    if status >= 0:
+        return f"exit status {status}"
     try:
-        name = signal.Signals(-code).name
+        name = f"signal {signal.Signals(-status).name}"
     except ValueError:
-        name = str(-code)
-    return f"it was ended by signal {name}"
+        name = f"signal {-status}"
+    hint = ", as the system sends it when memory runs out"
+    return name + hint * (status == -signal.SIGKILL)

@@ -15,7 +15,7 @@ import json
 import shutil
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch import settings
@@ -28,6 +28,7 @@ from bob.learn.pytorch.templates.shelf import (
     Environment,
     bytes_on_disk,
     complete,
+    contents_sha256,
     folders,
     key_of,
     label,
@@ -74,14 +75,14 @@ def ensure(
     template: Template,
     *,
     progress: bool = False,
-    after: Callable[[Environment], None] | None = None,
+    download: Callable[[Environment], None] | None = None,
 ) -> Environment:
     """The environment of a template, installed unless it is there.
 
     Of several processes that ask for one at a time, one makes it and the others wait.
-    `after` is called with an environment that was made, before it counts as complete:
-    whatever it raises removes the environment. With `progress`, standard error shows
-    what happens.
+    `download` runs `download_cmds` where a template has such; if it raises, what is
+    installed stays, and the next time it is called again. With `progress`, standard
+    error shows what happens.
 
     Raises
     ------
@@ -92,15 +93,20 @@ def ensure(
     with disk_errors_explained(template.name):
         found = find(template)
         if found is None:
-            found = _make(template, progress=progress, after=after)
+            found = _make(template, progress=progress, download=download)
         _claim(found, template)
     return found
 
 
 def find(template: Template) -> Environment | None:
-    """The environment of a template if it is installed; starts nothing."""
+    """The environment of a template if all is installed; starts nothing."""
     lock = locks.known(template)
-    return None if lock is None else complete(_key(template, lock))
+    found = None if lock is None else complete(_key(template, lock))
+    return found if found is not None and _is_whole(found, template) else None
+
+
+def _is_whole(environment: Environment, template: Template) -> bool:
+    return environment.downloaded is not None or not template.download_cmds
 
 
 def installed() -> list[Installed]:
@@ -162,7 +168,7 @@ def _make(
     template: Template,
     *,
     progress: bool,
-    after: Callable[[Environment], None] | None,
+    download: Callable[[Environment], None] | None,
 ) -> Environment:
     """Resolve, wait for whoever makes the same, and build if nobody did."""
     if settings.offline() and (template.install_cmds or template.download_cmds):
@@ -175,19 +181,27 @@ def _make(
         lock = locks.resolve(template, progress=progress)
     key = _key(template, lock)
     with locked(root / f".{key}.lock"):
-        found = complete(key)
-        if found is not None:
-            return found
-        for folder in folders(key):
-            shutil.rmtree(folder, ignore_errors=True)
-        _clear_up()
-        # A name of its own: what a killed process started may still write to the old.
-        folder = root / "environments" / f"{key}.{uuid.uuid4().hex[:6]}"
-        try:
-            return build(folder, template, lock, progress=progress, after=after)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+        found = complete(key) or _build(key, template, lock, progress=progress)
+        if download is not None and not _is_whole(found, template):
+            download(found)
+            found = replace(found, downloaded=contents_sha256(found.home))
+            record = record_of(found.folder) or {}
+            write_record(found.folder, {**record, "downloaded": found.downloaded})
+        return found
+
+
+def _build(key: str, template: Template, lock: Lock, *, progress: bool) -> Environment:
+    for folder in folders(key):
+        shutil.rmtree(folder, ignore_errors=True)
+    _clear_up()
+    # A name of its own: what a killed process started may still write to the old.
+    place = settings.templates_folder() / "environments"
+    folder = place / f"{key}.{uuid.uuid4().hex[:6]}"
+    try:
+        return build(folder, template, lock, progress=progress)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _key(template: Template, lock: Lock) -> str:

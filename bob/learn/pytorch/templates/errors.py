@@ -96,8 +96,12 @@ class StageError(TemplateError):
 
     def at(self, recording: str, failures: int) -> StageError:
         """The same, and with what it happened."""
-        told = "\n".join(filter(None, [_told_at(recording, failures), self.detail]))
-        return type(self)(self.reason, **{**self._given, "detail": told})
+        told = filter(None, [_told_at(recording, failures), self.detail])
+        return self.explained("\n".join(told))
+
+    def explained(self, detail: str) -> StageError:
+        """The same, and other lines below it."""
+        return type(self)(self.reason, **{**self._given, "detail": detail})
 
 
 class WorkerDied(TemplateError):  # noqa: N818
@@ -117,7 +121,7 @@ class TemplateRecordingError(RecordingError):
 def _told_at(recording: str, failures: int) -> str:
     return (
         f"  at {printable(recording)}; with {failures} recordings in a row it failed, "
-        f"so none is tried any more"
+        f"and with a second of noise, so none is tried any more"
     )
 
 

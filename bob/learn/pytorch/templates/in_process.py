@@ -53,6 +53,11 @@ class ModelDict(dict[str, Any]):
         What was loaded.
     is_trusted
         Whether the caller answers for it.
+
+    Notes
+    -----
+    A copy, ``dict(found)``, is a plain dict and knows nothing of trust: like one that
+    the caller wrote, it runs without a question.
     """
 
     template: Template
@@ -187,8 +192,10 @@ class InProcessSession:
     def __init__(self, template: Template) -> None:
         self._content = ModelDict(template.content)
         self._content.template, self._content.is_trusted = template, True
-        self._namespace = import_pkgs(self._content)
-        self._model = model_init(self._content, self._namespace)
+        with _seeded():
+            self._namespace = import_pkgs(self._content)
+        with _seeded():  # also of what was imported just now
+            self._model = model_init(self._content, self._namespace)
 
     def embed(self, batch: NDArray[np.float32], *, seconds: float) -> NDArray[Any]:  # noqa: ARG002
         """Run a batch; errors as of the six functions."""

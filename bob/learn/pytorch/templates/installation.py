@@ -15,8 +15,6 @@ from bob.learn.pytorch.templates.guest import bob_template_stages as stages
 from bob.learn.pytorch.templates.shelf import at, label, write_record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from bob.learn.pytorch.templates.locks import Lock
     from bob.learn.pytorch.templates.shelf import Environment
     from bob.learn.pytorch.templates.template import Template
@@ -30,11 +28,10 @@ def build(
     lock: Lock,
     *,
     progress: bool,
-    after: Callable[[Environment], None] | None,
 ) -> Environment:
     """Install what a template needs into a new folder, and write down that it is whole.
 
-    `after` is called before that is written down.
+    What `download_cmds` bring is not in it yet.
     """
     seconds = template.limits.install_seconds
     installer = Installer(template.name, seconds, progress=progress)
@@ -48,8 +45,6 @@ def build(
         text = _frozen(folder, installer)
     atomic.write_text(folder / "lock.txt", text)
     environment = at(folder, locks.versions_sha256(text))
-    if after is not None:
-        after(environment)
     record = {
         "format": 1,
         "python": lock.python,

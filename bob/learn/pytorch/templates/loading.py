@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.templates import artefacts, environment, trust
+from bob.learn.pytorch.templates.commands import is_unreachable
+from bob.learn.pytorch.templates.errors import StageError
 from bob.learn.pytorch.templates.worker import Worker
 
 if TYPE_CHECKING:
@@ -43,15 +45,28 @@ def install(
     weights = artefacts.fetch(template, progress=progress)
 
     def download(made: Environment) -> None:
-        if not template.download_cmds:
-            return
         worker = Worker(template, made, weights, network=True)
         try:
             worker.download()
+        except StageError as error:
+            if not is_unreachable(f"{error.reason}\n{error.detail}"):
+                raise
+            raise error.explained(_advice(made)) from None
         finally:
             worker.close()
 
-    return environment.ensure(template, progress=progress, after=download), weights
+    made = environment.ensure(template, progress=progress, download=download)
+    return made, weights
+
+
+def _advice(made: Environment) -> str:
+    """What to do where a hub cannot be reached; a traceback of its client says less."""
+    return (
+        "  to do    check that this machine reaches the hub (proxy: HTTPS_PROXY, "
+        "certificates: SSL_CERT_FILE) and try again; the packages stay installed, and "
+        "only the download is done anew. Or bring the files from a machine where it "
+        f"works, by copying the folder home/.cache of its environment to {made.home}"
+    )
 
 
 def start(template: Template, *, device: str = "cpu", trusted: bool = False) -> Worker:

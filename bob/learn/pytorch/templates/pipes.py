@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
@@ -48,9 +49,16 @@ class Descriptors:
         return reads, writes
 
     def memory(self) -> int:
-        """A file without a name, in memory where the system has such."""
+        """A file without a name, in memory where the system has such.
+
+        It cannot be made smaller then: who reads what is gone is killed by SIGBUS.
+        """
         if hasattr(os, "memfd_create"):
-            descriptor = os.memfd_create("bob-template")
+            flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
+            descriptor = os.memfd_create("bob-template", flags)
+            seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
+            with contextlib.suppress(OSError):  # a system that only looks like Linux
+                fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
         else:
             descriptor, path = tempfile.mkstemp()
             Path(path).unlink()

@@ -40,8 +40,11 @@ logger = logging.getLogger(__name__)
 # Lengths are counted in hundredths of a second; so many of sound go in one batch.
 FRAMES_A_SECOND = 100
 BATCH_FRAMES = 16_000
-# When so many recordings in a row fail before any did not, it is the template's fault.
+# When so many recordings in a row fail before any did not, it may be the template's
+# fault: it is, if such noise fails too. Long recordings go first, and fail first.
 HOPELESS = 3
+PROBE_SECONDS = 1.0
+PROBE_LEVEL = 0.01
 # A template may be called with what its makers thought of; that is longer than nothing.
 SHORTEST_SECONDS = 0.02
 
@@ -69,8 +72,9 @@ class TemplateEmbedder:
     or padded as the template says; several parts of one recording give the mean of
     their embeddings. A recording on which the model fails or its process dies is
     reported as such, and the others go on with a new process. Where the first three
-    fail, or ever three in a row by their process dying, the error is the template's,
-    and so it is where it cannot be loaded. Several threads may use one of these.
+    fail, or ever three in a row by their process dying, a second of quiet noise is
+    tried: if that fails too, the error is the template's, and so it is where it cannot
+    be loaded. Several threads may use one of these.
 
     Parameters
     ----------
@@ -283,13 +287,28 @@ class TemplateEmbedder:
         """
         self._failures += 1
         self._deaths += isinstance(error, WorkerDied)
-        if self._deaths >= HOPELESS or (
-            self._failures >= HOPELESS and not self._successes
-        ):
-            raise error.at(name or "a recording", self._failures)
+        failures = self._failures
+        may_be_hopeless = self._deaths >= HOPELESS or (
+            failures >= HOPELESS and not self._successes
+        )
+        if may_be_hopeless and not self._works():
+            raise error.at(name or "a recording", failures)
         first, *_ = str(error).splitlines()
         logger.warning("%s: %s", printable(name or "a recording"), error)
         return TemplateRecordingError(f"cannot be embedded: {first}", recording=name)
+
+    def _works(self) -> bool:
+        """Whether it embeds a little noise, so that recordings are what it fails on."""
+        rate = self._template.sample_rate
+        noise = np.random.default_rng(0).normal(
+            0, PROBE_LEVEL, round(PROBE_SECONDS * rate)
+        )
+        try:
+            self._embeddings(shaping.parts(noise, self._template)[:1], "noise")
+        except (StageError, WorkerDied):
+            return False
+        self._succeeded()
+        return True
 
     def _finite(
         self, embedding: NDArray[np.float32], name: str | None

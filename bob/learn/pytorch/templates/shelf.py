@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch import atomic, settings
 from bob.learn.pytorch.templates.errors import InstallError
 from bob.learn.pytorch.templates.template import BACKBONES
+from bob.learn.pytorch.weights.checksum import file_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from bob.learn.pytorch.templates.template import Template
 
@@ -23,6 +25,13 @@ logger = logging.getLogger(__name__)
 
 RECORD = "environment.json"
 _BLOCK_BYTES = 512
+# Folders, and suffixes of files, that hold times and paths of a machine.
+_CHANGING = frozenset(
+    [
+        *(".incomplete", ".lock", ".log", ".metadata", ".nbc", ".nbi", ".pyc", ".tmp"),
+        *(".locks", "__pycache__", "matplotlib", "numba"),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,8 @@ class Environment:
         The folder where commands of the template ran, and their HOME.
     lock_sha256
         SHA-256 of the exact packages in it.
+    downloaded
+        SHA-256 of what `download_cmds` left in `home`; None if they did not run.
     """
 
     key: str
@@ -47,6 +58,7 @@ class Environment:
     work: Path
     home: Path
     lock_sha256: str
+    downloaded: str | None = None
 
 
 def folders(key: str = "*") -> list[Path]:
@@ -64,13 +76,13 @@ def complete(key: str) -> Environment | None:
     for folder in folders(key):
         record = record_of(folder)
         if record is not None:
-            found = at(folder, record["lock_sha256"])
+            found = at(folder, record["lock_sha256"], record.get("downloaded"))
             if found.python.exists():
                 return found
     return None
 
 
-def at(folder: Path, lock_sha256: str) -> Environment:
+def at(folder: Path, lock_sha256: str, downloaded: str | None = None) -> Environment:
     """The environment in a folder, complete or not."""
     return Environment(
         key=key_of(folder),
@@ -79,6 +91,7 @@ def at(folder: Path, lock_sha256: str) -> Environment:
         work=folder / "work",
         home=folder / "home",
         lock_sha256=lock_sha256,
+        downloaded=downloaded,
     )
 
 
@@ -125,6 +138,25 @@ def label(template: Template) -> str:
     if template.path is None or BACKBONES in template.path.absolute().parents:
         return template.name
     return str(template.path.absolute())
+
+
+def contents_sha256(folder: Path) -> str:
+    """SHA-256 of names and contents of all files that do not change by themselves."""
+    entries = []
+    for root, below, names in os.walk(folder):
+        below[:] = [name for name in below if name not in _CHANGING]
+        for path in (Path(root, name) for name in names):
+            if path.suffix in _CHANGING or not path.is_file():
+                continue
+            # Hubs link to large files that lie beside; those are read once.
+            real = path.resolve()
+            inside = path.is_symlink() and real.is_relative_to(folder.resolve())
+            content = (
+                str(real.relative_to(folder.resolve())) if inside else file_sha256(path)
+            )
+            entries.append([str(path.relative_to(folder)), content])
+    text = json.dumps(sorted(entries))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def bytes_on_disk(folder: Path) -> int:

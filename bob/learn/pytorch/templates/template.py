@@ -9,7 +9,7 @@ import difflib
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -98,7 +98,7 @@ class Template:
 
     name: str
     path: Path | None
-    content: Mapping[str, Any]
+    content: Mapping[str, Any] = field(repr=False)
 
     description = _text()
     trained_on = _text()

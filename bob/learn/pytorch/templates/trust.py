@@ -91,8 +91,9 @@ def require(template: Template) -> None:
         f"template {_visible(template.name)} is not trusted, and it runs other "
         f"people's code:\n\n{describe(template)}\n\n"
         f"Read that. To allow it as it is now: "
-        f"`bob pytorch template trust {_visible(shlex.quote(name))}`; to allow it for "
-        f"one command: --yes"
+        f"`bob pytorch template trust {_visible(shlex.quote(name))}`. For one run, the "
+        f"commands `bob pytorch embed`, `compare`, `checkpoints` and `template` take "
+        f"--yes"
     )
 
 
@@ -109,6 +110,8 @@ def describe(template: Template) -> str:
     lines += _section("is installed, with network", list(_installed(template)))
     lines += _section("is fetched", list(_fetched(template)))
     once = [f"python: {line}" for line in template.download_cmds]
+    if once and template.model_init_context:
+        once.insert(0, f"in the folder {template.model_init_context}:")
     lines += _section("is executed once, with network, after import_cmds", once)
     lines += _section("is executed in each run", list(_executed(template)))
     return "\n".join(_visible(line, keep="\n") for line in lines)

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bob.learn.pytorch import settings
-from bob.learn.pytorch.templates.commands import homes
+from bob.learn.pytorch.templates.answers import checked
+from bob.learn.pytorch.templates.commands import homes, how_it_ended
 from bob.learn.pytorch.templates.errors import StageError, TemplateError, WorkerDied
 from bob.learn.pytorch.templates.guest import bob_template_frames as frames
 from bob.learn.pytorch.templates.pipes import LAST_WORDS, Descriptors, Tail
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from bob.learn.pytorch.templates.template import Template
 
 GUEST = Path(__file__).parent / "guest"
+# No variables, no packages until the process is confined, nothing compiled into GUEST.
+PYTHON = ("-I", "-S", "-B", "-u")
 # Seconds between two looks at a worker that says nothing, and until what it printed
 # before an answer has come.
 LOOK = 0.5
@@ -84,7 +87,6 @@ class Worker:
             "weights": dict(weights),
             "device": device,
             "memory_mb": template.limits.memory_mb,
-            "network": network,
         }
         self.is_alive = False
         self._lock = threading.RLock()
@@ -122,13 +124,14 @@ class Worker:
             lifeline, self._lifeline = open_.pipe()
             given, taken = open_.memory(), open_.memory()
             handed = (theirs_in, theirs_out, lifeline, given, taken)
+            limits = (int(network), self._template.limits.memory_mb)
             self._given, self._taken = frames.Shared(given), frames.Shared(taken)
             place = self._taken.map(frames.HEADER_BYTES)
             frames.PLACE.pack_into(place, 0, 0, -1)
             self._waiting = select.poll()
             self._waiting.register(self._answers, select.POLLIN)
             self._process = subprocess.Popen(  # noqa: S603 - no shell, our own program
-                [environment.python, "-I", "-u", GUEST, *map(str, handed)],
+                [environment.python, *PYTHON, GUEST, *map(str, handed + limits)],
                 bufsize=0,
                 cwd=self._folder,
                 env=_variables(environment, self._folder, network=network),
@@ -256,7 +259,7 @@ class Worker:
             raise StageError.told(
                 answer, template=self._template.name, said=self._last_said()
             )
-        return dict(answer)
+        return answer
 
     def _answer(self, request: dict[str, Any], seconds: float) -> dict[str, Any] | None:
         self._check_usable()
@@ -269,8 +272,9 @@ class Worker:
         except TimeoutError:
             raise self._took_too_long(seconds) from None
         except ValueError:  # something else wrote into the pipe
-            answer = None
-        return answer if isinstance(answer, dict) else None
+            return None
+        most = self._template.limits.memory_mb << 20
+        return checked(answer, request["do"], most_bytes=most)
 
     def _wait_until(self, end: float) -> None:
         """Wait for something to read, or the end of it."""
@@ -298,7 +302,8 @@ class Worker:
 
     def _died(self) -> WorkerDied:
         try:
-            how = f"ended in the middle, with {_how(self._process.wait(LAST_WORDS))}"
+            status = self._process.wait(LAST_WORDS)
+            how = f"ended in the middle, with {how_it_ended(status)}"
         except subprocess.TimeoutExpired:
             how = "does not answer any more, though it goes on; it was ended"
         place = self._place()
@@ -312,6 +317,8 @@ class Worker:
         """Which line of the template was run last, as the worker noted it."""
         noted = self._taken.map(frames.HEADER_BYTES)
         stage, item = frames.PLACE.unpack_from(noted)
+        if not 0 <= stage < len(frames.STAGES):  # code of the template wrote there
+            return "at a place that it does not tell"
         name = frames.STAGES[stage]
         items = self._template.content.get(name) or ()
         if not 0 <= item < len(items):
@@ -332,18 +339,6 @@ class Worker:
                 shown = "\n".join(f"    {line}" for line in lines)
                 parts.append(f"  last on {name}:\n{shown}")
         return "\n".join(parts)
-
-
-def _how(status: int) -> str:
-    """What an exit status says."""
-    if status >= 0:
-        return f"exit status {status}"
-    try:
-        name = signal.Signals(-status).name
-    except ValueError:
-        name = f"signal {-status}"
-    hint = ", as the system sends it when memory runs out"
-    return name + hint * (status == -signal.SIGKILL)
 
 
 def _variables(

@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from bob.learn.pytorch.scoring import cosine, euclidean, fuse_scores, mean_embeddings
+from bob.learn.pytorch.scoring import (
+    PldaBackend,
+    cosine,
+    euclidean,
+    fuse_scores,
+    mean_embeddings,
+)
 from bob.learn.pytorch.scoring.enrolment import Fusion
 from bob.learn.pytorch.storage import arrays
 from bob.learn.pytorch.verification.configuration import ConfigurationError
 from bob.learn.pytorch.verification.fingerprint import of_component
+from bob.learn.pytorch.verification.plda_algorithm import Plda
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -202,8 +209,8 @@ def as_algorithm(given: Any) -> Algorithm:
     Parameters
     ----------
     given
-        A :class:`Similarity`, the ``Distance`` (or any ``BioAlgorithm``) of
-        Bob 8, or a legacy algorithm with ``enroll`` and ``score``.
+        A :class:`Similarity`, a ``PldaBackend``, the ``Distance`` (or any
+        ``BioAlgorithm``) of Bob 8, or a legacy algorithm with ``enroll`` and ``score``.
 
     Raises
     ------
@@ -212,6 +219,8 @@ def as_algorithm(given: Any) -> Algorithm:
     """
     if isinstance(given, Similarity):
         return given
+    if isinstance(given, PldaBackend):
+        return Plda(given)
     if isinstance(given, type):
         raise ConfigurationError(
             f"the algorithm is the class {given.__name__}, expected an object: "

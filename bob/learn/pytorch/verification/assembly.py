@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch.atomic import write_text
 from bob.learn.pytorch.verification.algorithms import NAMED, as_algorithm
+from bob.learn.pytorch.verification.cohort import normalisation_of
 from bob.learn.pytorch.verification.components import Extraction, Preprocessing
 from bob.learn.pytorch.verification.configuration import ConfigurationError
 from bob.learn.pytorch.verification.database import as_database
+from bob.learn.pytorch.verification.dev_calibration import calibration_of
 from bob.learn.pytorch.verification.experiment import Experiment
 from bob.learn.pytorch.verification.layout import lay_out
 from bob.learn.pytorch.verification.making import Workers
+from bob.learn.pytorch.verification.plda_algorithm import plda_at
 from bob.learn.pytorch.verification.resources import resolve
 
 if TYPE_CHECKING:
@@ -59,7 +62,9 @@ def assemble(settled: types.SimpleNamespace) -> Experiment:
         extracted=settled.extracted_directory,
         models=settled.model_directories[0],
         scores=settled.score_directories[0],
+        normalised=settled.score_directories[-1],
     )
+    normalisation = normalisation_of(settled, database, _cohort(settled))
     if layout.extracted == layout.preprocessed and "extraction" not in settled.skip:
         raise ConfigurationError(
             f"extracted and preprocessed files would both be {layout.extracted}; set "
@@ -70,7 +75,7 @@ def assemble(settled: types.SimpleNamespace) -> Experiment:
         database=database,
         preprocessing=Preprocessing(component("preprocessor"), database),
         extraction=Extraction(component("extractor")),
-        algorithm=as_algorithm(component("algorithm", NAMED.get)),
+        algorithm=as_algorithm(component("algorithm", _algorithm)),
         layout=layout,
         groups=settled.groups,
         skip=settled.skip,
@@ -79,6 +84,26 @@ def assemble(settled: types.SimpleNamespace) -> Experiment:
         five_columns=settled.write_five_column_score_files,
         workers=_workers(settled),
         store=None if settled.store is None else Path(settled.store).expanduser(),
+        normalisation=normalisation,
+        calibration=calibration_of(settled),
+    )
+
+
+def _algorithm(text: str) -> Any:
+    """An algorithm by its name, or by the file of a PLDA model; else None."""
+    return NAMED.get(text) or plda_at(text)
+
+
+def _cohort(settled: Any) -> Any:
+    """The cohort as a path or an object; None if none is given."""
+    if settled.cohort is None:
+        return None
+    path = _recordings(settled.cohort) if isinstance(settled.cohort, str) else None
+    return path or resolve(
+        "cohort",
+        settled.cohort,
+        imports=settled.imports,
+        preferred_package=settled.preferred_package,
     )
 
 
@@ -123,6 +148,8 @@ def describe(experiment: Experiment, *, command: Sequence[str]) -> str:
         ("Preprocessor", experiment.preprocessing.component),
         ("Extractor", experiment.extraction.component),
         ("Algorithm", experiment.algorithm),
+        ("Normalisation", experiment.normalisation or "none"),
+        ("Calibration", experiment.calibration or "none"),
     )
     return "".join(f"{title}:\n{text}\n\n" for title, text in parts)
 

@@ -178,7 +178,7 @@ class LegacyDatabase(_BobDatabase):
         references = tuple(self._reference(model_id, group) for model_id in model_ids)
         if dense:
             files = self._probe_files(None, group)
-            probed = tuple(self._probe(file) for file in files)
+            probed = tuple(self.probe(file) for file in files)
             return self._with_trials(Trials(references, probed), group)
         probes: dict[str, Probe] = {}
         position: dict[str, int] = {}
@@ -189,7 +189,7 @@ class LegacyDatabase(_BobDatabase):
                 name = str(file.id)
                 if name not in position:
                     position[name] = len(position)
-                    probes[name] = self._probe(file)
+                    probes[name] = self.probe(file)
                 of_model.append(position[name])
             pairs.append(np.array(of_model, dtype=np.int64))
         listed = _sparse(pairs, probes=len(probes))
@@ -203,7 +203,7 @@ class LegacyDatabase(_BobDatabase):
             return ()
         if not set(TRAINING_GROUPS) & set(self._all_groups()):
             return ()
-        return tuple(self._recording(file) for file in self._ask("training_files"))
+        return tuple(self.recording(file) for file in self._ask("training_files"))
 
     def annotations(self, recording: Recording) -> object | None:
         """What the Bob database says about a recording."""
@@ -258,20 +258,22 @@ class LegacyDatabase(_BobDatabase):
             subject = self._ask("client_id_from_model_id", model_id, group)
         else:
             subject = files[0].client_id
-        recordings = tuple(self._recording(file) for file in files)
+        recordings = tuple(self.recording(file) for file in files)
         return Reference(
             safe_name(str(model_id)), self._safe_subject(str(subject)), recordings
         )
 
-    def _probe(self, file: Any) -> Probe:
+    def probe(self, file: Any) -> Probe:
+        """A file, or a set of files, under test."""
         members = getattr(file, "files", [file])
         return Probe(
             safe_name(str(file.path)),
             self._safe_subject(str(file.client_id)),
-            tuple(self._recording(member) for member in members),
+            tuple(self.recording(member) for member in members),
         )
 
-    def _recording(self, file: Any) -> Recording:
+    def recording(self, file: Any) -> Recording:
+        """One of its files."""
         return Recording(
             key=safe_name(str(file.path)),
             path=self._path(file),
@@ -307,12 +309,12 @@ class SampleDatabase(_BobDatabase):
             Reference(
                 safe_name(str(item.template_id)),
                 self._safe_subject(str(item.subject_id)),
-                self._recordings(item),
+                self.recordings(item),
             )
             for item in self._ask("references", group)
         )
         sets = list(self._ask("probes", group))
-        probes = tuple(self._probe(item) for item in sets)
+        probes = tuple(self.probe(item) for item in sets)
         dense = getattr(self.wrapped, "score_all_vs_all", False)
         pairs = None if dense else self._pairs(references, sets)
         return self._with_trials(Trials(references, probes, pairs), group)
@@ -340,15 +342,16 @@ class SampleDatabase(_BobDatabase):
         if not hasattr(self.wrapped, "background_model_samples"):
             return ()
         samples = self._ask("background_model_samples")
-        return tuple(self._recording(sample, None) for sample in samples)
+        return tuple(self.recording(sample, None) for sample in samples)
 
     def annotations(self, recording: Recording) -> object | None:
         """What the Bob database says about a recording."""
         found: object | None = getattr(recording.source, "annotations", None)
         return found
 
-    def _probe(self, sample_set: Any) -> Probe:
-        recordings = self._recordings(sample_set)
+    def probe(self, sample_set: Any) -> Probe:
+        """A set of samples under test."""
+        recordings = self.recordings(sample_set)
         name = getattr(sample_set, "template_id", None)
         one = recordings[0].key if len(recordings) == 1 else None
         return Probe(
@@ -357,10 +360,12 @@ class SampleDatabase(_BobDatabase):
             recordings,
         )
 
-    def _recordings(self, sample_set: Any) -> tuple[Recording, ...]:
-        return tuple(self._recording(item, sample_set) for item in sample_set.samples)
+    def recordings(self, sample_set: Any) -> tuple[Recording, ...]:
+        """The samples of a set."""
+        return tuple(self.recording(item, sample_set) for item in sample_set.samples)
 
-    def _recording(self, sample: Any, sample_set: Any) -> Recording:
+    def recording(self, sample: Any, sample_set: Any) -> Recording:
+        """One sample; the set says who speaks where the sample does not."""
         path, own_loader = audio_of(sample)
         subject = getattr(sample, "subject_id", None)
         if subject is None:

@@ -12,10 +12,13 @@ from bob.learn.pytorch.verification.csv_protocol import (
 from bob.learn.pytorch.verification.database import (
     Database,
     DatabaseError,
+    Probe,
     Recording,
+    Reference,
     as_database,
 )
 from bob.learn.pytorch.verification.folder import SpeakerDatabase
+from bob.learn.pytorch.verification.names import AUDIO_SUFFIXES, recording_keys
 
 if TYPE_CHECKING:
     import os
@@ -34,7 +37,8 @@ def read_cohort(
     Parameters
     ----------
     source
-        A folder of speakers, a Kaldi data folder, a CSV file with ``path`` and
+        A folder of speakers, a folder of nothing but recordings (each of a speaker of
+        its own), a Kaldi data folder, a CSV file with ``path`` and
         ``subject_id``, a Bob CSV protocol (its ``for_znorm.csv`` and ``for_tnorm.csv``,
         or without them its ``for_background_model.csv``), a database, or a trial list,
         of which all recordings are taken.
@@ -48,6 +52,8 @@ def read_cohort(
     """
     if isinstance(source, str | Path) and Path(source).suffix.lower() == ".csv":
         found = read_recordings(Path(source), original_directory=original_directory)
+    elif isinstance(source, str | Path) and _is_flat(Path(source).expanduser()):
+        found = _one_a_speaker(Path(source).expanduser())
     else:
         database = as_database(source, original_directory=original_directory, rule=rule)
         found = _recordings(database)
@@ -55,6 +61,17 @@ def read_cohort(
     if not by_key:
         raise DatabaseError(f"{source} has no recordings for a cohort")
     return tuple(by_key.values())
+
+
+def own_cohort(
+    database: Database, group: str
+) -> tuple[tuple[Reference, ...], tuple[Probe, ...]]:
+    """What a database names for t-norm and for z-norm; empty where it names nothing."""
+    if isinstance(database, CsvProtocolDatabase):
+        return database.t_cohort(), database.z_cohort()
+    from bob.learn.pytorch.verification.bob_cohorts import bob_cohort
+
+    return bob_cohort(database, group)
 
 
 def speakers_in_both(
@@ -67,6 +84,26 @@ def speakers_in_both(
         for item in database.trials(group).recordings()
     }
     return tuple(sorted({item.subject for item in cohort} & compared))
+
+
+def _is_flat(folder: Path) -> bool:
+    """Whether a folder holds recordings, and no folders or lists of them."""
+    if not folder.is_dir():
+        return False
+    items = [item for item in folder.iterdir() if not item.name.startswith(".")]
+    return any(_is_recording(item) for item in items) and not any(
+        item.is_dir() or item.name in ("wav.scp", "trial_label") for item in items
+    )
+
+
+def _one_a_speaker(folder: Path) -> list[Recording]:
+    names = sorted(item.name for item in folder.iterdir() if _is_recording(item))
+    keys = recording_keys(names)
+    return [Recording(keys[name], folder / name, keys[name]) for name in names]
+
+
+def _is_recording(path: Path) -> bool:
+    return path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".")
 
 
 def _recordings(database: Database) -> list[Recording]:

@@ -196,6 +196,7 @@ def _checked(option: Option, value: Any) -> Any:
         "words": _words,
         "count": _count,
         "number": _count,
+        "real": _real,
         "flag": _flag,
     }[option.kind]
     return check(option, value)
@@ -231,6 +232,12 @@ def _count(option: Option, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise _refuse(option, value, "a whole number")
     return value
+
+
+def _real(option: Option, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _refuse(option, value, "a number")
+    return float(value)
 
 
 def _flag(option: Option, value: Any) -> bool:

@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch import atomic
 from bob.learn.pytorch.verification import enrolment, features, scores
+from bob.learn.pytorch.verification.cohort import (
+    all_recordings,
+    database_of,
+    refuse_other_model,
+)
+from bob.learn.pytorch.verification.components import Preprocessing
 from bob.learn.pytorch.verification.configuration import ConfigurationError
 from bob.learn.pytorch.verification.database import DatabaseError, with_trials
+from bob.learn.pytorch.verification.dev_calibration import calibrate_from_dev
 from bob.learn.pytorch.verification.making import Step, Workers
 from bob.learn.pytorch.verification.outcome import (
     BadRecordingsError,
@@ -28,9 +35,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from bob.learn.pytorch.verification.algorithms import Algorithm
-    from bob.learn.pytorch.verification.components import Extraction, Preprocessing
+    from bob.learn.pytorch.verification.components import Extraction
     from bob.learn.pytorch.verification.database import Database, Recording, Trials
+    from bob.learn.pytorch.verification.dev_calibration import DevCalibration
     from bob.learn.pytorch.verification.layout import Layout
+    from bob.learn.pytorch.verification.normalising import Normalisation
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +66,10 @@ class Experiment:
         Who computes the features.
     store
         File of embeddings to take from and to add to; None uses none.
+    normalisation
+        How scores are normalised as well; None leaves them as they are.
+    calibration
+        How log-likelihood ratios are made of scores; None makes none.
     """
 
     database: Database
@@ -71,6 +84,8 @@ class Experiment:
     five_columns: bool = False
     workers: Workers = field(default_factory=Workers)
     store: Path | None = None
+    normalisation: Normalisation | None = None
+    calibration: DevCalibration | None = None
 
 
 def tasks(experiment: Experiment) -> list[str]:
@@ -84,6 +99,7 @@ def tasks(experiment: Experiment) -> list[str]:
             for group in experiment.groups
             for stage in by_group
         ),
+        *(["calibration"] if experiment.calibration is not None else []),
         "report",
     ]
     return [name for name in named if name.split(" ")[0] not in experiment.skip]
@@ -122,7 +138,8 @@ def run(
             outcome = _run(experiment)
         except ConfigurationError:
             # Nothing was computed: the results of the run before it still stand.
-            scores.restore_previous(experiment, names=REPORT_FILES)
+            for kind in scores.kinds(experiment):
+                scores.restore_previous(kind, names=REPORT_FILES)
             raise
         if finish is not None:
             finish(outcome)
@@ -133,13 +150,29 @@ def _run(experiment: Experiment) -> Outcome:
     outcome = Outcome()
     trials = {group: _trials(experiment.database, group) for group in experiment.groups}
     recordings = _recordings(trials.values())
-    if "concatenation" not in experiment.skip:
-        scores.set_aside(experiment, names=REPORT_FILES)
-    _make_features(experiment, recordings, outcome)
+    joins = "concatenation" not in experiment.skip
+    if joins:
+        for kind in scores.kinds(experiment):
+            scores.set_aside(kind, names=REPORT_FILES)
+    strangers = _make_all_features(experiment, recordings, outcome)
     if experiment.skip >= {"enrollment", "score-computation"}:
         _remember_failures(experiment, outcome)
     else:
-        _score(experiment, trials, recordings, outcome)
+        _score(experiment, trials, [recordings, strangers], outcome)
+    for kind in scores.kinds(experiment):
+        normalised = kind.normalisation is not None
+        found = outcome.normalised_files if normalised else outcome.score_files
+        found.update(_joined(kind, trials))
+    if joins:
+        for kind in scores.kinds(experiment):
+            scores.forget_previous(kind, names=REPORT_FILES)
+    _calibrate(experiment, outcome)
+    return outcome
+
+
+def _joined(experiment: Experiment, trials: Mapping[str, Trials]) -> dict[str, Path]:
+    """The score file of each group, as far as there is one."""
+    files = {}
     for group in experiment.groups:
         path = experiment.layout.group_scores(group)
         if "score-computation" in experiment.skip:
@@ -147,10 +180,18 @@ def _run(experiment: Experiment) -> Outcome:
         if "concatenation" not in experiment.skip:
             scores.concatenate(experiment, group, trials[group])
         if path.exists():
-            outcome.score_files[group] = path
-    if "concatenation" not in experiment.skip:
-        scores.forget_previous(experiment, names=REPORT_FILES)
-    return outcome
+            files[group] = path
+    return files
+
+
+def _calibrate(experiment: Experiment, outcome: Outcome) -> None:
+    if experiment.calibration is None:
+        return
+    for kind in scores.kinds(experiment):
+        normalised = kind.normalisation is not None
+        files = outcome.normalised_files if normalised else outcome.score_files
+        if "calibration" not in experiment.skip:
+            calibrate_from_dev(kind, files, experiment.calibration)
 
 
 @contextmanager
@@ -179,6 +220,33 @@ def _trials(database: Database, group: str) -> Trials:
     return with_trials(trials, group=group, protocol=protocol, files="the database")
 
 
+def _make_all_features(
+    experiment: Experiment, recordings: Sequence[Recording], outcome: Outcome
+) -> list[Recording]:
+    """Features of the trials and of the cohorts; returns the cohorts' recordings."""
+    _make_features(experiment, recordings, outcome)
+    strangers: list[Recording] = []
+    if experiment.normalisation is not None:
+        for cohort, members in all_recordings(experiment.normalisation):
+            of_cohort = replace(
+                experiment,
+                preprocessing=Preprocessing(
+                    experiment.preprocessing.component, database_of(cohort)
+                ),
+            )
+            made = Outcome()
+            _one_file_each([*recordings, *members])
+            _make_features(of_cohort, members, made)
+            outcome.add(made)
+            strangers += members
+        for cohort in experiment.normalisation.cohorts.values():
+            if cohort.store is not None:
+                refuse_other_model(cohort, experiment)
+    if not experiment.skip >= {"preprocessing", "extraction"}:
+        _judge_failures(experiment, [recordings, strangers], outcome)
+    return strangers
+
+
 def _make_features(
     experiment: Experiment, recordings: Sequence[Recording], outcome: Outcome
 ) -> None:
@@ -189,8 +257,6 @@ def _make_features(
         if step.stage not in experiment.skip:
             features.make(step, experiment, recordings, outcome)
     _check_left_out(experiment, steps, recordings)
-    if not experiment.skip >= {"preprocessing", "extraction"}:
-        _judge_failures(experiment, recordings, outcome)
 
 
 def _check_left_out(
@@ -220,11 +286,12 @@ def _check_left_out(
 def _score(
     experiment: Experiment,
     trials: Mapping[str, Trials],
-    recordings: Sequence[Recording],
+    parts: Sequence[Sequence[Recording]],
     outcome: Outcome,
 ) -> None:
-    vectors = features.load(experiment, recordings, outcome)
-    _judge_failures(experiment, recordings, outcome)
+    everyone = {item.key: item for part in parts for item in part}
+    vectors = features.load(experiment, list(everyone.values()), outcome)
+    _judge_failures(experiment, parts, outcome)
     for group in experiment.groups:
         models = enrolment.enrol(experiment, group, trials[group], vectors, outcome)
         if "score-computation" not in experiment.skip:
@@ -233,28 +300,36 @@ def _score(
 
 def _recordings(groups: Iterable[Trials]) -> list[Recording]:
     """Every recording of the groups once, in the order of their first use."""
+    return _one_file_each(item for trials in groups for item in trials.recordings())
+
+
+def _one_file_each(recordings: Iterable[Recording]) -> list[Recording]:
+    """Every recording once, refusing two of one key."""
     by_key: dict[str, Recording] = {}
-    for trials in groups:
-        for recording in trials.recordings():
-            first = by_key.setdefault(recording.key, recording)
-            if first.path != recording.path:
-                raise DatabaseError(
-                    f"two recordings are called {recording.key!r}, one in each group: "
-                    f"{first.path} and {recording.path}; their embeddings would take "
-                    "each other's place, so give them different keys"
-                )
+    for recording in recordings:
+        first = by_key.setdefault(recording.key, recording)
+        if first.path != recording.path:
+            raise DatabaseError(
+                f"two recordings are called {recording.key!r}, one in each group: "
+                f"{first.path} and {recording.path}; their embeddings would take "
+                "each other's place, so give them different keys"
+            )
     return list(by_key.values())
 
 
 def _judge_failures(
-    experiment: Experiment, recordings: Sequence[Recording], outcome: Outcome
+    experiment: Experiment, parts: Sequence[Sequence[Recording]], outcome: Outcome
 ) -> None:
+    """Parts are the recordings of the trials, and those of cohorts."""
     listed_in = _list_of_failures(experiment)
     failures = list(outcome.failures.values())
     _list_failures(listed_in, failures)
-    nothing_left = failures and len(failures) == len(recordings)
+    nothing_left = any(
+        part and all(item.key in outcome.failures for item in part) for part in parts
+    )
     if nothing_left or (failures and not experiment.allow_missing):
-        raise BadRecordingsError(failures, listed_in, total=len(recordings))
+        total = len({item.key for part in parts for item in part})
+        raise BadRecordingsError(failures, listed_in, total=total)
 
 
 def _list_of_failures(experiment: Experiment) -> Path:

@@ -252,14 +252,21 @@ def _read(
     try:
         if not path.exists():
             raise FileNotFoundError(f"no stored feature at {path}")
-        return _as_rows(experiment.extraction.read(path), path)
+        return as_rows(experiment.extraction.read(path), str(path))
     except OF_THE_RECORDING as error:
         stage = "reading of the feature"
         outcome.failures[recording.key] = failure(recording, stage, error)
         return None
 
 
-def _as_rows(feature: Any, path: Path) -> NDArray[np.float64]:
+def as_rows(feature: Any, path: str) -> NDArray[np.float64]:
+    """A feature as rows of vectors, (vectors, dimensions).
+
+    Raises
+    ------
+    ValueError
+        It is none, or says nothing; the message names the path.
+    """
     rows = np.atleast_2d(np.asarray(feature, dtype=np.float64))
     if rows.ndim != 2 or rows.size == 0:
         raise ValueError(

@@ -89,6 +89,7 @@ def embedding_extractor(component: object) -> ManyExtractor:
     if getattr(component, "embeds_in_batches", False):
         return component  # type: ignore[return-value]
     raise ConfigurationError(
-        f"--store keeps embeddings of our extractors, and the preprocessor is a "
-        f"{type(component).__name__}; leave --store out, or use an EmbeddingExtractor"
+        f"a store keeps embeddings of our extractors, and the preprocessor is a "
+        f"{type(component).__name__}; leave --store out and name recordings as the "
+        "cohort, or use an EmbeddingExtractor"
     )

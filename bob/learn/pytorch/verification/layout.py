@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from bob.learn.pytorch.verification.configuration import ConfigurationError
@@ -14,7 +14,8 @@ class Layout:
 
     ``<temp>/<sub>/preprocessed``, ``<temp>/<sub>/extracted``,
     ``<temp>/<sub>/<protocol>/models/<group>`` and
-    ``<result>/<sub>/<protocol>/nonorm/{scores-<group>, <group>/<model>.txt}``.
+    ``<result>/<sub>/<protocol>/nonorm/{scores-<group>, <group>/<model>.txt}``, and
+    the same in ``ztnorm`` for normalised scores.
     """
 
     temporary: Path
@@ -23,6 +24,11 @@ class Layout:
     extracted: Path
     models: Path
     scores: Path
+    normalised: Path
+
+    def of_normalised(self) -> Layout:
+        """The same folders, with that of normalised scores in place of the others'."""
+        return replace(self, scores=self.normalised)
 
     def model(self, group: str, identifier: str) -> Path:
         """File of an enrolled reference."""
@@ -40,12 +46,20 @@ class Layout:
         """All scores of a group, reference by reference."""
         return self.scores / f"scores-{group}"
 
+    def calibrated_scores(self, group: str) -> Path:
+        """All scores of a group as log-likelihood ratios."""
+        return self.scores / f"calibrated-{group}"
+
+    def calibration(self) -> Path:
+        """What makes log-likelihood ratios of scores."""
+        return self.scores / "calibration.json"
+
     def stored(self, folder: Path, key: str) -> Path:
         """File of a recording in ``preprocessed`` or ``extracted``."""
         return folder / _relative(key, ".hdf5")
 
 
-def lay_out(
+def lay_out(  # noqa: PLR0913 - a folder each
     temporary: Path | str,
     results: Path | str,
     *,
@@ -55,6 +69,7 @@ def lay_out(
     extracted: str = "extracted",
     models: str = "models",
     scores: str = "nonorm",
+    normalised: str = "ztnorm",
 ) -> Layout:
     """Compose the folders of an experiment; nothing is created.
 
@@ -71,6 +86,7 @@ def lay_out(
         extracted=temporary / extracted,
         models=protocol_folder / models,
         scores=results / scores,
+        normalised=results / normalised,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["component", "text", "words", "count", "number", "flag"]
+Kind = Literal["component", "text", "words", "count", "number", "real", "flag"]
 
 #: The stages of an experiment in the order in which they run.
 STAGES = (
@@ -14,6 +14,7 @@ STAGES = (
     "enrollment",
     "score-computation",
     "concatenation",
+    "calibration",
     "report",
 )
 
@@ -23,8 +24,10 @@ STAGES_WITHOUT_WORK = (
     "projector-training",
     "projection",
     "enroller-training",
-    "calibration",
 )
+
+#: Ways to normalise scores by a cohort.
+NORMALISATIONS = ("z-norm", "t-norm", "s-norm", "zt-norm", "as-norm")
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,8 @@ OPTIONS: tuple[Option, ...] = (
         ("-p", "--preprocessor"),
         "component",
         "Turns a recording into its embedding: campplus-zh-en, "
-        "dltresnet34-voxceleb1, resnet34-voxceleb1, or an object.",
+        "dltresnet34-voxceleb1, resnet34-voxceleb1, a template such as "
+        "speech-ecapa-tdnn, or an object.",
         importance="required",
     ),
     Option(
@@ -90,7 +94,7 @@ OPTIONS: tuple[Option, ...] = (
         ("-a", "--algorithm"),
         "component",
         "Compares embeddings: cosine, distance-cosine, euclidean, "
-        "distance-euclidean or an object.",
+        "distance-euclidean, a PLDA model (.npz) or an object.",
         importance="required",
     ),
     Option(
@@ -174,6 +178,55 @@ OPTIONS: tuple[Option, ...] = (
         "text",
         "A store of embeddings (.h5) to take them from, and to put new ones into; "
         "--force goes past it.",
+    ),
+    Option(
+        ("-z", "--zt-norm"),
+        "flag",
+        "Normalise scores by a cohort: --score-normalisation zt-norm.",
+        default=False,
+    ),
+    Option(
+        ("--score-normalisation",),
+        "text",
+        "Write scores normalised by a cohort as well: "
+        f"{', '.join(NORMALISATIONS[:-1])} or {NORMALISATIONS[-1]}.",
+    ),
+    Option(
+        ("--cohort",),
+        "component",
+        "Recordings of speakers that are in no trial: a folder, a list, a CSV file, a "
+        "database or a store of embeddings (.h5); otherwise the database's own.",
+    ),
+    Option(
+        ("--cohort-top",),
+        "number",
+        "How many of the highest cohort scores as-norm takes.",
+        default=300,
+    ),
+    Option(
+        ("--cohort-recordings",),
+        "flag",
+        "Take every recording of the cohort by itself, not the mean of a speaker's.",
+        default=False,
+    ),
+    Option(
+        ("-C", "--calibrate-scores"),
+        "flag",
+        "Write log-likelihood ratios as well, by a calibration trained on dev.",
+        default=False,
+    ),
+    Option(
+        ("--calibration-p-target",),
+        "real",
+        "Prior of a target trial at which the calibration is to be best.",
+        default=0.5,
+    ),
+    Option(
+        ("--calibration-penalty",),
+        "real",
+        "Draws the slope of the calibration towards zero; 0 is the field's, which few "
+        "trials may not allow.",
+        default=0.001,
     ),
     Option(
         ("-o", "--execute-only"),
@@ -277,14 +330,6 @@ UNUSED_PLACES: tuple[Option, ...] = tuple(
 
 #: Refused with the way to do it when somebody asks for them.
 NOT_OFFERED: dict[str, tuple[Option, str]] = {
-    "zt_norm": (
-        Option(("-z", "--zt-norm"), "flag", "Not offered by this version."),
-        "it does not normalise scores; leave the option out",
-    ),
-    "calibrate_scores": (
-        Option(("-C", "--calibrate-scores"), "flag", "Not offered by this version."),
-        "it does not calibrate scores; leave the option out",
-    ),
     "write_compressed_score_files": (
         Option(
             ("-Z", "--write-compressed-score-files"),

@@ -35,6 +35,8 @@ class Outcome:
         By the key of the recording.
     score_files
         Group -> concatenated score file.
+    normalised_files
+        The same of normalised scores.
     weakened
         References enrolled from fewer recordings than their protocol names:
         ``group/id`` -> (used, named).
@@ -45,10 +47,22 @@ class Outcome:
 
     failures: dict[str, Failure] = field(default_factory=dict)
     score_files: dict[str, Path] = field(default_factory=dict)
+    normalised_files: dict[str, Path] = field(default_factory=dict)
     weakened: dict[str, tuple[int, int]] = field(default_factory=dict)
     computed: dict[str, int] = field(default_factory=dict)
     reused: dict[str, int] = field(default_factory=dict)
     outdated: dict[str, int] = field(default_factory=dict)
+
+    def add(self, other: Outcome) -> None:
+        """Take in the features that were made, or not, of other recordings."""
+        self.failures.update(other.failures)
+        for own, more in (
+            (self.computed, other.computed),
+            (self.reused, other.reused),
+            (self.outdated, other.outdated),
+        ):
+            for stage, count in more.items():
+                own[stage] = own.get(stage, 0) + count
 
 
 class BadRecordingsError(RuntimeError):

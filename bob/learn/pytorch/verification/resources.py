@@ -20,6 +20,7 @@ _FILES = {
     "database": (
         "a folder of speakers, a trial list, a protocol in CSV or a Python file"
     ),
+    "cohort": "a folder, a list, a file in CSV, a store (.h5) or a Python file",
     "algorithm": f"one of {', '.join(NAMED)} nor a Python file",
 }
 
@@ -40,7 +41,7 @@ def resolve(
     Parameters
     ----------
     kind : str
-        ``preprocessor``, ``extractor`` or ``algorithm`` (or ``database``).
+        ``preprocessor``, ``extractor`` or ``algorithm`` (or ``database``, ``cohort``).
     given : object
         An object, which comes back as it is, or a text: what ``known`` knows, the
         path of a Python file that defines a variable of this kind, the name of an

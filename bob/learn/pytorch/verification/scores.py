@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bob.learn.pytorch.atomic import beside, write_text
-from bob.learn.pytorch.verification import stored
+from bob.learn.pytorch.verification import cohort, stored
 from bob.learn.pytorch.verification.configuration import ConfigurationError
 from bob.learn.pytorch.verification.database import Probe, Reference, Trials
 from bob.learn.pytorch.verification.fingerprint import digest
+from bob.learn.pytorch.verification.normalising import row_normaliser
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,33 +37,79 @@ def compute(
     models: dict[str, Any],
     vectors: Vectors,
 ) -> None:
-    """Write one score file a reference: its probes in their order."""
-    probes = [_usable(probe, vectors) for probe in trials.probes]
+    """Write one score file a reference: its probes in their order.
+
+    With a normalisation, the normalised scores go to files of their own.
+    """
+    probes = [usable(probe, vectors) for probe in trials.probes]
     good = np.array([bool(rows) for rows in probes], dtype=bool)
     scorer = experiment.algorithm.against([rows for rows in probes if rows])
+    writers = [_Writer(kind, group, trials) for kind in kinds(experiment)]
+    normalise = None
+    if experiment.normalisation is not None:
+        normalise = row_normaliser(
+            experiment.normalisation,
+            cohort.known(experiment.normalisation.cohorts[group], experiment, vectors),
+            algorithm=experiment.algorithm,
+            models=models,
+            scorer=scorer,
+            good=good,
+        )
     blocks = (
         _dense(scorer, trials, models, good)
         if trials.pairs is None
         else _sparse(scorer, trials.references, trials.pairs, models, good)
     )
-    # What a line says of a probe is the same for every reference.
-    named = [f"{probe.subject} {probe.id}" for probe in trials.probes]
-    # Until all are written, they are nobody's: a run may be killed in between.
-    made_by = experiment.layout.made_by(group)
-    write_text(made_by, _UNFINISHED)
-    written = set()
     for reference, chosen, values in blocks:
+        writers[0].write(reference, chosen, values)
+        if normalise is not None:
+            normalised = normalise(reference.id, chosen, values)
+            writers[1].write(reference, chosen, normalised)
+    for writer in writers:
+        writer.finish()
+
+
+def kinds(experiment: Experiment) -> list[Experiment]:
+    """The experiment for raw scores, and the one for normalised scores if any."""
+    raw = replace(experiment, normalisation=None)
+    if experiment.normalisation is None:
+        return [raw]
+    layout = experiment.layout.of_normalised()
+    return [raw, replace(experiment, layout=layout)]
+
+
+class _Writer:
+    """Writes the score files of the references of a group."""
+
+    def __init__(self, experiment: Experiment, group: str, trials: Trials) -> None:
+        self._experiment, self._group, self._trials = experiment, group, trials
+        self._made_by = experiment.layout.made_by(group)
+        # What a line says of a probe is the same for every reference.
+        self._named = [f"{probe.subject} {probe.id}" for probe in trials.probes]
+        self._written: set[Path] = set()
+        # Until all are written, they are nobody's: a run may be killed in between.
+        write_text(self._made_by, _UNFINISHED)
+
+    def write(
+        self, reference: Reference, chosen: Sequence[int], values: NDArray[np.float64]
+    ) -> None:
+        """Write the scores of a reference against the chosen probes."""
         lines = [
-            f"{reference.subject} {named[index]} {value:3.8f}\n"
+            f"{reference.subject} {self._named[index]} {value:3.8f}\n"
             for index, value in zip(chosen, values.tolist(), strict=True)
         ]
-        path = experiment.layout.model_scores(group, reference.id)
+        path = self._experiment.layout.model_scores(self._group, reference.id)
         write_text(path, "".join(lines))
-        written.add(path)
-    for path in (experiment.layout.scores / group).rglob("*.txt"):
-        if path not in written:  # of a reference that is no more
-            path.unlink()
-    write_text(made_by, fingerprint(experiment, group, trials))
+        self._written.add(path)
+
+    def finish(self) -> None:
+        """Remove what is of no reference, and say what made the rest."""
+        folder = self._experiment.layout.scores / self._group
+        for path in folder.rglob("*.txt"):
+            if path not in self._written:  # of a reference that is no more
+                path.unlink()
+        made_by = fingerprint(self._experiment, self._group, self._trials)
+        write_text(self._made_by, made_by)
 
 
 def fingerprint(experiment: Experiment, group: str, trials: Trials) -> str:
@@ -75,7 +123,10 @@ def fingerprint(experiment: Experiment, group: str, trials: Trials) -> str:
         for probe in trials.probes
         for recording in probe.recordings
     ]
-    return digest([experiment.algorithm.scoring(), references, probes])
+    made_by = [experiment.algorithm.scoring(), references, probes]
+    if experiment.normalisation is not None:
+        made_by.append(cohort.fingerprint(experiment.normalisation, group, experiment))
+    return digest(made_by)
 
 
 def refuse_outdated(experiment: Experiment, group: str, trials: Trials) -> None:
@@ -121,11 +172,16 @@ def forget_previous(experiment: Experiment, *, names: Sequence[str]) -> None:
 
 def _results(experiment: Experiment, names: Sequence[str]) -> list[Path]:
     layout = experiment.layout
-    groups = [layout.group_scores(group) for group in experiment.groups]
-    return [*groups, *(layout.scores / name for name in names)]
+    groups = [
+        path
+        for group in experiment.groups
+        for path in (layout.group_scores(group), layout.calibrated_scores(group))
+    ]
+    return [*groups, layout.calibration(), *(layout.scores / name for name in names)]
 
 
-def _usable(probe: Probe, vectors: Vectors) -> list[NDArray[np.float64]]:
+def usable(probe: Probe, vectors: Vectors) -> list[NDArray[np.float64]]:
+    """The features of a probe's recordings that have some."""
     return [vectors[item.key] for item in probe.recordings if item.key in vectors]
 
 

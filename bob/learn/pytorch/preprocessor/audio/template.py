@@ -1,17 +1,20 @@
 """Anyone's audio model, wrapped by a JSON file, as Bob's preprocessor."""
 
-import os
 from typing import TYPE_CHECKING, Any, Literal
 
 from bob.learn.pytorch.audio import check_channel
 from bob.learn.pytorch.preprocessor.audio.recordings import RecordingTransformer
 
 if TYPE_CHECKING:
+    import os
+
+    from typing_extensions import Self
+
     from bob.learn.pytorch.templates.runner import Session, TemplateEmbedder
     from bob.learn.pytorch.templates.template import Template
 
 # Raise it when a change here changes embeddings: stored ones are then made anew.
-RECIPE = "1"
+RECIPE = "2"
 POOLINGS = ("none", "mean", "mean+std", "first")
 
 
@@ -24,7 +27,9 @@ class TemplateExtractor(RecordingTransformer):
     Parameters
     ----------
     name_or_path
-        A shipped template (`bob pytorch template list`), or a JSON file.
+        A shipped template (`bob pytorch template list`), a JSON file, or a template
+        that was loaded. A file is read once, here: copies, clones and pickles have
+        what it held then.
     isolated
         Whether the model has a process of its own; if not, it runs in this one, and
         what it needs has to be installed here.
@@ -49,7 +54,7 @@ class TemplateExtractor(RecordingTransformer):
 
     def __init__(
         self,
-        name_or_path: str | os.PathLike[str],
+        name_or_path: "str | os.PathLike[str] | Template",
         *,
         isolated: bool = True,
         device: str | None = None,
@@ -63,9 +68,11 @@ class TemplateExtractor(RecordingTransformer):
         self.channel = channel
         self.pooling = pooling
         self.trusted = trusted
-        from bob.learn.pytorch.templates.template import load
+        from bob.learn.pytorch.templates.template import Template, load
 
-        self._template = load(name_or_path)
+        self._template = (
+            name_or_path if isinstance(name_or_path, Template) else load(name_or_path)
+        )
         self._check()
 
     def _check(self) -> None:
@@ -88,7 +95,7 @@ class TemplateExtractor(RecordingTransformer):
         return self._template
 
     def fetch(self, *, progress: bool = False) -> None:
-        """Fetch and install what it needs.
+        """Fetch and install what it needs; in this process, its weights alone.
 
         Raises
         ------
@@ -99,6 +106,12 @@ class TemplateExtractor(RecordingTransformer):
             from bob.learn.pytorch.templates.loading import install
 
             install(self.model, trusted=self.trusted, progress=progress)
+            return
+        from bob.learn.pytorch.templates import artefacts, trust
+
+        if not self.trusted:
+            trust.require(self.model)
+        artefacts.fetch(self.model, progress=progress)
 
     def prepare(self, *, progress: bool = True) -> None:
         """Fetch, install and load now, not at the first recording."""
@@ -139,27 +152,49 @@ class TemplateExtractor(RecordingTransformer):
 
     def fingerprint(self) -> dict[str, str]:
         """Everything that its embeddings depend on; installs what is missing."""
-        found = {
+        from bob.learn.pytorch.templates import artefacts
+        from bob.learn.pytorch.templates.loading import install
+
+        if self.isolated:
+            made, _ = install(self.model, trusted=self.trusted, progress=True)
+            lock, downloaded = made.lock_sha256, made.downloaded or ""
+        else:
+            self.fetch(progress=True)
+            lock, downloaded = "this process", ""
+        return {
             "extractor": type(self).__name__,
             "model": self.model.name,
             "template": self.model.sha256,
+            "lock": lock,
+            # What the template has no hash of: other machines may have got other files.
+            "weights": artefacts.unpublished_sha256(self.model),
+            "downloads": downloaded,
             "channel": str(self.channel),
             "pooling": self.pooling or self.model.pooling,
             "resampler": "soxr",
             "recipe": RECIPE,
         }
-        if not self.isolated:
-            return {**found, "lock": "this process"}
-        from bob.learn.pytorch.templates.loading import install
-
-        environment, _ = install(self.model, trusted=self.trusted, progress=True)
-        return {**found, "lock": environment.lock_sha256}
 
     def close(self) -> None:
         """End the process of the model; the next recording starts another."""
         if self._runner is not None:
             self._runner.close()
             self._runner = None
+
+    def set_params(self, **parameters: object) -> "Self":
+        """Change parameters; the file is not read again, unless there is another."""
+        given = self.name_or_path
+        if "name_or_path" in parameters:
+            return super().set_params(**parameters)
+        # It may hold now what nobody has trusted.
+        super().set_params(name_or_path=self._template, **parameters)
+        self.name_or_path = given
+        return self
+
+    def __sklearn_clone__(self) -> "Self":
+        copy = type(self).__new__(type(self))
+        copy.__setstate__(self.__getstate__())
+        return copy
 
     def __getstate__(self) -> dict[str, Any]:
         # With the template: its file may be another, or none, where this is read.

@@ -1,32 +1,34 @@
 """The worker: run by the Python of a template's environment, never imported by ours.
 
-    python -I <this folder> REQUESTS ANSWERS LIFELINE INPUT OUTPUT
+    python -I -S -B <this folder> REQUESTS ANSWERS LIFELINE INPUT OUTPUT NETWORK MEMORY
 
 REQUESTS, ANSWERS and LIFELINE are descriptors of pipes, INPUT and OUTPUT of files that
 both processes map. When LIFELINE closes, whoever started the worker is gone, and it
-ends with all that it started. Only the standard library is imported here; NumPy or
-torch when the template asks for them.
+ends with all that it started. NETWORK is 1 where it may have one, and MEMORY the MB
+that it may take. Only the standard library is imported here; NumPy or torch when the
+template asks for them.
+
+Packages of the environment are looked for once the process is confined: their .pth
+files are code, like that of the template.
 """
 
-import ctypes
 import faulthandler
 import os
 import signal
+import site
 import sys
 import time
 
+import bob_template_confined as confined
 import bob_template_frames as frames
 import bob_template_guard as guard
 import bob_template_model as model
 import bob_template_stages as stages
 
-# Of Linux's unshare.
-CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
-
 
 def main():
     """Answer requests until there are no more."""
-    requests, answers, lifeline, given, taken = map(int, sys.argv[1:6])
+    requests, answers, lifeline, given, taken, network, memory = map(int, sys.argv[1:8])
     del sys.argv[1:]
     others = (requests, answers, given, taken)
     guard.go_on_in_child(lifeline, others, os.getcwd())
@@ -34,13 +36,18 @@ def main():
         os.set_inheritable(descriptor, False)
     faulthandler.enable(all_threads=False)
     faulthandler.register(signal.SIGUSR1, all_threads=False)
+    isolation = confined.confine(bool(network), memory)
+    # What lies beside this file is ours and stays as it is; packages are compiled once.
+    sys.dont_write_bytecode = False
+    site.main()
     worker = None
     while True:
         request = frames.receive(requests)
         if request is None:
             return
         if worker is None:
-            worker = Worker(request, frames.Shared(given), frames.Shared(taken))
+            shared = frames.Shared(given), frames.Shared(taken)
+            worker = Worker(request, *shared, isolation)
         frames.send(answers, worker.answer(request))
 
 
@@ -50,19 +57,20 @@ class Worker:
     Parameters
     ----------
     setup
-        The first request: template, weights, device, memory_mb, network.
+        The first request: template, weights, device, memory_mb.
     given, taken
         Shared memory, for what comes and what goes.
+    isolation
+        What keeps it from the network.
     """
 
-    def __init__(self, setup, given, taken):
+    def __init__(self, setup, given, taken, isolation):
         self._content = setup["template"]
         self._given = given
         self._taken = taken
         self._memory_mb = setup["memory_mb"]
         self._device = setup["device"]
-        self._isolation = [] if setup["network"] else _without_network()
-        _limit_memory(self._memory_mb)
+        self._isolation = isolation
         self._names = model.names(setup["weights"], self._device)
         self._imported = False
         self._folder = os.getcwd()
@@ -122,6 +130,7 @@ class Worker:
 
     def _import(self):
         if not self._imported:
+            model.seed()
             self._run("import_cmds")
             self._imported = True
 
@@ -134,6 +143,7 @@ class Worker:
     def do_load(self, request):  # noqa: ARG002
         """Make the model, and say how large it is."""
         self._import()
+        model.seed()  # also of what was imported just now
         made = model.make(self._content, self._names, self._folder, self._note)
         return {"parameters": model.parameters(made), "isolation": self._isolation}
 
@@ -151,7 +161,7 @@ class Worker:
 
     def do_measure(self, request):  # noqa: ARG002
         """How much memory it took at most, in MB."""
-        return {"peak_mb": _peak_mb()}
+        return {"peak_mb": confined.peak_mb()}
 
     def _input(self, shape):
         count = 1
@@ -195,76 +205,6 @@ class Worker:
             place.reshape(shape)[...] = y
         return {"shape": shape, "dtype": dtype}
 
-
-def _peak_mb():
-    try:
-        with open("/proc/self/status") as file:
-            for line in file:
-                if line.startswith("VmHWM:"):
-                    return int(line.split()[1]) / 1024
-    except OSError:
-        pass
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def _limit_memory(megabytes):
-    """Let allocations above a limit fail; Linux counts what is private and writable."""
-    try:
-        import resource
-
-        most = int(megabytes * (1 << 20))
-        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-    except (ImportError, ValueError, OSError):
-        pass
-
-
-def _without_network():
-    """Cut this process off, as far as the system lets it; return what was done."""
-    done = []
-    if _own_network():
-        done.append("network namespace")
-    if hasattr(sys, "addaudithook"):
-        sys.addaudithook(_refuse_network)
-        done.append("audit hook")
-    return done
-
-
-def _own_network():
-    """Move into a network of its own, which has nothing but a dead loopback."""
-    try:
-        libc = ctypes.CDLL(None, use_errno=True)
-        user, group = os.getuid(), os.getgid()
-        if libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0:
-            return False
-        for name, text in (
-            ("setgroups", "deny"),
-            ("uid_map", "%d %d 1" % (user, user)),
-            ("gid_map", "%d %d 1" % (group, group)),
-        ):
-            with open("/proc/self/" + name, "w") as file:
-                file.write(text)
-    except (AttributeError, OSError):
-        return False
-    return True
-
-
-def _refuse_network(event, arguments):
-    if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
-        refused = isinstance(arguments[1], tuple)
-    elif event in ("socket.getaddrinfo", "socket.gethostbyname"):
-        refused = arguments[0] not in (None, "localhost")
-    else:
-        refused = False
-    if refused:
-        raise PermissionError(_NO_NETWORK)
-
-
-_NO_NETWORK = (
-    "a template has no network while it runs; what it needs belongs into "
-    "requirements, weights or download_cmds"
-)
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)

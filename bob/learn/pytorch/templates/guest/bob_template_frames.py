@@ -15,6 +15,8 @@ _LENGTH = struct.Struct(">I")
 PLACE = struct.Struct("<ii")
 STAGES = ("import_cmds", "download_cmds", "model_init", "pre_proc", "embed_fwd")
 HEADER_BYTES = 64
+# No message of ours is longer; who says so is none of us.
+MOST_BYTES = 1 << 26
 
 
 def send(descriptor, message):
@@ -32,12 +34,23 @@ def receive(descriptor, wait=None):
     ----------
     wait
         Called before each part of it is read.
+
+    Raises
+    ------
+    ValueError
+        What came is no message.
     """
     head = _exactly(descriptor, _LENGTH.size, wait)
     if head is None:
         return None
-    content = _exactly(descriptor, _LENGTH.unpack(head)[0], wait)
-    return None if content is None else json.loads(content.decode())
+    size = _LENGTH.unpack(head)[0]
+    if size > MOST_BYTES:
+        raise ValueError("a message of %d bytes" % size)
+    content = _exactly(descriptor, size, wait)
+    try:
+        return None if content is None else json.loads(content.decode())
+    except RecursionError:
+        raise ValueError("a message that is nested too deep")
 
 
 def _exactly(descriptor, count, wait):
@@ -69,12 +82,11 @@ class Shared:
     def map(self, size):
         """The first bytes of it as writable memory, so many at least."""
         if self._map is None or len(self._map) < size:
-            there = os.fstat(self.descriptor).st_size
-            if there < size:
+            if os.fstat(self.descriptor).st_size < size:
                 os.ftruncate(self.descriptor, size)
-                there = size
-            # An older map is closed when the last array that lies in it is gone.
-            self._map = mmap.mmap(self.descriptor, there)
+            # No more of it than that: the other process may say that it is endless. An
+            # older map is closed when the last array that lies in it is gone.
+            self._map = mmap.mmap(self.descriptor, size)
         return self._map
 
     def close(self):

@@ -150,7 +150,7 @@ def parameters(model):
 
 
 def seed():
-    """Let random numbers of a template be the same in every call."""
+    """Let random numbers of a template be the same in every process and every call."""
     random.seed(0)
     # None stands in place of a module that somebody forbids.
     if sys.modules.get("numpy"):

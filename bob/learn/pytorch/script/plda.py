@@ -1,0 +1,106 @@
+"""`bob pytorch plda`: a model of speakers, trained on stored embeddings."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from bob.learn.pytorch.script.score_options import (
+    FILE,
+    NEW_FILE,
+    SOURCE,
+    plain_errors,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# As scoring/plda_backend.py has them.
+_LENGTHS = ("unit", "kaldi", "none")
+
+
+@click.group()
+def plda() -> None:
+    """Train a PLDA model, which scores embeddings by log-likelihood ratios."""
+
+
+@plda.command()
+@click.argument("store", type=FILE)
+@click.option(
+    "-o", "--output", required=True, type=NEW_FILE, help="Model to write, .npz."
+)
+@click.option(
+    "--speakers",
+    required=True,
+    type=SOURCE,
+    metavar="UTT2SPK",
+    help="Lines 'name speaker', a folder of speakers, or CSV.",
+)
+@click.option("--lda", type=click.IntRange(min=1), help="Dimensions that LDA leaves.")
+@click.option("--whiten", is_flag=True, help="Without LDA, whiten embeddings first.")
+@click.option(
+    "--length",
+    type=click.Choice(_LENGTHS),
+    default="unit",
+    help="Length normalisation; kaldi as its ivector-plda-scoring does.  [unit]",
+)
+@click.option(
+    "--iterations",
+    type=click.IntRange(min=1),
+    default=20,
+    help="Of expectation maximisation.  [20]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Report in JSON.")
+def train(
+    store: Path,
+    *,
+    output: Path,
+    speakers: Path,
+    lda: int | None,
+    whiten: bool,
+    length: str,
+    iterations: int,
+    as_json: bool,
+) -> None:
+    """Train on STORE: centring, LDA or whitening, length, two-covariance PLDA.
+
+    The embeddings must be of the model that is scored later, and most speakers have
+    several recordings. Those whose speaker is not said are left out.
+    """
+    if output.suffix.lower() != ".npz":
+        raise click.BadParameter(
+            f"{click.format_filename(output)} has to end in .npz", param_hint="--output"
+        )
+    with plain_errors():
+        from bob.learn.pytorch.scoring import train_plda
+        from bob.learn.pytorch.verification.named_embeddings import read_embeddings
+        from bob.learn.pytorch.verification.stored_trials import speakers_of
+
+        embeddings = read_embeddings(store)
+        rows, names = speakers_of(embeddings, speakers)
+        model = train_plda(
+            embeddings.embeddings[rows],
+            names,
+            dimensions=lda,
+            whitened=whiten,
+            length_normalisation=length,  # type: ignore[arg-type]  # click checked it
+            iterations=iterations,
+        )
+        model.save(output)
+    content = {
+        "model": click.format_filename(output),
+        "recordings": len(rows),
+        "left_out": len(embeddings.names) - len(rows),
+        "speakers": len(set(names)),
+        "dimensions": model.model.mean.size,
+    }
+    if as_json:
+        click.echo(json.dumps(content, indent=2))
+    else:
+        click.echo(
+            f"{content['recordings']} recordings of {content['speakers']} speakers "
+            f"({content['left_out']} left out) made {content['model']}, of "
+            f"{content['dimensions']} dimensions"
+        )

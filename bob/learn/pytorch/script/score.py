@@ -1,0 +1,75 @@
+"""`bob pytorch score`: stored embeddings and trials become scores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bob.learn.pytorch.script.score_options import (
+    FILE,
+    SOURCE,
+    comparer_of,
+    plain_errors,
+    report_scored,
+    score_into,
+    scoring_options,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bob.learn.pytorch.verification.stored_scores import Scored
+
+
+@click.command()
+@click.argument("store", type=FILE)
+@click.argument("trials", type=SOURCE, required=False)
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Without TRIALS: every recording with every other, a matrix in .npy.",
+)
+@scoring_options
+def score(
+    store: Path,
+    trials: Path | None,
+    *,
+    everything: bool,
+    output: Path,
+    as_json: bool,
+    **options: Any,  # noqa: ANN401 - those of scoring_options
+) -> None:
+    """Score TRIALS between the embeddings of STORE; higher means more alike.
+
+    STORE is a file of `bob pytorch embed`. TRIALS is whatever `bob pytorch protocol`
+    reads: a list of VoxCeleb, Kaldi, WeSpeaker or SRE, a protocol of Bob, a folder of
+    speakers. Recordings go by their names in STORE, which may be longer paths.
+
+    The output has five columns (claimed model real probe score), or is CSV of Bob if
+    its name ends in .csv; beside it, OUTPUT.json says what made it.
+    """
+    if everything == (trials is not None):
+        raise click.UsageError("give either TRIALS or --all")
+    with plain_errors():
+        if trials is not None:
+            scored = score_into(output, store, trials, **options)
+        else:
+            scored = _score_all(output, store, options)
+    report_scored(scored, as_json=as_json)
+
+
+def _score_all(output: Path, store: Path, options: dict[str, Any]) -> Scored:
+    from bob.learn.pytorch.verification.named_embeddings import read_embeddings
+    from bob.learn.pytorch.verification.stored_scores import score_everything
+
+    if output.suffix.lower() != ".npy":
+        raise click.BadParameter(
+            f"{click.format_filename(output)} has to end in .npy: with --all, the "
+            "scores are a matrix",
+            param_hint="--output",
+        )
+    embeddings = read_embeddings(store)
+    comparer = comparer_of(embeddings, options)
+    return score_everything(embeddings, output, comparer=comparer)

@@ -1,0 +1,192 @@
+"""What commands share that make, read or judge scores."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from bob.learn.pytorch.storage.reading import StoredEmbeddings
+    from bob.learn.pytorch.verification.cohort_scores import Cohort
+    from bob.learn.pytorch.verification.comparing import Comparer
+    from bob.learn.pytorch.verification.stored_scores import Scored
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
+SOURCE = click.Path(exists=True, path_type=Path)
+
+# As verification/ has them, which --help does not import.
+MEASURES = ("cosine", "euclidean")
+ENROLMENTS = ("mean", "unit-mean", "scores", "max")
+FORMS = ("four", "five", "csv", "voxsrc", "kaldi", "wespeaker")
+COSTS = (
+    "p0.05, p0.01, p0.005, p0.001, voxsrc, sre08, sre10, sre12, sre16, sre18-vast, a "
+    "prior such as 0.02, or c_miss:c_fa:p_target"
+)
+
+Command = TypeVar("Command", bound="Callable[..., Any]")
+
+
+def scoring_options(command: Command) -> Command:
+    """Add the options that say what is scored, how, and what is written."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Report in JSON."),
+        click.option(
+            "--quality",
+            multiple=True,
+            metavar="duration|magnitude|cohort_mean",
+            help="Also write this measure of both sides, as columns of CSV.",
+        ),
+        click.option(
+            "--form",
+            type=click.Choice(FORMS),
+            help="Of the output.  [csv if its name ends so, else five columns]",
+        ),
+        click.option(
+            "--allow-missing",
+            is_flag=True,
+            help="Trials of recordings that STORE does not know score nan.",
+        ),
+        click.option(
+            "--protocol", help="Name of the protocol, where there are several."
+        ),
+        click.option("--group", help="Group of the protocol, such as dev or eval."),
+        click.option(
+            "--enrolment",
+            type=click.Choice(ENROLMENTS),
+            default="mean",
+            help="Of references of several recordings: mean embedding (with --plda by "
+            "the book), mean of unit length, mean or highest of the scores.  [mean]",
+        ),
+        click.option(
+            "--subtract-mean",
+            type=FILE,
+            metavar="STORE",
+            help="Subtract the mean embedding of this store from all.",
+        ),
+        click.option(
+            "--plda",
+            type=FILE,
+            metavar="MODEL.npz",
+            help="Score by a model of `bob pytorch plda train` instead.",
+        ),
+        click.option(
+            "--measure", type=click.Choice(MEASURES), help="Of embeddings.  [cosine]"
+        ),
+        click.option(
+            "-o", "--output", required=True, type=NEW_FILE, help="File to write."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@contextlib.contextmanager
+def plain_errors() -> Iterator[None]:
+    """Say what a user can put right without a traceback."""
+    from bob.learn.pytorch.audio import printable
+    from bob.learn.pytorch.metrics import MetricError
+    from bob.learn.pytorch.scoring import CalibrationError, TrainingError
+    from bob.learn.pytorch.storage.records import StoreError
+    from bob.learn.pytorch.verification.database import DatabaseError
+    from bob.learn.pytorch.verification.named_embeddings import ScoringError
+    from bob.learn.pytorch.verification.score_layouts import ScoreFileError
+
+    try:
+        yield
+    except (
+        CalibrationError,
+        DatabaseError,
+        MetricError,
+        OSError,
+        ScoreFileError,
+        ScoringError,
+        StoreError,
+        TrainingError,
+    ) as error:
+        raise click.ClickException(printable(str(error))) from error
+
+
+def score_into(
+    output: Path,
+    store: Path,
+    trials: Path,
+    *,
+    cohort: Callable[[], Cohort] | None = None,
+    form: str | None,
+    quality: tuple[str, ...],
+    **options: Any,  # noqa: ANN401 - those of scoring_options
+) -> Scored:
+    """Score trials as the options say, and normalise by a cohort if there is one."""
+    from bob.learn.pytorch.verification import stored_scores
+    from bob.learn.pytorch.verification.named_embeddings import read_embeddings
+    from bob.learn.pytorch.verification.stored_trials import stored_trials
+
+    _check_quality(quality)
+    embeddings = read_embeddings(store)
+    names = ("group", "protocol", "allow_missing")
+    return stored_scores.score_trials(
+        stored_trials(trials, embeddings, **{name: options[name] for name in names}),
+        embeddings,
+        output,
+        comparer=comparer_of(embeddings, options),
+        cohort=None if cohort is None else cohort(),
+        form=form,
+        quality=quality,  # type: ignore[arg-type]  # checked above
+        provenance={"store": str(store), "trials": str(trials)}
+        | {name: options[name] for name in names[:2] if options[name]},
+    )
+
+
+def comparer_of(embeddings: StoredEmbeddings, options: Mapping[str, Any]) -> Comparer:
+    """The measure that options ask for."""
+    from bob.learn.pytorch.verification.comparing import Comparer, mean_of, plda_for
+
+    measure, plda = options["measure"], options["plda"]
+    if plda is not None and measure is not None:
+        raise click.UsageError("--plda is a measure itself; leave --measure out")
+    others = options["subtract_mean"]
+    return Comparer(
+        measure or "cosine",
+        None if plda is None else plda_for(embeddings, plda),
+        options["enrolment"],
+        None if others is None else mean_of(others, alike=embeddings),
+    )
+
+
+def _check_quality(quality: tuple[str, ...]) -> None:
+    from bob.learn.pytorch.verification.stored_scores import QUALITIES
+
+    for name in quality:
+        if name not in QUALITIES:
+            raise click.BadParameter(
+                f"{name!r} is none of {', '.join(QUALITIES)}", param_hint="--quality"
+            )
+
+
+def report_scored(scored: Scored, *, as_json: bool) -> None:
+    """Print what was written."""
+    import json
+
+    from bob.learn.pytorch.audio import printable
+
+    where = click.format_filename(scored.path)
+    if as_json:
+        content = {
+            "scores": where,
+            "trials": scored.trials,
+            "failures": scored.failures,
+            "notes": list(scored.notes),
+        }
+        click.echo(json.dumps(content, indent=2))
+        return
+    failed = f", {scored.failures} of them nan" if scored.failures else ""
+    click.echo(f"{scored.trials} scores are in {where}{failed}")
+    for note in scored.notes:
+        click.echo(printable(f"  {note}"))

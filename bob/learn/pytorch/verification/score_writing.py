@@ -1,0 +1,94 @@
+"""Score files in blocks, with the other columns of Bob's CSV, and hashes of them."""
+
+from __future__ import annotations
+
+import hashlib
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bob.learn.pytorch.atomic import beside
+from bob.learn.pytorch.verification.score_layouts import CSV_COLUMNS
+from bob.learn.pytorch.verification.scorefiles import BLOCK_TRIALS, score_lines
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from bob.learn.pytorch.metrics import Names, ScoreTable
+
+_BYTES = 1 << 20
+
+
+def write_blocks(
+    path: str | os.PathLike[str],
+    blocks: Iterable[tuple[ScoreTable, Mapping[str, Names]]],
+    *,
+    form: str,
+) -> Path:
+    """Write tables of scores, one after the other, into one file.
+
+    Parameters
+    ----------
+    path
+        Is there whole or not at all.
+    blocks
+        Tables of some trials; with the form ``csv``, what else is known of each trial,
+        by title, the same titles in each block.
+    form
+        See `write_scores`.
+
+    Raises
+    ------
+    ScoreFileError
+        A name does not fit into the form, or it needs names that the table lacks.
+    """
+    path = Path(path)
+    with (
+        beside(path) as place,
+        place.open("x", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
+        for number, (table, metadata) in enumerate(blocks):
+            lines = _lines(table, metadata, form=form)
+            # The headline stands once, as the first piece of the first block.
+            file.writelines(islice(lines, int(form == "csv" and number > 0), None))
+    return path
+
+
+def sha256_of(path: Path) -> str:
+    """The hash of a file."""
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(_BYTES):
+            found.update(piece)
+    return found.hexdigest()
+
+
+def _lines(
+    table: ScoreTable, metadata: Mapping[str, Names], *, form: str
+) -> Iterator[str]:
+    if form != "csv" or not metadata:
+        return score_lines(table, form=form)  # type: ignore[arg-type]  # it refuses others
+    return _wide_lines(table, metadata)
+
+
+def _wide_lines(table: ScoreTable, metadata: Mapping[str, Names]) -> Iterator[str]:
+    titles = list(CSV_COLUMNS.values())
+    yield ",".join([*titles[:-1], *map(_quoted, metadata), titles[-1]]) + "\n"
+    columns = [table.probe, table.real, table.model or table.claimed, table.claimed]
+    columns += metadata.values()
+    texts = [[_quoted(name) for name in column.distinct] for column in columns]
+    for start in range(0, len(table), BLOCK_TRIALS):
+        part = slice(start, start + BLOCK_TRIALS)
+        fields = [
+            [distinct[code] for code in column.codes[part].tolist()]
+            for distinct, column in zip(texts, columns, strict=True)
+        ]
+        fields.append(list(map(repr, table.score[part].tolist())))
+        yield "\n".join(map(",".join, zip(*fields, strict=True))) + "\n"
+
+
+def _quoted(name: str) -> str:
+    if any(character in name for character in ',"\r\n'):
+        return '"' + name.replace('"', '""') + '"'
+    return name

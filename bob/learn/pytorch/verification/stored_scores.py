@@ -1,0 +1,274 @@
+"""Embeddings and trials -> score files, raw or normalised by a cohort."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+
+import numpy as np
+
+from bob.learn.pytorch.atomic import write_text
+from bob.learn.pytorch.scoring import magnitudes, score_into_file
+from bob.learn.pytorch.verification.cohort_scores import normaliser
+from bob.learn.pytorch.verification.comparing import Comparer, Models
+from bob.learn.pytorch.verification.named_embeddings import (
+    ScoringError,
+    refuse_other_model,
+)
+from bob.learn.pytorch.verification.score_writing import sha256_of, write_blocks
+from bob.learn.pytorch.verification.stored_trials import Side, StoredTrials
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from bob.learn.pytorch.metrics import Names, ScoreTable
+    from bob.learn.pytorch.storage.reading import StoredEmbeddings
+    from bob.learn.pytorch.verification.cohort_scores import Cohort, Normaliser
+
+    FloatArray: TypeAlias = NDArray[np.float64]
+
+Quality: TypeAlias = Literal["duration", "magnitude", "cohort_mean"]
+QUALITIES = get_args(Quality)
+
+# Trials of all with all that are scored and written at a time.
+TRIALS_AT_ONCE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What was written.
+
+    Attributes
+    ----------
+    path
+        The score file; beside it, with ``.json``, is where its scores come from.
+    trials, failures
+        Counts; failures are trials without a score.
+    notes
+        What a user should know.
+    """
+
+    path: Path
+    trials: int
+    failures: int
+    notes: tuple[str, ...] = ()
+
+
+def score_trials(
+    trials: StoredTrials,
+    embeddings: StoredEmbeddings,
+    path: str | os.PathLike[str],
+    *,
+    comparer: Comparer | None = None,
+    cohort: Cohort | None = None,
+    form: str | None = None,
+    quality: Sequence[Quality] = (),
+    provenance: Mapping[str, str] | None = None,
+) -> Scored:
+    """Score trials into a file, in bounded memory where all meet all.
+
+    Parameters
+    ----------
+    path
+        Is there whole or not at all; beside it ``<path>.json`` says what made it.
+    comparer
+        The measure; by default the cosine.
+    cohort
+        Normalises the scores.
+    form
+        See `write_scores`; by default ``csv`` for a name that ends so, else ``five``.
+    quality
+        Written as columns of CSV, ``bio_ref_duration`` and ``probe_duration``, for
+        calibration: ``duration`` in seconds (all enrolment together), ``magnitude`` of
+        the embedding (mean of several), ``cohort_mean`` (needs a cohort).
+    provenance
+        Kept in the file beside.
+
+    Raises
+    ------
+    ScoringError
+        The cohort does not fit, or the form has no place for quality measures.
+    ScoreFileError
+        A name does not fit into the form.
+    """
+    path = Path(path)
+    comparer = comparer or Comparer()
+    form = form or ("csv" if path.suffix.lower() == ".csv" else "five")
+    _check_quality(quality, form=form, cohort=cohort)
+    left = comparer.references(embeddings.embeddings, trials.references.rows)
+    right = comparer.probes(embeddings.embeddings, trials.probes.rows)
+    statistics = None
+    means: dict[str, FloatArray] = {}
+    if cohort is not None:
+        refuse_other_model(embeddings, cohort.embeddings)
+        statistics = normaliser(comparer, left, right, cohort)
+        if "cohort_mean" in quality:
+            top = cohort.adaptive_top
+            others = comparer.probes(cohort.embeddings.embeddings, cohort.groups())
+            means = {
+                "bio_ref_": comparer.against(left, others, top=top).mean,
+                "probe_": comparer.against(right, others, top=top).mean,
+            }
+    columns = _quality_columns(trials, embeddings, quality, means)
+    count = failures = 0
+
+    def blocks() -> Iterator[tuple[ScoreTable, dict[str, Names]]]:
+        nonlocal count, failures
+        for table, metadata in _scored(
+            trials, comparer, (left, right), statistics, columns
+        ):
+            count += len(table)
+            failures += table.failures
+            yield table, metadata if form == "csv" else {}
+
+    write_blocks(path, blocks(), form=form)
+    sizes = sorted({len(rows) for rows in trials.references.rows})
+    enrolled = f"{sizes[0]} to {sizes[-1]}" if sizes[1:] else str(*sizes)
+    told = {"enrolment recordings": enrolled, **(provenance or {})}
+    _write_provenance(path, embeddings, comparer, cohort, told)
+    return Scored(path, count, failures, trials.notes)
+
+
+def score_everything(
+    embeddings: StoredEmbeddings,
+    path: str | os.PathLike[str],
+    *,
+    comparer: Comparer | None = None,
+) -> Scored:
+    """Every recording of a store with every other: ``(recordings, recordings)``.
+
+    Parameters
+    ----------
+    path
+        A file ``.npy`` of float32, which may be larger than memory. Beside it are the
+        names of its rows and columns, ``<path>.names``, one a line.
+    """
+    path = Path(path)
+    comparer = comparer or Comparer()
+    rows = [[row] for row in range(len(embeddings.names))]
+    models = comparer.probes(embeddings.embeddings, rows)
+
+    def compare(left: FloatArray, right: FloatArray) -> FloatArray:
+        return comparer.dense(
+            Models(left, np.ones(len(left), np.int64)),
+            Models(right, np.ones(len(right), np.int64)),
+        )
+
+    if not rows:
+        raise ScoringError(f"{embeddings.path} holds no embedding to compare")
+    names = Path(f"{path}.names")
+    write_text(names, "".join(f"{name}\n" for name in embeddings.names))
+    score_into_file(models.rows, models.rows, path=path, score=compare)
+    lost = int(np.isnan(models.rows).any(axis=1).sum())
+    failed = len(rows) ** 2 - (len(rows) - lost) ** 2
+    return Scored(path, len(rows) ** 2, failed, (f"names of rows: {names}",))
+
+
+def _check_quality(quality: Sequence[str], *, form: str, cohort: Cohort | None) -> None:
+    if quality and form != "csv":
+        raise ScoringError(
+            f"quality measures are columns of CSV, and the form is {form}; let the "
+            "name of the file end in .csv"
+        )
+    if "cohort_mean" in quality and cohort is None:
+        raise ScoringError(
+            "cohort_mean is the mean score against a cohort, and there is none; "
+            "normalise by one (score-norm)"
+        )
+
+
+def _scored(
+    trials: StoredTrials,
+    comparer: Comparer,
+    sides: tuple[Models, Models],
+    statistics: Normaliser | None,
+    columns: tuple[Mapping[str, Sequence[str]], Mapping[str, Sequence[str]]],
+) -> Iterator[tuple[ScoreTable, dict[str, Names]]]:
+    """Tables of some trials each."""
+    known = StoredTrials(
+        _with(trials.references, columns[0]), _with(trials.probes, columns[1]), None
+    )
+    left, right = sides
+    if trials.pairs is not None:
+        scores = comparer.pairs(left, right, trials.pairs)
+        if statistics is not None:
+            scores = statistics(scores, trials.pairs)
+        yield known.table(scores, *trials.pairs), known.metadata(*trials.pairs)
+        return
+    height = max(1, TRIALS_AT_ONCE // max(1, len(right)))
+    for start in range(0, len(left), height):
+        stop = min(start + height, len(left))
+        scores = comparer.dense(left.take(start, stop), right)
+        if statistics is not None:
+            scores = statistics.part(start, stop)(scores, None)
+        first = np.repeat(np.arange(start, stop), len(right))
+        second = np.tile(np.arange(len(right)), stop - start)
+        yield known.table(scores.ravel(), first, second), known.metadata(first, second)
+
+
+def _with(side: Side, columns: Mapping[str, Sequence[str]]) -> Side:
+    return Side(side.names, side.subjects, side.rows, {**side.metadata, **columns})
+
+
+def _quality_columns(
+    trials: StoredTrials,
+    embeddings: StoredEmbeddings,
+    quality: Sequence[str],
+    means: Mapping[str, FloatArray],
+) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Quality of each reference and of each probe, as text."""
+    lengths = magnitudes(embeddings.embeddings) if "magnitude" in quality else None
+    found: list[dict[str, list[str]]] = []
+    for side, prefix in ((trials.references, "bio_ref_"), (trials.probes, "probe_")):
+        columns = {}
+        groups = [[row for row in rows if row >= 0] for rows in side.rows]
+        if "duration" in quality:
+            columns["duration"] = [
+                _text(float(embeddings.seconds[rows].sum()) if rows else np.nan)
+                for rows in groups
+            ]
+        if lengths is not None:
+            columns["magnitude"] = [
+                _text(float(lengths[rows].mean()) if rows else np.nan)
+                for rows in groups
+            ]
+        if prefix in means:
+            columns["cohort_mean"] = list(map(_text, means[prefix].tolist()))
+        found.append(columns)
+    return found[0], found[1]
+
+
+def _text(number: float) -> str:
+    return "" if np.isnan(number) else f"{number:.6g}"
+
+
+def _write_provenance(
+    path: Path,
+    embeddings: StoredEmbeddings,
+    comparer: Comparer,
+    cohort: Cohort | None,
+    provenance: Mapping[str, str],
+) -> None:
+    content: dict[str, Any] = {
+        "scores": path.name,
+        "sha256": sha256_of(path),
+        "made_by": dict(embeddings.fingerprint),
+        "measure": comparer.name,
+        "enrolment": comparer.enrolment,
+        "mean_subtracted": comparer.mean is not None,
+        "normalisation": "none",
+        **provenance,
+        "bob.learn.pytorch": version("bob.learn.pytorch"),
+    }
+    if cohort is not None:
+        top = cohort.adaptive_top
+        content["normalisation"] = cohort.kind + (f", top {top}" if top else "")
+        content["cohort"] = str(cohort.embeddings.path)
+        content["cohort_size"] = str(len(cohort.groups()))
+    write_text(Path(f"{path}.json"), json.dumps(content, indent=2) + "\n")

@@ -1,0 +1,339 @@
+"""Trials of any kind, and where in stored embeddings their recordings are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bob.learn.pytorch.metrics import Names, ScoreTable
+from bob.learn.pytorch.verification.database import DatabaseError, as_database
+from bob.learn.pytorch.verification.named_embeddings import RowsByName, ScoringError
+from bob.learn.pytorch.verification.score_labels import with_speakers
+from bob.learn.pytorch.verification.trial_lists import TrialList, read_trial_list
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from bob.learn.pytorch.storage.reading import StoredEmbeddings
+    from bob.learn.pytorch.verification.database import (
+        Database,
+        Probe,
+        Recording,
+        Reference,
+        Trials,
+    )
+
+    Positions = NDArray[np.int64]
+
+#: The row of a recording that has no embedding.
+FAILED = -1
+_REFERENCE, _PROBE = "bio_ref_", "probe_"
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """References, or probes.
+
+    Attributes
+    ----------
+    names, subjects
+        One each.
+    rows
+        For each the rows of its recordings in the embeddings; `FAILED` for those that
+        have none.
+    metadata
+        What else is known of each, by title.
+    """
+
+    names: Sequence[str]
+    subjects: Sequence[str]
+    rows: Sequence[Sequence[int]]
+    metadata: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True, eq=False)
+class StoredTrials:
+    """Who is compared with whom, with rows of embeddings.
+
+    Attributes
+    ----------
+    references, probes
+        Both sides.
+    pairs
+        Positions in the references and in the probes, ``(trials,)`` each, in the order
+        of the list; None: every reference with every probe.
+    notes
+        What a user should know, such as recordings without an embedding.
+    """
+
+    references: Side
+    probes: Side
+    pairs: tuple[NDArray[np.int64], NDArray[np.int64]] | None
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        if self.pairs is None:
+            return len(self.references) * len(self.probes)
+        return self.pairs[0].size
+
+    def table(
+        self, scores: ArrayLike, first: Positions, second: Positions
+    ) -> ScoreTable:
+        """Scores of trials between references and probes at these positions."""
+        return ScoreTable.from_trials(
+            scores,
+            trials=(first, second),
+            references=self.references.names,
+            reference_subjects=self.references.subjects,
+            probes=self.probes.names,
+            probe_subjects=self.probes.subjects,
+        )
+
+    def metadata(self, first: Positions, second: Positions) -> dict[str, Names]:
+        """Titles of Bob's score files -> what is known of each of these trials."""
+        return {
+            prefix + title: Names.of(values).take(at)
+            for prefix, side, at in (
+                (_REFERENCE, self.references, first),
+                (_PROBE, self.probes, second),
+            )
+            for title, values in side.metadata.items()
+        }
+
+
+def stored_trials(
+    source: str | os.PathLike[str],
+    embeddings: StoredEmbeddings,
+    *,
+    group: str | None = None,
+    protocol: str | None = None,
+    allow_missing: bool = False,
+) -> StoredTrials:
+    """Read trials, and find their recordings among embeddings.
+
+    Parameters
+    ----------
+    source
+        Whatever `as_database` reads. A list of pairs keeps its order and its names.
+    group
+        Of a protocol that has several.
+    protocol
+        Of a source that has several.
+    allow_missing
+        Trials of recordings that the store does not know fail, as do those of
+        recordings that it knows to have failed; otherwise they are an error.
+
+    Raises
+    ------
+    DatabaseError
+        The trials cannot be read; with file and line.
+    ScoringError
+        The store lacks recordings, or the group is missing or not said.
+    """
+    finder = _Finder(embeddings)
+    listed = _plain_list(Path(source), finder)
+    if listed is not None and protocol is None and group in (None, "dev"):
+        trials = _of_list(listed, finder)
+    else:
+        database = as_database(source, protocol=protocol)
+        trials = _of_database(database.trials(_group(database, group)), finder)
+    notes = finder.notes(source, allow_missing=allow_missing)
+    return StoredTrials(trials.references, trials.probes, trials.pairs, notes)
+
+
+class _Finder:
+    """Looks recordings up, and remembers what was not found."""
+
+    def __init__(self, embeddings: StoredEmbeddings) -> None:
+        self._path = embeddings.path
+        self._good = RowsByName(embeddings.names)
+        self._failed = RowsByName(embeddings.failures)
+        self._missing: dict[str, None] = {}
+        self._lost: dict[str, None] = {}
+
+    def row(self, *candidates: str) -> int:
+        """The row of a recording, or `FAILED`."""
+        row = self._good.find(*candidates)
+        if row is not None:
+            return row
+        known = self._failed.find(*candidates) is not None
+        (self._lost if known else self._missing)[candidates[0]] = None
+        return FAILED
+
+    def knows(self, name: str) -> bool:
+        """Whether there is a recording of that very name or path."""
+        return any(side.find(name) is not None for side in (self._good, self._failed))
+
+    def notes(self, source: object, *, allow_missing: bool) -> tuple[str, ...]:
+        """What is to be told; an error where recordings are missing."""
+        if self._missing and not allow_missing:
+            raise ScoringError(
+                f"{self._path} has no embedding of {len(self._missing)} recordings of "
+                f"{source}, such as {next(iter(self._missing))!r}; embed them into it, "
+                "or let their trials fail (--allow-missing)"
+            )
+        return tuple(
+            f"{len(names)} recordings {what}, such as {next(iter(names))}; their "
+            "trials score nan"
+            for names, what in (
+                (self._lost, "could not be embedded"),
+                (self._missing, "are not in the store"),
+            )
+            if names
+        )
+
+
+def _plain_list(path: Path, finder: _Finder) -> TrialList | None:
+    """A list of pairs of recordings; None for everything else."""
+    from bob.learn.pytorch.verification import kaldi_trials, sre_tables
+
+    if not path.is_file() or path.suffix.lower() == ".csv":
+        return None
+    if sre_tables.is_sre_table(path):
+        return None
+    listed = read_trial_list(path)
+    if listed.label_first or kaldi_trials.beside(path) is None:
+        return listed
+    # Beside Kaldi's folders, a speaker may be enrolled with many recordings.
+    return listed if all(map(finder.knows, listed.enrolled)) else None
+
+
+def _of_list(listed: TrialList, finder: _Finder) -> StoredTrials:
+    first, second = listed.enrolled_at, listed.tested_at
+    names = {
+        "model": Names(listed.enrolled, first.astype(np.int32)),
+        "probe": Names(listed.tested, second.astype(np.int32)),
+    }
+    speakers = with_speakers(listed.path, names, listed.target)
+    sides = [
+        Side(
+            column.distinct,
+            _one_each(column, speaker),
+            [(finder.row(name, str(folder / name)),) for name in column.distinct],
+        )
+        for column, speaker in zip(names.values(), speakers, strict=True)
+        for folder in [listed.path.parent]
+    ]
+    return StoredTrials(sides[0], sides[1], (first, second))
+
+
+def _one_each(names: Names, speakers: Names) -> list[str]:
+    """The speaker of each distinct name, out of those of trials."""
+    code = np.zeros(len(names.distinct), dtype=np.int64)
+    code[names.codes] = speakers.codes
+    return [speakers.distinct[at] for at in code.tolist()]
+
+
+def _group(database: Database, group: str | None) -> str:
+    groups = database.groups()
+    chosen = groups[0] if group is None and len(groups) == 1 else group
+    if chosen not in groups:
+        asked = "none was chosen" if group is None else f"not {group!r}"
+        raise ScoringError(
+            f"{database.name} has the groups {', '.join(groups) or '(none)'}, and "
+            f"{asked}; name one of them (--group)"
+        )
+    return chosen
+
+
+def _of_database(trials: Trials, finder: _Finder) -> StoredTrials:
+    pairs = None
+    if trials.pairs is not None:
+        counts = [len(probes) for probes in trials.pairs]
+        first = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
+        pairs = first, np.concatenate([np.zeros(0, np.int64), *trials.pairs])
+    return StoredTrials(
+        _side(trials.references, finder), _side(trials.probes, finder), pairs
+    )
+
+
+def _side(items: Sequence[Reference | Probe], finder: _Finder) -> Side:
+    recordings = [item.recordings for item in items]
+    titles = {title for some in recordings for item in some for title in item.metadata}
+    return Side(
+        [item.id for item in items],
+        [item.subject for item in items],
+        [[_row(item, finder) for item in some] for some in recordings],
+        {title: [_common(some, title) for some in recordings]
+         for title in sorted(titles)},
+    )  # fmt: skip
+
+
+def _row(item: Recording, finder: _Finder) -> int:
+    paths = () if item.path is None else (str(item.path),)
+    return finder.row(item.key, *paths)
+
+
+def _common(recordings: Iterable[Recording], title: str) -> str:
+    """What all recordings agree on, else nothing."""
+    values = Counter(item.metadata.get(title, "") for item in recordings)
+    return next(iter(values)) if len(values) == 1 else ""
+
+
+def speakers_of(
+    embeddings: StoredEmbeddings, source: str | os.PathLike[str]
+) -> tuple[Positions, list[str]]:
+    """Who speaks in each recording of a store, where that is known.
+
+    Parameters
+    ----------
+    source
+        Kaldi's ``utt2spk`` (a name and its speaker a line), or whatever `read_cohort`
+        reads: a folder of speakers, a CSV file with ``path`` and ``subject_id`` …
+
+    Returns
+    -------
+    rows
+        ``(known,)``, of those recordings whose speaker is known.
+    speakers
+        One each.
+
+    Raises
+    ------
+    DatabaseError
+        The source cannot be read; with file and line.
+    ScoringError
+        It knows the speaker of no recording.
+    """
+    finder = RowsByName(embeddings.names)
+    found = {
+        row: speaker
+        for names, speaker in _speakers(Path(source))
+        if (row := finder.find(*names)) is not None
+    }
+    if not found:
+        raise ScoringError(
+            f"{source} names the speaker of no recording in {embeddings.path}, whose "
+            f"names are like {next(iter(embeddings.names), '(there are none)')!r}; "
+            "give a line 'name speaker' for each"
+        )
+    rows = sorted(found)
+    return np.array(rows, dtype=np.int64), [found[row] for row in rows]
+
+
+def _speakers(source: Path) -> list[tuple[tuple[str, ...], str]]:
+    from bob.learn.pytorch.verification.cohorts import read_cohort
+    from bob.learn.pytorch.verification.kaldi import entries
+
+    if source.is_file() and source.suffix.lower() != ".csv":
+        try:
+            return [((name,), speaker) for name, speaker, _ in entries(source)]
+        except UnicodeDecodeError as error:
+            raise DatabaseError(
+                f"{source} is no text; expected a line 'name speaker' for each "
+                "recording"
+            ) from error
+    return [
+        ((item.key, *(() if item.path is None else (str(item.path),))), item.subject)
+        for item in read_cohort(source)
+    ]

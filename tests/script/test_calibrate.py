@@ -1,0 +1,249 @@
+"""`bob pytorch calibrate` against scikit-learn and sums by hand."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from sklearn.linear_model import LogisticRegression
+
+from bob.learn.pytorch.script.pytorch import pytorch
+from bob.learn.pytorch.verification.scorefiles import read_scores
+
+
+def run(*arguments):
+    return CliRunner().invoke(pytorch, [str(item) for item in arguments])
+
+
+def done(*arguments):
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def write(path, rows):
+    """Four columns, from (is target, score)."""
+    lines = [
+        f"ann {'ann' if target else 'bob'} probe{number} {score!r}\n"
+        for number, (target, score) in enumerate(rows)
+    ]
+    Path(path).write_text("".join(lines))
+    return path
+
+
+def drawn(seed, targets=80, non_targets=240):
+    random = np.random.default_rng(seed)
+    scores = np.append(
+        random.normal(0.6, 0.2, targets), random.normal(0.1, 0.2, non_targets)
+    )
+    kinds = np.arange(scores.size) < targets
+    return list(zip(kinds.tolist(), scores.tolist(), strict=True))
+
+
+def by_scikit_learn(columns, kinds, prior=0.5):
+    """Weights and offset of a log-likelihood ratio; columns (trials, columns)."""
+    weights = np.where(kinds, prior / kinds.sum(), (1 - prior) / (~kinds).sum())
+    fit = LogisticRegression(C=1e9, tol=1e-10, solver="newton-cholesky")
+    fit.fit(columns, kinds, sample_weight=weights * len(kinds))
+    return fit.coef_[0], fit.intercept_[0] - math.log(prior / (1 - prior))
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("prior", [0.5, 0.05])
+def test_dev_trains_and_eval_is_calibrated(prior):
+    dev, evaluation = drawn(0), drawn(1)
+    write("scores-dev", dev)
+    write("scores-eval", evaluation)
+
+    done("calibrate", "scores-dev", "scores-eval", "--p-target", prior)
+
+    kinds = np.array([kind for kind, _ in dev])
+    scores = np.array([[score] for _, score in dev])
+    (weight,), offset = by_scikit_learn(scores, kinds, prior)
+    fit = json.loads(Path("calibration.json").read_text())
+    assert fit["weights"] == pytest.approx([weight], rel=1e-4)
+    assert fit["offset"] == pytest.approx(offset, rel=1e-4)
+    assert fit["trained_on"] == {"targets": 80, "non_targets": 240, "failures": 0}
+    found = read_scores("calibrated/scores-eval").score
+    expected = [weight * score + offset for _, score in evaluation]
+    assert found == pytest.approx(expected, rel=1e-3, abs=1e-3)
+
+
+def test_the_threshold_is_said_with_its_cost():
+    """log(99) for a prior of 0.01, and the raw score that it is."""
+    write("dev", drawn(0))
+
+    report = json.loads(done("calibrate", "dev", "--json"))
+
+    fit = json.loads(Path("calibration.json").read_text())
+    (threshold,) = report["thresholds"]
+    assert threshold["cost"] == "P_target 0.01"
+    assert threshold["log_likelihood_ratio"] == pytest.approx(math.log(99))
+    raw = (math.log(99) - fit["offset"]) / fit["weights"][0]
+    assert threshold["score"] == pytest.approx(raw)
+    after = report["files"][0]["after"]
+    assert after["cllr"] < report["files"][0]["before"]["cllr"]
+    assert after["min_cllr"] <= after["cllr"]
+
+
+def test_the_report_for_people():
+    write("dev", drawn(0))
+
+    output = done("calibrate", "dev", "--cost", "0.5")
+
+    assert "fitted on 80 target and 240 non-target trials" in output
+    assert "P_target 0.5: accept at or above 0.000, which is a raw score of" in output
+    assert "calibrated/dev\n  before" in output
+
+
+def test_steps():
+    """Pooled by hand: 0 | 1 0 | 1, with a trial of each kind added at both ends."""
+    write("dev", [(False, 1.0), (True, 2.0), (False, 3.0), (True, 4.0)])
+
+    done("calibrate", "dev", "--kind", "isotonic")
+
+    fit = json.loads(Path("calibration.json").read_text())
+    assert fit["thresholds"] == [1.5, 3.5]
+    assert fit["ratios"] == pytest.approx([-math.log(2), 0, math.log(2)])
+    found = read_scores("calibrated/dev").score
+    assert found == pytest.approx([-math.log(2), 0, 0, math.log(2)], abs=1e-7)
+
+
+HEADER = (
+    "probe_template_id,probe_subject_id,bio_ref_template_id,bio_ref_subject_id,"
+    "bio_ref_duration,probe_duration,channel,score\n"
+)
+
+
+def write_csv(path, seed=0):
+    """Durations between 1 and 20 s; short ones shift the score."""
+    random = np.random.default_rng(seed)
+    rows = []
+    for number, (target, score) in enumerate(drawn(seed)):
+        sides = random.uniform(1, 20, 2)
+        rows.append((target, score - 0.1 / sides.min(), *sides, number))
+    lines = [
+        f"p{n},{'ann' if target else 'bob'},ann,ann,{one!r},{other!r},telephone,"
+        f"{score!r}\n"
+        for target, score, one, other, n in rows
+    ]
+    Path(path).write_text(HEADER + "".join(lines))
+    return rows
+
+
+def test_durations_are_weighed_as_well():
+    rows = write_csv("dev.csv")
+
+    done("calibrate", "dev.csv", "--quality", "duration")
+
+    kinds = np.array([row[0] for row in rows])
+    sides = np.log([row[2:4] for row in rows])
+    columns = np.stack(
+        [[row[1] for row in rows], sides.min(axis=1), sides.max(axis=1)], axis=1
+    )
+    weights, offset = by_scikit_learn(columns, kinds)
+    fit = json.loads(Path("calibration.json").read_text())
+    assert fit["columns"] == ["score", "smaller log duration", "larger log duration"]
+    assert fit["weights"] == pytest.approx(weights, rel=1e-3, abs=1e-3)
+    found = read_scores("calibrated/dev.csv").score
+    assert found == pytest.approx(columns @ weights + offset, rel=1e-3, abs=1e-3)
+    header, first, *_ = Path("calibrated/dev.csv").read_text().splitlines()
+    assert header + "\n" == HEADER
+    assert ",telephone," in first
+
+
+def test_a_stored_calibration_is_applied():
+    write_csv("dev.csv")
+    write_csv("eval.csv", seed=1)
+    done("calibrate", "dev.csv", "eval.csv", "--quality", "duration")
+
+    done("calibrate", "--use", "calibration.json", "eval.csv", "--into", "again")
+
+    for name in ("eval.csv", "eval.csv.json"):
+        assert Path("again", name).read_text() == Path("calibrated", name).read_text()
+
+
+def test_where_scores_come_from_is_kept_if_they_are_the_same():
+    write("dev", drawn(0))
+    Path("dev.json").write_text('{"sha256": "0", "made_by": {"model": "other"}}')
+    done("calibrate", "dev")
+    assert "model" not in json.loads(Path("calibration.json").read_text())["provenance"]
+    digest = json.loads(Path("calibration.json").read_text())["provenance"]["sha256"]
+    told = {"sha256": digest, "made_by": {"model": "toy"}, "measure": "cosine"}
+    Path("dev.json").write_text(json.dumps(told))
+
+    done("calibrate", "dev")
+
+    provenance = json.loads(Path("calibration.json").read_text())["provenance"]
+    assert provenance["model"] == "toy"
+    assert provenance["measure"] == "cosine"
+    beside = json.loads(Path("calibrated/dev.json").read_text())
+    assert beside["meaning"] == "natural log-likelihood ratios"
+    assert beside["calibration"] == "calibration.json"
+
+
+def test_labels_out_of_a_list_and_failed_trials():
+    Path("list").write_text("1 a/1 a/2\n0 a/1 b/1\n1 b/1 b/2\n0 b/1 a/2\n1 c/1 c/2\n")
+    Path("dev").write_text(
+        "2 a/1 a/2\n1 a/1 b/1\n0.5 b/1 b/2\n0 b/1 a/2\nnan c/1 c/2\n"
+    )
+
+    done("calibrate", "dev", "--trials", "list")
+
+    fit = json.loads(Path("calibration.json").read_text())
+    assert fit["trained_on"] == {"targets": 2, "non_targets": 2, "failures": 1}
+    assert Path("calibrated/dev").read_text().splitlines()[-1] == "nan c/1 c/2"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["easy"], "told apart without error"),
+        (["upside"], "non-target trials score higher"),
+        (["dev", "--quality", "duration"], "no column bio_ref_duration"),
+        (["dev.csv", "--quality", "channel"], "no column bio_ref_channel"),
+        (["words.csv", "--quality", "duration"], "trial 1: 'long' in the column"),
+        (["dev", "folder/dev"], "2 files are called dev"),
+        (["dev", "--into", "."], "itself would be overwritten"),
+        (["dev", "--kind", "isotonic", "--quality", "x"], "no place for quality"),
+        (["dev", "--cost", "x"], "'x' is no detection cost"),
+        (["dev", "--p-target", "1"], "p_target is 1"),
+        (["--use", "dev", "dev"], "this is no JSON"),
+        (["bad"], "bad, line 3: the score 'x' is not a number"),
+    ],
+)
+def test_what_cannot_be_done_is_said(arguments, message):
+    write("dev", drawn(0))
+    Path("folder").mkdir()
+    write("folder/dev", drawn(0))
+    write_csv("dev.csv")
+    text = Path("dev.csv").read_text().splitlines(keepends=True)
+    first = text[1].split(",")
+    Path("words.csv").write_text(
+        text[0] + ",".join([*first[:4], "long", *first[5:]]) + "".join(text[2:])
+    )
+    write("easy", [(True, 2.0), (True, 3.0), (False, 0.0), (False, 1.0)])
+    write("upside", [(not kind, score) for kind, score in drawn(0)])
+    Path("bad").write_text("a a p 1\na b p 0\na b q x\n")
+
+    result = run("calibrate", *arguments)
+
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert message in result.output
+    assert not Path("calibration.json").exists()
+    assert not Path("calibrated").exists()
+
+
+def test_trials_that_are_easy_need_a_penalty():
+    write("easy", [(True, 2.0), (True, 3.0), (False, 0.0), (False, 1.0)])
+
+    done("calibrate", "easy", "--penalty", "1e-3")
+
+    assert np.isfinite(read_scores("calibrated/easy").score).all()

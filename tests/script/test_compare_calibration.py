@@ -1,0 +1,155 @@
+"""`bob pytorch compare --calibration`: a likelihood ratio and a decision."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from click.testing import CliRunner
+
+from bob.learn.pytorch.scoring import (
+    IsotonicCalibration,
+    LinearCalibration,
+    TrainingTrials,
+    save_calibration,
+)
+from bob.learn.pytorch.script.pytorch import pytorch
+
+RATE = 16_000
+CALIBRATION = Path("calibration.json")
+COUNTS = TrainingTrials(targets=40, non_targets=400)
+
+
+@pytest.fixture
+def said(weights):
+    return {
+        "model": "dltresnet34-voxceleb1",
+        "weights": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "measure": "cosine",
+        "normalisation": "none",
+        "database": "calls",
+        "group": "dev",
+    }
+
+
+@pytest.fixture
+def compare(tmp_path, monkeypatch, weights):
+    """Two recordings of noise and the command with more options."""
+    monkeypatch.chdir(tmp_path)
+    noise = 0.1 * np.random.default_rng(5).standard_normal(2 * RATE)
+    soundfile.write("a.wav", noise, RATE)
+    soundfile.write("b.wav", noise[::-1], RATE)
+
+    def run(*options):
+        arguments = ["compare", "a.wav", "b.wav", "--model", str(weights), *options]
+        return CliRunner().invoke(pytorch, arguments)
+
+    return run
+
+
+def line_through(score, *, ratio, weight=12.0, said=None):
+    """A calibration that gives a score this log-likelihood ratio."""
+    offset = ratio - weight * score
+    return LinearCalibration(("score",), (weight,), offset, 0.5, COUNTS, said or {})
+
+
+def score_of(compare):
+    return json.loads(compare("--json").stdout)["score"]
+
+
+@pytest.mark.parametrize(
+    ("options", "decision", "threshold"),
+    [
+        ((), "one speaker", 0.0),
+        (("--p-target", "0.05"), "two speakers", np.log(19)),
+        (("--p-target", "0.05", "--c-miss", "10"), "one speaker", np.log(1.9)),
+        (("--c-fa", "20"), "two speakers", np.log(20)),
+    ],
+)
+def test_the_answer_is_a_ratio_and_a_decision_at_the_stated_costs(
+    compare, said, options, decision, threshold
+):
+    """The ratio is 10 by construction."""
+    score = score_of(compare)
+    save_calibration(line_through(score, ratio=np.log(10), said=said), CALIBRATION)
+
+    text = compare("--calibration", CALIBRATION.name, *options).stdout
+    report = json.loads(
+        compare("--calibration", CALIBRATION.name, *options, "--json").stdout
+    )
+
+    assert report["score"] == score
+    assert report["likelihood_ratio"] == pytest.approx(10)
+    assert report["decision"] == decision
+    assert report["threshold"]["log_likelihood_ratio"] == pytest.approx(threshold)
+    moved = score + (threshold - np.log(10)) / 12
+    assert report["threshold"]["score"] == pytest.approx(moved)
+    assert report["calibration"]["provenance"] == said
+    assert "likelihood ratio 10 (log 2.3026)" in text
+    assert f"decision: {decision}, since the log is" in text
+    assert "threshold from calibration.json: 40 target and 400 non-target" in text
+    assert "database calls, group dev" in text
+
+
+def test_a_ratio_below_one_is_a_fraction_of_one(compare, said):
+    line = line_through(score_of(compare), ratio=-np.log(4), said=said)
+    save_calibration(line, CALIBRATION)
+
+    text = compare("--calibration", "calibration.json").stdout
+
+    assert "likelihood ratio 1/4 (log -1.3863)" in text
+    assert "two speakers, since the log is not at or above 0.0000" in text
+
+
+def test_steps_that_are_certain_have_no_ratio_in_json(compare, said):
+    steps = IsotonicCalibration((-2.0,), (-np.inf, np.inf), COUNTS, said)
+    save_calibration(steps, CALIBRATION)
+
+    report = json.loads(compare("--calibration", "calibration.json", "--json").stdout)
+    text = compare("--calibration", "calibration.json").stdout
+
+    assert report["likelihood_ratio"] is None
+    assert report["decision"] == "one speaker"
+    assert "likelihood ratio over a million (log inf)" in text
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"weights": "0" * 64}, "its weights is '0000"),
+        ({"model": "campplus-zh-en"}, "its model is 'campplus-zh-en'"),
+        ({"normalisation": "as-norm"}, "its normalisation is 'as-norm'"),
+    ],
+)
+def test_a_calibration_of_other_scores_is_refused(compare, said, changed, message):
+    save_calibration(line_through(0, ratio=0, said={**said, **changed}), CALIBRATION)
+
+    result = compare("--calibration", "calibration.json")
+
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert f"calibration.json: the calibration is of other scores: {message}" in (
+        result.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "status"),
+    [
+        (("--p-target", "0.5"), "which takes --calibration", 2),
+        (("--calibration", "absent.json"), "does not exist", 2),
+        (("--calibration", "a.wav"), "a.wav: ", 1),
+        (("--calibration", "c.json", "--p-target", "1"), "between 0 and 1", 1),
+        (("--calibration", "c.json", "--c-fa", "0"), "must be positive", 1),
+    ],
+)
+def test_what_makes_no_decision_is_refused(compare, said, options, message, status):
+    save_calibration(line_through(0, ratio=0, said=said), Path("c.json"))
+
+    result = compare(*options)
+
+    assert result.exit_code == status
+    assert message in result.stderr.replace("\n", " ")
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,115 @@
+"""`bob pytorch fuse` against scikit-learn."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from sklearn.linear_model import LogisticRegression
+
+from bob.learn.pytorch.script.pytorch import pytorch
+from bob.learn.pytorch.verification.scorefiles import read_scores
+
+TARGETS = 60
+
+
+def run(*arguments):
+    return CliRunner().invoke(pytorch, [str(item) for item in arguments])
+
+
+def done(*arguments):
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def write(path, scores, order=None):
+    lines = [
+        f"{'ann' if n < TARGETS else 'bob'} m{n} ann p{n} {score!r}\n"
+        for n, score in enumerate(scores.tolist())
+    ]
+    Path(path).parent.mkdir(exist_ok=True)
+    Path(path).write_text("".join(lines[n] for n in (order or range(len(lines)))))
+
+
+@pytest.fixture(autouse=True)
+def systems(tmp_path, monkeypatch):
+    """Group -> (trials, 2); those of the second system are written backwards."""
+    monkeypatch.chdir(tmp_path)
+    found = {}
+    for seed, group in enumerate(("dev", "eval")):
+        random = np.random.default_rng(seed)
+        scores = random.normal(size=(200, 2)) + (np.arange(200) < TARGETS)[:, None] * 2
+        found[group] = scores
+        write(f"one/scores-{group}", scores[:, 0])
+        write(f"two/scores-{group}", scores[:, 1], order=list(range(200))[::-1])
+    return found
+
+
+def test_two_systems_are_weighed(systems):
+    report = json.loads(
+        done(
+            "fuse", "one/scores-dev", "two/scores-dev", "--eval", "one/scores-eval",
+            "--eval", "two/scores-eval", "--name", "one", "--name", "two", "--json",
+        )
+    )  # fmt: skip
+
+    kinds = np.arange(200) < TARGETS
+    fit = LogisticRegression(
+        C=1e9, tol=1e-10, class_weight="balanced", solver="newton-cholesky"
+    )
+    fit.fit(systems["dev"], kinds)
+    stored = json.loads(Path("fusion.json").read_text())
+    assert stored["columns"] == ["one", "two"]
+    assert stored["weights"] == pytest.approx(fit.coef_[0], rel=1e-4)
+    assert stored["offset"] == pytest.approx(fit.intercept_[0], rel=1e-4)
+    expected = fit.decision_function(systems["eval"])
+    assert read_scores("fused/scores-eval").score == pytest.approx(expected, abs=1e-3)
+    assert read_scores("fused/scores-dev").model.tolist()[:2] == ["m0", "m1"]
+    assert [file["before"] for file in report["files"]] == [None, None]
+
+
+def test_a_trial_that_failed_for_one_fails(systems):
+    scores = systems["dev"][:, 1].copy()
+    scores[3] = np.nan
+    write("two/scores-dev", scores)
+
+    done("fuse", "one/scores-dev", "two/scores-dev", "-o", "f/fusion.json")
+
+    assert np.isnan(read_scores("f/fused/scores-dev").score).nonzero()[0].tolist() == [
+        3
+    ]
+    fit = json.loads(Path("f/fusion.json").read_text())
+    assert fit["trained_on"]["failures"] == 1
+    assert fit["columns"] == ["one/scores-dev", "two/scores-dev"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["one/scores-dev"], "one system cannot be fused"),
+        (["one/scores-dev", "short"], "not run on the same trials"),
+        (["one/scores-dev", "one/scores-dev"], "1 different names for 2 systems"),
+        (["one/scores-dev", "two/scores-dev", "--name", "a"], "give one --name each"),
+        (
+            ["one/scores-dev", "two/scores-dev", "--eval", "one/scores-eval"],
+            "1 files to apply it to and 2 systems",
+        ),
+        (
+            ["one/scores-dev", "copy", "--name", "a", "--name", "b"],
+            "follows from the others",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_said(systems, arguments, message):
+    Path("short").write_text("ann m0 ann p0 1\n")
+    Path("copy").write_text(Path("one/scores-dev").read_text())
+
+    result = run("fuse", *arguments)
+
+    assert result.exit_code in (1, 2)
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert message in result.output
+    assert not Path("fusion.json").exists()
+    assert not Path("fused").exists()

@@ -1,0 +1,237 @@
+"""`bob pytorch metrics`: figures by hand, from files of every form."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from bob.learn.pytorch.script.pytorch import pytorch
+
+TARGETS = [0.9, 0.8, 0.7, 0.4]
+NON_TARGETS = [0.6, 0.5, 0.3, 0.2, 0.1]
+ASKED = (
+    "eer", "rocch_eer", "min_dcf", "act_dcf", "cllr", "min_cllr", "targets",
+    "non_targets", "failures",
+)  # fmt: skip
+
+
+def run(*arguments):
+    return CliRunner().invoke(pytorch, ["metrics", *map(str, arguments)])
+
+
+def done(*arguments):
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def report(*arguments):
+    return json.loads(done(*arguments, "--json"))
+
+
+def write(path, targets, non_targets):
+    lines = [f"s{n} s{n} p{n} {score!r}\n" for n, score in enumerate(targets)]
+    lines += [f"s{n} t{n} q{n} {score!r}\n" for n, score in enumerate(non_targets)]
+    Path(path).write_text("".join(lines))
+
+
+@pytest.fixture(autouse=True)
+def _scores(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write("scores", TARGETS, NON_TARGETS)
+
+
+def test_the_example_of_the_manual():
+    """Doubted between 0.6 and 0.7: one of four targets is missed, nothing accepted."""
+    found = report("scores")
+
+    assert set(ASKED) <= set(found)
+    assert found["eer"] == 0.25
+    assert found["min_dcf"] == 0.25
+    assert (found["targets"], found["non_targets"], found["failures"]) == (4, 5, 0)
+    assert found["act_dcf"] == 1  # no score reaches log(99)
+    bits = [math.log2(1 + math.exp(-score)) / 4 for score in TARGETS]
+    bits += [math.log2(1 + math.exp(score)) / 5 for score in NON_TARGETS]
+    assert found["cllr"] == pytest.approx(sum(bits) / 2)
+    # PAV: 0.1 to 0.3 | one of three in 0.4 to 0.6 | 0.7 to 0.9; of the middle one,
+    # the ratio is (1 / 4) / (2 / 5).
+    ratio = (1 / 4) / (2 / 5)
+    middle = math.log2(1 + 1 / ratio) / 4 + math.log2(1 + ratio) * 2 / 5
+    assert found["min_cllr"] == pytest.approx(middle / 2)
+    assert found["definitions"]["cost"] == "P_target 0.01"
+    assert found["costs"][0]["cost"] == {"p_target": 0.01, "c_miss": 1, "c_fa": 1}
+
+
+def test_ties_are_not_taken_in_the_order_of_the_file():
+    """A target and a non-target of one score: to tell them apart is luck."""
+    write("tied", [2.0, 1.0], [1.0, 0.0])
+
+    found = report("tied", "--cost", "0.5")
+
+    # Accept from 1: FMR 1/2; from 2: FNMR 1/2. In the order of the file, it were 0.
+    assert found["min_dcf"] == 0.5
+    assert found["eer"] == pytest.approx(0.25)
+
+
+def test_other_costs():
+    found = report("scores", "--cost", "sre16")
+
+    assert [one["cost"]["p_target"] for one in found["costs"]] == [0.01, 0.005]
+    assert found["definitions"]["cost_source"].startswith("NIST SRE 2016")
+    assert "minDCF, P_target 0.005" in done("scores", "--cost", "sre16")
+
+
+def test_the_threshold_of_dev():
+    """Half way between 0 and 10; here one target of four is below."""
+    write("dev", [10, 11], [0, -1])
+    write("eval", [9, 8, 7, 1], [6, 4])
+
+    found = report("eval", "--dev", "dev")["dev_threshold"]["here"]
+
+    assert found["threshold"] == 5
+    assert found["false_non_match_rate"] == 0.25
+    assert found["false_match_rate"] == 0.5
+    assert found["half_total_error_rate"] == 0.375
+    assert "HTER  0.000 %  37.500 %" in " ".join(
+        line.replace("   ", "  ") for line in done("eval", "--dev", "dev").splitlines()
+    )
+
+
+def test_rates_at_other_rates():
+    found = report("scores", "--at-fmr", "0.2", "--at-fnmr", "0")["points"]
+
+    assert found["FNMR at FMR <= 0.2"]["false_non_match_rate"] == 0.25
+    assert found["FMR at FNMR <= 0"]["false_match_rate"] == 0.4
+
+
+def test_failures_are_counted_and_part_of_no_rate():
+    write("failed", [*TARGETS, math.nan], [*NON_TARGETS, math.nan, math.nan])
+
+    found = report("failed")
+
+    assert found["failures"] == 3
+    assert found["failure_to_acquire"] == 0.25
+    assert found["eer"] == 0.25
+    assert found["failed"]["probes"] == {"failed": 3, "total": 12, "rate": 0.25}
+
+
+def test_without_non_targets_there_are_counts():
+    write("targets", TARGETS, [])
+
+    found = report("targets")
+
+    assert found["targets"] == 4
+    assert found["eer"] is None
+    assert "at least one of each is needed" in found["warnings"][0]
+    assert "EER" in done("targets")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_score_a_b_with_a_list(stream):
+    pairs = [(1, f"a/{n}", f"a/{n}x", score) for n, score in enumerate(TARGETS)]
+    pairs += [(0, f"a/{n}", f"b/{n}x", score) for n, score in enumerate(NON_TARGETS)]
+    Path("list").write_text("".join(f"{kind} {a} {b}\n" for kind, a, b, _ in pairs))
+    Path("v").write_text("".join(f"{score:.8f} {a} {b}\n" for _, a, b, score in pairs))
+
+    found = report("v", "--trials", "list", *(["--stream"] if stream else []))
+
+    assert {name: found[name] for name in ASKED} == {
+        name: report("scores")[name] for name in ASKED
+    }
+
+
+HEADER = (
+    "probe_template_id,probe_subject_id,bio_ref_template_id,bio_ref_subject_id,"
+    "bio_ref_gender,probe_gender,score\n"
+)
+
+
+def write_csv(path):
+    """Of women one trial in two goes wrong, of men none."""
+    rows = [
+        ("p1,a,a,a,f,f", 2), ("p2,b,a,a,f,f", 3), ("p3,b,b,b,f,f", 4),
+        ("p4,a,b,b,f,f", 1), ("p5,c,c,c,m,m", 9), ("p6,d,c,c,m,m", 0),
+        ("p7,c,a,a,f,m", 0),
+    ]  # fmt: skip
+    Path(path).write_text(HEADER + "".join(f"{row},{score}\n" for row, score in rows))
+
+
+def test_figures_by_a_column():
+    write_csv("scores.csv")
+
+    found = report("scores.csv", "--by", "gender", "--by", "probe_gender")
+
+    pairs = found["conditions"]["gender, reference / probe"]
+    assert [(one["name"], one["targets"], one["non_targets"]) for one in pairs] == [
+        ("f / f", 2, 2), ("f / m", 0, 1), ("m / m", 1, 1),
+    ]  # fmt: skip
+    rates = [one["figures"]["eer"] for one in pairs]
+    assert rates == [0.5, None, 0]
+    assert set(found["conditions"]) == {"gender, reference / probe", "probe_gender"}
+    assert "by probe_gender" in done("scores.csv", "--by", "probe_gender")
+
+
+def test_another_system_on_the_same_trials():
+    """The other one makes no error, in whatever order its trials are."""
+    Path("other").write_text(
+        "".join(
+            f"{line.rsplit(maxsplit=1)[0]} {5 if line[:2] == line[3:5] else -5}\n"
+            for line in reversed(Path("scores").read_text().splitlines())
+        )
+    )
+
+    found = report("scores", "--versus", "other")["versus"]["other"]
+
+    eer = found["differences"]["eer"]
+    assert (eer["first"], eer["second"], eer["difference"]) == (0.25, 0, 0.25)
+    assert eer["interval"]["low"] <= eer["difference"] <= eer["interval"]["high"]
+    assert found["mcnemar"]["second_only"] == 0
+    assert found["mcnemar"]["first_only"] == 2
+    assert "against other:" in done("scores", "--versus", "other")
+
+
+def test_intervals_are_there_unless_they_are_left_out():
+    random = np.random.default_rng(0)
+    write("many", random.normal(2, 1, 60).tolist(), random.normal(0, 1, 200).tolist())
+
+    interval = report("many")["intervals"]["eer"]
+
+    assert interval["low"] < report("many")["eer"] < interval["high"]
+    assert report("many", "--resamples", "0")["intervals"] == {}
+
+
+def test_cosines_are_not_taken_for_log_likelihood_ratios():
+    assert "as cosines do" in report("scores")["warnings"][-1]
+    write("ratios", [9, 3, 2], [-3, -2, 4])
+    assert "cosines" not in done("ratios")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["scores", "--by", "gender"], "scores has no column gender"),
+        (["scores.csv", "--by", "x"], "no column x; it has bio_ref_gender, probe_gen"),
+        (["one.csv", "--by", "probe_gender"], "does not part its trials"),
+        (["bad"], "bad, line 2: 3 columns where 4 are expected"),
+        (["empty"], "begins with ''"),
+        (["scores", "--versus", "short"], "not run on the same trials"),
+        (["scores", "--cost", "much"], "'much' is no detection cost"),
+        (["scores", "--at-fmr", "7"], "the rate is 7"),
+        (["scores", "--stream", "--dev", "scores"], "leave --stream out"),
+    ],
+)
+def test_what_cannot_be_done_is_said(arguments, message):
+    write_csv("scores.csv")
+    Path("one.csv").write_text(HEADER + "p1,a,a,a,f,f,2\np2,b,a,a,f,f,1\n")
+    Path("bad").write_text("a a p 1\na b 2\n")
+    Path("empty").touch()
+    write("short", TARGETS, [])
+
+    result = run(*arguments)
+
+    assert result.exit_code in (1, 2)
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert message in result.output

@@ -1,0 +1,183 @@
+"""`bob pytorch score-norm` against a textbook, trial by trial in plain Python."""
+
+import json
+import statistics
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from bob.learn.pytorch.script.pytorch import pytorch
+from bob.learn.pytorch.storage.store import EmbeddingStore, Record
+from bob.learn.pytorch.verification.scorefiles import read_scores
+
+TOP = 4
+
+
+def run(*arguments):
+    return CliRunner().invoke(pytorch, [str(item) for item in arguments])
+
+
+@pytest.fixture
+def embeddings(tmp_path, monkeypatch):
+    """Names -> embeddings of trials.h5 and of cohort.h5, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(2)
+    found = {}
+    for name, names in (
+        ("trials", [f"{who}/{take}" for who in "ab" for take in range(3)]),
+        ("cohort", [f"c{n}" for n in range(10)]),
+    ):
+        rows = random.normal(size=(len(names), 5)).astype(np.float32)
+        found[name] = dict(zip(names, rows, strict=True))
+        with EmbeddingStore.open(f"{name}.h5", fingerprint={"model": "toy"}) as store:
+            store.append([Record(*item, 3.0) for item in found[name].items()])
+    Path("list.txt").write_text("1 a/0 a/1\n0 a/0 b/0\n0 b/0 a/1\n1 b/1 b/2\n")
+    return found
+
+
+def cosine(one, other):
+    one, other = np.float64(one), np.float64(other)
+    return float(one @ other / np.sqrt((one @ one) * (other @ other)))
+
+
+def above(score, others):
+    return (score - statistics.fmean(others)) / statistics.pstdev(others)
+
+
+def textbook(kind, enrolled, tested, cohort):
+    score = cosine(enrolled, tested)
+    ours = [cosine(enrolled, item) for item in cohort]
+    theirs = [cosine(tested, item) for item in cohort]
+    if kind == "zt":
+        strangers = [
+            [cosine(one, other) for other in cohort if other is not one]
+            for one in cohort
+        ]
+        relative = [above(*item) for item in zip(theirs, strangers, strict=True)]
+        return above(above(score, ours), relative)
+    if kind == "as":
+        ours, theirs = (sorted(some)[-TOP:] for some in (ours, theirs))
+    z, t = above(score, ours), above(score, theirs)
+    return {"z": z, "t": t}.get(kind, (z + t) / 2)
+
+
+@pytest.mark.parametrize("kind", ["z", "t", "s", "zt", "as"])
+@pytest.mark.parametrize("dense", [False, True])
+def test_scores_are_those_of_the_textbook(embeddings, kind, dense):
+    trials = "list.txt"
+    if dense:
+        Path("p/x/dev").mkdir(parents=True)
+        for name in ("for_enrolling.csv", "for_probing.csv"):
+            lines = [f"{key},{key[0]},{key}\n" for key in embeddings["trials"]]
+            with Path(f"p/x/dev/{name}").open("w") as file:
+                file.writelines(["path,subject_id,template_id\n", *lines])
+        trials = "p"
+
+    result = run(
+        "score-norm", "trials.h5", trials, "--cohort", "cohort.h5", "--kind", kind,
+        "--top", TOP, "-o", "out.csv",
+    )  # fmt: skip
+
+    assert result.exit_code == 0, result.output
+    table = read_scores("out.csv")
+    assert len(table) == (36 if dense else 4)
+    expected = [
+        textbook(
+            kind,
+            embeddings["trials"][enrolled],
+            embeddings["trials"][tested],
+            list(embeddings["cohort"].values()),
+        )
+        for enrolled, tested in zip(
+            table.model.tolist(), table.probe.tolist(), strict=True
+        )
+    ]
+    assert table.score == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_mean_of_each_speaker_stands_for_their_recordings(embeddings):
+    with Path("utt2spk").open("w") as file:
+        file.writelines(f"c{n} spk{n // 2}\n" for n in range(10))
+
+    result = run(
+        "score-norm", "trials.h5", "list.txt", "--cohort", "cohort.h5", "--top", TOP,
+        "--cohort-speakers", "utt2spk", "-o", "out.csv",
+    )  # fmt: skip
+
+    assert result.exit_code == 0, result.output
+    rows = np.array(list(embeddings["cohort"].values()), dtype=np.float64)
+    cohort = list(rows.reshape(5, 2, -1).mean(axis=1))
+    some = embeddings["trials"]
+    expected = textbook("as", some["a/0"], some["a/1"], cohort)
+    assert read_scores("out.csv").score[0] == pytest.approx(expected, abs=1e-9)
+    assert json.loads(Path("out.csv.json").read_text())["cohort_size"] == "5"
+
+
+def test_the_mean_cohort_score_is_a_quality_measure(embeddings):
+    result = run(
+        "score-norm", "trials.h5", "list.txt", "--cohort", "cohort.h5", "--top", TOP,
+        "-o", "out.csv", "--quality", "cohort_mean", "--quality", "magnitude",
+    )  # fmt: skip
+
+    assert result.exit_code == 0, result.output
+    header, first, *_ = Path("out.csv").read_text().splitlines()
+    row = dict(zip(header.split(","), first.split(","), strict=True))
+    some = embeddings["trials"]["a/1"]
+    top = sorted(cosine(some, item) for item in embeddings["cohort"].values())[-TOP:]
+    assert float(row["probe_cohort_mean"]) == pytest.approx(np.mean(top), rel=1e-5)
+    length = float(np.linalg.norm(some))
+    assert float(row["probe_magnitude"]) == pytest.approx(length, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            [],
+            "the top 300 of a cohort of 10 were asked for; give a number from 2 to 10",
+        ),
+        (["--top", "4", "--enrolment", "max"], "enrol by mean or unit-mean"),
+        (["--top", "4", "--cohort", "other.h5"], "model is 'toy' and 'other'"),
+        (["--top", "4", "--cohort-speakers", "empty"], "no recording"),
+    ],
+)
+def test_what_cannot_be_done_is_said(embeddings, options, message):
+    with EmbeddingStore.open("other.h5", fingerprint={"model": "other"}) as store:
+        store.append([Record("x", np.ones(5, np.float32))])
+    Path("empty").touch()
+    arguments = ["trials.h5", "list.txt", "-o", "out", "--cohort", "cohort.h5"]
+
+    result = run("score-norm", *arguments, *options)
+
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert message in result.output
+    assert not Path("out").exists()
+
+
+def test_log_likelihood_ratios_of_plda_are_normalised_too(embeddings):
+    """z-norm by hand, from the ratios of the reference with each of the cohort."""
+    rows = {**embeddings["trials"], **embeddings["cohort"]}
+    random = np.random.default_rng(3)
+    rows |= {f"x{n}": random.normal(size=5) * 3 for n in range(40)}
+    with EmbeddingStore.open("all.h5", fingerprint={"model": "toy"}) as store:
+        store.append([Record(name, np.float32(row)) for name, row in rows.items()])
+    Path("utt2spk").write_text("".join(f"x{n} s{n // 4}\n" for n in range(40)))
+    with Path("strangers").open("w") as file:
+        file.writelines(f"0 a/0 c{n}\n" for n in range(10))
+    options = ["--plda", "p.npz", "-o"]
+    for command in (
+        ["plda", "train", "all.h5", "--speakers", "utt2spk", "-o", "p.npz"],
+        ["score", "all.h5", "list.txt", *options, "raw.csv"],
+        ["score", "all.h5", "strangers", *options, "strangers.csv"],
+        ["score-norm", "trials.h5", "list.txt", "--cohort", "cohort.h5", "--kind", "z",
+         *options, "z.csv"],
+    ):  # fmt: skip
+        result = run(*command)
+        assert result.exit_code == 0, result.output
+
+    strangers = read_scores("strangers.csv").score.tolist()
+    expected = [above(score, strangers) for score in read_scores("raw.csv").score[:2]]
+    assert read_scores("z.csv").score[:2] == pytest.approx(expected, abs=1e-9)
