@@ -21,7 +21,7 @@ exclude_patterns = ["build"]
 nitpicky = True
 nitpick_ignore_regex = [
     # NumPy, whose inventory would have to be downloaded, as annotations name it.
-    ("py:class", r"(np|numpy)\.\w+|NDArray|(pathlib\.)?Path"),
+    ("py:class", r"(np|numpy)\.\w+|NDArray|FloatArray|(pathlib\.)?Path"),
     # Types under "Attributes" in words: "mapping of str to str", "array of int".
     ("py:class", r"[a-z_]+|str to str"),
     # The type of a generic class's parameter, which has no page.

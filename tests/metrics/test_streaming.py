@@ -166,7 +166,8 @@ def test_one_kind_alone_gives_counts_and_nan():
         stream.add([1.0, np.nan], [])
 
         assert np.isnan(stream.figures().eer)
-        assert (stream.targets, stream.non_targets, stream.failures) == (1, 0, 1)
+        counts = (stream.target_count, stream.non_target_count, stream.failures)
+        assert counts == (1, 0, 1)
         with pytest.raises(MetricError, match="1 target and 0 non-target"):
             stream.hull()
 

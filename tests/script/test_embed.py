@@ -207,5 +207,6 @@ def test_processes_give_the_same_store(weights, recordings):
     one, two = EmbeddingStore.read("1.h5"), EmbeddingStore.read("2.h5")
     assert sorted(two.names) == list(one.names)
     order = [two.names.index(name) for name in one.names]
-    np.testing.assert_allclose(two.embeddings[order], one.embeddings, rtol=0, atol=1e-6)
+    # Their batches are others, so rounding is; 1e-5 is what is promised.
+    np.testing.assert_allclose(two.embeddings[order], one.embeddings, rtol=0, atol=1e-5)
     assert two.failures.keys() == one.failures.keys() == {"none.wav"}

@@ -55,7 +55,7 @@ class DetectionCost:
 
     @property
     def threshold(self) -> float:
-        """Bayes' threshold of a log-likelihood ratio: accept at or above it."""
+        """Accept a log-likelihood ratio at or above it, says Bayes."""
         miss, false_match = self.weights
         return math.log(false_match / miss)
 

@@ -86,12 +86,12 @@ class ScoreStream:
             some.close()
 
     @property
-    def targets(self) -> int:
+    def target_count(self) -> int:
         """Target trials with a score, so far."""
         return self._kinds[0].total
 
     @property
-    def non_targets(self) -> int:
+    def non_target_count(self) -> int:
         """Non-target trials with a score, so far."""
         return self._kinds[1].total
 
@@ -125,8 +125,9 @@ class ScoreStream:
         trial.
         """
         cost = cost or find_costs(DEFAULT_COST)
-        if not (self.targets and self.non_targets):
-            return no_figures((self.targets, self.non_targets, self.failures), cost)
+        if not (self.target_count and self.non_target_count):
+            counts = (self.target_count, self.non_target_count, self.failures)
+            return no_figures(counts, cost)
         seen = _Seen(np.array([one.threshold for one in cost.costs]))
         for piece in self.pieces():
             seen.add(piece)
@@ -134,13 +135,19 @@ class ScoreStream:
         assert seen.equal_error is not None  # noqa: S101
         rate, threshold = seen.equal_error
         return Figures(
-            targets=self.targets,
-            non_targets=self.non_targets,
+            targets=self.target_count,
+            non_targets=self.non_target_count,
             failures=self.failures,
             eer=rate,
             eer_threshold=threshold,
             rocch_eer=seen.hull.rocch_equal_error_rate(),
-            cllr=(seen.bits[0] / self.targets + seen.bits[1] / self.non_targets) / 2,
+            cllr=sum(
+                bits / count
+                for bits, count in zip(
+                    seen.bits, (self.target_count, self.non_target_count), strict=True
+                )
+            )
+            / 2,
             min_cllr=seen.hull.min_cllr(),
             costs=cost_figures(cost, seen.hull, seen.points()),
             cost_function=cost,
@@ -154,10 +161,11 @@ class ScoreStream:
         MetricError
             No target or no non-target trial has a score.
         """
-        if not (self.targets and self.non_targets):
+        if not (self.target_count and self.non_target_count):
             raise MetricError(
-                f"{self.targets} target and {self.non_targets} non-target trials have "
-                f"a score ({self.failures} failed); at least one of each is needed"
+                f"{self.target_count} target and {self.non_target_count} non-target "
+                f"trials have a score ({self.failures} failed); at least one of each "
+                "is needed"
             )
         seen = _Seen(np.empty(0))
         for piece in self.pieces():
@@ -190,9 +198,9 @@ class ScoreStream:
         return ErrorCurve(
             thresholds=thresholds,
             misses=rejected[0],
-            false_matches=self.non_targets - rejected[1],
-            targets=self.targets,
-            non_targets=self.non_targets,
+            false_matches=self.non_target_count - rejected[1],
+            targets=self.target_count,
+            non_targets=self.non_target_count,
             failures=self.failures,
         )
 
