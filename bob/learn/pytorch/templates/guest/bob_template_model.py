@@ -155,8 +155,12 @@ def seed():
     # None stands in place of a module that somebody forbids.
     if sys.modules.get("numpy"):
         sys.modules["numpy"].random.seed(0)
-    if sys.modules.get("torch"):
-        sys.modules["torch"].manual_seed(0)
+    torch = sys.modules.get("torch")
+    if torch:
+        # torch.manual_seed keeps a stack at each call where there is no GPU.
+        torch.default_generator.manual_seed(0)
+        if torch.cuda.is_initialized():
+            torch.cuda.manual_seed_all(0)
 
 
 def inference():
