@@ -177,15 +177,6 @@ class RecordingEmbedder:
         reason = f"gives an embedding that is not finite with {self._model.name}"
         return NonFiniteRecording(reason, recording=item.name)
 
-    def embed(
-        self, recording: RecordingLike, *, rate: float | None = None
-    ) -> NDArray[np.float32]:
-        """One recording -> (dimensions,); arguments and errors as for `load`."""
-        (result,) = self.start_batch([self.load(recording, rate=rate)])()
-        if isinstance(result, RecordingError):
-            raise result
-        return result
-
     def _note_if_short(self, waveform: Waveform) -> None:
         if waveform.seconds < self._model.recommended_seconds:
             logger.info(

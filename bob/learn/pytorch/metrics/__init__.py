@@ -24,6 +24,7 @@ from bob.learn.pytorch.metrics.information import cllr, min_cllr
 from bob.learn.pytorch.metrics.means import (
     TrialMean,
     act_dcf_mean,
+    actual_cost_mean,
     cllr_mean,
     fmr_mean,
     fnmr_mean,
@@ -104,6 +105,7 @@ __all__ = [
     "TrialMean",
     "cllr_mean",
     "act_dcf_mean",
+    "actual_cost_mean",
     "hter_mean",
     "fnmr_mean",
     "fmr_mean",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from bob.learn.pytorch.metrics.costs import DetectionCost
+    from bob.learn.pytorch.metrics.costs import CostFunction, DetectionCost
 
     Costs: TypeAlias = Callable[[FloatArray], FloatArray]
 
@@ -74,6 +74,15 @@ def act_dcf_mean(cost: DetectionCost, *, threshold: float | None = None) -> Tria
     )
 
 
+def actual_cost_mean(cost: CostFunction) -> TrialMean:
+    """Mean of the actual costs of all applications, each at Bayes' threshold."""
+    means = [act_dcf_mean(one) for one in cost.costs]
+    return TrialMean(
+        partial(_mean_of, [mean.target for mean in means if mean.target]),
+        partial(_mean_of, [mean.non_target for mean in means if mean.non_target]),
+    )
+
+
 def hter_mean(threshold: float) -> TrialMean:
     """Half total error rate at a threshold that was found on other trials (dev)."""
     return TrialMean(
@@ -90,6 +99,11 @@ def fnmr_mean(threshold: float) -> TrialMean:
 def fmr_mean(threshold: float) -> TrialMean:
     """False match rate at a fixed threshold; needs non-target trials only."""
     return TrialMean(None, partial(_accepted, threshold=threshold, weight=1.0))
+
+
+def _mean_of(costs: list[Costs], scores: FloatArray) -> FloatArray:
+    mean: FloatArray = np.mean([cost(scores) for cost in costs], axis=0)
+    return mean
 
 
 def _bits_of_target(scores: FloatArray) -> FloatArray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ from bob.learn.pytorch.metrics import (
     OperatingPoint,
     ScoreTable,
     TrialMean,
-    act_dcf_mean,
+    actual_cost_mean,
     breakdown,
     cllr_mean,
     confidence_intervals,
@@ -43,7 +42,6 @@ from bob.learn.pytorch.report.trial_conditions import trial_conditions
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from bob.learn.pytorch.metrics.curve import FloatArray
     from bob.learn.pytorch.report.systems import System
 
 #: Up to so many systems, all pairs are compared; of more, each with the first.
@@ -238,26 +236,10 @@ def _measures(
     return {
         "eer": ErrorCurve.equal_error_rate,
         "min_dcf": cost.minimum,
-        "act_dcf": _actual(cost),
+        "act_dcf": actual_cost_mean(cost),
         "cllr": cllr_mean(),
         "min_cllr": ErrorCurve.min_cllr,
     }
-
-
-def _actual(cost: CostFunction) -> TrialMean:
-    """Mean of the actual costs of all applications."""
-    means = [act_dcf_mean(one) for one in cost.costs]
-    return TrialMean(
-        partial(_mean_of, [mean.target for mean in means if mean.target]),
-        partial(_mean_of, [mean.non_target for mean in means if mean.non_target]),
-    )
-
-
-def _mean_of(
-    costs: list[Callable[[FloatArray], FloatArray]], scores: FloatArray
-) -> FloatArray:
-    mean: FloatArray = np.mean([cost(scores) for cost in costs], axis=0)
-    return mean
 
 
 def _intervals(

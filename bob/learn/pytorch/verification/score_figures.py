@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -22,7 +21,7 @@ from bob.learn.pytorch.metrics import (
     ScoreStream,
     ScoreTable,
     TrialMean,
-    act_dcf_mean,
+    actual_cost_mean,
     breakdown,
     cllr_mean,
     confidence_intervals,
@@ -42,8 +41,6 @@ from bob.learn.pytorch.verification.scorefiles import labelled_scores
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping, Sequence
-
-    from numpy.typing import NDArray
 
     from bob.learn.pytorch.metrics import Names
 
@@ -262,27 +259,10 @@ def _measures(cost: CostFunction) -> Measures:
         "eer": ErrorCurve.equal_error_rate,
         "rocch_eer": lambda curve: curve.corners().rocch_equal_error_rate(),
         "min_dcf": cost.minimum,
-        "act_dcf": _actual(cost),
+        "act_dcf": actual_cost_mean(cost),
         "cllr": cllr_mean(),
         "min_cllr": ErrorCurve.min_cllr,
     }
-
-
-def _actual(cost: CostFunction) -> TrialMean:
-    """The mean of the actual costs of all applications."""
-    means = [act_dcf_mean(one) for one in cost.costs]
-    return TrialMean(
-        partial(_mean_of, [mean.target for mean in means if mean.target]),
-        partial(_mean_of, [mean.non_target for mean in means if mean.non_target]),
-    )
-
-
-def _mean_of(
-    costs: list[Callable[[NDArray[np.float64]], NDArray[np.float64]]],
-    scores: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    mean: NDArray[np.float64] = np.mean([cost(scores) for cost in costs], axis=0)
-    return mean
 
 
 def _doubts(curve: ErrorCurve, cost: CostFunction, table: ScoreTable) -> list[str]:

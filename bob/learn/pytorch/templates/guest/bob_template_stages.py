@@ -5,6 +5,7 @@ else of ours.
 """
 
 import contextlib
+import functools
 import linecache
 import os
 import shlex
@@ -190,12 +191,21 @@ def run_stage(content, stage, namespace, folder=None, notice=None):
         What a line raised, a line that is no Python, or a context that is not there.
     """
     with _place(content, stage, namespace, folder):
-        for statement in statements(
-            list(content.get(stage) or ()), shell=stage == "import_cmds"
-        ):
+        for statement in _statements_of(stage, tuple(content.get(stage) or ())):
             if notice is not None:
                 notice(stage, statement.item)
             _run(stage, statement, namespace)
+
+
+@functools.lru_cache(maxsize=64)
+def _statements_of(stage, items):
+    """The statements of a stage: found once, for a stage that each call runs."""
+    return statements(list(items), shell=stage == "import_cmds")
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(text, name):
+    return compile(text, name, "exec")
 
 
 @contextlib.contextmanager
@@ -239,7 +249,7 @@ def _run(stage, statement, namespace):
     # For tracebacks, which show the line then.
     linecache.cache[name] = (len(statement.text), None, lines, name)
     try:
-        exec(compile(statement.text, name, "exec"), namespace)  # noqa: S102
+        exec(_compiled(statement.text, name), namespace)  # noqa: S102
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - SystemExit of a template too
