@@ -178,7 +178,8 @@ def test_transform_stores_every_embedding(experiment, weights):
     stored = experiment / "stored" / CONFIGURATIONS[0] / "anna" / "0.h5"
     extractor = DltResNetExtractor(weights)
     expected = extractor.embed(experiment / "recordings" / "anna" / "0.flac")
-    np.testing.assert_array_equal(extractor.read_data(stored), expected)
+    # Another process, other threads, another batch: equal as is promised of those.
+    np.testing.assert_allclose(extractor.read_data(stored), expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
