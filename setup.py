@@ -34,8 +34,11 @@ REQUIRED = [
 ]
 
 TEST = [
+    # Error rates by others, which ours are held against.
+    "expected_cost>=1.0",
     "hypothesis>=6.100",
     "kaldiio>=2.18",
+    "llreval>=0.0.3",
     "psutil>=5.9",
     "pytest>=8",
     "pytest-benchmark>=4",

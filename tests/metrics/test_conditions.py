@@ -1,7 +1,11 @@
 """Figures by condition, against selecting the trials by hand."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bob.learn.pytorch.metrics import (
     ErrorCurve,
@@ -123,8 +127,30 @@ def test_columns_that_do_not_fit_are_refused(table):
         breakdown(table, Names.of("ab"), MEASURES)
     with pytest.raises(MetricError, match="one of each per trial"):
         crossed(Names.of("ab"), Names.of("a"))
+    with pytest.raises(MetricError, match="the condition names 2 trials and the table"):
+        equalised_costs(table, Names.of("ab"), find_costs("0.5"))
+
+
+@pytest.mark.parametrize("edges", [[3, 2], [1, 1], [], [np.nan], [1, np.nan]])
+def test_edges_that_do_not_ascend_are_refused(edges):
     with pytest.raises(MetricError, match="do not ascend"):
-        binned(Names.of("a"), {"a": 1.0}, edges=[3, 2])
+        binned(Names.of("a"), {"a": 1.0}, edges=edges)
+
+
+def test_ranges_with_near_edges_keep_names_of_their_own():
+    """With six digits, both edges and thus two ranges would have one name."""
+    names = Names.of("abc")
+    values = {"a": 1_000_000.0, "b": 1_000_001.0, "c": 1_000_002.0}
+
+    found = binned(names, values, edges=[1_000_000.5, 1_000_001.5]).tolist()
+
+    assert found == [
+        "below 1000000.5", "1000000.5 to 1000001.5", "1000001.5 and more",
+    ]  # fmt: skip
+
+
+def test_no_trial_has_no_condition(table):
+    assert breakdown(table.take([]), Names.of([]), MEASURES) == []
 
 
 def test_equalised_costs_are_those_of_partitions_made_equal_by_copies(table):
@@ -145,6 +171,57 @@ def test_equalised_costs_are_those_of_partitions_made_equal_by_copies(table):
 
     assert minimum == pytest.approx(cost.minimum(ErrorCurve.from_scores(*written)))
     assert actual == pytest.approx(cost.actual(*written))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.booleans(),
+            st.sampled_from("xyz"),
+            st.sampled_from([-np.inf, -2.0, 0.0, 0.5, 3.0, np.inf, np.nan]),
+        ),
+        min_size=2,
+        max_size=40,
+    )
+)
+def test_equalised_costs_by_trying_every_threshold(trials):
+    """Rates of each partition counted one threshold at a time, in fractions."""
+    cost = find_costs("0.2,0.9")
+    table = ScoreTable(
+        claimed=Names.of("a" for _ in trials),
+        real=Names.of("ba"[target] for target, _, _ in trials),
+        probe=Names.of(map(str, range(len(trials)))),
+        score=np.array([score for *_, score in trials]),
+    )
+    partition = Names.of(part for _, part, _ in trials)
+    scored = [trial for trial in trials if not np.isnan(trial[2])]
+    if len({target for target, _, _ in scored}) < 2:
+        with pytest.raises(MetricError, match="at least one of each"):
+            equalised_costs(table, partition, cost)
+        return
+
+    def error(wanted, threshold):
+        """Mean over the partitions of the share that is decided wrongly."""
+        shares = []
+        for name in "xyz":
+            part = [s for t, p, s in scored if t == wanted and p == name]
+            wrong = sum((s >= threshold) != wanted for s in part)
+            shares += [Fraction(wrong, len(part))] if part else []
+        return sum(shares) / len(shares)
+
+    def of(one, threshold):
+        miss, false_match = map(Fraction, one.weights)
+        return miss * error(True, threshold) + false_match * error(False, threshold)
+
+    thresholds = [*{score for *_, score in scored}, np.nan]
+    least = [min(of(one, t) for t in thresholds) for one in cost.costs]
+    actual = [of(one, one.threshold) for one in cost.costs]
+
+    found = equalised_costs(table, partition, cost)
+
+    assert found == pytest.approx(
+        (float(sum(least) / 2), float(sum(actual) / 2)), rel=1e-12
+    )
 
 
 def test_one_partition_changes_nothing(table):

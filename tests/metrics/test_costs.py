@@ -151,6 +151,13 @@ def test_impossible_priors_and_costs_are_refused(wrong):
         find_costs(wrong)
 
 
+@pytest.mark.parametrize("wrong", ["1e-320", "1e-200:1:1e-200", "1e308:1:0.9"])
+def test_weights_that_no_number_can_hold_are_refused(wrong):
+    """The first and last had NaN as their cost, the second divided by zero."""
+    with pytest.raises(MetricError, match="too far apart for a cost"):
+        find_costs(wrong)
+
+
 @given(TIED, TIED, st.lists(st.floats(-8, 8), min_size=1, max_size=5))
 def test_bayes_error_rates_are_the_costs_of_each_prior(targets, non_targets, odds):
     curve = ErrorCurve.from_scores(targets, non_targets)
@@ -190,6 +197,15 @@ def test_llreval_draws_the_same_bayes_error_rates():
     np.testing.assert_allclose(found.minimum * default, minimum, rtol=1e-12)
 
 
-def test_log_odds_that_are_not_finite_are_refused():
-    with pytest.raises(MetricError, match="finite"):
-        bayes_error_rates([1.0], [0.0], log_odds=[np.inf])
+@pytest.mark.parametrize("wrong", [np.inf, np.nan, 800, -701])
+def test_log_odds_that_are_no_odds_are_refused(wrong):
+    """exp(800) is no number, and its product with a rate of 0 was NaN."""
+    with pytest.raises(MetricError, match="finite numbers from -700 to 700"):
+        bayes_error_rates([1.0], [0.0], log_odds=[0, wrong])
+
+
+def test_costs_at_the_ends_of_what_odds_may_be():
+    found = bayes_error_rates([1.0, 2.0], [0.0, 1.0], log_odds=[-700, 700])
+
+    np.testing.assert_allclose(found.actual, [1, 1], rtol=1e-12)
+    np.testing.assert_allclose(found.minimum, [0.5, 0.5], rtol=1e-12)

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bob.learn.pytorch.metrics import MetricError, ScoreTable, failures, operating_point
 
@@ -46,6 +48,51 @@ def test_rates_of_all_reject_what_has_no_score(table):
 
     assert false_accept == pytest.approx(np.mean(written[~table.is_target] >= 2.5))
     assert false_reject == pytest.approx(np.mean(written[table.is_target] < 2.5))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(sorted(NAMED["references"])),
+            st.sampled_from(sorted(NAMED["probes"])),
+            st.sampled_from([0.0, 1.0, np.nan]),
+        ),
+        min_size=1,
+        max_size=30,
+    )
+)
+def test_failures_counted_one_by_one(trials):
+    subject = dict(zip(NAMED["references"], NAMED["reference_subjects"], strict=True))
+    subject |= dict(zip(NAMED["probes"], NAMED["probe_subjects"], strict=True))
+    references, probes, scores = zip(*trials, strict=True)
+    kinds = [subject[a] == subject[b] for a, b, _ in trials]
+
+    found = failures(
+        ScoreTable.from_trials(
+            scores,
+            trials=(
+                [NAMED["references"].index(name) for name in references],
+                [NAMED["probes"].index(name) for name in probes],
+            ),
+            **NAMED,
+        )
+    )
+
+    for share, wanted in ((found.targets, True), (found.non_targets, False)):
+        some = [
+            np.isnan(s) for s, kind in zip(scores, kinds, strict=True) if kind == wanted
+        ]
+        assert (share.failed, share.total) == (sum(some), len(some))
+    for share, column in ((found.references, references), (found.probes, probes)):
+        lost = [
+            all(
+                np.isnan(s)
+                for s, other in zip(scores, column, strict=True)
+                if other == name
+            )
+            for name in set(column)
+        ]
+        assert (share.failed, share.total) == (sum(lost), len(lost))
 
 
 def test_no_trial_is_refused(table):

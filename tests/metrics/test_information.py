@@ -144,6 +144,12 @@ def test_large_scores_do_not_overflow():
     assert cllr([-1000.0], [-1000.0]) == pytest.approx(500 / np.log(2))
 
 
+def test_costs_beyond_the_largest_number_are_infinite_without_a_warning():
+    assert cllr([1.0], [1.7e308]) == np.inf
+    assert cllr([-1e308, -1e308], [0]) == np.inf  # their sum is above 1.8e308
+    assert cllr([1.7e308], [-1.7e308]) == 0
+
+
 def test_failures_are_left_out():
     assert cllr([np.nan, 0], [0, np.nan]) == 1
     assert min_cllr([np.nan, 1], [0]) == 0

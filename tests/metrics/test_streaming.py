@@ -15,10 +15,8 @@ from bob.learn.pytorch.metrics import (
     find_costs,
     runs,
 )
-from bob.learn.pytorch.metrics.runs import SortedRuns, merged
 
 TIED = st.sampled_from([-np.inf, -2.0, -1.0, -0.0, 0.0, 0.5, 1.0, 3.0, np.inf])
-SCORES = st.lists(st.one_of(TIED, st.floats(allow_nan=False)), max_size=40)
 
 
 @pytest.fixture
@@ -27,53 +25,11 @@ def small(monkeypatch):
     monkeypatch.setattr(runs, "FAN_IN", 3)
 
 
-def all_of(kinds, rows):
-    pieces = list(merged(kinds, rows=rows))
-    if not pieces:
-        return [], np.zeros((len(kinds), 0))
-    values = [value for piece, _ in pieces for value in piece]
-    return values, np.hstack([counts for _, counts in pieces])
-
-
 def numbers_of(found):
     return [
         *astuple(found)[:8],
         *(number for cost in found.costs for number in astuple(cost)[1:]),
     ]
-
-
-@given(SCORES, SCORES, st.integers(1, 7), st.integers(1, 20))
-def test_numbers_come_back_in_order_each_once(first, second, rows, reading):
-    before, runs.FAN_IN = runs.FAN_IN, 3
-    kinds = [SortedRuns(rows=rows), SortedRuns(rows=rows)]
-    try:
-        for some, numbers in zip(kinds, (first, second), strict=True):
-            for start in range(0, len(numbers), 11):
-                some.add(np.array(numbers[start : start + 11]))
-
-        values, counts = all_of(kinds, reading)
-    finally:
-        runs.FAN_IN = before
-        for some in kinds:
-            some.close()
-
-    assert values == sorted({*first, *second})
-    for kind, numbers in enumerate((first, second)):
-        assert counts[kind].tolist() == [numbers.count(value) for value in values]
-
-
-def test_single_and_double_precision_mix_without_a_loss():
-    exact = np.random.default_rng(0).normal(size=50)
-    kinds = [SortedRuns(rows=8)]
-    kinds[0].add(exact[:25])
-    kinds[0].add(exact[25:].astype(np.float32))
-    kinds[0].add(np.array([1, 2, 2]))
-
-    values, _ = all_of(kinds, 10)
-
-    expected = {*exact[:25], *exact[25:].astype(np.float32).astype(float), 1.0, 2.0}
-    assert values == sorted(expected)
-    kinds[0].close()
 
 
 @pytest.mark.usefixtures("small")
@@ -100,6 +56,87 @@ def test_figures_of_a_stream_are_those_of_all_scores(decimals, kind):
     assert found.failures == 2
     direct = ErrorCurve.from_scores(targets, non_targets)
     assert hull.min_dcf(p_target=0.07) == pytest.approx(direct.min_dcf(p_target=0.07))
+
+
+def ascending(random):
+    return np.arange(4000.0), np.arange(5000.0) + 0.5
+
+
+def descending(random):
+    return -np.arange(4000.0), 3000 - np.arange(5000.0)
+
+
+def all_equal(random):
+    return np.full(4000, 0.25), np.full(5000, 0.25)
+
+
+def one_tie_in_every_block(random):
+    """Of each 16 scores one is 1: in every run, and across all blocks."""
+    scores = random.normal(size=(2, 5000))
+    scores[:, ::16] = 1.0
+    return scores
+
+
+def apart(random):
+    return random.normal(size=3000) + 100, random.normal(size=4000) - 100
+
+
+def the_wrong_way_round(random):
+    return random.normal(size=3000) - 100, random.normal(size=4000) + 100
+
+
+def ends_of_the_numbers(random):
+    some = [-1.7e308, -1e-323, -5e-324, -0.0, 0.0, 5e-324, 2.3e-308, 1e300, 1.7e308]
+    return random.choice(some, 3000), random.choice(some, 4000)
+
+
+def infinities_and_failures(random):
+    some = [-np.inf, np.inf, np.nan, 0.0]
+    return random.choice(some, 3000), random.choice(some, 4000)
+
+
+def neighbours(random):
+    """Scores between which there is no number."""
+    steps = 1 + np.arange(3000) * 2.0**-52
+    return random.choice(steps, 3000), random.choice(steps, 4000)
+
+
+def one_target(random):
+    return np.zeros(1), random.normal(size=6000)
+
+
+def one_non_target(random):
+    return random.normal(size=6000), np.zeros(1)
+
+
+def more_failures_than_scores(random):
+    return np.r_[np.full(3000, np.nan), 1.0], np.r_[np.full(3000, np.nan), 0.0]
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(
+    "make",
+    [
+        ascending, descending, all_equal, one_tie_in_every_block, apart,
+        the_wrong_way_round, ends_of_the_numbers, infinities_and_failures, neighbours,
+        one_target, one_non_target, more_failures_than_scores,
+    ],
+    ids=lambda make: make.__name__,
+)  # fmt: skip
+def test_files_made_to_break_a_stream(make):
+    """Many more scores than there is room for, against all of them at once."""
+    targets, non_targets = make(np.random.default_rng(1))
+    cost = find_costs("0.01,0.5,0.9")
+
+    with ScoreStream(memory=0) as stream:
+        for start in range(0, 6000, 700):
+            part = slice(start, start + 700)
+            stream.add(targets[part], non_targets[part])
+        found = stream.figures(cost=cost)
+
+    expected = figures(targets, non_targets, cost=cost)
+    np.testing.assert_allclose(numbers_of(found), numbers_of(expected), rtol=1e-11)
+    assert (found.eer, found.failures) == (expected.eer, expected.failures)
 
 
 @pytest.mark.usefixtures("small")
@@ -143,10 +180,21 @@ def test_labels_may_come_beside_the_scores(tmp_path):
     with ScoreStream() as stream:
         stream.add_trials(scores, labels)
         found = stream.figures()
-        with pytest.raises(ValueError, match="2000 scores came with 3 labels"):
+        with pytest.raises(MetricError, match="2000 scores came with 3 labels"):
             stream.add_trials(scores, [1, 0, 1])
 
     assert found.eer == figures(scores[labels], scores[~labels]).eer
+
+
+@pytest.mark.parametrize("wrong", [-1, 2, np.nan, "target"])
+def test_other_labels_are_refused_before_a_score_is_taken(wrong):
+    """With -1 for non-targets, all trials would be targets."""
+    with ScoreStream() as stream:
+        with pytest.raises(MetricError, match="trial 2 has the label"):
+            stream.add_trials([1.0, 2.0, 3.0], np.array([1, 0, wrong], dtype=object))
+        stream.add_trials([1.0, 2.0], [1.0, 0.0])
+
+        assert (stream.target_count, stream.non_target_count) == (1, 1)
 
 
 def test_more_may_come_after_the_figures():

@@ -65,6 +65,15 @@ def test_names_repeat_without_being_stored_again():
     assert len(names) == 4
 
 
+def test_no_trial_may_be_taken():
+    """An empty list is an array of doubles, which are no positions."""
+    table = ScoreTable.from_matrix(np.zeros((2, 3)), **NAMED)
+
+    assert len(table.take([])) == 0
+    assert table.take([]).probe.tolist() == []
+    assert len(table.take([True] + 5 * [False])) == 1
+
+
 def test_columns_of_different_length_are_refused():
     two, three = Names.of("ab"), Names.of("abc")
 
@@ -75,3 +84,17 @@ def test_columns_of_different_length_are_refused():
 def test_a_matrix_of_another_shape_is_refused():
     with pytest.raises(ValueError, match=r"\(3, 2\) came with 2 references and 3"):
         ScoreTable.from_matrix(np.zeros((3, 2)), **NAMED)
+
+
+@pytest.mark.parametrize("position", [-1, 2])
+def test_a_trial_of_what_is_not_there_is_refused(position):
+    """Position -1 would be the last reference."""
+    with pytest.raises(ValueError, match=r"references at positions .* there are 2;"):
+        ScoreTable.from_trials([5, 3], trials=([1, position], [1, 2]), **NAMED)
+
+
+def test_a_subject_for_each_name_is_needed():
+    named = NAMED | {"probe_subjects": ["bob", "ann", "cleo", "dan"]}
+
+    with pytest.raises(ValueError, match="3 probes came with 4 subjects"):
+        ScoreTable.from_trials([5], trials=([1], [1]), **named)

@@ -23,7 +23,7 @@ import numpy as np
 
 from bob.learn.pytorch.metrics.bootstrap import Interval, confidence_intervals
 from bob.learn.pytorch.metrics.curve import FloatArray, MetricError, acquired
-from bob.learn.pytorch.metrics.means import TrialMean
+from bob.learn.pytorch.metrics.resampled import measured
 from bob.learn.pytorch.metrics.table import Names, ScoreTable
 
 if TYPE_CHECKING:
@@ -80,12 +80,15 @@ def breakdown(
         ``(trials,)``.
     resamples
         Of the speakers of each condition, for intervals; 0 for none.
+
+    Raises
+    ------
+    MetricError
+        The condition names more or fewer trials than the table has.
     """
-    if len(condition) != len(table):
-        raise MetricError(
-            f"the condition names {len(condition)} trials and the table has "
-            f"{len(table)}; give one name per trial"
-        )
+    _check_condition(table, condition)
+    if not len(table):
+        return []
     codes, first = np.unique(condition.codes, return_index=True)
     # One stable sort instead of one mask over all trials for each condition.
     order = np.argsort(condition.codes, kind="stable")
@@ -94,7 +97,12 @@ def breakdown(
     found = []
     for code in codes[np.argsort(first)].tolist():
         part = table.take(rows[code])
-        figures, allowed = _figures(part, measures)
+        figures = measured(part, measures)
+        allowed = {
+            name: measures[name]
+            for name, figure in figures.items()
+            if not np.isnan(figure)
+        }
         intervals = (
             confidence_intervals(
                 part, allowed, level=level, resamples=resamples, seed=seed
@@ -157,14 +165,22 @@ def binned(
         Ascending; a range has its lower edge and not its upper one.
     missing
         Condition of names that have no value, or NaN; None refuses them.
+
+    Raises
+    ------
+    MetricError
+        The edges do not ascend, or a name has no value and ``missing`` is None.
     """
-    if not edges or np.any(np.diff(edges) <= 0):
+    if not len(edges) or np.isnan(edges).any() or (np.diff(edges) <= 0).any():
         raise MetricError(f"the edges {list(edges)} do not ascend; give them in order")
     unit = f" {unit}" if unit else ""
+    shown = [f"{edge:g}" for edge in edges]
+    if len(set(shown)) < len(shown):  # six digits do not tell the edges apart
+        shown = [repr(float(edge)) for edge in edges]
     labels = [
-        f"below {edges[0]:g}{unit}",
-        *(f"{low:g} to {high:g}{unit}" for low, high in pairwise(edges)),
-        f"{edges[-1]:g}{unit} and more",
+        f"below {shown[0]}{unit}",
+        *(f"{low} to {high}{unit}" for low, high in pairwise(shown)),
+        f"{shown[-1]}{unit} and more",
     ]
     named = {
         name: labels[int(np.searchsorted(edges, value, side="right"))]
@@ -220,12 +236,14 @@ def equalised_costs(
     Raises
     ------
     MetricError
-        No target or no non-target trial has a score.
+        No target or no non-target trial has a score, or the partition names more or
+        fewer trials than the table has.
 
     References
     ----------
     NIST 2016 Speaker Recognition Evaluation Plan, section 3.
     """
+    _check_condition(table, partition)
     table.curve()  # refuses what has no figure
     parts = [table.take(partition.codes == code) for code in np.unique(partition.codes)]
     distinct = np.unique(acquired(table.score)[0])
@@ -253,26 +271,6 @@ def _mean_share_below(parts: list[FloatArray], distinct: FloatArray) -> FloatArr
     return mean
 
 
-def _figures(
-    table: ScoreTable, measures: Mapping[str, Measure]
-) -> tuple[dict[str, float], dict[str, Measure]]:
-    """Figures, and the measures that these trials allow."""
-    curve = None
-    targets, non_targets = table.targets, table.non_targets
-    figures, allowed = dict.fromkeys(measures, float("nan")), {}
-    for name, measure in measures.items():
-        try:
-            if isinstance(measure, TrialMean):
-                figures[name] = measure.of(targets, non_targets)
-            else:
-                curve = curve or table.curve()
-                figures[name] = measure(curve)
-        except MetricError:
-            continue
-        allowed[name] = measure
-    return figures, allowed
-
-
 def _condition(
     name: str,
     table: ScoreTable,
@@ -290,6 +288,14 @@ def _condition(
         figures=figures,
         intervals=intervals,
     )
+
+
+def _check_condition(table: ScoreTable, condition: Names) -> None:
+    if len(condition) != len(table):
+        raise MetricError(
+            f"the condition names {len(condition)} trials and the table has "
+            f"{len(table)}; give one name per trial"
+        )
 
 
 def _check_lengths(reference: Names, probe: Names) -> None:

@@ -30,6 +30,9 @@ from bob.learn.pytorch.metrics.rates import operating_point
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+#: The exponential of more is no number.
+MOST_LOG_ODDS = 700
+
 
 @dataclass(frozen=True)
 class DetectionCost:
@@ -38,7 +41,8 @@ class DetectionCost:
     Raises
     ------
     MetricError
-        The prior is not between 0 and 1, or a cost is not a positive number.
+        The prior is not between 0 and 1, a cost is not a positive number, or they make
+        one error weigh more than any number says.
     """
 
     p_target: float = 0.01
@@ -222,14 +226,27 @@ def bayes_error_rates(
 
     The gap between both lines is what miscalibration costs an application.
 
+    Parameters
+    ----------
+    log_odds
+        ``(priors,)`` of any size, between -700 and 700.
+
+    Raises
+    ------
+    MetricError
+        No target or no non-target trial has a score, or log-odds are out of range.
+
     References
     ----------
     Brummer and de Villiers, "The BOSARIS toolkit: theory, algorithms and code
     for surviving the new DCF", 2013 (normalised Bayes error-rate plot).
     """
     odds = np.asarray(log_odds, dtype=np.float64).ravel()
-    if not np.isfinite(odds).all():
-        raise MetricError("log-odds must be finite numbers; the usual range is -7 to 7")
+    if not (np.abs(odds) <= MOST_LOG_ODDS).all():
+        raise MetricError(
+            f"log-odds must be finite numbers from -{MOST_LOG_ODDS} to "
+            f"{MOST_LOG_ODDS}; the usual range is -7 to 7"
+        )
     hull = ErrorCurve.from_scores(targets, non_targets).hull()
     # exp(-|x|) / exp(-|x|): the weights of both errors, the smaller one 1.
     miss, false_match = np.exp(np.maximum(odds, 0)), np.exp(np.maximum(-odds, 0))

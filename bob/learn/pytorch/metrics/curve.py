@@ -20,6 +20,8 @@ class MetricError(ValueError):
 class OperatingPoint:
     """One decision: accept a trial when its score is at or above the threshold.
 
+    A threshold of NaN accepts none: no number rejects a score of +inf.
+
     Both rates are fractions in [0, 1].
     """
 
@@ -49,7 +51,8 @@ def cost_weights(*, p_target: float, c_miss: float, c_fa: float) -> tuple[float,
     Raises
     ------
     MetricError
-        The prior is not between 0 and 1, or a cost is not a positive number.
+        The prior is not between 0 and 1, a cost is not a positive number, or one error
+        weighs so much more than the other that the ratio is no number.
     """
     if not 0 < p_target < 1:
         raise MetricError(
@@ -62,7 +65,14 @@ def cost_weights(*, p_target: float, c_miss: float, c_fa: float) -> tuple[float,
             f"and finite (the usual value is 1)"
         )
     miss, false_match = c_miss * p_target, c_fa * (1 - p_target)
-    smaller = min(miss, false_match)
+    smaller, larger = sorted([miss, false_match])
+    # A product of two tiny numbers is 0, and a quotient of tiny ones infinite.
+    if not (smaller > 0 and larger / smaller < np.inf):
+        raise MetricError(
+            f"p_target {p_target} with c_miss {c_miss} and c_fa {c_fa} weighs a miss "
+            f"{miss} and a false match {false_match}, too far apart for a cost; the "
+            f"usual value is 0.01 with costs of 1"
+        )
     return miss / smaller, false_match / smaller
 
 
@@ -111,17 +121,20 @@ class ErrorCurve:
                 f"a score ({failures} failed); at least one of each is needed: check "
                 f"that the protocol has both and that their recordings could be read"
             )
-        positives.sort()
-        negatives.sort()
         merged = np.concatenate([positives, negatives])
         merged.sort()
-        distinct = merged[np.append(True, merged[1:] != merged[:-1])]
-        misses = np.append(np.searchsorted(positives, distinct), positives.size)
-        rejected = np.append(np.searchsorted(negatives, distinct), negatives.size)
+        # As many scores are below a distinct one as come before its first place.
+        below = np.flatnonzero(np.append(True, merged[1:] != merged[:-1]))
+        distinct = merged[below]
+        equal = np.bincount(np.searchsorted(distinct, positives))
+        misses = np.full(distinct.size + 1, positives.size, dtype=np.int64)
+        misses[0] = 0
+        misses[1 : equal.size + 1] = np.cumsum(equal)
+        rejected = np.append(below, merged.size) - misses
         return cls(
             thresholds=between(distinct),
-            misses=misses.astype(np.int64, copy=False),
-            false_matches=negatives.size - rejected.astype(np.int64, copy=False),
+            misses=misses,
+            false_matches=negatives.size - rejected,
             targets=positives.size,
             non_targets=negatives.size,
             failures=failures,
@@ -159,7 +172,7 @@ class ErrorCurve:
             keep[1:-1] &= ~(same[1:] & same[:-1])
         return distinct._at(keep)
 
-    def _at(self, keep: NDArray[np.bool_]) -> ErrorCurve:
+    def _at(self, keep: NDArray[np.bool_] | IntArray) -> ErrorCurve:
         return replace(
             self,
             thresholds=self.thresholds[keep],
@@ -183,18 +196,10 @@ class ErrorCurve:
         corners = self.corners()
         targets = np.diff(corners.misses)
         trials = targets - np.diff(corners.false_matches)
-        step = np.flatnonzero(trials)  # weights may leave a decision without trials
-        if not step.size:
+        if not trials.size:  # a piece of a stream may be a single decision
             return corners
-        pooled = isotonic_regression(targets[step] / trials[step], weights=trials[step])
-        vertices = np.append(step[pooled.blocks[:-1]], corners.misses.size - 1)
-        vertices[0] = 0
-        return replace(
-            self,
-            thresholds=corners.thresholds[vertices],
-            misses=corners.misses[vertices],
-            false_matches=corners.false_matches[vertices],
-        )
+        vertices = isotonic_regression(targets / trials, weights=trials).blocks
+        return corners._at(vertices)
 
     def min_cllr(self) -> float:
         """Cost of log-likelihood ratios after the best monotonic calibration, in bits.

@@ -6,9 +6,10 @@ trials (PAV); the difference is the loss from calibration. 0 is perfect, a score
 says nothing (always 0) has 1, and Cllr has no upper end.
 
 NaN is a failure to acquire and left out. A score that is infinite is a claim of
-certainty: where it is right it costs nothing, where it is wrong Cllr is infinite. min
-Cllr knows the order only: it is finite, ties count as ties, and infinities are scores
-like others. Without a target or a non-target trial that has a score there is no figure:
+certainty: where it is right it costs nothing, where it is wrong Cllr is infinite. (So
+it is where costs add up to more than 1.8e308, the largest number.) min Cllr knows the
+order only: it is finite, ties count as ties, and infinities are scores like others.
+Without a target or a non-target trial that has a score there is no figure:
 `MetricError`.
 
 References
@@ -77,12 +78,14 @@ def bits(log_odds: FloatArray) -> FloatArray:
     """
     small: FloatArray = np.log1p(np.exp(-np.abs(log_odds)))
     small += np.maximum(log_odds, 0)
-    small /= np.log(2)
+    with np.errstate(over="ignore"):
+        small /= np.log(2)
     return small
 
 
 def mean_bits(log_odds: FloatArray) -> float:
     """Mean of `bits`, a block at a time."""
     blocks = range(0, log_odds.size, BLOCK)
-    total = sum(float(bits(log_odds[i : i + BLOCK]).sum()) for i in blocks)
+    with np.errstate(over="ignore"):
+        total = sum(float(bits(log_odds[i : i + BLOCK]).sum()) for i in blocks)
     return total / log_odds.size

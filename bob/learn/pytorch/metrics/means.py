@@ -55,7 +55,8 @@ class TrialMean:
                         f"no {kind} trial has a score ({failures} failed); at least "
                         f"one is needed"
                     )
-                total += float(costs(kept).mean())
+                with np.errstate(over="ignore"):
+                    total += float(costs(kept).mean())
         return total
 
 

@@ -23,14 +23,22 @@ DEFINITIONS = {
     "eer": "linear interpolation between the ROC points around FMR = FNMR",
     "eer_threshold": "where FMR and FNMR are nearest; accept at or above it",
     "rocch_eer": "equal error rate on the convex hull of the ROC",
-    "min_dcf": "normalised detection cost at the best threshold",
+    "min_dcf": "normalised detection cost at the best threshold: "
+    "(C_miss P_target FNMR + C_fa (1 - P_target) FMR) / "
+    "min(C_miss P_target, C_fa (1 - P_target))",
     "act_dcf": "normalised detection cost at Bayes' threshold; scores are taken as "
     "natural log-likelihood ratios",
     "cllr": "cost of the log-likelihood ratio, in bits; scores are taken as natural "
     "log-likelihood ratios",
     "min_cllr": "cllr after the best monotonic calibration (PAV) on the same trials",
+    "costs": "each application of the cost: P_target, C_miss, C_fa, both costs and "
+    "their thresholds; min_dcf and act_dcf are the means over them",
+    "targets": "trials of one speaker, with a score",
+    "non_targets": "trials of two speakers, with a score",
     "ties": "trials of equal score share one decision",
     "failures": "trials without a score (NaN); they are part of no other figure",
+    "null": "there is no such number: a kind of trial is missing, Cllr is infinite, or "
+    "a threshold lies beyond every number",
 }
 
 
@@ -53,7 +61,8 @@ class Figures:
     """Every figure of a set of trials; rates are fractions and costs normalised.
 
     NaN where there is no target or no non-target trial with a score. Cllr and actDCF
-    are of scores as they are: of cosines they say nothing.
+    are of scores as they are: of cosines they say nothing. A threshold is infinite, or
+    NaN for "accept none", where no other number makes that decision.
     """
 
     targets: int

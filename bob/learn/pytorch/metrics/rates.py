@@ -45,7 +45,8 @@ def equal_error_threshold(targets: ArrayLike, non_targets: ArrayLike) -> float:
     """Return the threshold at which FMR and FNMR are nearest to each other.
 
     It lies half way between the two neighbouring scores, so that it suits other
-    scores too.
+    scores too. Beside a score of infinity it is infinite, or NaN for "accept none": no
+    number rejects +inf.
 
     Examples
     --------
@@ -85,7 +86,10 @@ def min_dcf_point(
     c_miss: float = 1.0,
     c_fa: float = 1.0,
 ) -> OperatingPoint:
-    """Threshold of the smallest detection cost and the rates there."""
+    """Threshold of the smallest detection cost and the rates there.
+
+    The threshold is NaN for "accept none" where a score is +inf.
+    """
     curve = ErrorCurve.from_scores(targets, non_targets)
     return curve.min_dcf_point(p_target=p_target, c_miss=c_miss, c_fa=c_fa)
 
@@ -93,7 +97,7 @@ def min_dcf_point(
 def operating_point(
     targets: ArrayLike, non_targets: ArrayLike, *, threshold: float
 ) -> OperatingPoint:
-    """Both rates at a threshold that was fixed beforehand."""
+    """Both rates at a threshold that was fixed beforehand; NaN accepts none."""
     return OperatingPoint(
         threshold=threshold,
         false_match_rate=false_match_rate(non_targets, threshold=threshold),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
+from bob.learn.pytorch.metrics.curve import MetricError
 from bob.learn.pytorch.metrics.means import TrialMean
 
 if TYPE_CHECKING:
@@ -36,6 +38,20 @@ class _Trials(NamedTuple):
     speakers: int
 
 
+def measured(table: ScoreTable, measures: Mapping[str, Measure]) -> dict[str, float]:
+    """Each measure on all trials; NaN where they do not allow it."""
+    figures, curve = dict.fromkeys(measures, float("nan")), None
+    targets, non_targets = table.targets, table.non_targets
+    for name, measure in measures.items():
+        with suppress(MetricError):
+            if isinstance(measure, TrialMean):
+                figures[name] = measure.of(targets, non_targets)
+            else:
+                curve = curve or table.curve()
+                figures[name] = measure(curve)
+    return figures
+
+
 def resampled_values(
     table: ScoreTable, measures: Mapping[str, Measure], *, resamples: int, seed: int
 ) -> dict[str, FloatArray]:
@@ -46,8 +62,13 @@ def resampled_values(
     Raises
     ------
     MetricError
-        No target or no non-target trial has a score, and a measure needs the curve.
+        No target or no non-target trial has a score, and a measure needs the curve; or
+        the number of resamples is negative.
     """
+    if resamples < 0:
+        raise MetricError(
+            f"the number of resamples is {resamples}; give 0 for none, usually 1000"
+        )
     trials = _speakers_in_order(table)
     values = {name: np.full(resamples, np.nan, dtype=np.float64) for name in measures}
     of_curves: dict[str, Callable[[ErrorCurve], float]] = {}

@@ -16,7 +16,7 @@ than about n^(2/3) vertices.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
 # What sorting or merging takes for each score, with its temporary arrays.
 BYTES_EACH = 96
@@ -107,12 +107,25 @@ class ScoreStream:
                 some.add(kept)
 
     def add_trials(self, scores: ArrayLike, is_target: ArrayLike) -> None:
-        """Take scores with what each trial is, both ``(trials,)``."""
+        """Take scores with what each trial is, both ``(trials,)``.
+
+        Parameters
+        ----------
+        is_target
+            Truth values, or 1 for target and 0 for non-target trials.
+
+        Raises
+        ------
+        MetricError
+            There are not as many labels as scores, or a label is something else.
+        """
         flat, kinds = np.asarray(scores).reshape(-1), np.asarray(is_target).reshape(-1)
         if flat.size != kinds.size:
-            raise ValueError(
+            raise MetricError(
                 f"{flat.size} scores came with {kinds.size} labels; give one each"
             )
+        if kinds.dtype != np.bool_:
+            _check_labels(kinds)
         for start in range(0, flat.size, BLOCK):
             part = slice(start, start + BLOCK)
             some, chosen = flat[part], kinds[part].astype(bool)
@@ -243,8 +256,9 @@ class _Seen:
             self.equal_error = curve.equal_error_rate(), point.threshold
         for kind, log_odds in enumerate((-piece.scores, piece.scores)):
             there = piece.counts[kind] > 0
-            costs = bits(log_odds[there]) * piece.counts[kind][there]
-            self.bits[kind] += costs.sum()
+            with np.errstate(over="ignore"):
+                costs = bits(log_odds[there]) * piece.counts[kind][there]
+                self.bits[kind] += costs.sum()
         places = np.searchsorted(piece.scores, self._thresholds)
         for number, place in enumerate(places):
             self._rejected[:, number] += piece.counts[:, :place].sum(axis=1)
@@ -274,6 +288,19 @@ def _extended(hull: ErrorCurve, curve: ErrorCurve) -> ErrorCurve:
         misses=np.append(hull.misses, more.misses[1:]),
         false_matches=np.append(hull.false_matches, more.false_matches[1:]),
     ).hull()
+
+
+def _check_labels(kinds: NDArray[Any]) -> None:
+    """Refuse labels such as -1, which would count as true."""
+    for start in range(0, kinds.size, BLOCK):
+        part = kinds[start : start + BLOCK]
+        known = np.isin(part, (0, 1))
+        if not known.all():
+            raise MetricError(
+                f"trial {start + int(np.argmin(known))} has the label "
+                f"{part[np.argmin(known)]!r}; give 1 or True for a target trial and 0 "
+                f"or False for a non-target trial"
+            )
 
 
 def _blocks(scores: ArrayLike) -> Iterator[Floats]:

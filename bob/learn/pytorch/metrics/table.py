@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -52,7 +52,7 @@ class Names:
 
     def take(self, index: ArrayLike) -> Names:
         """Return the names at the positions (or where the mask is true)."""
-        return Names(self.distinct, self.codes[np.asarray(index)])
+        return Names(self.distinct, self.codes[_places(index)])
 
     def __len__(self) -> int:
         return self.codes.size
@@ -112,8 +112,15 @@ class ScoreTable:
             ``(trials,)``.
         trials
             Positions in ``references`` and in ``probes``, ``(trials,)`` each.
+
+        Raises
+        ------
+        ValueError
+            A position is out of range, or there are not as many subjects as names.
         """
         reference, probe = (np.asarray(index, dtype=np.int64) for index in trials)
+        _check_named("references", references, reference_subjects, reference)
+        _check_named("probes", probes, probe_subjects, probe)
         return cls(
             claimed=Names.of(reference_subjects).take(reference),
             real=Names.of(probe_subjects).take(probe),
@@ -157,7 +164,7 @@ class ScoreTable:
 
     def take(self, index: ArrayLike) -> ScoreTable:
         """Return the trials at the positions (or where the mask is true)."""
-        chosen = np.asarray(index)
+        chosen = _places(index)
         return ScoreTable(
             claimed=self.claimed.take(chosen),
             real=self.real.take(chosen),
@@ -204,3 +211,23 @@ class ScoreTable:
     def curve(self) -> ErrorCurve:
         """Return the errors at every decision."""
         return ErrorCurve.from_scores(self.targets, self.non_targets)
+
+
+def _places(index: ArrayLike) -> NDArray[Any]:
+    """Positions or a mask; no position at all is an array of no kind."""
+    places = np.asarray(index)
+    return places if places.size else places.astype(np.intp)
+
+
+def _check_named(
+    kind: str, names: Sequence[str], subjects: Sequence[str], index: NDArray[np.int64]
+) -> None:
+    if len(names) != len(subjects):
+        raise ValueError(
+            f"{len(names)} {kind} came with {len(subjects)} subjects; give one each"
+        )
+    if index.size and not 0 <= index.min() <= index.max() < len(names):
+        raise ValueError(
+            f"the trials name {kind} at positions {index.min()} to {index.max()}, and "
+            f"there are {len(names)}; positions count from 0"
+        )
