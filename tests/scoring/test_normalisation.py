@@ -217,6 +217,32 @@ def test_tied_scores_at_the_edge_of_the_top_do_not_matter():
     assert stats.deviation == pytest.approx(statistics.pstdev([3, 2, 2]))
 
 
+@pytest.mark.parametrize("top", [2, 30, 256])
+@pytest.mark.parametrize(
+    "order",
+    [
+        lambda scores: scores,
+        np.round,  # hundreds of ties
+        np.zeros_like,
+        np.sort,
+        # The sample sees the highest ones only, and then none of them.
+        lambda scores: np.sort(scores)[:, ::-1].reshape(3, 16, 128)
+        .transpose(0, 2, 1).reshape(3, -1),
+        lambda scores: np.sort(scores).reshape(3, 16, 128)
+        .transpose(0, 2, 1).reshape(3, -1),
+    ],
+)  # fmt: skip
+def test_the_highest_of_a_large_cohort_are_those_of_sorting(order, top):
+    scores = order(np.random.default_rng(5).normal(size=(3, 2048)))
+
+    found = cohort_statistics(scores, top=top)
+
+    highest = np.sort(scores, axis=1)[:, -top:]
+    agree(found.mean, highest.mean(axis=1))
+    spread = highest.std(axis=1)
+    agree(found.deviation, np.where(spread > 0, spread, np.nan))
+
+
 @pytest.mark.parametrize("top", [0, 1, 41])
 def test_a_top_that_the_cohort_has_not_is_refused(embeddings, top):
     with pytest.raises(ValueError, match=f"top {top} of 40"):
@@ -253,8 +279,53 @@ def test_speaker_means_have_one_row_per_speaker(embeddings):
         ),
         speaker_means(rows, speakers, length_normalised=True),
     )
-    with pytest.raises(ValueError, match="one name per row"):
+    with pytest.raises(ValueError, match="one name per embedding"):
         speaker_means(rows, speakers[1:])
+
+
+def test_rows_with_fewer_scores_than_the_top_take_all_that_they_have():
+    """As of a cohort of which some could not be embedded."""
+    stats = cohort_statistics([[1.0, np.nan, 4.0, np.nan], [1.0, 2.0, 4.0, 9.0]], top=3)
+
+    np.testing.assert_allclose(stats.mean, [2.5, 5])
+    np.testing.assert_allclose(stats.deviation, [1.5, statistics.pstdev([2, 4, 9])])
+
+
+def test_copies_in_a_cohort_count_as_often_as_they_are_there(embeddings):
+    references, _, others = embeddings
+
+    twice = against_cohort(references, [*others, *others], top=2 * TOP)
+
+    once = against_cohort(references, others, top=TOP)
+    agree(twice.mean, once.mean)
+    agree(twice.deviation, once.deviation)
+
+
+def test_deviations_by_the_count_less_one_scale_all_scores_by_one_factor(embeddings):
+    """What SpeechBrain does (torch.std): other numbers, the same order."""
+    references, probes, others = embeddings
+    ours = as_norm(references, probes, cohort=others, top=TOP)
+
+    raw = cosine(references, probes)
+    parts = []
+    for rows, axis in ((references, 1), (probes, 0)):
+        top = np.sort(cosine(rows, others))[:, -TOP:]
+        mean, deviation = top.mean(axis=1), top.std(axis=1, ddof=1)
+        parts.append(
+            (raw - np.expand_dims(mean, axis)) / np.expand_dims(deviation, axis)
+        )
+
+    agree(np.mean(parts, axis=0), ours * np.sqrt((TOP - 1) / TOP))
+
+
+def test_statistics_of_parts_are_joined_in_order():
+    parts = [cohort_statistics(rows) for rows in ([[0.0, 2.0]], [[5.0, 9.0], [1, 1]])]
+
+    found = CohortStatistics.joined(parts)
+
+    np.testing.assert_array_equal(found.mean, [1, 7, 1])
+    np.testing.assert_array_equal(found.deviation, [1, 2, np.nan])
+    assert len(CohortStatistics.joined([])) == 0
 
 
 def test_take_reorders_the_statistics():

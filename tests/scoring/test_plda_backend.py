@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from bob.learn.pytorch.metrics import equal_error_rate
-from bob.learn.pytorch.scoring import PldaBackend, cosine, train_plda
+from bob.learn.pytorch.scoring import (
+    PldaBackend,
+    TrainingError,
+    cosine,
+    train_plda,
+)
 
 SPEAKERS, EACH, DIMENSIONS = 60, 5, 12
 
@@ -151,3 +156,29 @@ def test_no_other_file_is_taken_for_a_model_and_no_code_is_run(content, tmp_path
     np.save(tmp_path / "array.npy", np.ones(3))
     with pytest.raises(ValueError, match="no file of a PLDA model"):
         PldaBackend.load(tmp_path / "array.npy")
+
+
+def test_numbers_that_never_change_need_whitening_or_lda():
+    """As of a network whose last layer has dead units."""
+    rows, speakers = recordings(0)
+    more = np.column_stack([rows, np.zeros(len(rows))])
+
+    for options in ({"whitened": True}, {"dimensions": 8}):
+        scores = []
+        for some in (rows, more):
+            backend = train_plda(some, speakers, **options)
+            projected = backend.project(some[:20])
+            scores.append(backend.score(projected, projected))
+        np.testing.assert_allclose(*scores, rtol=0, atol=1e-7)
+    with pytest.raises(TrainingError, match="12 directions only of 13; whiten them"):
+        train_plda(more, speakers)
+
+
+def test_a_recording_without_a_direction_cannot_train():
+    """It equals the mean of all: whole numbers and their negatives add up to 0."""
+    rows, speakers = recordings(0)
+    whole = np.round(100 * rows)
+    balanced = np.concatenate([whole, -whole, np.zeros((1, DIMENSIONS))])
+
+    with pytest.raises(TrainingError, match="1 of 601 embeddings are the mean of all"):
+        train_plda(balanced, [*speakers, *speakers, 0])

@@ -66,6 +66,22 @@ def test_scaled_rows_have_the_length_of_standard_normal_ones(recordings):
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), np.sqrt(6))
 
 
+def test_directions_without_variance_are_left_out(recordings):
+    """A constant number, and one that repeats another, change nothing."""
+    rows, speakers = recordings
+    more = np.column_stack([np.full(90, 7.0), rows, rows[:, 2]])
+
+    assert whitening(more).matrix.shape == (8, 6)
+    np.testing.assert_allclose(
+        np.cov(whitening(more)(more).T, ddof=0), np.eye(6), atol=1e-9
+    )
+    expected = lda(rows, speakers, dimensions=3)(rows)
+    found = lda(more, speakers, dimensions=3)(more)
+    np.testing.assert_allclose(np.abs(found), np.abs(expected), atol=1e-8)
+    with pytest.raises(TrainingError, match=r"8 dimensions .*allow 1 to 6"):
+        lda(more, speakers, dimensions=8)
+
+
 def test_what_does_not_determine_a_projection_is_refused(recordings):
     rows, speakers = recordings
     with pytest.raises(TrainingError, match="allow 1 to 6"):
@@ -76,6 +92,8 @@ def test_what_does_not_determine_a_projection_is_refused(recordings):
         lda(rows[:5], [1, 1, 1, 2, 2], dimensions=1)
     with pytest.raises(TrainingError, match="cannot be whitened"):
         whitening(rows[:6])
+    with pytest.raises(TrainingError, match="all 6 embeddings are the same"):
+        whitening(np.ones((6, 6)))
     with pytest.raises(TrainingError, match="several recordings"):
         lda(rows[:5], [1, 2, 3, 4, 5], dimensions=1)
     with pytest.raises(TrainingError, match="1 of 90 embeddings"):

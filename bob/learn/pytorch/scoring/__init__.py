@@ -39,11 +39,8 @@ from bob.learn.pytorch.scoring.projection import (
     scaled_to_dimensions,
     whitening,
 )
-from bob.learn.pytorch.scoring.quality import (
-    log_durations,
-    magnitudes,
-    quality_columns,
-)
+from bob.learn.pytorch.scoring.quality import log_durations, magnitudes
+from bob.learn.pytorch.scoring.quality_calibration import measured_columns
 from bob.learn.pytorch.scoring.similarity import (
     cosine,
     cosine_of_pairs,
@@ -94,7 +91,7 @@ __all__ = [
     "threshold_for",
     "save_calibration",
     "load_calibration",
-    "quality_columns",
+    "measured_columns",
     "log_durations",
     "magnitudes",
 ]

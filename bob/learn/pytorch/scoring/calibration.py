@@ -200,7 +200,7 @@ def fit_linear(
     positives, lost_positives = _complete(targets, names)
     negatives, lost_negatives = _complete(non_targets, names)
     weights, offset = fit_weights(
-        positives, negatives, p_target=p_target, penalty=penalty
+        positives, negatives, names=names, p_target=p_target, penalty=penalty
     )
     return LinearCalibration(
         columns=names,

@@ -10,6 +10,7 @@ from bob.learn.pytorch.atomic import write_text
 from bob.learn.pytorch.scoring.calibration import LinearCalibration, TrainingTrials
 from bob.learn.pytorch.scoring.isotonic import IsotonicCalibration
 from bob.learn.pytorch.scoring.logistic import CalibrationError
+from bob.learn.pytorch.scoring.quality_calibration import is_fusion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +24,10 @@ _KINDS = {
     "linear": _COMMON | {"columns", "weights", "offset", "p_target"},
     "isotonic": _COMMON | {"thresholds", "ratios"},
 }
+_EXPECTED = (
+    "expected what `bob pytorch calibrate`, `bob pytorch fuse` or verify.py "
+    "--calibrate-scores wrote"
+)
 _TRIALS = {"targets", "non_targets", "failures"}
 
 
@@ -41,7 +46,9 @@ def load_calibration(path: Path) -> Calibration:
     """
     try:
         return from_json(path.read_text(encoding="utf-8"))
-    except (CalibrationError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise CalibrationError(f"{path}: {error}; {_EXPECTED}") from error
+    except CalibrationError as error:
         raise CalibrationError(f"{path}: {error}") from error
 
 
@@ -80,16 +87,19 @@ def from_json(text: str) -> Calibration:
     Raises
     ------
     CalibrationError
-        A field is missing, unknown, of another type, or not finite.
+        A field is missing, unknown, of another type, not finite, or the weight of a
+        score is not positive.
     """
     try:
         fields = json.loads(text, parse_constant=_refuse)
-    except json.JSONDecodeError as error:
-        raise CalibrationError(f"this is no JSON: {error}") from error
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise CalibrationError(f"this is no JSON ({error}); {_EXPECTED}") from error
     if not isinstance(fields, dict) or fields.get("format") != FORMAT:
-        raise CalibrationError(f"this is no calibration; expected format {FORMAT!r}")
+        raise CalibrationError(
+            f"this is no calibration of the format {FORMAT!r}; {_EXPECTED}"
+        )
     kind = fields.get("kind")
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise CalibrationError(f"the kind is {kind!r}, expected {', '.join(_KINDS)}")
     _require_keys(fields, _KINDS[kind], "the calibration")
     trials = _trials(fields["trained_on"])
@@ -106,10 +116,18 @@ def from_json(text: str) -> Calibration:
             trials,
             provenance,
         )
+    return _linear(fields, trials, provenance)
+
+
+def _linear(
+    fields: Mapping[str, object], trials: TrainingTrials, provenance: Mapping[str, str]
+) -> LinearCalibration:
     columns = fields["columns"]
     if not (isinstance(columns, list) and all(isinstance(c, str) for c in columns)):
         raise CalibrationError("columns must be a list of texts")
-    return LinearCalibration(
+    if len(set(columns)) < len(columns):
+        raise CalibrationError(f"a column is there twice: {', '.join(columns)}")
+    calibration = LinearCalibration(
         columns=tuple(columns),
         weights=_floats(fields, "weights"),
         offset=_float(fields["offset"], "offset"),
@@ -117,6 +135,12 @@ def from_json(text: str) -> Calibration:
         trained_on=trials,
         provenance=provenance,
     )
+    if calibration.weights[0] <= 0 and not is_fusion(calibration):
+        raise CalibrationError(
+            f"the weight of {columns[0]} is {calibration.weights[0]:g}, expected a "
+            "positive one: higher means more alike"
+        )
+    return calibration
 
 
 def _number(value: float) -> float | str:

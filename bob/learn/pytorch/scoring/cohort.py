@@ -1,8 +1,14 @@
 """What references, or probes, score against a cohort of other speakers.
 
-Deviations are those of the population (divided by the count, not by the count less
-one), as in the toolkits of the field. A NaN among cohort scores is left out; a side
-with fewer than two cohort scores, or with no spread among them, normalises to NaN.
+Deviations are those of the population, divided by the count, as in WeSpeaker.
+SpeechBrain divides by the count less one, which makes all z-, t- and s-norms smaller by
+one factor and moves no error rate.
+
+Every row of a cohort counts, copies as often as they are there, and so does one of the
+speaker under test: whoever calls takes those out. A NaN among cohort scores is left
+out; a side with fewer than two cohort scores, or with no spread among them, normalises
+to NaN. Of scores that tie for the last place of the top, it does not matter which are
+taken.
 """
 
 from __future__ import annotations
@@ -13,11 +19,11 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from bob.learn.pytorch.scoring.dense import score_rows
-from bob.learn.pytorch.scoring.enrolment import mean_embeddings
-from bob.learn.pytorch.scoring.similarity import cosine
+from bob.learn.pytorch.scoring.enrolment import by_speaker
+from bob.learn.pytorch.scoring.similarity import cosine, unit_length
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -27,6 +33,9 @@ if TYPE_CHECKING:
 
 # Cohort scores selected from at a time: 1 MiB in float64 stays in the cache.
 BLOCK_SCORES = 131_072
+# Of a large cohort, one score in so many tells about where the highest begin.
+SAMPLED = 16
+LARGE_COHORT = 2048
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +59,12 @@ class CohortStatistics:
                 f"{self.deviation.shape} are no statistics; give one of each per row"
             )
 
+    @classmethod
+    def joined(cls, parts: Iterable[CohortStatistics]) -> CohortStatistics:
+        """Those of some rows after those of others."""
+        moments = [np.stack([part.mean, part.deviation]) for part in parts]
+        return cls(*np.concatenate([np.empty((2, 0)), *moments], axis=1))
+
     def take(self, index: ArrayLike) -> CohortStatistics:
         """Return those at the positions, in that order."""
         where = np.asarray(index, dtype=np.int64)
@@ -69,7 +84,8 @@ def cohort_statistics(
     cohort_scores
         ``(count, cohort)``: one row per reference, or per probe.
     top
-        Take only the highest scores of each row (adaptive normalisation).
+        Take only the highest scores of each row (adaptive normalisation); of rows that
+        have fewer, since some are NaN, all.
 
     Raises
     ------
@@ -150,20 +166,10 @@ def speaker_means(
     array([[2., 1.],
            [9., 9.]])
     """
-    rows = np.asarray(embeddings)
-    _, codes = np.unique(np.asarray(speakers), return_inverse=True)
-    if rows.ndim != 2 or codes.shape != rows.shape[:1]:
-        raise ValueError(
-            f"{codes.size} names of speakers do not belong to embeddings of shape "
-            f"{rows.shape}; give one name per row"
-        )
-    return mean_embeddings(rows, groups_of(codes), length_normalised=length_normalised)
-
-
-def groups_of(codes: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-    """Positions of each code 0, 1, 2 ..., every one of which occurs."""
-    order = np.argsort(codes, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
+    rows = np.asarray(embeddings, dtype=np.float64)
+    if length_normalised:
+        rows = unit_length(rows)
+    return by_speaker(rows, speakers)[2]
 
 
 def _check_top(top: int | None, cohort: int) -> None:
@@ -193,10 +199,28 @@ def _fill(moments: FloatArray, scores: FloatArray, top: int | None) -> None:
 def _moments(block: FloatArray, top: int | None) -> FloatArray:
     """(rows, cohort) without NaN -> (2, rows)."""
     if top is not None and top < block.shape[1]:
-        first = block.shape[1] - top
-        block = np.partition(block, first, axis=1)[:, first:]
+        block = _highest(block, top)
     mean = block.mean(axis=1)
     deviation = block.std(axis=1)
     # Equal scores may differ from their own mean by rounding.
     deviation[deviation <= 4 * np.finfo(float).eps * np.abs(mean)] = np.nan
     return np.stack([mean, deviation])
+
+
+def _highest(block: FloatArray, top: int) -> FloatArray:
+    """(rows, cohort) -> (rows, top), in no order."""
+    cohort = block.shape[1]
+    if cohort < max(LARGE_COHORT, 8 * top):
+        return np.partition(block, cohort - top, axis=1)[:, cohort - top :]
+    sample = block[:, ::SAMPLED]
+    expected = top / SAMPLED
+    # Four deviations lower: where too few are above, all are looked through.
+    place = sample.shape[1] - 2 - int(expected + 4 * expected**0.5)
+    bounds = np.partition(sample, place, axis=1)[:, place]
+    highest = np.empty((len(block), top))
+    for row, bound, found in zip(block, bounds, highest, strict=True):
+        some = row[row >= bound]
+        if some.size < top:
+            some = row
+        found[:] = np.partition(some, some.size - top)[some.size - top :]
+    return highest

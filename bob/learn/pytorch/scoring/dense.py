@@ -2,8 +2,8 @@
 
 A score function is any ``(references, dimensions), (probes, dimensions) ->
 (references, probes)``, such as :func:`~bob.learn.pytorch.scoring.cosine`. What can be
-done once per embedding is best done before: rows of unit length, or the two sides of
-:meth:`~bob.learn.pytorch.scoring.TwoCovariance.sides`, need only :func:`inner`.
+done once per embedding is best done before: rows of unit length need only
+:func:`inner`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     FloatArray: TypeAlias = NDArray[np.float64]
     Score: TypeAlias = Callable[[FloatArray, FloatArray], FloatArray]
+    _Fill: TypeAlias = Callable[[FloatArray, FloatArray, FloatArray], None]
 
-# Probes that a score function sees at a time.
+# Probes that a score function of others sees at a time.
 TILE = 2048
 SCORES_AT_ONCE = 4_000_000
 # Into a file; with fewer, probes would be read from memory too often.
@@ -46,12 +47,31 @@ def inner(references: ArrayLike, probes: ArrayLike) -> FloatArray:
     return product
 
 
+def spans(rows: int, columns: int, *, at_once: int | None = None) -> Iterator[slice]:
+    """Rows that are scored together, so that not too many scores are held.
+
+    Parameters
+    ----------
+    at_once
+        How many scores may be held, by default 32 MB of them; a row is at least one.
+
+    Examples
+    --------
+    >>> list(spans(3, 50, at_once=100))
+    [slice(0, 2, None), slice(2, 3, None)]
+    """
+    many = SCORES_AT_ONCE if at_once is None else at_once
+    height = max(1, many // max(1, columns))
+    for start in range(0, rows, height):
+        yield slice(start, min(start + height, rows))
+
+
 def score_rows(
     references: ArrayLike,
     probes: ArrayLike,
     *,
     score: Score = cosine,
-    at_once: int = SCORES_AT_ONCE,
+    at_once: int | None = None,
 ) -> Iterator[tuple[slice, FloatArray]]:
     """Score some references at a time against all probes.
 
@@ -62,7 +82,7 @@ def score_rows(
     score
         What compares two blocks of rows.
     at_once
-        How many scores may be held: at least one reference is scored at a time.
+        How many scores may be held, see `spans`.
 
     Yields
     ------
@@ -77,15 +97,12 @@ def score_rows(
     0 [[0.]]
     1 [[1.]]
     """
-    left, right, compare = _prepared(references, probes, score)
-    height = max(1, min(len(left), at_once // max(1, len(right))))
-    scores = np.empty((height, len(right)))
-    for start in range(0, len(left), height):
-        rows = slice(start, min(start + height, len(left)))
+    left, right, fill = _prepared(references, probes, score)
+    parts = list(spans(len(left), len(right), at_once=at_once))
+    scores = np.empty((parts[0].stop if parts else 0, len(right)))
+    for rows in parts:
         part = scores[: rows.stop - rows.start]
-        for first in range(0, len(right), TILE):
-            columns = slice(first, first + TILE)
-            part[:, columns] = compare(left[rows], right[columns])
+        fill(left[rows], right, part)
         yield rows, part
 
 
@@ -138,16 +155,25 @@ def score_into_file(
 
 def _prepared(
     references: ArrayLike, probes: ArrayLike, score: Score
-) -> tuple[FloatArray, FloatArray, Score]:
-    """What is worth doing once is done before all tiles."""
+) -> tuple[FloatArray, FloatArray, _Fill]:
+    """What is worth doing once is done before all blocks."""
     left, right = np.asarray(references), np.asarray(probes)
     if score is cosine:
         # One row of each is enough for cosine to refuse what does not match.
         cosine(left[:1], right[:1])
-        return unit_length(left), unit_length(right), _cosine_of_directions
-    return left, right, score
+        ours = unit_length(left)
+        theirs = ours if right is left else unit_length(right)
+        return ours, theirs, _fill_with_cosines
+
+    def in_tiles(left: FloatArray, right: FloatArray, scores: FloatArray) -> None:
+        for first in range(0, len(right), TILE):
+            columns = slice(first, first + TILE)
+            scores[:, columns] = score(left, right[columns])
+
+    return left, right, in_tiles
 
 
-def _cosine_of_directions(left: FloatArray, right: FloatArray) -> FloatArray:
-    scores = inner(left, right)
-    return np.clip(scores, -1, 1, out=scores)
+def _fill_with_cosines(left: FloatArray, right: FloatArray, scores: FloatArray) -> None:
+    """Of directions; one product, which the library cuts to the cache by itself."""
+    np.matmul(left, right.T, out=scores)
+    np.clip(scores, -1, 1, out=scores)

@@ -93,6 +93,27 @@ def fuse_scores(
     return _per_group(rows, groups, fuse=FUSIONS[fusion])
 
 
+def by_speaker(
+    rows: FloatArray, speakers: Sequence[str] | Sequence[int]
+) -> tuple[NDArray[np.intp], NDArray[np.intp], FloatArray]:
+    """Speaker of each recording as a code; recordings and mean of each speaker.
+
+    ``(recordings,), (speakers,), (speakers, dimensions)``, speakers sorted by name.
+    """
+    _, codes, counts = np.unique(
+        np.asarray(speakers), return_inverse=True, return_counts=True
+    )
+    if rows.ndim != 2 or codes.shape != rows.shape[:1]:
+        raise ValueError(
+            f"{codes.size} names of speakers do not belong to embeddings of shape "
+            f"{rows.shape}; give one name per embedding"
+        )
+    order = np.argsort(codes, kind="stable")
+    starts = np.cumsum(counts) - counts
+    means = np.add.reduceat(rows[order], starts, axis=0) / counts[:, np.newaxis]
+    return codes, counts, means
+
+
 def _per_group(
     rows: FloatArray,
     groups: Sequence[ArrayLike],

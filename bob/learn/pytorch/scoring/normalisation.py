@@ -9,8 +9,11 @@ References
 Auckenthaler et al., "Score normalization for text-independent speaker verification
 systems", Digital Signal Processing 10, 2000 (z-, t- and zt-norm).
 Kenny, "Bayesian speaker verification with heavy-tailed priors", Odyssey 2010 (s-norm).
+Cumani et al., "Comparison of speaker recognition approaches for real applications",
+Interspeech 2011 (adaptive s-norm).
 Matejka et al., "Analysis of score normalization in multilingual speaker recognition",
-Interspeech 2017 (adaptive s-norm; here "AS-norm1").
+Interspeech 2017 (its variants; here "AS-norm1": reference and probe each take the part
+of the cohort that scores highest with themselves, as in WeSpeaker and SpeechBrain).
 """
 
 from __future__ import annotations
@@ -173,7 +176,8 @@ def as_norm(
     cohort
         ``(cohort, dimensions)``: recordings, or :func:`speaker_means`.
     top
-        How many of the highest cohort scores of each side are taken.
+        How many of the highest cohort scores of each side are taken; at most those
+        that there are.
     pairs
         Positions in the references and in the probes, ``(pairs,)`` each.
 

@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from bob.learn.pytorch.scoring.dense import inner
+from bob.learn.pytorch.scoring.enrolment import by_speaker
 from bob.learn.pytorch.scoring.projection import (
-    EMPTY,
     TrainingError,
-    by_speaker,
-    covariance_of,
     finite,
+    of_several_speakers,
+    principal_axes,
+    within_shares,
 )
 from bob.learn.pytorch.scoring.sparse import checked_pairs, inner_of_pairs
 
@@ -97,15 +98,15 @@ class TwoCovariance:
         latent: FloatArray = (rows - self.mean) @ axes
         return latent
 
-    def sides(
+    def score(
         self,
         references: ArrayLike,
         probes: ArrayLike,
         *,
         counts: ArrayLike = 1,
         kaldi_length: bool = False,
-    ) -> tuple[FloatArray, FloatArray]:
-        """Two matrices whose inner products are the log-likelihood ratios.
+    ) -> FloatArray:
+        """Log-likelihood ratio of each reference and probe, as one product.
 
         Parameters
         ----------
@@ -121,25 +122,7 @@ class TwoCovariance:
 
         Returns
         -------
-        (references, 2 dimensions + 1), (probes, 2 dimensions + 1)
-        """
-        terms = self._terms(references, probes, counts, kaldi_length=kaldi_length)
-        ours = [terms.cross, terms.curves[terms.code], terms.rows[:, np.newaxis]]
-        theirs = [terms.probes, terms.squares, np.ones((len(terms.probes), 1))]
-        return np.concatenate(ours, axis=1), np.concatenate(theirs, axis=1)
-
-    def score(
-        self,
-        references: ArrayLike,
-        probes: ArrayLike,
-        *,
-        counts: ArrayLike = 1,
-        kaldi_length: bool = False,
-    ) -> FloatArray:
-        """Log-likelihood ratio of each reference and probe, as one product.
-
-        ``(references, dimensions), (probes, dimensions) -> (references, probes)``;
-        parameters as in :meth:`sides`.
+        (references, probes)
         """
         terms = self._terms(references, probes, counts, kaldi_length=kaldi_length)
         scores = inner(terms.cross, terms.probes)
@@ -164,7 +147,7 @@ class TwoCovariance:
         Parameters
         ----------
         references, probes, counts, kaldi_length
-            As in :meth:`sides`.
+            As in :meth:`score`.
         pairs
             Positions in the references and in the probes, ``(pairs,)`` each.
         """
@@ -270,19 +253,23 @@ def train_two_covariance(
     ------
     TrainingError
         Fewer than two speakers, only one recording of each, or directions in which
-        the embeddings do not vary.
+        all recordings, or those of each speaker, are the same: the likelihood has no
+        maximum there.
     """
     rows = finite(embeddings)
-    codes, counts, means = by_speaker(rows, speakers)
-    total = covariance_of(rows - rows.mean(axis=0))
-    spread = np.linalg.eigvalsh(total)
-    if spread[0] <= EMPTY * spread[-1]:
+    codes, counts, means = of_several_speakers(rows, speakers)
+    white = principal_axes(rows)
+    if white.matrix.shape[1] < rows.shape[1]:
         raise TrainingError(
-            f"{len(rows)} embeddings do not vary in every one of {rows.shape[1]} "
-            f"directions; train on more recordings, or reduce the dimensions by LDA"
+            f"{len(rows)} embeddings vary in {white.matrix.shape[1]} directions only "
+            f"of {rows.shape[1]}; whiten them, or reduce the dimensions by LDA, which "
+            f"leave the others out, or train on more recordings"
         )
-    deviations = rows - means[codes]
-    scatter = covariance_of(deviations) * len(rows)
+    within_shares(white(rows), speakers)
+    centred: FloatArray = rows - white.mean
+    deviations: FloatArray = rows - means[codes]
+    total = centred.T @ centred / len(rows)
+    scatter = deviations.T @ deviations
     model = TwoCovariance(means.mean(axis=0), total / 2, total / 2)
     for _ in range(iterations):
         model = _improved(model, means, counts, scatter)

@@ -17,6 +17,7 @@ from bob.learn.pytorch.scoring.plda import (
 )
 from bob.learn.pytorch.scoring.projection import (
     Projection,
+    TrainingError,
     finite,
     lda,
     scaled_to_dimensions,
@@ -239,6 +240,13 @@ def train_plda(
     projected = projection(rows)
     if length_normalisation != "none":
         projected = scaled_to_dimensions(projected)
+        lost = int(np.isnan(projected).any(axis=1).sum())
+        if lost:
+            raise TrainingError(
+                f"{lost} of {len(rows)} embeddings are the mean of all and have no "
+                f"direction that could be given a length; leave them out of the "
+                f"training"
+            )
     model = train_two_covariance(projected, speakers, iterations=iterations)
     return PldaBackend(projection, model, length_normalisation)
 

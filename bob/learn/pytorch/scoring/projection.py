@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from bob.learn.pytorch.scoring.enrolment import by_speaker
 from bob.learn.pytorch.scoring.similarity import unit_length
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 # Variance, relative to the largest, below which a direction counts as empty.
 EMPTY = 1e-12
+# Share of single speakers in the variance, below which they do not vary.
+ALONE = 1e-10
 
 
 class TrainingError(ValueError):
@@ -55,6 +58,8 @@ class Projection:
 def whitening(embeddings: ArrayLike) -> Projection:
     """Principal axes, each scaled to variance one: the covariance becomes identity.
 
+    Directions in which the embeddings do not vary at all are left out.
+
     Parameters
     ----------
     embeddings
@@ -63,19 +68,17 @@ def whitening(embeddings: ArrayLike) -> Projection:
     Raises
     ------
     TrainingError
-        Some direction has no variance.
+        There are too few recordings.
     """
     rows = finite(embeddings)
-    mean = rows.mean(axis=0)
-    values, axes = np.linalg.eigh(covariance_of(rows - mean))
-    if values[0] <= EMPTY * values[-1]:
+    white = principal_axes(rows)
+    if white.matrix.shape[1] >= len(rows) - 1:
         raise TrainingError(
-            f"{len(rows)} embeddings do not vary in every one of {rows.shape[1]} "
-            f"directions, so they cannot be whitened; train on more recordings, or "
-            f"reduce the dimensions by LDA"
+            f"{len(rows)} embeddings of {rows.shape[1]} dimensions are too few to tell "
+            f"how they vary in each direction, so they cannot be whitened; train on "
+            f"more recordings"
         )
-    # BLAS takes no array that runs backwards.
-    return Projection(mean, np.ascontiguousarray((axes / np.sqrt(values))[:, ::-1]))
+    return white
 
 
 def lda(
@@ -84,7 +87,8 @@ def lda(
     """Linear discriminant analysis: where speakers differ most for how they vary.
 
     The covariance of a speaker's recordings becomes the identity, that of speakers'
-    means diagonal and descending; speakers count by their recordings.
+    means diagonal and descending; speakers count by their recordings. Directions in
+    which the embeddings do not vary at all are left out.
 
     Parameters
     ----------
@@ -105,28 +109,82 @@ def lda(
     Eugenics 7, 1936; Bishop, "Pattern recognition and machine learning", 2006,
     section 4.1.6.
     """
-    from scipy.linalg import eigh  # here: it takes a moment to import
-
     rows = finite(embeddings)
-    codes, counts, means = by_speaker(rows, speakers)
-    if not 1 <= dimensions <= min(rows.shape[1], len(counts) - 1):
+    white = principal_axes(rows)
+    _, counts, _ = of_several_speakers(rows, speakers)
+    most = min(white.matrix.shape[1], len(counts) - 1)
+    if not 1 <= dimensions <= most:
         raise TrainingError(
             f"LDA to {dimensions} dimensions was asked for; {len(counts)} speakers and "
-            f"{rows.shape[1]} dimensions allow 1 to "
-            f"{min(rows.shape[1], len(counts) - 1)}"
+            f"{white.matrix.shape[1]} dimensions allow 1 to {most}"
         )
-    within = covariance_of(rows - means[codes])
-    scale = np.linalg.eigvalsh(within)
-    if scale[0] <= EMPTY * scale[-1]:
-        raise TrainingError(
-            f"the {len(rows)} recordings of {len(counts)} speakers do not vary in "
-            f"every one of {rows.shape[1]} directions around their speaker's mean; "
-            f"LDA needs more recordings per speaker"
-        )
+    shares, axes = within_shares(white(rows), speakers)
+    axes = axes[:, :dimensions] / np.sqrt(shares[:dimensions])
+    return Projection(white.mean, white.matrix @ axes)
+
+
+def principal_axes(rows: FloatArray) -> Projection:
+    """White coordinates, in the directions in which finite rows vary at all."""
     mean = rows.mean(axis=0)
-    spread = (means - mean) * np.sqrt(counts / len(rows))[:, np.newaxis]
-    _, axes = eigh(spread.T @ spread, within)
-    return Projection(mean, np.ascontiguousarray(axes[:, ::-1][:, :dimensions]))
+    centred = rows - mean
+    values, axes = np.linalg.eigh(centred.T @ centred / len(rows))
+    kept = values > EMPTY * values[-1]
+    if not kept.any():
+        raise TrainingError(
+            f"all {len(rows)} embeddings are the same; train on different recordings"
+        )
+    # Descending, and not as a view that runs backwards, which BLAS does not take.
+    matrix = (axes[:, kept] / np.sqrt(values[kept]))[:, ::-1]
+    return Projection(mean, np.ascontiguousarray(matrix))
+
+
+def within_shares(
+    white: FloatArray, speakers: Sequence[str] | Sequence[int]
+) -> tuple[FloatArray, FloatArray]:
+    """How much of the variance in white coordinates is that of single speakers.
+
+    Returns
+    -------
+    shares
+        ``(dimensions,)``, between 0 and 1, ascending.
+    axes
+        ``(dimensions, dimensions)``, of unit length, one column for each.
+
+    Raises
+    ------
+    TrainingError
+        There is a direction with none, so that the best model would have none either.
+    """
+    codes, counts, means = of_several_speakers(white, speakers)
+    deviations = white - means[codes]
+    shares, axes = np.linalg.eigh(deviations.T @ deviations / len(white))
+    if len(white) - len(counts) < len(shares) or shares[0] <= ALONE:
+        raise TrainingError(
+            f"the {len(white)} recordings of {len(counts)} speakers do not vary in "
+            f"every one of {white.shape[1]} directions around their speaker's mean; "
+            f"give more recordings per speaker, and none of them twice"
+        )
+    return shares, axes
+
+
+def of_several_speakers(
+    rows: FloatArray, speakers: Sequence[str] | Sequence[int]
+) -> tuple[NDArray[np.intp], NDArray[np.intp], FloatArray]:
+    """As `by_speaker`, of recordings that show how speakers differ and vary.
+
+    Raises
+    ------
+    TrainingError
+        There is one speaker only, or one recording of each.
+    """
+    codes, counts, means = by_speaker(rows, speakers)
+    if len(counts) < 2 or len(counts) == len(rows):
+        raise TrainingError(
+            f"{len(rows)} recordings of {len(counts)} speakers do not show how "
+            f"speakers differ and how one varies; give two speakers or more, some of "
+            f"them with several recordings"
+        )
+    return codes, counts, means
 
 
 def scaled_to_dimensions(embeddings: ArrayLike) -> FloatArray:
@@ -144,33 +202,6 @@ def scaled_to_dimensions(embeddings: ArrayLike) -> FloatArray:
     return rows
 
 
-def by_speaker(
-    rows: FloatArray, speakers: Sequence[str] | Sequence[int]
-) -> tuple[NDArray[np.intp], NDArray[np.intp], FloatArray]:
-    """Speaker of each recording as a code; recordings and mean of each speaker.
-
-    ``(recordings,), (speakers,), (speakers, dimensions)``
-    """
-    names, codes, counts = np.unique(
-        np.asarray(speakers), return_inverse=True, return_counts=True
-    )
-    if codes.shape != rows.shape[:1]:
-        raise ValueError(
-            f"{codes.size} names of speakers do not belong to {len(rows)} embeddings; "
-            f"give one name per embedding"
-        )
-    if len(names) < 2 or len(names) == len(rows):
-        raise TrainingError(
-            f"{len(rows)} recordings of {len(names)} speakers do not show how speakers "
-            f"differ and how one varies; give two speakers or more, some of them with "
-            f"several recordings"
-        )
-    order = np.argsort(codes, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    means = np.add.reduceat(rows[order], starts, axis=0) / counts[:, np.newaxis]
-    return codes, counts, means
-
-
 def finite(embeddings: ArrayLike) -> FloatArray:
     """Embeddings to train on, in float64: ``(recordings, dimensions)``, all finite."""
     rows = np.asarray(embeddings, dtype=np.float64)
@@ -186,9 +217,3 @@ def finite(embeddings: ArrayLike) -> FloatArray:
             f"recordings that failed out of the training"
         )
     return rows
-
-
-def covariance_of(centred: FloatArray) -> FloatArray:
-    """``(count, dimensions)`` of mean zero ``-> (dimensions, dimensions)``."""
-    covariance: FloatArray = centred.T @ centred / len(centred)
-    return covariance

@@ -1,15 +1,4 @@
-"""What tells how far to trust a score: further columns of a calibration.
-
-A measure (duration, length of the embedding, mean cohort score) has one value per
-recording. A trial has two, which become the smaller and the larger one, so that it
-does not matter which recording is the reference.
-
-References
-----------
-Thienpondt, Desplanques and Demuynck, "The IDLab VoxSRC-20 submission: large margin
-fine-tuning and quality-aware score calibration in DNN based speaker verification",
-ICASSP 2021.
-"""
+"""What tells of a recording how far to trust its scores."""
 
 from __future__ import annotations
 
@@ -17,12 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from bob.learn.pytorch.scoring.calibration import SCORE
-from bob.learn.pytorch.scoring.sparse import checked_pairs
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import ArrayLike, NDArray
 
     FloatArray: TypeAlias = NDArray[np.float64]
@@ -61,53 +45,3 @@ def log_durations(seconds: ArrayLike) -> FloatArray:
             f"give positive numbers, and NaN for recordings that failed"
         )
     return np.log(values)
-
-
-def quality_columns(
-    scores: ArrayLike,
-    measures: Mapping[str, tuple[ArrayLike, ArrayLike]],
-    *,
-    pairs: tuple[ArrayLike, ArrayLike],
-) -> tuple[FloatArray, tuple[str, ...]]:
-    """The score of each trial with the quality of its two sides.
-
-    Parameters
-    ----------
-    scores
-        ``(trials,)``
-    measures
-        By name: of each reference and of each probe, ``(references,)`` and
-        ``(probes,)``.
-    pairs
-        Positions in the references and in the probes, ``(trials,)`` each.
-
-    Returns
-    -------
-    values
-        ``(trials, 1 + 2 measures)``, for a calibration with these columns.
-    columns
-        ``("score", "smaller <name>", "larger <name>", ...)``
-
-    Examples
-    --------
-    >>> values, columns = quality_columns(
-    ...     [0.7], {"log duration": ([2.0], [1.0])}, pairs=([0], [0])
-    ... )
-    >>> columns
-    ('score', 'smaller log duration', 'larger log duration')
-    >>> values
-    array([[0.7, 1. , 2. ]])
-    """
-    stack = [np.asarray(scores, dtype=np.float64)]
-    names = [SCORE]
-    for name, sides in measures.items():
-        left, right = (np.asarray(side, dtype=np.float64) for side in sides)
-        first, second = checked_pairs(pairs, references=len(left), probes=len(right))
-        if stack[0].shape != first.shape:
-            raise ValueError(
-                f"scores of shape {stack[0].shape} do not belong to {first.size} pairs"
-            )
-        stack.append(np.minimum(left[first], right[second]))
-        stack.append(np.maximum(left[first], right[second]))
-        names += [f"smaller {name}", f"larger {name}"]
-    return np.stack(stack, axis=1), tuple(names)

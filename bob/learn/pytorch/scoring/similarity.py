@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from bob.learn.pytorch.scoring.sparse import inner_of_pairs
+from bob.learn.pytorch.scoring.sparse import BLOCK_NUMBERS, inner_of_pairs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -148,16 +148,22 @@ def _directions(
     embeddings: NDArray[np.generic],
 ) -> tuple[FloatArray, NDArray[np.bool_]]:
     """Rows of length one in float64, and which rows have none (they are zeros)."""
-    rows = embeddings.astype(np.float64)
-    # Divided by the largest entry first, so that no square overflows or vanishes.
-    peaks = np.abs(rows).max(axis=1, initial=0, keepdims=True)
-    lost = ~(np.isfinite(peaks) & (peaks > 0)).ravel()
-    rows[lost], peaks[lost] = 0, 1
-    rows /= peaks
-    lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows))
-    lengths[lost] = 1
-    rows /= lengths[:, np.newaxis]
-    return rows, lost
+    directions = np.empty(embeddings.shape)
+    lost = np.empty(len(embeddings), dtype=np.bool_)
+    size = max(1, BLOCK_NUMBERS // max(1, embeddings.shape[1]))
+    for start in range(0, len(embeddings), size):
+        part = slice(start, start + size)
+        rows = embeddings[part].astype(np.float64)
+        # Divided by the largest entry first, so that no square overflows or vanishes.
+        peaks = np.abs(rows).max(axis=1, initial=0, keepdims=True)
+        none = ~(np.isfinite(peaks) & (peaks > 0)).ravel()
+        rows[none], peaks[none] = 0, 1
+        rows /= peaks
+        lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows))
+        lengths[none] = 1
+        np.divide(rows, lengths[:, np.newaxis], out=directions[part])
+        lost[part] = none
+    return directions, lost
 
 
 def _matched(
