@@ -6,8 +6,6 @@ import math
 
 from bob.learn.pytorch.metrics import Interval
 from bob.learn.pytorch.report import tables
-from bob.learn.pytorch.report.evaluation import evaluate
-from bob.learn.pytorch.report.figure_tables import KEYS, all_tables, systems_table
 from bob.learn.pytorch.report.tables import Column, Table, as_csv, as_latex, as_text
 
 SMALL = Table(
@@ -64,26 +62,12 @@ def test_minus_zero_is_zero():
     assert tables.percent(-0.00001).text == "0.00"
 
 
-def test_every_table_of_a_report_can_be_written_in_every_form(system):
-    evaluation = evaluate([system(), system("b", failed=[3])], resamples=10)
+def test_a_table_can_be_had_without_some_columns():
+    less = SMALL.without({"eer", "other"})
 
-    found = all_tables(evaluation)
-
-    assert list(dict.fromkeys(table.key for table in found)) == list(KEYS)
-    for table in found:
-        for row in table.rows:
-            assert len(row) == len(table.columns)
-        rows = list(csv.reader(io.StringIO(as_csv(table))))
-        assert len({len(row) for row in rows}) == 1
-        assert len(rows) == 1 + len(table.rows)
-        assert as_latex(table).count(r"\\") == 1 + len(table.rows)
-        assert as_text(table).startswith(table.title)
-
-
-def test_what_holds_for_all_systems_is_said_once(system):
-    evaluation = evaluate([system(), system("b")], resamples=10)
-
-    notes = systems_table(evaluation).notes
-
-    assert sum("12 speakers" in note for note in notes) == 1
-    assert any(note.startswith("All systems: with 12 speakers") for note in notes)
+    assert [column.key for column in less.columns] == ["system", "p"]
+    assert [[cell.text for cell in row] for row in less.rows] == [
+        ["a_b & 5%", "0.5"],
+        ["c", "infinite"],
+    ]
+    assert less.notes == SMALL.notes

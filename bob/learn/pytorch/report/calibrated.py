@@ -33,6 +33,7 @@ def as_dict(
     trials = calibration.trained_on
     return {
         "weight": calibration.weights[0],
+        "weights": dict(zip(calibration.columns, calibration.weights, strict=True)),
         "offset": calibration.offset,
         "p_target": calibration.p_target,
         "targets": trials.targets,
@@ -78,6 +79,14 @@ def notes_on(calibration: LinearCalibration) -> list[str]:
         f"{calibration.p_target:g}. Figures of the group that it was trained on are "
         "those of a fit; any other group is the test of it."
     ]
+    terms = [
+        f"{weight:+.6g} x {column}"
+        for column, weight in zip(calibration.columns, calibration.weights, strict=True)
+    ]
+    if terms[1:]:
+        lines.append(
+            f"To this log-likelihood ratio, quality measures add {' '.join(terms[1:])}."
+        )
     penalty = float(said.get("penalty", 0) or 0)
     if penalty:
         lines.append(

@@ -52,6 +52,10 @@ COSINES = (
     "all scores lie between -1 and 1, as cosines do; actDCF and Cllr (†) read scores "
     "as log-likelihood ratios and say nothing of uncalibrated ones"
 )
+UNCALIBRATED = (
+    "the scores were not calibrated; actDCF and Cllr (†) read them as log-likelihood "
+    "ratios, which they need not be"
+)
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ class Evaluated:
     conditions
         Title -> figures of each class of trials.
     uncalibrated
-        The scores look like cosines.
+        The scores are not calibrated, or look like cosines.
     """
 
     system: System
@@ -211,9 +215,8 @@ def _evaluated(
         intervals = _intervals(table, measures, resamples, seed)
         points = (*_own_points(values, curve, table), *points)
         warnings += _doubts(curve, points, speakers)
-    uncalibrated = _looks_like_cosines(table)
-    if uncalibrated:
-        warnings.append(COSINES)
+    doubt = _calibration_doubt(system)
+    warnings += [doubt] if doubt else []
     return Evaluated(
         system=system,
         figures=values,
@@ -225,7 +228,7 @@ def _evaluated(
         conditions=_conditions(
             system, cost, values.eer_threshold, min(resamples, 200), seed
         ),
-        uncalibrated=uncalibrated,
+        uncalibrated=bool(doubt),
         warnings=tuple(warnings),
     )
 
@@ -292,9 +295,13 @@ def _doubts(
     return warnings
 
 
-def _looks_like_cosines(table: ScoreTable) -> bool:
-    scores = table.score[~np.isnan(table.score)]
-    return bool(scores.size) and bool(np.abs(scores).max() <= 1 + 1e-6)
+def _calibration_doubt(system: System) -> str:
+    if system.calibrated:
+        return ""
+    scores = system.table.score[~np.isnan(system.table.score)]
+    if scores.size and np.abs(scores).max() <= 1 + 1e-6:
+        return COSINES
+    return UNCALIBRATED if system.calibrated is False and scores.size else ""
 
 
 def _speakers(table: ScoreTable) -> int:

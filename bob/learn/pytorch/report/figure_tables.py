@@ -18,6 +18,8 @@ KEYS = ("systems", "points", "comparisons", "conditions", "failures")
 DAGGER = "†"
 _SYSTEM = Column("System", "system", numeric=False)
 _ERRORS = (0.01, 0.001)
+#: How `reliability_warnings` begins what it says of few errors.
+_FEW = "few errors were observed: "
 
 
 def all_tables(evaluation: Evaluation) -> list[Table]:
@@ -40,22 +42,39 @@ def systems_table(evaluation: Evaluation) -> Table:
     columns = [
         Column("#", "number", "the number at its curves"),
         _SYSTEM,
+        Column("Scores", "scores", "how they were made", numeric=False),
         Column("Trials of", "group", "the group of the protocol", numeric=False),
-        Column("EER %", "eer", "equal error rate, interpolated", interval=True),
+        Column(
+            "EER %",
+            "eer",
+            "equal error rate: where FMR = FNMR, interpolated between thresholds",
+            interval=True,
+        ),
         Column(
             "minDCF",
             "min_dcf",
-            f"least detection cost, normalised: {cost}",
+            f"least detection cost, at the best threshold: {cost}",
             interval=True,
         ),
         Column(
             "actDCF",
             "act_dcf",
-            f"the same at Bayes' threshold: {cost}",
+            "the same cost at Bayes' threshold, which takes scores as natural "
+            "log-likelihood ratios",
             interval=True,
         ),
-        Column("Cllr", "cllr", "cost of the log-likelihood ratio, bits", interval=True),
-        Column("min Cllr", "min_cllr", "the same after PAV", interval=True),
+        Column(
+            "Cllr",
+            "cllr",
+            "cost of the log-likelihood ratios, in bits; 1 is what no scores cost",
+            interval=True,
+        ),
+        Column(
+            "min Cllr",
+            "min_cllr",
+            "the same after the best monotonic calibration of these trials (PAV)",
+            interval=True,
+        ),
     ]
     with_dev = any(not math.isnan(one.hter) for one in found)
     if with_dev:
@@ -75,15 +94,31 @@ def systems_table(evaluation: Evaluation) -> Table:
         draws = sorted({i.resamples for one in found for i in one.intervals.values()})
         notes.insert(
             0,
-            f"Ranges are {level} intervals: percentiles over {_range(draws)} draws of "
-            "the speakers with replacement.",
+            f"Ranges are {level} intervals: bias-corrected percentiles over "
+            f"{_range(draws)} draws of the speakers with replacement.",
         )
-    groups = {one.system.group for one in found}
-    if len(groups) == 1:
-        columns.pop(2)
-        rows = [row[:2] + row[3:] for row in rows]
+    notes.insert(
+        0,
+        f"minDCF and actDCF: {cost_in_words(cost)}; normalised, so that 1 is the cost "
+        "of the better of accepting all and accepting none.",
+    )
     title = "Systems" if len(found) > 1 else "Figures"
-    return Table("systems", title, tuple(columns), tuple(rows), tuple(notes))
+    table = Table("systems", title, tuple(columns), tuple(rows), tuple(notes))
+    silent = {"group"} if len({one.system.group for one in found}) == 1 else set()
+    if not any(one.system.scores for one in found):
+        silent.add("scores")
+    return table.without(silent)
+
+
+def cost_in_words(cost: str) -> str:
+    """Say the costs of errors where their name does not.
+
+    Examples
+    --------
+    >>> cost_in_words("P_target 0.01")
+    'P_target 0.01 (C_miss 1, C_fa 1)'
+    """
+    return cost if "C_" in cost else f"{cost} (C_miss 1, C_fa 1)"
 
 
 def _system_row(number: int, one: Evaluated, *, with_dev: bool) -> tuple[Cell, ...]:
@@ -92,6 +127,7 @@ def _system_row(number: int, one: Evaluated, *, with_dev: bool) -> tuple[Cell, .
     row = [
         tables.count(number),
         tables.words(one.name),
+        tables.words(one.system.scores or tables.NOTHING),
         tables.words(one.system.group or tables.NOTHING),
         tables.percent(values.eer, intervals.get("eer")),
         tables.cost(values.min_dcf, intervals.get("min_dcf")),
@@ -111,9 +147,16 @@ def _shared_notes(evaluation: Evaluation) -> list[str]:
     for one in evaluation.systems:
         for warning in one.warnings:
             said.setdefault(warning, []).append(one.name)
+    few = [text for text in said if text.startswith(_FEW)]
+    if len(few) > 1:
+        names = [name for text in few for name in said.pop(text)]
+        # How many of each is for one system; the rule is the same for all.
+        explained = few[0][few[0].index(". To be ") :]
+        said[f"{_FEW.rstrip(': ')} at the EER or at minDCF{explained}"] = names
     everyone = len(evaluation.systems)
     notes = []
-    for text, names in said.items():
+    # What a mark in the table means comes first.
+    for text, names in sorted(said.items(), key=lambda item: DAGGER not in item[0]):
         who = "All systems" if len(names) == everyone > 1 else ", ".join(names)
         notes.append(f"{who}: {text}.")
     return notes
@@ -158,26 +201,26 @@ def points_table(evaluation: Evaluation) -> Table:
 def comparisons_table(evaluation: Evaluation) -> Table:
     """Differences on the same trials, with their intervals."""
     columns = (
-        Column("System", "first", numeric=False),
-        Column("less", "second", numeric=False),
+        Column("First system", "first", numeric=False),
+        Column("Second system", "second", numeric=False),
         Column("Δ EER %", "eer", interval=True),
         Column("p", "eer_p"),
         Column("Δ minDCF", "min_dcf", interval=True),
         Column("p", "min_dcf_p"),
         Column("Δ min Cllr", "min_cllr", interval=True),
         Column("p", "min_cllr_p"),
-        Column("Wrong only here", "first_only"),
-        Column("only there", "second_only"),
+        Column("Wrong by the first only", "first_only"),
+        Column("by the second only", "second_only"),
         Column("McNemar p", "mcnemar_p"),
     )
     rows = [_comparison_row(one) for one in evaluation.comparisons]
     notes = [
-        f"{len(evaluation.systems)} systems on the same trials: differences below 0 "
-        "are in favour of the first. Intervals and p come from speakers drawn with "
-        "replacement, the same for both; trials that either could not score are left "
-        "out. McNemar: trials decided wrongly at the EER threshold by one of both "
-        "only; it takes trials as independent, so that its p is too small. No p is "
-        "corrected for the number of comparisons."
+        "Δ is the figure of the first less that of the second, on the same trials: "
+        "below 0 it is in favour of the first. Intervals and p come from speakers "
+        "drawn with replacement, the same for both; trials that either could not score "
+        "are left out. McNemar: trials decided wrongly at the EER threshold by one of "
+        "both only; it takes trials as independent, so that its p is too small. No p "
+        "is corrected for the number of comparisons."
     ]
     notes = notes if rows else []
     notes += [f"Not compared: {reason}." for reason in evaluation.uncompared]

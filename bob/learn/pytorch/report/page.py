@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.report import figure_tables, page_parts, plots, svg
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bob.learn.pytorch.report.evaluation import Evaluation
-    from bob.learn.pytorch.report.plots import Plot
+    from bob.learn.pytorch.report.plot import Plot
     from bob.learn.pytorch.report.tables import Table
 
     #: Name of a recording -> address for a player, or None.
@@ -73,20 +74,36 @@ def as_page(
 
 def _about(evaluation: Evaluation) -> str:
     count = len(evaluation.systems)
-    kinds = [one.system.table.is_target for one in evaluation.systems]
-    same = {(int(kind.sum()), int((~kind).sum())) for kind in kinds}
+    same = _counts(evaluation)
     trials = "different trials"
-    if len(same) == 1:
-        targets, non_targets = same.pop()
+    if same is not None:
+        targets, non_targets, failed = same
         trials = f"{targets:,} target and {non_targets:,} non-target trials"
+        if failed:
+            trials += f" with a score and {failed:,} without one,"
     systems = "1 system" if count == 1 else f"{count} systems"
     speakers = {one.speakers for one in evaluation.systems}
     of = f" of {speakers.pop():,} speakers" if len(speakers) == 1 else ""
-    return f"{systems} on {trials}{of}."
+    groups = {one.system.group for one in evaluation.systems}
+    group = f"; group {groups.pop()}" if len(groups) == 1 and "" not in groups else ""
+    return f"{systems} on {trials}{of}{group}."
+
+
+def _counts(evaluation: Evaluation) -> tuple[int, int, int] | None:
+    """Targets, non-targets and failures, if they are the same for all systems."""
+    found = {
+        (one.figures.targets, one.figures.non_targets, one.figures.failures)
+        for one in evaluation.systems
+    }
+    return found.pop() if len(found) == 1 else None
 
 
 def _systems(evaluation: Evaluation) -> tuple[str, str]:
     table = figure_tables.systems_table(evaluation)
+    if _counts(evaluation) is not None and len(table.rows) > 1:
+        table = table.without({"targets", "non_targets", "failures"})
+    if "scores" in [column.key for column in table.columns]:
+        table = _told_below(table, evaluation)
     shown = page_parts.table_only(table, sortable=len(table.rows) > 1)
     meanings = "".join(
         f"<dt>{html.escape(column.title)}</dt><dd>{html.escape(column.meaning)}</dd>"
@@ -99,21 +116,33 @@ def _systems(evaluation: Evaluation) -> tuple[str, str]:
     return table.title, (
         f"{shown}\n{intervals}\n{page_parts.notes(table.notes)}\n"
         "<details><summary>What the columns say</summary>"
-        f'<dl class="facts">{meanings}</dl></details>'
+        f'<dl class="facts plain">{meanings}</dl></details>'
     )
 
 
+def _told_below(table: Table, evaluation: Evaluation) -> Table:
+    """How scores were made stands below the names of systems, to save a column."""
+    place = [column.key for column in table.columns].index("system")
+    rows = [
+        (
+            *row[:place],
+            replace(row[place], interval=one.system.scores),
+            *row[place + 1 :],
+        )
+        for row, one in zip(table.rows, evaluation.systems, strict=True)
+    ]
+    return replace(table, rows=tuple(rows)).without({"scores"})
+
+
 def _curves(evaluation: Evaluation) -> str:
-    many = len(evaluation.systems) > plots.MANY_SYSTEMS
-    few = f" (of up to {plots.MANY_SYSTEMS} systems)" if many else ""
+    if all(one.curve is None for one in evaluation.systems):
+        return (
+            '<p class="empty">None, for lack of target or non-target trials with a '
+            "score.</p>"
+        )
     pictures = [
         (plots.det_plot(evaluation), _signs(evaluation)),
-        (
-            plots.bayes_plot(evaluation),
-            '<p class="note">Solid: actual cost, at Bayes\' threshold. Dashed: the '
-            f"least cost{few}. Upright: the application of minDCF and actDCF. Above 1, "
-            "deciding without the scores would be cheaper.</p>",
-        ),
+        (plots.bayes_plot(evaluation), ""),
     ]
     figures = "\n".join(
         _figure(plot, f"curve-{number}", more)
@@ -169,16 +198,21 @@ def _histograms(evaluation: Evaluation) -> str:
         summary = f"<summary>Of {len(evaluation.systems)} systems</summary>"
         figures = f"<details>{summary}\n{figures}\n</details>"
     return (
-        f'<ul class="legend" aria-label="Kinds of trial"><li>{svg.swatch(0)}'
-        "<span>target trials</span></li>"
-        '<li><svg class="swatch" viewBox="0 0 34 10" aria-hidden="true">'
-        '<path class="line c1" stroke-dasharray="4 3" d="M1 5H33"/></svg>'
-        "<span>non-target trials</span></li>"
-        '<li><svg class="swatch" viewBox="0 0 34 10" aria-hidden="true">'
-        '<path class="line guide" d="M17 0V10"/></svg>'
-        "<span>EER threshold (of dev too, if there is one)</span></li></ul>\n"
+        f'<ul class="legend" aria-label="Kinds of trial">{_kinds(evaluation)}</ul>\n'
         f"{figures}"
     )
+
+
+def _kinds(evaluation: Evaluation) -> str:
+    """What the lines of histograms are."""
+    kinds = [
+        (svg.swatch(0), "target trials"),
+        (svg.swatch(1, dashed=True), "non-target trials"),
+        (svg.swatch(-1, dashed=False), "EER threshold"),
+    ]
+    if any(one.system.dev for one in evaluation.systems):
+        kinds.append((svg.swatch(-1, dashed=True), plots.MEANINGS["dev"]))
+    return "".join(f"<li>{look}<span>{text}</span></li>" for look, text in kinds)
 
 
 def _points(evaluation: Evaluation) -> str:

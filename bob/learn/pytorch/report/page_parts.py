@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import html
+import re
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from bob.learn.pytorch.report.figure_tables import failures_table
 from bob.learn.pytorch.report.worst import worst_trials
@@ -17,9 +20,9 @@ if TYPE_CHECKING:
 
 #: Recordings listed of those that failed; the rest is a number.
 MOST_FAILURES = 200
-
-
-#: More notes than these are folded.
+#: Columns whose cells head their rows.
+_HEADINGS = ("system", "first")
+#: More notes are folded.
 MOST_NOTES = 5
 
 
@@ -56,12 +59,13 @@ def scrolled(title: str, element: str, heads: str, rows: str) -> str:
 def notes(texts: Iterable[str]) -> str:
     """A list of what is to be known of the figures; empty without any."""
     items = [f"<li>{_text(text)}</li>" for text in texts]
-    if not items:
-        return ""
-    shown = f'<ul class="notes">{"".join(items)}</ul>'
-    if len(items) <= MOST_NOTES:
-        return shown
-    return f"<details><summary>{len(items)} notes</summary>{shown}</details>"
+    shown, folded = items[:MOST_NOTES], items[MOST_NOTES:]
+    parts = [f'<ul class="notes">{"".join(shown)}</ul>'] if shown else []
+    if folded:
+        head = "1 more note" if len(folded) == 1 else f"{len(folded)} more notes"
+        more = f'<ul class="notes">{"".join(folded)}</ul>'
+        parts.append(f"<details><summary>{head}</summary>{more}</details>")
+    return "\n".join(parts)
 
 
 def worst(
@@ -78,12 +82,28 @@ def worst(
         _trials("Highest non-targets", non_targets, player, one.name),
         _trials("Lowest targets", targets, player, one.name),
     ]
-    content = "\n".join(part for part in parts if part)
+    content = "\n".join([_wrong(one), *(part for part in parts if part)])
     if alone:
         return content
     state = " open" if unfolded else ""
     return (
         f"<details{state}><summary>{_text(one.name)}</summary>\n{content}\n</details>"
+    )
+
+
+def _wrong(one: Evaluated) -> str:
+    """How many trials are decided wrongly at the threshold that one would use."""
+    chosen = [m for kind in ("dev", "eer") for m in one.points if m.kind == kind]
+    if not chosen:
+        return ""
+    threshold, table = chosen[0].point.threshold, one.system.table
+    misses = int(np.count_nonzero(table.targets < threshold))
+    matches = int(np.count_nonzero(table.non_targets >= threshold))
+    where = "EER threshold of dev" if chosen[0].kind == "dev" else "EER threshold"
+    return (
+        f'<p class="note">At {threshold:.4g}, the {where}, {matches:,} of '
+        f"{one.figures.non_targets:,} non-target trials are accepted and {misses:,} of "
+        f"{one.figures.targets:,} target trials are rejected.</p>"
     )
 
 
@@ -115,7 +135,7 @@ def _recording(name: str, player: Callable[[str], str | None]) -> str:
             f'aria-label="{_text(name)}"></audio>'
         )
     kind = "words sound" if sound else "words"
-    return f'<td class="{kind}">{_text(name)}{sound}</td>'
+    return f'<td class="{kind}">{_name(name)}{sound}</td>'
 
 
 def failures(evaluation: Evaluation) -> str:
@@ -176,13 +196,18 @@ def _head(column: Column) -> str:
 
 def _cell(column: Column, cell: Cell) -> str:
     value = "" if cell.value is None else f' data-value="{_text(str(cell.value))}"'
-    text = _text(cell.text)
+    text = _text(cell.text) if column.numeric else _name(cell.text)
     if cell.interval:
         text += f'<span class="range">{_text(cell.interval)}</span>'
-    if column.title == "System":
+    if column.key in _HEADINGS:
         return f'<th scope="row" class="words"{value}>{text}</th>'
     kind = "" if column.numeric else ' class="words"'
     return f"<td{kind}{value}>{text}</td>"
+
+
+def _name(text: str) -> str:
+    """Text that may break behind the marks that names are made of."""
+    return re.sub(r"(?<=[/_.-])(?=[^\W_])", "<wbr>", html.escape(text))
 
 
 def _text(text: str) -> str:

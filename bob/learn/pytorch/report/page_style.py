@@ -6,14 +6,14 @@ boxes that hide systems in the pictures.
 
 STYLE = """\
 :root { color-scheme: light dark; --paper: #fff; --ink: #1c1e21; --soft: #5a6068;
-  --rule: #d5d9de; --wash: #f4f6f8; --link: #0057a8; --guide: #6b7178;
-  --c0: #0072b2; --c1: #c65300; --c2: #00805c; --c3: #b0528e; --c4: #8f6400;
-  --c5: #2b86c0; --c6: #1c1e21; }
+  --rule: #d5d9de; --wash: #f4f6f8; --link: #0057a8; --guide: #6b7178; --shade: #0003;
+  --c0: #00318b; --c1: #c65300; --c2: #177456; --c3: #c66ea9; --c4: #4a2f04;
+  --c5: #4f8fff; --c6: #1c1e21; }
 @media (prefers-color-scheme: dark) {
   :root { --paper: #14171a; --ink: #e8eaed; --soft: #a6adb5; --rule: #3a4048;
-    --wash: #1e2328; --link: #8cc4ff; --guide: #8d959e;
-    --c0: #56a8e8; --c1: #ff8f4a; --c2: #35c79c; --c3: #ea9fcd; --c4: #f0b52e;
-    --c5: #9ad6ff; --c6: #f4f4f4; } }
+    --wash: #1e2328; --link: #8cc4ff; --guide: #8d959e; --shade: #fff3;
+    --c0: #749dff; --c1: #ff7456; --c2: #59f2a4; --c3: #b65987; --c4: #f0d52e;
+    --c5: #a9b8da; --c6: #f4f4f4; } }
 * { box-sizing: border-box; }
 body { font: 16px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; margin: 0;
   color: var(--ink); background: var(--paper); }
@@ -33,7 +33,14 @@ nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; padding: 0;
   margin: .8rem 0 0; list-style: none; max-width: none; }
 nav a { display: inline-block; padding: .3rem 0; }
 :focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
-.wide { overflow-x: auto; max-width: 100%; margin: .5rem 0; }
+/* A shadow at a side says that there is more: it stays, the paper scrolls over it. */
+.wide { overflow-x: auto; max-width: 100%; margin: .5rem 0;
+  background:
+    linear-gradient(to right, var(--paper) 40%, transparent) left / 2.5rem 100%,
+    linear-gradient(to left, var(--paper) 40%, transparent) right / 2.5rem 100%,
+    linear-gradient(to right, var(--shade), transparent) left / 1rem 100%,
+    linear-gradient(to left, var(--shade), transparent) right / 1rem 100%;
+  background-repeat: no-repeat; background-attachment: local, local, scroll, scroll; }
 table { border-collapse: collapse; font-size: .92rem;
   font-variant-numeric: tabular-nums; }
 th, td { padding: .32rem .65rem; text-align: right; vertical-align: top;
@@ -41,12 +48,11 @@ th, td { padding: .32rem .65rem; text-align: right; vertical-align: top;
 thead th { border-bottom: 2px solid var(--guide); vertical-align: bottom;
   white-space: normal; font-weight: 600; }
 th.words, td.words { text-align: left; white-space: normal; overflow-wrap: anywhere;
-  min-width: 8rem; max-width: 22rem; }
-table.sortable th.words { min-width: 13rem; }
+  min-width: 9rem; max-width: 26rem; }
 tbody th { font-weight: 600; position: sticky; left: 0;
   background: var(--paper) padding-box; }
 tbody tr:hover, tbody tr:hover th { background-color: var(--wash); }
-.range { display: block; color: var(--soft); font-size: .88em; }
+.range { display: block; font-weight: 400; color: var(--soft); font-size: .88em; }
 th button { font: inherit; font-weight: 600; color: inherit; background: none;
   border: 0; padding: 0; cursor: pointer; text-align: inherit; white-space: nowrap; }
 th button::after { content: " \\2195"; color: var(--soft); font-weight: 400; }
@@ -102,29 +108,37 @@ dl.facts { display: grid; grid-template-columns: minmax(7rem, 11rem) 1fr;
 dl.facts dt { font-weight: 600; font-size: .92rem; }
 dl.facts dd { margin: 0; min-width: 0; overflow-wrap: anywhere; white-space: pre-wrap;
   font: .86rem/1.5 ui-monospace, monospace; }
+dl.plain dd { font: inherit; font-size: .92rem; }
 footer { color: var(--soft); font-size: .88rem; padding-bottom: 2rem; }
 footer code, .about code { overflow-wrap: anywhere; }
 @media (max-width: 36rem) {
   dl.facts { grid-template-columns: 1fr; gap: 0; }
   dl.facts dd { margin-bottom: .6rem; }
   th, td { padding: .3rem .45rem; }
-  th.words, td.words, table.sortable th.words { min-width: 8.5rem; max-width: 11rem; }
+  th.words, td.words { min-width: 8rem; max-width: 10rem; }
+  svg text { font-size: 16px; }
+  .small svg text { font-size: 14px; }
   td.words.sound { min-width: 13.5rem; max-width: 14rem; }
   audio { width: 12.5rem; } }
 @media print {
   :root { --paper: #fff; --ink: #000; --soft: #444; --rule: #bbb; --wash: #fff;
-    --link: #000; --guide: #555; --c0: #0072b2; --c1: #c65300; --c2: #00805c;
-    --c3: #b0528e; --c4: #8f6400; --c5: #2b86c0; --c6: #000; }
+    --link: #000; --guide: #555; --c0: #00318b; --c1: #c65300; --c2: #177456;
+    --c3: #c66ea9; --c4: #4a2f04; --c5: #4f8fff; --c6: #000; }
   @page { margin: 15mm; }
   body { font-size: 9.5pt; }
   header, main, footer { max-width: none; padding: 0; }
   nav, audio, .skip, .legend input, .legend button { display: none; }
-  .wide { overflow: visible; }
+  .wide { overflow: visible; background: none; }
   table { font-size: 7.5pt; }
   th, td { padding: .15rem .3rem; }
   th button::after { content: none !important; }
-  figure, tr, details { break-inside: avoid; }
-  h2, h3 { break-after: avoid; } }
+  th.words, td.words { min-width: 7em; max-width: none; }
+  .pictures { grid-template-columns: 1fr 1fr; }
+  .note, figcaption, .notes, .legend { font-size: 8pt; }
+  dl.facts dt { font-size: 8pt; }
+  dl.facts dd { font-size: 7.5pt; }
+  figure, tr { break-inside: avoid; }
+  h2, h3, summary, .legend { break-after: avoid; } }
 """
 
 SCRIPT = """\
@@ -187,7 +201,12 @@ for (const player of document.querySelectorAll("audio"))
     for (const other of document.querySelectorAll("audio"))
       if (other !== player) other.pause();
   });
+let unfolded = [];
 window.addEventListener("beforeprint", () => {
-  for (const part of document.querySelectorAll("details")) part.open = true;
+  unfolded = [...document.querySelectorAll("details:not([open])")];
+  for (const part of unfolded) part.open = true;
+});
+window.addEventListener("afterprint", () => {
+  for (const part of unfolded) part.open = false;
 });
 """

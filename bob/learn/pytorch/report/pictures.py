@@ -6,8 +6,6 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from bob.learn.pytorch.atomic import beside
 from bob.learn.pytorch.report import plots
 
@@ -20,10 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
     from bob.learn.pytorch.report.evaluation import Evaluation
-    from bob.learn.pytorch.report.plots import Line, Plot
+    from bob.learn.pytorch.report.plot import Line, Plot, Shape
 
 # As the page has them on white; with dashes and numbers, any colour vision will do.
-COLOURS = ("#0072b2", "#c65300", "#00805c", "#b0528e", "#8f6400", "#2b86c0", "#1c1e21")
+COLOURS = ("#00318b", "#c65300", "#177456", "#c66ea9", "#4a2f04", "#4f8fff", "#1c1e21")
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (5, 2, 1.2, 2)))
 _GREY = "#6b7178"
 _MARKERS = {"circle": "o", "diamond": "D", "square": "s", "triangle": "^"}
@@ -85,6 +83,7 @@ def _save_pages(
             figure = _figure(8.3, 0.4 + 2.4 * -(-len(part) // 2))
             for number, plot in enumerate(part, 1):
                 _draw(figure.add_subplot(-(-len(part) // 2), 2, number), plot)
+            _legend(figure, [], part)
             pages.savefig(figure)
 
 
@@ -102,7 +101,7 @@ def _everything(
     for number, plot in enumerate(histograms):
         place = grid[1 + number // across, number % across]
         _draw(figure.add_subplot(place), plot)
-    _legend(figure, names, curves)
+    _legend(figure, names, [*curves, *histograms])
     return figure
 
 
@@ -115,7 +114,7 @@ def _figure(width: float, height: float) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, plot: Plot) -> None:
+def _draw(axes: Axes, plot: Plot, *, width: int = 80) -> None:
     axes.set_title(_plain(plot.title), fontsize=10, loc="left")
     axes.set(xlim=(plot.x.low, plot.x.high), ylim=(plot.y.low, plot.y.high))
     for side, axis in ((axes.xaxis, plot.x), (axes.yaxis, plot.y)):
@@ -140,45 +139,45 @@ def _draw(axes: Axes, plot: Plot) -> None:
             zorder=3,
         )
     for line in plot.lines:
-        if line.tag is not None:
-            _draw_tag(axes, line, plot)
-    if any(line.filled for line in plot.lines):
-        axes.legend(frameon=False, fontsize=7, handlelength=2.5)
+        _draw_tag(axes, line, plot)
     if plot.notes:
-        text = "\n".join(textwrap.fill(_plain(note), 70) for note in plot.notes)
-        axes.text(0.02, 0.02, text, transform=axes.transAxes, fontsize=7, va="bottom")
+        text = "\n".join(textwrap.fill(_escaped(note), width) for note in plot.notes)
+        # Constrained layout makes room for titles, and for what hangs on the axis.
+        axes.annotate(
+            text,
+            (0, 0),
+            xytext=(0, -32),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            fontsize=7,
+            va="top",
+        )
 
 
 def _draw_line(axes: Axes, line: Line) -> None:
+    if line.filled:
+        colour = _colour(line.look)
+        axes.fill_between(line.x, line.y, color=colour, alpha=0.2, linewidth=0)
+    axes.plot(line.x, line.y, **_stroke(line))
+
+
+def _stroke(line: Line) -> dict[str, Any]:
     dashes: dict[str, Any] = {"solid": "-", "dashed": (0, (4, 3))}
     own = _DASHES[line.look % len(_DASHES)] if line.look >= 0 else "-"
-    colour = _colour(line.look)
-    if line.filled:
-        axes.fill_between(line.x, line.y, color=colour, alpha=0.2, linewidth=0)
-    axes.plot(
-        line.x,
-        line.y,
-        color=colour,
-        linestyle=dashes.get(line.stroke, own),
-        label=line.name if line.filled else None,
-        linewidth=0.9 if line.look < 0 or line.stroke == "dashed" else 1.5,
-    )
+    return {
+        "color": _colour(line.look),
+        "linestyle": dashes.get(line.stroke, own),
+        "linewidth": 0.9 if line.look < 0 or line.stroke == "dashed" else 1.5,
+    }
 
 
 def _draw_tag(axes: Axes, line: Line, plot: Plot) -> None:
-    x = (line.x - plot.x.low) / (plot.x.high - plot.x.low)
-    y = (line.y - plot.y.low) / (plot.y.high - plot.y.low)
-    inside = (x >= 0) & (x <= 1) & (y >= 0) & (y <= 1)
-    if not inside.any() or line.tag is None:
+    place = plot.tag_place(line)
+    if place is None:
         return
-    x, y = x[inside], y[inside]
-    way = np.append(0.0, np.cumsum(np.hypot(np.diff(x), np.diff(y))))
-    at = line.tag * way[-1]
     axes.text(
-        float(np.interp(at, way, x)),
-        float(np.interp(at, way, y)),
+        *place,
         str(line.look + 1),
-        transform=axes.transAxes,
         fontsize=7,
         ha="center",
         va="center",
@@ -205,12 +204,26 @@ def _legend(figure: Figure, names: Sequence[str], drawn: Sequence[Plot]) -> None
         if shape in shapes:
             keys.append(_key(shape))
             labels.append(plots.MEANINGS[kind])
+    for line in _of_histograms(drawn):
+        label = f"{line.name} trials" if line.filled else f"{line.name} (histograms)"
+        if label not in labels:
+            keys.append(Line2D([], [], **_stroke(line)))
+            labels.append(label)
     figure.legend(
         keys, labels, loc="outside lower left", frameon=False, handlelength=3.5, ncols=2
     )
 
 
-def _key(shape: plots.Shape) -> Line2D:
+def _of_histograms(drawn: Sequence[Plot]) -> list[Line]:
+    return [
+        line
+        for plot in drawn
+        if any(line.filled for line in plot.lines)
+        for line in plot.lines
+    ]
+
+
+def _key(shape: Shape) -> Line2D:
     from matplotlib.lines import Line2D
 
     look: dict[str, Any] = {"markerfacecolor": "white", "markeredgecolor": _GREY}
@@ -223,4 +236,8 @@ def _colour(look: int) -> str:
 
 def _plain(name: str) -> str:
     """A dollar would begin a formula."""
-    return textwrap.shorten(name, 90).replace("$", r"\$")
+    return _escaped(textwrap.shorten(name, 90))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("$", r"\$")

@@ -13,23 +13,23 @@ surviving the new DCF", 2013 (normalised Bayes error-rate plot).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
 from bob.learn.pytorch.metrics import bayes_error_rates
+from bob.learn.pytorch.report.plot import Axis, Line, Mark, Plot, deviates, round_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     from bob.learn.pytorch.report.evaluation import Evaluated, Evaluation
+    from bob.learn.pytorch.report.plot import Shape
 
     FloatArray: TypeAlias = NDArray[np.float64]
 
-Shape: TypeAlias = Literal["circle", "diamond", "square", "triangle"]
 #: What marks an operating point.
 SHAPES: dict[str, Shape] = {
     "eer": "circle",
@@ -49,77 +49,9 @@ _PERCENT = np.array(
 )
 #: Of more systems, a picture shows less of each, so that it can be read.
 MANY_SYSTEMS = 6
-_BINS = 40
+_FEWEST_BINS, _MOST_BINS = 12, 50
 _LOG_ODDS = np.linspace(-7, 7, 141)
 _WORST_COST = 1.2
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One side of a picture: its ends and the labels between them."""
-
-    label: str
-    low: float
-    high: float
-    ticks: tuple[tuple[float, str], ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Line:
-    """A line through points.
-
-    Attributes
-    ----------
-    look
-        Number of the system, which has a colour and a dash of its own; -1 is a guide.
-    stroke
-        ``own`` is the dash of the look.
-    filled
-        Down to the lower end of the axis.
-    tag
-        Where along the line the number of the system stands, from 0 to 1.
-    """
-
-    x: FloatArray
-    y: FloatArray
-    look: int
-    name: str = ""
-    stroke: Literal["own", "solid", "dashed"] = "own"
-    filled: bool = False
-    tag: float | None = None
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A point of a system, with words that say what it is."""
-
-    x: float
-    y: float
-    look: int
-    shape: Shape
-    name: str
-
-
-@dataclass(frozen=True, eq=False)
-class Plot:
-    """A picture.
-
-    Attributes
-    ----------
-    description
-        What it shows, for those who do not see it.
-    notes
-        In words, what no line shows.
-    """
-
-    title: str
-    description: str
-    x: Axis
-    y: Axis
-    lines: tuple[Line, ...]
-    marks: tuple[Mark, ...] = ()
-    size: tuple[int, int] = (480, 440)
-    notes: tuple[str, ...] = field(default=())
 
 
 def det_plot(evaluation: Evaluation) -> Plot:
@@ -129,19 +61,20 @@ def det_plot(evaluation: Evaluation) -> Plot:
         for look, one in enumerate(evaluation.systems)
         if one.curve is not None
     ]
-    low, high = _rate_limits([one for _, one in drawn])
-    ends = _deviates([low, high])
+    few = len(drawn) <= MANY_SYSTEMS
+    low, high = _rate_limits([one for _, one in drawn], with_minima=few)
+    ends = deviates([low, high])
     outside = low / 50, 1 - (1 - high) / 50
     lines = [Line(ends, ends, -1, "equal rates", "dashed")]
     marks = []
     for place, (look, one) in enumerate(drawn, 1):
         rates = np.clip(_det_rates(one), *outside)
-        x, y = _deviates(rates)
+        x, y = deviates(rates)
         lines.append(Line(x, y, look, one.name, tag=_tag(place, len(drawn))))
         marks += [
             mark
             for mark in _det_marks(one, look, low=low, high=high)
-            if len(drawn) <= MANY_SYSTEMS or mark.shape == SHAPES["eer"]
+            if few or mark.shape == SHAPES["eer"]
         ]
     faultless = [one.name for _, one in drawn if one.figures.eer == 0]
     notes = _absent(evaluation)
@@ -195,18 +128,20 @@ def _det_marks(one: Evaluated, look: int, *, low: float, high: float) -> list[Ma
             f"{one.name}, {mark.name}: FMR {100 * rates[0]:.2f} %, "
             f"FNMR {100 * rates[1]:.2f} %"
         )
-        x, y = _deviates(np.clip(rates, low, high)).tolist()
+        x, y = deviates(np.clip(rates, low, high)).tolist()
         found.append(Mark(x, y, look, SHAPES[mark.kind], name))
     return found
 
 
-def _rate_limits(systems: Sequence[Evaluated]) -> tuple[float, float]:
+def _rate_limits(
+    systems: Sequence[Evaluated], *, with_minima: bool
+) -> tuple[float, float]:
     """Ends of both axes, as rates: the marked points lie well inside."""
     low, high = 0.001, 0.4
     for one in systems:
         points = [mark.point for mark in one.points if mark.kind == "minimum"]
         rates = [one.figures.eer / 3]
-        for point in points:
+        for point in points if with_minima else ():
             rates += [point.false_match_rate, point.false_non_match_rate]
         low = min([low, *(rate / 2 for rate in rates if rate > 0)])
         high = max(high, 3 * one.figures.eer, *(1.1 * rate for rate in rates))
@@ -216,10 +151,10 @@ def _rate_limits(systems: Sequence[Evaluated]) -> tuple[float, float]:
 
 
 def _rate_axis(label: str, low: float, high: float) -> Axis:
-    ends = _deviates([low, high]).tolist()
+    ends = deviates([low, high]).tolist()
     ticks: list[tuple[float, str]] = []
     for percent in _PERCENT[(99 * low <= _PERCENT) & (100.5 * high >= _PERCENT)]:
-        place = float(_deviates([percent / 100])[0])
+        place = float(deviates([percent / 100])[0])
         # Labels that would touch their neighbour are left out.
         if not ticks or place - ticks[-1][0] > (ends[1] - ends[0]) / 16:
             ticks.append((place, f"{percent:g}"))
@@ -234,18 +169,20 @@ def bayes_plot(evaluation: Evaluation) -> Plot:
         for look, one in enumerate(evaluation.systems)
         if one.curve is not None
     ]
+    many = len(drawn) > MANY_SYSTEMS
     for place, (look, one) in enumerate(drawn, 1):
         table = one.system.table
         rates = bayes_error_rates(table.targets, table.non_targets, log_odds=_LOG_ODDS)
         actual = np.minimum(rates.actual, 2 * _WORST_COST)
         tag = _tag(place, len(drawn))
-        if len(drawn) <= MANY_SYSTEMS:
+        if not many:
             minimum = Line(
                 _LOG_ODDS, rates.minimum, look, f"{one.name}, minimum", "dashed"
             )
             lines.append(minimum)
+        stroke: Literal["own", "solid"] = "own" if many else "solid"
         lines.append(
-            Line(_LOG_ODDS, actual, look, f"{one.name}, actual", "solid", tag=tag)
+            Line(_LOG_ODDS, actual, look, f"{one.name}, actual", stroke, tag=tag)
         )
     lines += [
         Line(
@@ -254,16 +191,22 @@ def bayes_plot(evaluation: Evaluation) -> Plot:
         for cost in evaluation.cost.costs
         if abs(odds := -cost.threshold) <= _LOG_ODDS[-1]
     ]
+    meaning = (
+        f"{'Lines' if many else 'Solid'}: actual cost, at Bayes' threshold. "
+        f"{'' if many else 'Dashed: the least cost, at the best one. '}"
+        "Upright: the application of minDCF and actDCF. Above 1, deciding without the "
+        "scores would be cheaper."
+    )
     return Plot(
         "Calibration: normalised Bayes error rate",
         "Normalised detection cost over the prior log-odds of a target trial: actual "
         "at Bayes' threshold, minimum at the best one; the gap is the loss from "
         "calibration.",
-        Axis("Prior log-odds of a target trial", -7, 7, _ticks(-7, 7, 7)),
-        Axis("Normalised cost", 0, _WORST_COST, _ticks(0, _WORST_COST, 6)),
+        Axis("Prior log-odds of a target trial", -7, 7, round_ticks(-7, 7, 7)),
+        Axis("Normalised cost", 0, _WORST_COST, round_ticks(0, _WORST_COST, 6)),
         tuple(lines),
         size=(480, 470),
-        notes=tuple(_absent(evaluation)),
+        notes=(meaning, *_absent(evaluation)),
     )  # fmt: skip
 
 
@@ -281,7 +224,8 @@ def _histogram(one: Evaluated) -> Plot:
     low, high = (everything.min(), everything.max()) if everything.size else (0.0, 1.0)
     if low == high:
         low, high = low - 0.5, high + 0.5
-    edges = np.linspace(low, high, _BINS + 1)
+    bins = int(np.clip(2 * math.sqrt(everything.size), _FEWEST_BINS, _MOST_BINS))
+    edges = np.linspace(low, high, bins + 1)
     lines, top = [], 0.0
     for look, name, scores, stroke in (
         (1, "non-target", kinds[1], "dashed"),
@@ -296,17 +240,25 @@ def _histogram(one: Evaluated) -> Plot:
             lines.append(Line(x, y, look, name, stroke, filled=True))  # type: ignore[arg-type]
     top = 1.05 * top or 1.0
     lines += [
-        Line(np.full(2, mark.point.threshold), np.array([0.0, top]), -1, mark.name)
+        Line(
+            np.full(2, mark.point.threshold),
+            np.array([0.0, top]),
+            -1,
+            "EER threshold" if mark.kind == "eer" else mark.name,
+            "dashed" if mark.kind == "dev" else "solid",
+        )
         for mark in one.points
         if mark.kind in ("eer", "dev") and low <= mark.point.threshold <= high
     ]
     infinite = int(np.count_nonzero(np.isinf(table.score)))
     notes = (f"{infinite:,} infinite scores are not shown.",) if infinite else ()
+    if not everything.size:
+        notes = ("No trial has a score that could be shown.",)
     return Plot(
         one.name,
         f"Histograms of the scores of {one.name}: {kinds[0].size:,} target and "
         f"{kinds[1].size:,} non-target trials, each of area 1.",
-        Axis("Score", low, high, _ticks(low, high, 5)),
+        Axis("Score", low, high, round_ticks(low, high, 5)),
         Axis("", 0, top, ()),
         tuple(lines),
         size=(380, 200),
@@ -322,11 +274,13 @@ def _steps(edges: FloatArray, heights: FloatArray) -> tuple[FloatArray, FloatArr
 
 def interval_plot(evaluation: Evaluation) -> Plot:
     """The EER of each system with its interval, below each other."""
-    lines, marks = [], []
+    lines, marks, unsure, unknown = [], [], [], []
     top, count = 0.001, len(evaluation.systems)
+    level = f"{100 * evaluation.level:g} %"
     for look, one in enumerate(evaluation.systems):
         rate, interval = one.figures.eer, one.intervals.get("eer")
         if math.isnan(rate):
+            unknown.append(str(look + 1))
             continue
         height, top = count - look, max(top, rate)
         marks.append(
@@ -336,16 +290,26 @@ def interval_plot(evaluation: Evaluation) -> Plot:
             top = max(top, interval.high)
             ends = np.array([100 * interval.low, 100 * interval.high])
             lines.append(Line(ends, np.full(2, float(height)), look, one.name, "solid"))
+        elif interval:
+            unsure.append(str(look + 1))
     names = tuple((count - look, str(look + 1)) for look in range(count))
     high = 105 * top
     return Plot(
-        "Equal error rate with its 95 % interval",
+        f"Equal error rate with its {level} interval",
         "The same figures as in the table of systems.",
-        Axis("EER (%)", 0, high, _ticks(0, high, 6)),
+        Axis("EER (%)", 0, high, round_ticks(0, high, 6)),
         Axis("", 0.3, count + 0.7, names),
         tuple(lines),
         tuple(marks),
         size=(480, 90 + 26 * count),
+        notes=tuple(
+            f"{text}: {', '.join(which)}."
+            for text, which in (
+                ("No interval, for lack of errors", unsure),
+                ("No rate, for lack of trials", unknown),
+            )
+            if which
+        ),
     )
 
 
@@ -356,22 +320,3 @@ def _absent(evaluation: Evaluation) -> list[str]:
     return [
         "No curve, for lack of target or non-target trials: " + ", ".join(names) + "."
     ]
-
-
-def _ticks(low: float, high: float, most: int) -> tuple[tuple[float, str], ...]:
-    """Round numbers inside an axis, at most about as many as wanted."""
-    rough = (high - low) / most
-    scale = 10.0 ** math.floor(math.log10(rough))
-    step = next(scale * unit for unit in (1, 2, 2.5, 5, 10) if scale * unit >= rough)
-    numbers = np.arange(
-        math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1
-    )
-    return tuple((float(place), f"{place:g}") for place in np.round(numbers * step, 10))
-
-
-def _deviates(rates: ArrayLike) -> FloatArray:
-    """Quantile of the standard normal distribution."""
-    from scipy.special import ndtri  # slow to import
-
-    deviates: FloatArray = ndtri(np.asarray(rates, dtype=np.float64))
-    return deviates

@@ -94,7 +94,8 @@ class Summary:
             "eer": "linear interpolation between the ROC points around FMR = FNMR",
             "rocch_eer": "equal error rate on the convex hull of the ROC",
             "min_dcf": f"normalised, p_target {self.p_target:g}, c_miss 1, c_fa 1",
-            "intervals": "percentiles over speakers drawn with replacement",
+            "intervals": "bias-corrected percentiles over speakers drawn with "
+            "replacement",
         }
         finite: dict[str, Any] = _finite(content)
         return finite

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from bob.learn.pytorch.report.plots import Axis, Line, Mark, Plot, Shape
+    from bob.learn.pytorch.report.plot import Axis, Line, Mark, Plot, Shape
 
 COLOURS = 7
 DASHES = ("", "7 3", "2 2", "7 2.5 1.5 2.5")
+_DASHED = "4 3"
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 12, 46
 
 
@@ -53,7 +54,7 @@ def _drawn(plot: Plot, identifier: str) -> str:
     width, height = plot.size
     clip = f"{identifier}-clip"
     lines = "\n".join(_line(line, frame) for line in plot.lines)
-    tags = "\n".join(_tag(line, frame) for line in plot.lines if line.tag is not None)
+    tags = "\n".join(_tag(plot, line, frame) for line in plot.lines)
     marks = "\n".join(_mark(mark, frame) for mark in plot.marks)
     box = (
         f'x="{frame.left}" y="{frame.top}" width="{frame.right - frame.left}" '
@@ -71,11 +72,20 @@ def _drawn(plot: Plot, identifier: str) -> str:
     )
 
 
-def swatch(look: int) -> str:
-    """A short line that looks as the lines of a system do, for a legend."""
+def swatch(look: int, *, dashed: bool | None = None) -> str:
+    """A short line that looks as the lines of a system do, for a legend.
+
+    Parameters
+    ----------
+    look
+        Number of the system; -1 for a guide.
+    dashed
+        Instead of the dash that the system has.
+    """
+    dash = DASHES[look % 4] if dashed is None else _DASHED * dashed
     return (
         '<svg class="swatch" viewBox="0 0 34 10" aria-hidden="true">'
-        f'<path class="line {colour(look)}" d="M1 5H33"{_dash(DASHES[look % 4])}/>'
+        f'<path class="line {colour(look)}" d="M1 5H33"{_dash(dash)}/>'
         "</svg>"
     )
 
@@ -99,14 +109,15 @@ def _grid(plot: Plot, frame: _Frame) -> str:
         x = f"{float(frame.x(place)):.1f}"
         parts.append(
             f'<path class="grid" d="M{x} {frame.top}V{frame.bottom}"/>'
-            f'<text x="{x}" y="{frame.bottom + 17}" text-anchor="middle">{text}</text>'
+            f'<text x="{x}" y="{frame.bottom + 18}" text-anchor="middle">{text}</text>'
         )
     for place, text in plot.y.ticks:
         y = float(frame.y(place))
+        # The lowest label makes room for the first one of the other axis.
+        base = min(y + 4.5, frame.bottom - 1)
         parts.append(
             f'<path class="grid" d="M{frame.left} {y:.1f}H{frame.right}"/>'
-            f'<text x="{frame.left - 6}" y="{y + 4.5:.1f}" text-anchor="end">{text}'
-            "</text>"
+            f'<text x="{frame.left - 8}" y="{base:.1f}" text-anchor="end">{text}</text>'
         )
     return "\n".join([*parts, *_labels(plot.x, plot.y, frame)])
 
@@ -131,7 +142,7 @@ def _line(line: Line, frame: _Frame) -> str:
     path = "M" + "L".join(f"{a:g} {b:g}" for a, b in zip(x, y, strict=True))
     dash = DASHES[line.look % 4] if line.stroke == "own" and line.look >= 0 else ""
     if line.stroke == "dashed":
-        dash = "4 3"
+        dash = _DASHED
     fill = ""
     if line.filled:
         fill = f'<path class="area {colour(line.look)}" d="{path}Z"/>'
@@ -156,18 +167,12 @@ def _thinned(x: np.ndarray, y: np.ndarray) -> tuple[list[float], list[float]]:  
     return points[0].tolist(), points[1].tolist()
 
 
-def _tag(line: Line, frame: _Frame) -> str:
+def _tag(plot: Plot, line: Line, frame: _Frame) -> str:
     """The number of a system in a circle, upon its line where that is visible."""
-    x, y = frame.x(line.x), frame.y(line.y)
-    inside = (
-        (x >= frame.left) & (x <= frame.right) & (y >= frame.top) & (y <= frame.bottom)
-    )
-    if not inside.any() or line.tag is None:
+    found = plot.tag_place(line)
+    if found is None:
         return ""
-    x, y = x[inside], y[inside]
-    way = np.append(0.0, np.cumsum(np.hypot(np.diff(x), np.diff(y))))
-    at = line.tag * way[-1]
-    place = f"translate({np.interp(at, way, x):.1f} {np.interp(at, way, y):.1f})"
+    place = f"translate({float(frame.x(found[0])):.1f} {float(frame.y(found[1])):.1f})"
     return (
         f'<g{_system(line.look)} class="tag" transform="{place}">'
         f'<circle r="9" class="{colour(line.look)}"/>'

@@ -41,6 +41,10 @@ class System:
         Recordings that could not be used.
     provenance
         Titles and texts: files with hashes, command line, components, versions.
+    scores
+        How they were made, in few words, such as ``as-norm, calibrated on dev``.
+    calibrated
+        Whether a calibration made them; None where nothing tells.
     """
 
     name: str
@@ -50,3 +54,5 @@ class System:
     metadata: Mapping[str, Names] = field(default_factory=dict)
     failures: tuple[FailedRecording, ...] = ()
     provenance: tuple[tuple[str, str], ...] = ()
+    scores: str = ""
+    calibrated: bool | None = None

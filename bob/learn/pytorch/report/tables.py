@@ -6,11 +6,11 @@ import csv
 import io
 import math
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from bob.learn.pytorch.metrics import Interval
 
@@ -62,6 +62,15 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
+
+    def without(self, keys: Collection[str]) -> Table:
+        """The same, less the columns of these keys."""
+        kept = [place for place, one in enumerate(self.columns) if one.key not in keys]
+        return replace(
+            self,
+            columns=tuple(self.columns[place] for place in kept),
+            rows=tuple(tuple(row[place] for place in kept) for row in self.rows),
+        )
 
 
 def words(text: str) -> Cell:

@@ -52,6 +52,11 @@ ENDINGS = (".html", ".pdf", ".png", ".csv", ".tex", ".txt")
     help="Leave calibrated-dev and calibrated-eval of result folders aside.",
 )
 @click.option(
+    "--both",
+    is_flag=True,
+    help="Show scores of result folders as they are, and calibrated, side by side.",
+)
+@click.option(
     "--cost",
     default="p0.01",
     show_default=True,
@@ -114,6 +119,8 @@ def report(
     from bob.learn.pytorch.verification.scorefiles import ScoreFileError
 
     _check_endings(outputs)
+    if options["both"] and options["uncalibrated"]:
+        raise click.UsageError("--both and --uncalibrated exclude each other")
     try:
         function = find_costs(cost)
     except MetricError as error:
@@ -123,7 +130,8 @@ def report(
             results,
             group=options["group"],
             trials=options["trials"],
-            calibrated=not options["uncalibrated"],
+            calibrated=False if options["uncalibrated"] else None,
+            both=options["both"],
         )
         systems = conditions_only(systems, options["columns"])
         evaluation = evaluate(systems, cost=function, resamples=resamples, seed=seed)
@@ -190,7 +198,7 @@ def _tables(evaluation: Evaluation, form: str, wanted: Sequence[str]) -> str:
 def _page(path: Path, evaluation: Evaluation, options: Mapping[str, Any]) -> str:
     from bob.learn.pytorch.report.page import as_page
     from bob.learn.pytorch.report.provenance import versions
-    from bob.learn.pytorch.script.reporting import Player
+    from bob.learn.pytorch.script.players import Player
 
     player = Player(
         [*options["recordings"], Path.cwd()], page=path, embed=options["embed"]

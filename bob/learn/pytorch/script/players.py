@@ -1,0 +1,67 @@
+"""Addresses of recordings on this machine, for the players of a page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+class Player:
+    """Address of a recording that is a local file, by its name in the trials.
+
+    Parameters
+    ----------
+    folders
+        Where names may lie, with or without the suffix of a recording.
+    page
+        The address is relative to its folder for recordings below that.
+    embed
+        The address holds the recording itself.
+    """
+
+    def __init__(
+        self, folders: Sequence[Path], *, page: Path, embed: bool = False
+    ) -> None:
+        self._folders = [folder.resolve() for folder in folders]
+        self._home = page.resolve().parent
+        self._address = self._embedded if embed else self._linked
+        self._known: dict[str, str | None] = {}
+
+    def __call__(self, name: str) -> str | None:
+        """Return the address, or None where there is no such file."""
+        if name not in self._known:
+            path = self._found(name)
+            self._known[name] = None if path is None else self._address(path)
+        return self._known[name]
+
+    def _found(self, name: str) -> Path | None:
+        from bob.learn.pytorch.verification.names import AUDIO_SUFFIXES
+
+        name = urlsplit(name).path if name.startswith("file:") else name
+        for text in dict.fromkeys((name, unquote(name))):
+            for folder in self._folders:
+                path = folder / text  # an absolute name stands for itself
+                if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file():
+                    return path
+                for suffix in sorted(AUDIO_SUFFIXES):
+                    longer = path.with_name(path.name + suffix) if path.name else path
+                    if longer.is_file():
+                        return longer
+        return None
+
+    def _linked(self, path: Path) -> str:
+        if path.is_relative_to(self._home):
+            return quote(path.relative_to(self._home).as_posix())
+        return path.as_uri()
+
+    def _embedded(self, path: Path) -> str:
+        import base64
+        import mimetypes
+
+        kind = mimetypes.guess_type(path.name)[0] or "audio/wav"
+        data = base64.b64encode(path.read_bytes()).decode("ascii")
+        return f"data:{kind};base64,{data}"

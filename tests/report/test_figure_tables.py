@@ -1,0 +1,84 @@
+"""Which tables a report has, and what they say in words."""
+
+import csv
+import io
+from dataclasses import replace
+
+from bob.learn.pytorch.metrics import find_costs
+from bob.learn.pytorch.report.evaluation import evaluate
+from bob.learn.pytorch.report.figure_tables import (
+    KEYS,
+    all_tables,
+    cost_in_words,
+    systems_table,
+)
+from bob.learn.pytorch.report.tables import as_csv, as_latex, as_text
+
+
+def test_every_table_of_a_report_can_be_written_in_every_form(system):
+    evaluation = evaluate([system(), system("b", failed=[3])], resamples=10)
+
+    found = all_tables(evaluation)
+
+    assert list(dict.fromkeys(table.key for table in found)) == list(KEYS)
+    for table in found:
+        for row in table.rows:
+            assert len(row) == len(table.columns)
+        rows = list(csv.reader(io.StringIO(as_csv(table))))
+        assert len({len(row) for row in rows}) == 1
+        assert len(rows) == 1 + len(table.rows)
+        assert as_latex(table).count(r"\\") == 1 + len(table.rows)
+        assert as_text(table).startswith(table.title)
+
+
+def test_what_holds_for_all_systems_is_said_once(system):
+    evaluation = evaluate([system(), system("b")], resamples=10)
+
+    notes = systems_table(evaluation).notes
+
+    assert sum("12 speakers" in note for note in notes) == 1
+    assert any(note.startswith("All systems: with 12 speakers") for note in notes)
+
+
+def test_few_errors_of_several_systems_are_one_note(system):
+    one = systems_table(evaluate([system(noise=2)], resamples=5)).notes
+    systems = [system(name, noise=2, seed=number) for number, name in enumerate("ab")]
+    two = systems_table(evaluate(systems, resamples=5)).notes
+
+    assert any(" x false non-match at the EER" in note for note in one)
+    (said,) = [note for note in two if "few errors" in note]
+    assert said.startswith("All systems: few errors were observed at the EER or at")
+    assert said.endswith("takes at least 30 (Doddington's rule of 30).")
+
+
+def test_the_cost_is_told_first_with_both_errors(system):
+    cost = find_costs("10:1:0.02")
+
+    first = systems_table(evaluate([system()], cost=cost, resamples=0)).notes[0]
+
+    assert first.startswith("minDCF and actDCF: P_target 0.02, C_miss 10, C_fa 1;")
+    assert cost_in_words("P_target 0.05") == "P_target 0.05 (C_miss 1, C_fa 1)"
+
+
+def test_scores_have_a_column_where_it_is_known_how_they_were_made(system):
+    plain = systems_table(evaluate([system()], resamples=0))
+    made = replace(system(), scores="as-norm", calibrated=False)
+    told = systems_table(evaluate([made, system("b")], resamples=0))
+
+    assert "scores" not in [column.key for column in plain.columns]
+    place = [column.key for column in told.columns].index("scores")
+    assert [row[place].text for row in told.rows] == ["as-norm", "-"]
+
+
+def test_what_was_not_calibrated_has_a_dagger_and_a_note(system):
+    made = [replace(system(name), calibrated=name == "b") for name in "ab"]
+
+    table = systems_table(evaluate(made, resamples=0))
+
+    place = [column.key for column in table.columns].index("cllr")
+    first, second = (row[place].text for row in table.rows)
+    assert first.endswith("†")
+    assert not second.endswith("†")
+    assert any(
+        note.startswith("a: the scores were not calibrated") for note in table.notes
+    )

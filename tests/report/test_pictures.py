@@ -1,0 +1,37 @@
+"""Pictures as PDF and PNG."""
+
+import pytest
+
+from bob.learn.pytorch.report.evaluation import evaluate
+from bob.learn.pytorch.report.pictures import save_pictures
+from bob.learn.pytorch.report.systems import System
+
+
+@pytest.fixture(scope="module")
+def two(system):
+    systems = [system("a"), system("b", noise=2, seed=1, failed=[3, 4])]
+    return evaluate(systems, resamples=10)
+
+
+@pytest.mark.parametrize(("suffix", "start"), [("pdf", b"%PDF"), ("png", b"\x89PNG")])
+def test_pictures_are_written_and_equal_for_equal_scores(two, tmp_path, suffix, start):
+    first = save_pictures(tmp_path / f"a.{suffix}", two).read_bytes()
+    second = save_pictures(tmp_path / f"b.{suffix}", two).read_bytes()
+
+    assert first.startswith(start)
+    assert first == second
+
+
+def test_pictures_of_another_kind_are_refused(two, tmp_path):
+    with pytest.raises(ValueError, match=r"\.pdf or \.png"):
+        save_pictures(tmp_path / "a.gif", two)
+
+
+def test_systems_without_any_score_have_pictures_too(table, tmp_path):
+    trials = table(failed=range(len(table())))
+
+    path = save_pictures(
+        tmp_path / "a.png", evaluate([System("none", trials)], resamples=0)
+    )
+
+    assert path.stat().st_size > 1000

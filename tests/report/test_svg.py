@@ -1,0 +1,36 @@
+"""Numbers become paths, and lines that show less of what cannot be seen."""
+
+import numpy as np
+
+from bob.learn.pytorch.report import svg
+from bob.learn.pytorch.report.plot import Axis, Line, Mark, Plot
+
+
+def test_a_path_drops_points_on_one_line_and_keeps_the_corners():
+    x, y = svg._thinned(np.array([0, 1, 2, 2, 2.01]), np.array([0, 0, 0, 5, 5]))
+
+    assert list(zip(x, y, strict=True)) == [(0, 0), (2, 0), (2, 5)]
+
+
+def test_a_picture_has_a_title_a_description_and_escaped_names():
+    line = Line(np.array([0.0, 1.0]), np.array([0.0, 1.0]), 1, "a<b", tag=0.5)
+    axis = Axis("Rate", 0, 1, ((0.0, "0"), (1.0, "1")))
+    mark = Mark(0.5, 0.5, 1, "circle", "here & now")
+    plot = Plot("Title", "What it shows", axis, axis, (line,), (mark,))
+
+    text = svg.draw(plot, identifier="p")
+
+    assert 'role="img" aria-labelledby="p-title p-text"' in text
+    assert '<title id="p-title">Title</title>' in text
+    assert '<desc id="p-text">What it shows</desc>' in text
+    assert "a&lt;b" in text
+    assert "here &amp; now" in text
+    assert text.count('data-system="1"') == 3  # line, number, mark
+    assert "data-system" not in svg.draw(plot, identifier="p", switchable=False)
+
+
+def test_looks_of_a_legend_are_those_of_the_lines():
+    assert 'class="line c2"' in svg.swatch(2)
+    assert 'stroke-dasharray="2 2"' in svg.swatch(2)
+    assert 'class="line guide"' in svg.swatch(-1, dashed=True)
+    assert "stroke-dasharray" not in svg.swatch(-1, dashed=False)

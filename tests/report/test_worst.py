@@ -1,0 +1,19 @@
+"""The worst trials, worst first."""
+
+import numpy as np
+
+from bob.learn.pytorch.report.worst import worst_trials
+
+
+def test_the_worst_trials_come_worst_first_and_failed_ones_never(table):
+    trials = table(noise=2.0, failed=[0])
+
+    non_targets, targets = worst_trials(trials, 4)
+
+    expected = np.sort(trials.non_targets[~np.isnan(trials.non_targets)])[::-1][:4]
+    assert [trial.score for trial in non_targets] == expected.tolist()
+    expected = np.sort(trials.targets[~np.isnan(trials.targets)])[:4]
+    assert [trial.score for trial in targets] == expected.tolist()
+    assert all(trial.claimed == trial.real for trial in targets)
+    assert all(trial.claimed != trial.real for trial in non_targets)
+    assert worst_trials(trials, 0) == ([], [])
