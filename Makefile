@@ -53,6 +53,7 @@ doc: $(VENV)/installed-doc
 
 benchmark: $(VENV)/installed-test
 	$(BIN)/python -m pytest benchmarks --benchmark-only
+	$(BIN)/python benchmarks/evaluation.py
 	$(BIN)/python benchmarks/tables.py path limit rivals growth
 
 buildout: $(VENV)/installed-test
