@@ -60,9 +60,37 @@ def test_a_ratio_too_large_for_a_float_is_infinite():
     assert decide(1000.0, line()).likelihood_ratio == math.inf
 
 
-def test_a_calibration_with_quality_measures_is_refused():
-    with pytest.raises(CalibrationError, match="needs score, log duration"):
-        decide(0.5, line(columns=("score", "log duration")))
+QUALITY = (
+    "score", "smaller log duration", "larger log duration", "smaller magnitude",
+    "larger magnitude",
+)  # fmt: skip
+
+
+def test_the_quality_of_both_recordings_is_weighed():
+    """By hand, the shorter one first; the threshold is what a cosine would need."""
+    weights = (20.0, 1.0, 0.5, 0.1, -0.1)
+    measured = LinearCalibration(QUALITY, weights, -10.0, 0.5, COUNTS, SAID)
+
+    found = decide(
+        0.5, measured, quality={"duration": (8.0, 2.0), "magnitude": (3.0, 5.0)}
+    )
+
+    ratio = math.log(2) + 0.5 * math.log(8) + 0.1 * (3 - 5)
+    assert found.log_likelihood_ratio == pytest.approx(ratio)
+    assert found.threshold.score == pytest.approx(0.5 - ratio / 20)
+    assert set(found.quality) == {"duration", "magnitude"}
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (QUALITY[:3], "also weighs duration, and of two recordings there is a score;"),
+        (("one", "two"), "it is a fusion of one, two"),
+    ],
+)
+def test_what_two_recordings_do_not_tell_is_refused(columns, message):
+    with pytest.raises(CalibrationError, match=message):
+        decide(0.5, line(columns=columns))
 
 
 @pytest.mark.parametrize(

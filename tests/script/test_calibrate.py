@@ -1,7 +1,9 @@
 """`bob pytorch calibrate` against scikit-learn and sums by hand."""
 
+import csv
 import json
 import math
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +87,10 @@ def test_the_threshold_is_said_with_its_cost():
     (threshold,) = report["thresholds"]
     assert threshold["cost"] == "P_target 0.01"
     assert threshold["log_likelihood_ratio"] == pytest.approx(math.log(99))
+    assert (threshold["p_target"], threshold["c_miss"], threshold["c_fa"]) == (
+        0.01, 1, 1,
+    )  # fmt: skip
+    assert report["provenance"]["scores"] == "dev"
     raw = (math.log(99) - fit["offset"]) / fit["weights"][0]
     assert threshold["score"] == pytest.approx(raw)
     after = report["files"][0]["after"]
@@ -98,6 +104,7 @@ def test_the_report_for_people():
     output = done("calibrate", "dev", "--cost", "0.5")
 
     assert "fitted on 80 target and 240 non-target trials" in output
+    assert "  of speakers 2, scores dev\n" in output
     assert "P_target 0.5: accept at or above 0.000, which is a raw score of" in output
     assert "calibrated/dev\n  before" in output
 
@@ -186,6 +193,116 @@ def test_where_scores_come_from_is_kept_if_they_are_the_same():
     beside = json.loads(Path("calibrated/dev.json").read_text())
     assert beside["meaning"] == "natural log-likelihood ratios"
     assert beside["calibration"] == "calibration.json"
+    assert beside["calibration trained on"]["scores"] == "dev"
+    assert beside["measure"] == "log-likelihood ratio (natural) of cosine"
+    assert beside["made_by"] == {"model": "toy"}
+    assert beside["sha256"] == sha256(Path("calibrated/dev").read_bytes()).hexdigest()
+
+
+def test_scores_of_another_model_are_refused():
+    for name, model in (("dev", "toy"), ("eval", "other")):
+        write(name, drawn(0))
+        digest = sha256(Path(name).read_bytes()).hexdigest()
+        told = {"sha256": digest, "made_by": {"model": model}}
+        Path(f"{name}.json").write_text(json.dumps(told))
+
+    result = run("calibrate", "dev", "eval")
+
+    assert result.exit_code == 1
+    assert "eval has other scores" in result.output
+    assert "their model is 'other', and was 'toy' in dev" in result.output
+    assert not Path("calibrated").exists()
+
+
+BLIND = {
+    "voxsrc": ("2 a/1 a/2\n1 a/1 b/1\n", "{0:.8f} a/1 a/2\n{1:.8f} a/1 b/1\n"),
+    "kaldi": ("a/1 a/2 2\na/1 b/1 1\n", "a/1 a/2 {0:.8f}\na/1 b/1 {1:.8f}\n"),
+    "espnet": ("a/1*a/2 2\na/1*b/1 1\n", "a/1*a/2 {0:.8f}\na/1*b/1 {1:.8f}\n"),
+}
+
+
+@pytest.mark.parametrize("form", BLIND)
+@pytest.mark.parametrize("beside_dev", [False, True])
+def test_scores_without_labels_are_calibrated_and_not_measured(form, beside_dev):
+    before, after = BLIND[form]
+    Path("blind").write_text(before)
+    write("dev", drawn(0))
+    done("calibrate", "dev", "--into", "first")
+    fit = json.loads(Path("calibration.json").read_text())
+    ratios = [fit["weights"][0] * score + fit["offset"] for score in (2, 1)]
+
+    files = ["dev", "blind"] if beside_dev else ["--use", "calibration.json", "blind"]
+    report = json.loads(done("calibrate", *files, "--json"))
+
+    assert Path("calibrated/blind").read_text() == after.format(*ratios)
+    file = report["files"][-1]
+    assert file["before"] is file["after"] is None
+    assert file["note"] == "no labels: not measured"
+    told = done("calibrate", *files)
+    assert "calibrated/blind\n  no labels: not measured" in told
+    assert ("EER" in told) is beside_dev
+
+
+@pytest.mark.parametrize("claimed", ["", "a"])
+def test_csv_without_speakers_is_calibrated_and_not_measured(claimed):
+    header = (
+        "probe_template_id,probe_subject_id,bio_ref_template_id,bio_ref_subject_id,"
+        "room,score\n"
+    )
+    text = header + f"a/2,,a/1,{claimed},hall,2.0\nb/1,,a/1,{claimed},attic,1.0\n"
+    Path("blind.csv").write_text(text)
+    write("dev", drawn(0))
+
+    report = json.loads(done("calibrate", "dev", "blind.csv", "--json"))
+
+    fit = json.loads(Path("calibration.json").read_text())
+    ratios = [fit["weights"][0] * score + fit["offset"] for score in (2, 1)]
+    with Path("calibrated/blind.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [float(line.pop("score")) for line in lines] == pytest.approx(ratios)
+    before = csv.DictReader(text.splitlines())
+    assert lines == [{k: v for k, v in b.items() if k != "score"} for b in before]
+    assert report["files"][-1]["note"] == "no labels: not measured"
+    refused = run("calibrate", "blind.csv")
+    assert refused.exit_code == 1
+    assert "probe_subject_id or bio_ref_subject_id is empty" in refused.output
+
+
+def test_a_list_of_dev_leaves_other_trials_without_labels():
+    Path("list").write_text("1 a/1 a/2\n0 a/1 b/1\n1 b/1 b/2\n0 b/1 a/2\n")
+    Path("dev").write_text("2 a/1 a/2\n1 a/1 b/1\n0.5 b/1 b/2\n0 b/1 a/2\n")
+    Path("blind").write_text("2 c/1 c/2\n1 c/1 d/1\n")
+
+    report = json.loads(done("calibrate", "dev", "blind", "--trials", "list", "--json"))
+
+    assert [file["after"] is None for file in report["files"]] == [False, True]
+    Path("blind").write_text("2 c/1 c/2\n1 a/1 b/1\n")
+    mixed = run("calibrate", "dev", "blind", "--trials", "list")
+    assert "blind, trial 1: c/1 with c/2 is not in list" in mixed.output
+
+
+def test_quality_measures_may_be_those_of_a_protocol():
+    """As of the CSV of scores, which has the columns itself."""
+    rows = write_csv("dev.csv")
+    done("calibrate", "dev.csv", "--quality", "duration", "-o", "own.json")
+    entries = ["path,subject_id,purpose,template_id,key,duration\n"]
+    lines = []
+    for target, score, one, other, n in rows:
+        entries.append(f"r{n}.wav,ann,enrol,r{n},r{n},{one!r}\n")
+        who = "ann" if target else "bob"
+        entries.append(f"p{n}.wav,{who},probe,p{n},p{n},{other!r}\n")
+        lines.append(f"ann r{n} {who} p{n} {score!r}\n")
+    Path("protocol.csv").write_text("".join(entries))
+    Path("dev").write_text("".join(lines))
+
+    done("calibrate", "dev", "--quality", "duration", "--trials", "protocol.csv")
+
+    own, found = (
+        json.loads(Path(name).read_text()) for name in ("own.json", "calibration.json")
+    )
+    assert found["columns"] == own["columns"]
+    assert found["weights"] == pytest.approx(own["weights"])
+    assert len(Path("calibrated/dev").read_text().split("\n", 1)[0].split()) == 5
 
 
 def test_labels_out_of_a_list_and_failed_trials():
@@ -215,6 +332,18 @@ def test_labels_out_of_a_list_and_failed_trials():
         (["dev", "--cost", "x"], "'x' is no detection cost"),
         (["dev", "--p-target", "1"], "p_target is 1"),
         (["--use", "dev", "dev"], "this is no JSON"),
+        (
+            ["--use", "dev", "dev", "--kind", "linear"],
+            "leave --kind out: it is for fitting",
+        ),
+        (["blind", "dev"], "blind does not say which trials are of one speaker"),
+        (["nan"], "nan: 0 of 1 target and 0 of 1 non-target trials have a score"),
+        (["targets"], "targets: 2 of 2 target and 0 of 0 non-target trials have"),
+        (["same"], "same: score is 1 in all 3 trials"),
+        (["infinite"], "infinite: 1 of 2 trials have infinite scores"),
+        (["dev", "empty"], "empty holds no trial"),
+        (["dev.csv", "--quality", "duration", "--quality", "duration"], "name each"),
+        (["dev", "--kind", "isotonic", "--p-target", "0.1"], "no place for quality"),
         (["bad"], "bad, line 3: the score 'x' is not a number"),
     ],
 )
@@ -231,10 +360,16 @@ def test_what_cannot_be_done_is_said(arguments, message):
     write("easy", [(True, 2.0), (True, 3.0), (False, 0.0), (False, 1.0)])
     write("upside", [(not kind, score) for kind, score in drawn(0)])
     Path("bad").write_text("a a p 1\na b p 0\na b q x\n")
+    Path("blind").write_text("0.5 a b\n")
+    Path("empty").touch()
+    write("nan", [(True, math.nan), (False, math.nan)])
+    write("targets", [(True, 1.0), (True, 2.0)])
+    write("same", [(True, 1.0), (False, 1.0), (False, 1.0)])
+    write("infinite", [(True, math.inf), (True, 1.0), (False, 0.0), (False, 2.0)])
 
     result = run("calibrate", *arguments)
 
-    assert result.exit_code == 1
+    assert result.exit_code in (1, 2)
     assert isinstance(result.exception, SystemExit), result.exception
     assert message in result.output
     assert not Path("calibration.json").exists()

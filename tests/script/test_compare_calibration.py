@@ -9,6 +9,7 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
+from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
 from bob.learn.pytorch.scoring import (
     IsotonicCalibration,
     LinearCalibration,
@@ -91,6 +92,61 @@ def test_the_answer_is_a_ratio_and_a_decision_at_the_stated_costs(
     assert f"decision: {decision}, since the log is" in text
     assert "threshold from calibration.json: 40 target and 400 non-target" in text
     assert "database calls, group dev" in text
+
+
+@pytest.mark.parametrize("measure", ["duration", "magnitude"])
+def test_the_quality_of_both_recordings_is_weighed(compare, said, measure, weights):
+    """One recording is made longer; the weights are of the shorter and the longer."""
+    soundfile.write("b.wav", np.tile(soundfile.read("b.wav")[0], 2), RATE)
+    name = "log duration" if measure == "duration" else measure
+    columns = ("score", f"smaller {name}", f"larger {name}")
+    measured = LinearCalibration(columns, (12.0, 2.0, 0.5), 1.0, 0.5, COUNTS, said)
+    save_calibration(measured, CALIBRATION)
+
+    report = json.loads(
+        compare("--calibration", CALIBRATION.name, "--p-target", "0.05",
+                "--json").stdout
+    )  # fmt: skip
+
+    if measure == "duration":
+        sides = [2.0, 4.0]
+        low, high = np.log(sides)
+    else:
+        extractor = EmbeddingExtractor(str(weights))
+        sides = [float(np.linalg.norm(extractor.embed(name)))
+                 for name in ("a.wav", "b.wav")]  # fmt: skip
+        low, high = sorted(sides)
+    ratio = 1 + 12 * report["score"] + 2 * low + 0.5 * high
+    assert report["quality"] == {measure: pytest.approx(sides, rel=1e-5)}
+    assert report["log_likelihood_ratio"] == pytest.approx(ratio, rel=1e-5)
+    threshold = report["threshold"]
+    assert threshold["log_likelihood_ratio"] == pytest.approx(np.log(19))
+    assert threshold["score"] == pytest.approx(
+        report["score"] + (np.log(19) - ratio) / 12, rel=1e-5
+    )
+    told = compare("--calibration", CALIBRATION.name).stdout
+    assert f", with the {measure}s" in told
+    assert "for such recordings" in told
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (("score", "smaller cohort_mean", "larger cohort_mean"),
+         "also weighs cohort_mean, and of two recordings there is a score"),
+        (("one", "two"), "it is a fusion of one, two"),
+    ],
+)  # fmt: skip
+def test_what_two_recordings_do_not_tell_is_refused(compare, said, columns, message):
+    weights = (1.0,) * len(columns)
+    save_calibration(
+        LinearCalibration(columns, weights, 0.0, 0.5, COUNTS, said), CALIBRATION
+    )
+
+    result = compare("--calibration", CALIBRATION.name)
+
+    assert result.exit_code == 1
+    assert message in result.stderr.replace("\n", " ")
 
 
 def test_a_ratio_below_one_is_a_fraction_of_one(compare, said):

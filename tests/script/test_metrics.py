@@ -118,15 +118,27 @@ def test_failures_are_counted_and_part_of_no_rate():
     assert found["failed"]["probes"] == {"failed": 3, "total": 12, "rate": 0.25}
 
 
-def test_without_non_targets_there_are_counts():
-    write("targets", TARGETS, [])
+@pytest.mark.parametrize("options", [[], ["--stream"]])
+def test_without_non_targets_there_are_counts(options):
+    write("targets", [*TARGETS, math.nan], [])
 
-    found = report("targets")
+    found = report("targets", *options)
 
     assert found["targets"] == 4
     assert found["eer"] is None
-    assert "at least one of each is needed" in found["warnings"][0]
-    assert "EER" in done("targets")
+    assert found["warnings"][0].startswith(
+        "no error rate can be given: 4 target and 0 non-target trials have a score "
+        "(1 failed); at least one of each is needed"
+    )
+    assert "EER" in done("targets", *options)
+
+
+def test_cosines_are_warned_of_in_bounded_memory_too():
+    write("cosines", [0.5, 1.0], [-1.0, 0.25, math.nan])
+    write("ratios", [0.5, 3.0], [-1.0, 0.25])
+
+    assert "as cosines do" in report("cosines", "--stream")["warnings"][0]
+    assert report("ratios", "--stream")["warnings"] == []
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -174,6 +186,75 @@ def test_figures_by_a_column():
     assert "by probe_gender" in done("scores.csv", "--by", "probe_gender")
 
 
+@pytest.mark.parametrize("labelled", [True, False])
+def test_conditions_of_a_protocol(labelled):
+    """The trials of `write_csv` in another form; the protocol knows who is who."""
+    write_csv("scores.csv")
+    entries = ["path,subject_id,purpose,template_id,key,gender\n"]
+    entries += [f"r{who},{who},enrol,{who},r{who},{sex}\n"
+                for who, sex in zip("abc", "ffm", strict=True)]  # fmt: skip
+    rows = [line.split(",") for line in Path("scores.csv").read_text().split()[1:]]
+    entries += [f"{r[0]},{r[1]},probe,,{r[0]},{r[5]}\n" for r in rows]
+    Path("protocol.csv").write_text("".join(entries))
+    lines = [f"{r[3]} {r[2]} {r[1]} {r[0]} {r[6]}\n" if labelled
+             else f"{r[2]} {r[0]} {r[6]}\n" for r in rows]  # fmt: skip
+    if not labelled:  # a list of trials that leaves most pairs out has no place here
+        scored = {(r[2], r[0]) for r in rows}
+        lines += [f"{model} {r[0]} nan\n" for model in "abc" for r in rows
+                  if (model, r[0]) not in scored]  # fmt: skip
+    Path("other").write_text("".join(lines))
+
+    found = report("other", "--trials", "protocol.csv", "--by", "gender")
+
+    expected = report("scores.csv", "--by", "gender")
+    title = "gender, reference / probe"
+    assert sorted(found["conditions"]) == [title]
+    for one, other in zip(
+        found["conditions"][title], expected["conditions"][title], strict=True
+    ):
+        assert (one["name"], one["targets"]) == (other["name"], other["targets"])
+        assert one["figures"] == other["figures"]
+
+
+def test_conditions_of_a_table_of_nist():
+    """Trials of one kind of telephone, in which nothing goes wrong, and of two."""
+    rows = [("m1", "s1", 1, "Y", 3), ("m1", "s2", 0, "Y", 1), ("m1", "s3", 1, "N", 2),
+            ("m2", "s3", 0, "N", 4), ("m2", "s4", 1, "N", 5)]  # fmt: skip
+    lines = [f"{model}\t{segment}.sph\ta\t{'non' * (1 - target)}target\t{match}\n"
+             for model, segment, target, match, _ in rows]  # fmt: skip
+    title = "modelid\tsegmentid\tside\ttargettype\tphone_num_match\n"
+    Path("key.tsv").write_text(title + "".join(lines))
+    Path("a b score").write_text("".join(f"{m} {s} {n}\n" for m, s, *_, n in rows))
+
+    found = report("a b score", "--trials", "key.tsv", "--by", "phone_num_match")
+
+    classes = found["conditions"]["phone_num_match"]
+    assert [(one["name"], one["targets"], one["non_targets"], one["figures"]["eer"])
+            for one in classes] == [("N", 2, 1, 0.5), ("Y", 1, 1, 0)]  # fmt: skip
+
+
+def test_dev_takes_its_labels_where_it_finds_them():
+    """Of the list where that knows them, else of VoxCeleb's names."""
+    dev = "2 id10001/1 id10001/2\n1 id10001/1 id10002/1\n"
+    Path("dev").write_text(dev)
+    Path("eval").write_text("3 a b\n0 a c\n")
+    Path("list").write_text("1 a b\n0 a c\n")
+
+    found = report("eval", "--dev", "dev", "--trials", "list")
+
+    assert found["dev_threshold"]["here"]["half_total_error_rate"] == 0
+
+
+def test_repeated_trials_are_told():
+    Path("list").write_text("1 a b\n0 a c\n")
+    Path("twice").write_text("3 a b\n3 a b\n0 a c\n")
+
+    warnings = report("twice", "--trials", "list")["warnings"]
+
+    assert any("1 trials are there more than once" in text for text in warnings)
+    assert "more than once" not in done("scores")
+
+
 def test_another_system_on_the_same_trials():
     """The other one makes no error, in whatever order its trials are."""
     Path("other").write_text(
@@ -213,10 +294,14 @@ def test_cosines_are_not_taken_for_log_likelihood_ratios():
     ("arguments", "message"),
     [
         (["scores", "--by", "gender"], "scores has no column gender"),
+        (["scores", "--by", "x", "--trials", "list"], "given as --trials"),
+        (["blind"], "give the list of trials, which has the labels (--trials)"),
+        (["wide"], "wide is text in UTF-16"),
+        (["twice.csv"], "twice.csv has 2 columns 'score'"),
         (["scores.csv", "--by", "x"], "no column x; it has bio_ref_gender, probe_gen"),
         (["one.csv", "--by", "probe_gender"], "does not part its trials"),
         (["bad"], "bad, line 2: 3 columns where 4 are expected"),
-        (["empty"], "begins with ''"),
+        (["empty"], "holds no trial"),
         (["scores", "--versus", "short"], "not run on the same trials"),
         (["scores", "--cost", "much"], "'much' is no detection cost"),
         (["scores", "--at-fmr", "7"], "the rate is 7"),
@@ -228,6 +313,10 @@ def test_what_cannot_be_done_is_said(arguments, message):
     Path("one.csv").write_text(HEADER + "p1,a,a,a,f,f,2\np2,b,a,a,f,f,1\n")
     Path("bad").write_text("a a p 1\na b 2\n")
     Path("empty").touch()
+    Path("list").write_text("1 a b\n")
+    Path("blind").write_text("0.5 a b\n")
+    Path("wide").write_text("a a p 1\n", encoding="utf-16")
+    Path("twice.csv").write_text(HEADER.replace("probe_gender", "score"))
     write("short", TARGETS, [])
 
     result = run(*arguments)

@@ -231,3 +231,65 @@ def test_what_cannot_be_read_is_one_line(tmp_path):
         assert result.exit_code == 1
         assert "list.txt:2: 'x'; expected" in result.output
         assert "Traceback" not in result.output
+
+
+def test_everything_that_can_be_odd_is_in_the_report(tmp_path):
+    video = "id10001/abcdefghijk"
+    dev = f"1 {video}/00001.wav {video}/00002.wav\n" * 2
+    dev += f"1 {video}/00002.wav {video}/00001.wav\n"
+    dev += "".join(f"1 {video}/00001.wav id10001/{i:011}/1.wav\n" for i in range(8))
+    dev += "1 id10002/v/1.wav id10002/v/1.wav\n1 id10003/v/1.wav id10003/w/1.wav\n"
+    dev += f"0 id10002/v/1.wav {video}/00001.wav\n0 id10004/v/1.wav id10003/w/1.wav\n"
+    one = write_nested(tmp_path, dev)
+    text = "1 id10003/w/1.wav id10003/x/1.wav\n0 id10003/w/1.wav id10005/v/1.wav\n"
+    other = write_nested(tmp_path, text, "eval.txt")
+    (tmp_path / "id10005/v/1.wav").unlink()
+    (tmp_path / "id10004/v/1.wav").write_text("")
+
+    result = run("check", one, other, "--json")
+
+    assert result.exit_code == 1
+    report = json.loads(result.output)
+    found = {
+        (item["severity"], item["kind"], item["group"].replace(str(tmp_path), "")):
+        item["count"]
+        for item in report["findings"] if item["kind"] != "few"
+    }  # fmt: skip
+    assert found == {
+        ("error", "speakers", "/list.txt dev, /eval.txt dev"): 1,
+        ("error", "recordings", "/list.txt dev, /eval.txt dev"): 1,
+        ("error", "self-trials", "/list.txt dev"): 1,
+        ("error", "missing", "/eval.txt dev"): 1,
+        ("error", "empty", "/list.txt dev"): 1,
+        ("warning", "duplicates", "/list.txt dev"): 1,
+        ("warning", "sessions", "/list.txt dev"): 2,
+        ("warning", "imbalance", "/list.txt dev"): 11,
+        ("note", "duplicates", "/list.txt dev"): 1,
+        ("note", "imbalance", "/list.txt dev"): 1,
+    }
+    (dev_speakers,) = [f for f in report["findings"] if f["kind"] == "speakers"]
+    assert dev_speakers["examples"] == ["id10003"]
+
+
+def write_nested(folder, text, name="list.txt"):
+    for recording in {item for line in text.splitlines() for item in line.split()[1:]}:
+        (folder / recording).parent.mkdir(parents=True, exist_ok=True)
+        (folder / recording).write_text(recording)
+    (folder / name).write_text(text)
+    return folder / name
+
+
+def test_conditions_of_recordings_and_of_trials_are_counted(tmp_path):
+    (tmp_path / "key.tsv").write_text(
+        "modelid\tsegmentid\tside\ttargettype\tphone_match\n"
+        "m\tt1\ta\ttarget\tY\nm\tt2\ta\tnontarget\tN\nm\tt3\ta\tnontarget\t\n"
+    )
+    (tmp_path / "enrol.tsv").write_text("modelid\tsegmentid\tside\nm\te1\ta\n")
+    (tmp_path / "segments.tsv").write_text("segmentid\tgender\nt1\tf\nt2\tf\ne1\tf\n")
+
+    result = run("check", tmp_path / "key.tsv")
+
+    assert "  recordings by gender: 3 f\n" in result.output
+    assert "  trials by phone_match: 1 Y, 1 N, 1 unknown\n" in result.output
+    groups = json.loads(run("check", tmp_path / "key.tsv", "--json").output)["groups"]
+    assert groups["dev"]["trial_conditions"] == {"phone_match": {"Y": 1, "N": 1, "": 1}}

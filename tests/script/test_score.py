@@ -243,6 +243,11 @@ def test_a_bad_line_is_named(folder):
     [
         (["store.h5", "-o", "out"], "give either TRIALS or --all"),
         (["store.h5", "--all", "-o", "out"], "has to end in .npy"),
+        (
+            ["store.h5", "--all", "-o", "out.npy", "--quality", "duration"],
+            "leave --quality out: with --all there are no trials",
+        ),
+        (["store.h5", "list.txt", "-o", "bad.npz/out"], "bad.npz: "),
         (["store.h5", "list.txt", "-o", "out", "--quality", "duration"], "let the"),
         (["store.h5", "list.txt", "-o", "o.csv", "--quality", "x"], "'x' is none of"),
         (["store.h5", "list.txt", "-o", "o.csv", "--quality", "cohort_mean"], "cohort"),

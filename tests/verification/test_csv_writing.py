@@ -2,8 +2,10 @@ import os
 import runpy
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from bob.learn.pytorch.metrics import Names
 from bob.learn.pytorch.verification.csv_writing import write_csv_protocol
 from bob.learn.pytorch.verification.database import (
     DatabaseError,
@@ -121,6 +123,63 @@ def one(key, path="/x/{}.wav"):
 def trials(reference, enrolled, probed):
     probe = Probe(probed.key, "ann", (probed,))
     return Trials((Reference(reference, "ann", (enrolled,)),), (probe,))
+
+
+class Described(Made):
+    def trial_metadata(self, group):
+        return {"match": Names.of(["yes", "no", "yes"])}
+
+
+@pytest.fixture
+def described():
+    """Two references and two probes, with metadata of recordings and of trials."""
+    items = [
+        Recording(name, Path(f"/x/{name}.wav"), name[0], metadata=metadata)
+        for name, metadata in (
+            ("a1", {"gender": "f"}), ("b1", {"gender": "m", "age": "30"}),
+            ("a2", {}), ("b2", {"gender": "m"}),
+        )
+    ]  # fmt: skip
+    made = Trials(
+        tuple(Reference(f"m-{item.key}", item.subject, (item,)) for item in items[:2]),
+        tuple(Probe(item.key, item.subject, (item,)) for item in items[2:]),
+        (np.array([1, 0, 1]), np.array([], dtype=np.int64)),
+    )
+    return Described(dev=made)
+
+
+def test_metadata_of_recordings_and_trials_are_columns(described, tmp_path):
+    root = write_csv_protocol(described, tmp_path / "out")
+
+    assert (root / "default/dev/for_enrolling.csv").read_text() == (
+        "path,key,subject_id,template_id,gender,age\n"
+        "a1.wav,a1,a,m-a1,f,\nb1.wav,b1,b,m-b1,m,30\n"
+    )
+    again = as_database(root)
+    known = again.trials("dev").references[1].recordings[0].metadata
+    assert known == {"gender": "m", "age": "30"}
+    # A trial that comes twice is written once.
+    assert again.trial_metadata("dev")["match"].tolist() == ["yes", "no"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_bob_has_the_metadata_of_templates(described, tmp_path):
+    pytest.importorskip("bob.bio.base.database")
+    root = write_csv_protocol(described, tmp_path / "out")
+
+    bobs = runpy.run_path(str(root / "bob_database.py"))["database"]
+
+    assert [(item.gender, item.age) for item in bobs.references("dev")] == [
+        ("f", ""), ("m", "30"),
+    ]  # fmt: skip
+
+
+def test_metadata_called_like_a_column_of_its_own_cannot_be_written(tmp_path):
+    item = Recording("a", Path("/x/a.wav"), "ann", metadata={"group": "1"})
+
+    with pytest.raises(DatabaseError, match="metadata called group, as a CSV protocol"):
+        write_csv_protocol(Made(dev=trials("m", item, one("b"))), tmp_path / "out")
 
 
 def test_groups_never_share_a_reference(tmp_path):

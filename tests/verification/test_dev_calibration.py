@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
+from bob.learn.pytorch.extractor import CallableExtractor
 from bob.learn.pytorch.scoring import CalibrationError, load_calibration
 from bob.learn.pytorch.verification.algorithms import NAMED
+from bob.learn.pytorch.verification.components import Extraction
 from bob.learn.pytorch.verification.configuration import ConfigurationError, settle
 from bob.learn.pytorch.verification.dev_calibration import (
     DevCalibration,
@@ -119,6 +121,8 @@ def test_calibrated_files_are_the_score_files_with_other_scores(
 
 
 def test_the_file_says_where_the_calibration_comes_from(experiment, files):
+    experiment = unchanged(experiment)
+
     calibrate_from_dev(experiment, files, DevCalibration(0.5, 0.01))
 
     content = json.loads((experiment.layout.scores / "calibration.json").read_text())
@@ -135,13 +139,35 @@ def test_the_file_says_where_the_calibration_comes_from(experiment, files):
     assert len(said["sha256"]) == 64
 
 
+def unchanged(experiment):
+    return replace(experiment, extraction=Extraction(CallableExtractor(lambda x: x)))
+
+
 def test_other_measures_are_not_called_cosine(experiment, files):
+    experiment = unchanged(experiment)
     for name in ("distance-cosine", "euclidean"):
         other = replace(experiment, algorithm=NAMED[name])
 
         said = calibrate_from_dev(other, files, HOW).provenance["measure"]
 
         assert said.startswith("Similarity(measure=")
+
+
+def test_what_an_extractor_makes_of_embeddings_is_not_compared_as_they_are(
+    experiment, files
+):
+    for function, expected in (
+        (lambda x: 2 * x, "cosine of what CallableExtractor(callable="),
+        (np.negative, "cosine of what CallableExtractor(callable="),
+        (lambda x: x, "cosine"),
+    ):
+        other = replace(experiment, extraction=Extraction(CallableExtractor(function)))
+
+        said = calibrate_from_dev(other, files, HOW).provenance["measure"]
+
+        assert said.startswith(expected)
+        assert (said == "cosine") == (expected == "cosine")
+        assert "0x" not in said
 
 
 def test_scores_without_an_error_need_a_penalty(experiment, files):
@@ -212,7 +238,7 @@ def test_no_calibration_of_an_earlier_run_is_left(experiment):
     run(experiment)
 
     left = [path.name for path in experiment.layout.scores.iterdir() if path.is_file()]
-    assert left == ["scores-dev"]
+    assert sorted(left) == ["scores-dev", "scores-dev.json"]
 
 
 def test_the_stage_can_be_left_out_or_run_alone(experiment):

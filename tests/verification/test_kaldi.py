@@ -1,3 +1,4 @@
+import gzip
 import os
 
 import pytest
@@ -75,6 +76,7 @@ def test_relative_paths_are_seen_from_where_the_user_says(data):
         ),
         ("u", "wav.scp:2: 'u' has one field; expected two"),
         ("t v.wav", "wav.scp:2: utterance 't' is listed twice"),
+        ("u v\0.wav", "wav.scp:2: .* is no text"),
     ],
 )
 def test_entries_that_are_no_recordings_are_refused_with_their_line(
@@ -111,6 +113,13 @@ def test_files_that_do_not_fit_together_are_refused(data, file, text, message):
 
     with pytest.raises(DatabaseError, match=message):
         as_database(data).groups()
+
+
+def test_a_compressed_file_is_refused_with_what_to_do(data):
+    (data / "wav.scp").write_bytes(gzip.compress(b"u u.wav"))
+
+    with pytest.raises(DatabaseError, match=r"compressed by gzip.*`gunzip -k .*scp`"):
+        read_data_folder(data)
 
 
 def test_a_layout_makes_no_sense_here(data):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.verification import voxceleb
+from bob.learn.pytorch.verification import text_columns, voxceleb
 from bob.learn.pytorch.verification.database import DatabaseError, as_database
 from bob.learn.pytorch.verification.named_trials import sre_database
 from bob.learn.pytorch.verification.trial_lists import TrialList
@@ -175,6 +175,24 @@ def test_mistakes_in_a_folder_of_espnet_have_their_line(espnet, name, text, mess
 
     with pytest.raises(DatabaseError, match=message):
         as_database(espnet).trials("dev")
+
+
+def test_long_folders_of_espnet_are_read_the_same(espnet, monkeypatch):
+    (espnet / "trial_label").write_text(
+        "".join(reversed((espnet / "trial_label").read_text().splitlines(True)))
+    )
+    slow = triples(as_database(espnet).trials("dev"))
+
+    monkeypatch.setattr(text_columns, "SMALLEST_FILE", 0)
+    monkeypatch.setattr(text_columns, "BLOCK_BYTES", 40)
+    fast = triples(as_database(espnet).trials("dev"))
+
+    assert fast == slow
+    assert sorted(fast) == [
+        ("id1-v-1", "id1-w-1", True),
+        ("id1-v-1", "id2-v-1", False),
+        ("id2-v-1", "id1-w-1", False),
+    ]
 
 
 @pytest.fixture

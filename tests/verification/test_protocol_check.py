@@ -194,6 +194,48 @@ def test_a_dense_protocol_with_all_that_can_be_odd(tmp_path):
     }
 
 
+def test_recordings_of_one_session_are_told_by_the_names_of_a_folder(tmp_path):
+    for speaker in "ab":
+        for name in ("friday-1", "friday-2", "monday-1"):
+            path = tmp_path / speaker / f"{name}.wav"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(speaker + name)
+
+    by_session, by_recording = (
+        check({"folder": as_database(tmp_path, protocol=name)})
+        for name in ("session", "recording")
+    )
+
+    assert found(by_session) == set()
+    assert found(by_recording) == {("warning", "sessions", "dev", 2)}
+    assert by_session.groups["dev"].conditions == {
+        "session": {"friday": 4, "monday": 2}
+    }
+
+
+def test_trials_are_counted_by_what_is_known_of_them(tmp_path):
+    (tmp_path / "key.tsv").write_text(
+        "modelid segmentid side targettype phone_match\n"
+        "m t1 a target Y\nm t2 a target N\nm t3 a nontarget N\n"
+    )
+    (tmp_path / "enrol.tsv").write_text("modelid segmentid side\nm e1 a\n")
+
+    report = check({"key": as_database(tmp_path / "key.tsv")})
+
+    counts = report.groups["dev"].as_dict()["trial_conditions"]
+    assert counts == {"phone_match": {"N": 2, "Y": 1}}
+
+
+def test_a_source_that_compares_nothing_is_not_sound(tmp_path):
+    (tmp_path / "p.csv").write_text("path,subject_id,purpose\na.wav,a,train\n")
+    (tmp_path / "a.wav").write_text("a")
+
+    report = check({"p": as_database(tmp_path / "p.csv")})
+
+    assert found(report) == {("error", "trials", "p", 0)}
+    assert not report.is_sound
+
+
 def test_references_and_probes_without_a_trial():
     items = [recording(key) for key in ("a1", "a2", "b1", "b2")]
     trials = Trials(

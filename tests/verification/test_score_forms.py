@@ -5,10 +5,12 @@ import pytest
 
 from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.verification import scorefiles, text_columns
+from bob.learn.pytorch.verification.score_layouts import UnlabelledError
 from bob.learn.pytorch.verification.scorefiles import (
     ScoreFileError,
     labelled_scores,
     read_scores,
+    read_unlabelled,
     read_with_metadata,
     write_scores,
 )
@@ -141,7 +143,10 @@ def test_other_columns_of_bob_are_metadata(write):
     assert table.probe.tolist() == ["p1", "p2"]
 
 
-@pytest.mark.parametrize("form", ["voxsrc", "kaldi", "wespeaker"])
+FORMS = ["voxsrc", "kaldi", "wespeaker", "espnet", "espnet, no labels"]
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_forms_without_speakers_are_written(write, tmp_path, form):
     listed = write(LIST, "list.txt")
     table = read_scores(
@@ -158,8 +163,40 @@ def test_forms_without_speakers_are_written(write, tmp_path, form):
         "voxsrc": "0.50000000 x/1.wav x/2.wav",
         "kaldi": "x/1.wav x/2.wav 0.50000000",
         "wespeaker": "x/1.wav x/2.wav 0.50000000 target",
+        "espnet": "x/1.wav*x/2.wav 0.50000000 1",
+        "espnet, no labels": "x/1.wav*x/2.wav 0.50000000",
     }[form]
     assert path.read_text().splitlines()[0] == expected
+
+
+def test_a_star_parts_the_names_of_espnet(write, tmp_path):
+    table = read_unlabelled(write("a*b c 1\n"))
+
+    with pytest.raises(ScoreFileError, match="parts both names"):
+        write_scores(tmp_path / "again", table, form="espnet, no labels")
+
+
+@pytest.mark.parametrize("text", ["1 a b\n0.5 c a\n", "a b 1\nc a 0.5\n"])
+def test_without_labels_each_name_is_a_speaker(write, text):
+    table = read_unlabelled(write(text))
+
+    assert table.score.tolist() == [1, 0.5]
+    assert table.claimed.tolist() == table.model.tolist() == ["a", "c"]
+    assert table.real.tolist() == table.probe.tolist() == ["b", "a"]
+
+
+def test_missing_labels_are_an_error_of_their_own(write):
+    """Also where the list is that of other trials, and not where it knows some."""
+    listed = write(LIST, "list.txt")
+    with pytest.raises(UnlabelledError):
+        read_scores(write("0.5 a b\n"))
+    with pytest.raises(UnlabelledError, match="a with b is not in"):
+        read_scores(write("0.5 a b\n"), trials=listed)
+
+    with pytest.raises(ScoreFileError) as raised:
+        read_scores(write("0.5 a b\n0.1 x/1.wav x/2.wav\n"), trials=listed)
+
+    assert not isinstance(raised.value, UnlabelledError)
 
 
 @pytest.mark.parametrize("form", ["four", "five", "csv", "wespeaker", "kaldi"])

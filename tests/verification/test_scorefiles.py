@@ -134,8 +134,8 @@ def test_names_that_are_not_utf8_come_through_unchanged(tmp_path):
         ("a b c 1\na b c\nd a b c 1\n", "line 2: 3 columns where 4"),
         ("a m b c 1\na m b c 1,5\n", "line 2: the score '1,5' is not a number"),
         ("a b c \n", "begins with 'a b c'"),
-        ("", "begins with ''"),
-        ("\n\n", "begins with ''"),
+        ("", "holds no trial"),
+        ("\n\n", "holds no trial"),
         ("probe_template_id,score\np,1\n", "no column probe_subject_id"),
         (
             "probe_template_id,probe_subject_id,bio_ref_subject_id,score\np,a,b,x\n",

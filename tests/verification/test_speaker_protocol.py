@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bob.learn.pytorch.verification.database import DatabaseError, Recording
 from bob.learn.pytorch.verification.speaker_protocol import (
@@ -101,6 +103,40 @@ def test_groups_share_no_speaker_and_all_speakers_are_in_one():
     )
     assert not dev & eval_
     assert len(dev | eval_) == 6
+
+
+@given(
+    names=st.sets(
+        st.builds("{}/{}/{}".format, st.sampled_from("abcdef"),
+                  st.sampled_from(["", "m1", "m2", "m3"]), st.integers(0, 3)),
+        min_size=1,
+    ),
+    rule=st.sampled_from(["session", "recording"]),
+    count=st.sampled_from([None, 1, 2]),
+)  # fmt: skip
+def test_whoever_is_there_nothing_enrols_and_probes(names, rule, count):
+    items = {item.recording.key: item for item in spoken(sorted(names))}
+    try:
+        made = make_protocol(items.values(), enrol_from=rule, enrol_count=count)
+    except DatabaseError:
+        return
+
+    speakers = []
+    for trials in made.trials.values():
+        probed = [item.id for item in trials.probes]
+        assert len(set(probed)) == len(probed)
+        assert not set(probed) & {
+            r.key for item in trials.references for r in item.recordings
+        }
+        speakers.append({item.subject for item in trials.recordings()})
+        for reference in trials.references:
+            enrolled = {items[r.key].session for r in reference.recordings} - {None}
+            own = {items[p.id].session for p in trials.probes
+                   if p.subject == reference.subject}  # fmt: skip
+            assert own
+            assert rule == "recording" or not enrolled & own
+            assert count in (None, len(reference.recordings))
+    assert len(set().union(*speakers)) == sum(map(len, speakers))
 
 
 def test_three_speakers_stay_together():

@@ -1,6 +1,10 @@
+import gzip
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from bob.learn.pytorch.metrics import Names
 from bob.learn.pytorch.verification.database import DatabaseError, as_database
 from bob.learn.pytorch.verification.trial_lists import (
     TrialListDatabase,
@@ -77,6 +81,8 @@ def test_paths_are_seen_from_where_the_user_says(write):
         "a/1.wav a/2.wav target\na/1.wav b/1.wav nontarget\n",
         "target a/1.wav a/2.wav\nnontarget a/1.wav b/1.wav\n",
         "a/1.wav a/2.wav 1\na/1.wav b/1.wav 0\n",
+        "a/1.wav a/2.wav tgt\na/1.wav b/1.wav imp\n",
+        "\n1 a/1.wav a/2.wav \t\r0 a/1.wav b/1.wav",
         "# comment\n\n1\ta/1.wav\ta/2.wav\r\n0 a/1.wav b/1.wav\r\n",
     ],
 )
@@ -146,6 +152,12 @@ def test_a_recording_that_differs_from_itself_is_refused(write):
             "a b target\nc d imposter\n",
             ":2: 'c d imposter'; expected '<enrolled> <tested>",
         ),
+        (
+            "1 a.wav b.wav\n1 my file.wav b.wav\n",
+            ":2: '1 my file.wav b.wav'.*or use CSV for names with spaces",
+        ),
+        ("a.wav b.wav Target\n", ":1: 'a.wav b.wav Target'; .* target, nontarget, tgt"),
+        ("1 a.wav b.wav\n1 a\0b.wav c\n", ":2: not a text file in UTF-8, byte 0x00"),
         ("\n# nothing\n", "holds no trial; expected lines like '1 a.wav b.wav'"),
     ],
 )
@@ -157,8 +169,30 @@ def test_lines_of_another_form_are_refused_with_their_number(write, text, messag
 def test_a_recording_given_as_a_list_is_refused(tmp_path):
     (tmp_path / "a.wav").write_bytes(b"RIFF\xff\xfe\x80")
 
-    with pytest.raises(DatabaseError, match="not a text file in UTF-8"):
+    with pytest.raises(DatabaseError, match=r"a.wav:1: not a text file in UTF-8"):
         as_database(tmp_path / "a.wav")
+
+
+def test_bytes_that_are_not_utf_8_have_their_line(tmp_path):
+    (tmp_path / "list.txt").write_bytes(b"1 a b\n" * 9999 + b"0 a n\xe9\n")
+
+    with pytest.raises(DatabaseError, match=r"list.txt:10000: not a text file.* 0xe9"):
+        as_database(tmp_path / "list.txt")
+
+
+def test_a_compressed_list_is_refused_with_what_to_do(tmp_path):
+    (tmp_path / "list.gz").write_bytes(gzip.compress(VOXCELEB.encode()))
+
+    with pytest.raises(DatabaseError, match=r"compressed by gzip.*`gunzip -k .*gz`"):
+        as_database(tmp_path / "list.gz")
+
+
+def test_what_is_known_of_trials_follows_their_pairs(write):
+    listed = read_trial_list(write("1 b/1 b/2\n0 a/1 b/2\n0 b/1 a/2\n"))
+    known = replace(listed, metadata={"at": Names.of("xyz")})
+
+    assert [item.tolist() for item in known.pairs()] == [[0, 1], [0]]
+    assert known.metadata_of_pairs()["at"].tolist() == ["x", "z", "y"]
 
 
 def test_two_lists_are_two_groups(write):

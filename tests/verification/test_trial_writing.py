@@ -12,6 +12,7 @@ from bob.learn.pytorch.verification.database import (
     WithoutExtras,
     as_database,
 )
+from bob.learn.pytorch.verification.names import safe_name
 from bob.learn.pytorch.verification.trial_writing import FORMS, convert
 
 
@@ -142,6 +143,54 @@ def test_paths_with_spaces_cannot_stand_in_a_list(tmp_path, form):
     convert(Made({"dev": trials}), tmp_path / "wespeaker", form="wespeaker")
     again = as_database(tmp_path / "wespeaker").trials("dev")
     assert again.probes[0].recordings[0].path == path
+
+
+@pytest.mark.parametrize(
+    ("form", "name", "message"),
+    [
+        ("voxceleb", "n\udce9.wav", "cannot stand in a list in UTF-8"),
+        ("sre", "n\udce9.wav", "cannot stand in a list in UTF-8"),
+        ("voxceleb", " a.wav", "cannot stand in a list"),
+        ("voxceleb", "target", "'target' is a label in a list of trials"),
+        ("wespeaker", "#a.wav", "'#a' begins a comment in a list of trials"),
+        ("kaldi", "#a.wav", "'#a' begins a comment in a list of trials"),
+        ("kaldi", "a\r.wav", "cannot stand in a list of paths"),
+        ("wespeaker", "a.ark:12", "is a part of an archive"),
+        ("espnet", "a*b.wav", "ESPnet parts names by"),
+        ("espnet", "sox |", "is a command"),
+    ],
+)
+def test_what_would_be_read_as_something_else_is_refused(tmp_path, form, name, message):
+    key = safe_name(name.removesuffix(".wav"))
+    odd = (Recording(key, tmp_path / name, "ann"),)
+    plain = (Recording("b", tmp_path / "b.wav", "bob"),)
+    trials = Trials(
+        (Reference(key, "ann", odd), Reference("b", "bob", plain)),
+        (Probe(key, "ann", odd), Probe("b", "bob", plain)),
+    )
+
+    with pytest.raises(DatabaseError, match=message):
+        convert(Made({"dev": trials}), tmp_path / "out", form=form)
+
+
+def test_a_speaker_is_not_enrolled_with_what_probes_in_a_kaldi_folder(tmp_path):
+    trials = group(tmp_path, ["ann", "bob"], enrol=2)
+    own = trials.references[0].recordings[0]
+    probes = (*trials.probes, Probe(own.key, "ann", (own,)))
+
+    with pytest.raises(DatabaseError, match="'ann/e0' is compared with 'model-ann'"):
+        convert(
+            Made({"dev": Trials(trials.references, probes)}), tmp_path, form="kaldi"
+        )
+
+
+@pytest.mark.parametrize("title", ["side", "Speaker", "score", ""])
+def test_titles_that_tables_have_for_themselves_are_refused(tmp_path, title):
+    item = Recording("a", tmp_path / "a.wav", "ann", metadata={title: "1"})
+    trials = Trials((Reference("m", "ann", (item,)),), (Probe("a", "ann", (item,)),))
+
+    with pytest.raises(DatabaseError, match="would be read as a column of another"):
+        convert(Made({"dev": trials}), tmp_path / "out", form="sre")
 
 
 def test_a_recording_enrols_one_in_a_kaldi_folder(tmp_path):

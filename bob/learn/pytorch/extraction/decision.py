@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch.scoring import (
     CalibrationError,
@@ -12,12 +12,19 @@ from bob.learn.pytorch.scoring import (
     LinearCalibration,
     Threshold,
     bayes_threshold,
+    magnitudes,
     threshold_for,
 )
+from bob.learn.pytorch.scoring.quality_calibration import measured_columns, quality_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from typing import TypeAlias
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from bob.learn.pytorch.extraction.comparison import Extractor
 
     Calibration: TypeAlias = LinearCalibration | IsotonicCalibration
 
@@ -34,11 +41,14 @@ class Decision:
         Natural logarithm of how much more likely the score is if one speaker speaks
         than if two do.
     threshold
-        Accept at or above it.
+        Accept at or above it. Its score is that of recordings of the same quality.
+    quality
+        What was weighed beside the score, by name: of the two recordings.
     """
 
     log_likelihood_ratio: float
     threshold: Threshold
+    quality: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def accepted(self) -> bool:
@@ -54,10 +64,36 @@ class Decision:
             return math.inf
 
 
+class Measuring:
+    """An extractor that also remembers how long its embeddings are.
+
+    Attributes
+    ----------
+    magnitudes
+        Of each embedding so far.
+    """
+
+    def __init__(self, extractor: Extractor) -> None:
+        self._extractor = extractor
+        self.magnitudes: list[float] = []
+
+    @property
+    def channel(self) -> Any:  # noqa: ANN401 - as the extractor has it
+        """Which channel it takes."""
+        return self._extractor.channel
+
+    def embed(self, recording: Any, /) -> NDArray[np.float32]:  # noqa: ANN401
+        """One recording -> (dimensions,)."""
+        embedding = self._extractor.embed(recording)
+        self.magnitudes.append(float(magnitudes([embedding])[0]))
+        return embedding
+
+
 def decide(
     score: float,
     calibration: Calibration,
     *,
+    quality: Mapping[str, tuple[float, float]] | None = None,
     p_target: float = 0.5,
     c_miss: float = 1.0,
     c_fa: float = 1.0,
@@ -66,6 +102,9 @@ def decide(
 
     Parameters
     ----------
+    quality
+        What is known of the two recordings: ``duration`` in seconds, ``magnitude`` of
+        their embeddings. More than the calibration weighs does no harm.
     p_target
         Prior probability that both recordings are of one speaker.
     c_miss, c_fa
@@ -74,7 +113,8 @@ def decide(
     Raises
     ------
     CalibrationError
-        The calibration needs more than a score, or prior or costs are none.
+        The calibration weighs what is not known, is a fusion, or prior or costs are
+        none.
 
     Examples
     --------
@@ -86,21 +126,42 @@ def decide(
     >>> decide(0.3, line, p_target=0.9).accepted
     True
     """
+    quality = quality or {}
+    refuse_unknown_quality(calibration, known=quality)
+    weighed = {name: quality[name] for name in quality_of(calibration)}
+    if weighed:
+        sides = {name: ([left], [right]) for name, (left, right) in weighed.items()}
+        ratio = float(calibration(measured_columns([score], sides)[0])[0])
+    else:
+        ratio = float(calibration([score])[0])
     if isinstance(calibration, LinearCalibration):
-        if len(calibration.columns) != 1:
-            raise CalibrationError(
-                f"the calibration needs {', '.join(calibration.columns)}, and there is "
-                "a score alone; train one without quality measures"
-            )
         threshold = threshold_for(
             calibration, p_target=p_target, c_miss=c_miss, c_fa=c_fa
         )
+        if weighed:
+            missing = threshold.log_likelihood_ratio - ratio
+            here = score + missing / calibration.weights[0]
+            threshold = replace(threshold, score=here)
     else:
-        ratio = bayes_threshold(p_target=p_target, c_miss=c_miss, c_fa=c_fa)
-        threshold = Threshold(
-            ratio, None, p_target, c_miss, c_fa, calibration.provenance
+        at = bayes_threshold(p_target=p_target, c_miss=c_miss, c_fa=c_fa)
+        threshold = Threshold(at, None, p_target, c_miss, c_fa, calibration.provenance)
+    return Decision(ratio, threshold, weighed)
+
+
+def refuse_unknown_quality(calibration: Calibration, *, known: Collection[str]) -> None:
+    """Refuse a calibration that weighs more than is known of two recordings.
+
+    Raises
+    ------
+    CalibrationError
+        It does, or is a fusion.
+    """
+    unknown = [name for name in quality_of(calibration) if name not in known]
+    if unknown:
+        raise CalibrationError(
+            f"the calibration also weighs {', '.join(unknown)}, and of two recordings "
+            f"there is {' and '.join(['a score', *known])}; train one without it"
         )
-    return Decision(float(calibration([score])[0]), threshold)
 
 
 def refuse_other_scores(

@@ -20,15 +20,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bob.learn.pytorch.extraction.comparison import Comparison
-    from bob.learn.pytorch.extraction.decision import Calibration, Decision
+    from bob.learn.pytorch.extraction.decision import (
+        Calibration,
+        Decision,
+        Measuring,
+    )
     from bob.learn.pytorch.script.extractors import AnyExtractor
     from bob.learn.pytorch.templates.template import Template
     from bob.learn.pytorch.weights.catalogue import TrainedModel
 
+#: What is known of two recordings, beside the score, for calibrations that weigh it.
+QUALITY = ("duration", "magnitude")
 MEANING = (
     "cosine of two embeddings, from -1 to 1: the higher, the more likely it is one "
     "speaker"
 )
+# Of where a calibration comes from, what people are told.
+_SAID = ("database", "protocol", "group", "speakers", "penalty", "scores")
 NO_THRESHOLD = (
     "where to draw the line depends on the recordings, and none is published for this "
     "model: train a calibration on recordings like these with verify.py "
@@ -84,6 +92,7 @@ def compare(
         from bob.learn.pytorch.extraction.comparison import (
             compare as compare_recordings,
         )
+        from bob.learn.pytorch.extraction.decision import Measuring
 
         paths = (first, second)
         for path in paths:
@@ -91,9 +100,10 @@ def compare(
         calibration = _loaded(calibration_file)
         extractor = make_extractor(**options)
         _refuse_other_scores(calibration, extractor)
-        comparison = compare_recordings(extractor, *paths)
+        measuring = Measuring(extractor)
+        comparison = compare_recordings(measuring, *paths)
         shown = (printable(first), printable(second))
-        decision = _decision(comparison, calibration, **asked)
+        decision = _decision(comparison, calibration, measuring, **asked)
         notes = _notes(comparison, extractor.model, shown)
     if decision is None or calibration is None:
         report: dict[str, Any] = {"threshold": None}
@@ -136,9 +146,15 @@ def _own_errors(calibration_file: Path | None) -> Iterator[None]:
 
 
 def _loaded(path: Path | None) -> Calibration | None:
+    """The calibration, if it is one that two recordings may do for."""
+    from bob.learn.pytorch.extraction.decision import refuse_unknown_quality
     from bob.learn.pytorch.scoring import load_calibration
 
-    return None if path is None else load_calibration(path)
+    if path is None:
+        return None
+    calibration = load_calibration(path)
+    refuse_unknown_quality(calibration, known=QUALITY)
+    return calibration
 
 
 def _refuse_other_scores(
@@ -151,13 +167,18 @@ def _refuse_other_scores(
 
 
 def _decision(
-    comparison: Comparison, calibration: Calibration | None, **asked: float
+    comparison: Comparison,
+    calibration: Calibration | None,
+    measuring: Measuring,
+    **asked: float,
 ) -> Decision | None:
     from bob.learn.pytorch.extraction.decision import decide
 
-    return (
-        None if calibration is None else decide(comparison.score, calibration, **asked)
-    )
+    if calibration is None:
+        return None
+    left, right = measuring.magnitudes
+    quality = {"duration": comparison.seconds, "magnitude": (left, right)}
+    return decide(comparison.score, calibration, quality=quality, **asked)
 
 
 def _cautions(decision: Decision, calibration: Calibration) -> list[str]:
@@ -185,6 +206,7 @@ def _told(
             "c_miss": threshold.c_miss,
             "c_fa": threshold.c_fa,
         },
+        "quality": {name: list(sides) for name, sides in decision.quality.items()},
         "calibration": {
             "path": path,
             "targets": trials.targets,
@@ -193,15 +215,20 @@ def _told(
         },
     }
     at = "" if threshold.score is None else f", cosine {threshold.score:.4f}"
+    at += " for such recordings" if at and decision.quality else ""
     said = ", ".join(
         f"{name.replace('_', ' ')} {calibration.provenance[name]}"
-        for name in ("database", "protocol", "group", "speakers", "penalty", "scores")
+        for name in _SAID
         if name in calibration.provenance
     )
     sign = "" if decision.accepted else "not "
+    weighed = "".join(
+        f", with the {_named(name)} {left:.4g} and {right:.4g}"
+        for name, (left, right) in decision.quality.items()
+    )
     lines = [
         f"likelihood ratio {_ratio(ratio)} (log {ratio:.4f}): how much more likely "
-        "such a score is of one speaker than of two",
+        f"such a score is of one speaker than of two{weighed}",
         f"decision: {report['decision']}, since the log is {sign}at or above "
         f"{threshold.log_likelihood_ratio:.4f} (P_target {threshold.p_target:g}, "
         f"C_miss {threshold.c_miss:g}, C_fa {threshold.c_fa:g}{at})",
@@ -209,6 +236,10 @@ def _told(
         f"non-target trials{', ' if said else ''}{said}",
     ]
     return report, lines
+
+
+def _named(measure: str) -> str:
+    return {"duration": "durations in seconds"}.get(measure, f"{measure}s")
 
 
 def _ratio(log: float) -> str:

@@ -9,13 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bob.learn.pytorch.script.score_options import COSTS, FILE, SOURCE, plain_errors
+from bob.learn.pytorch.script.score_options import (
+    FILE,
+    SOURCE,
+    cost_option,
+    json_option,
+    plain_errors,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from bob.learn.pytorch.metrics import Interval, Names
+    from bob.learn.pytorch.metrics import Interval, Names, ScoreTable
     from bob.learn.pytorch.verification.score_figures import Measured
 
 # Of a file this long, a table in memory would take gigabytes.
@@ -37,9 +43,12 @@ _RATES = ("eer", "rocch_eer", "fnmr", "fmr")
 @click.argument("scores", metavar="FILE", type=FILE)
 @click.option("--dev", type=FILE, help="Scores that give the threshold of HTER.")
 @click.option(
-    "--trials", type=SOURCE, help="List of the trials, for scores without labels."
+    "--trials",
+    type=SOURCE,
+    help="List of the trials, or protocol: the labels of scores that have none, and "
+    "columns for --by.",
 )
-@click.option("--cost", default="p0.01", help=f"Of DCF: {COSTS}.  [p0.01]")
+@cost_option
 @click.option(
     "--at-fmr", multiple=True, type=float, metavar="RATE", help="Give FNMR there."
 )
@@ -50,8 +59,8 @@ _RATES = ("eer", "rocch_eer", "fnmr", "fmr")
     "--by",
     multiple=True,
     metavar="COLUMN",
-    help="Also for each class of this column of CSV; gender joins bio_ref_gender and "
-    "probe_gender.",
+    help="Also for each class of this column of CSV, or of --trials; gender joins "
+    "bio_ref_gender and probe_gender.",
 )
 @click.option(
     "--versus",
@@ -70,7 +79,7 @@ _RATES = ("eer", "rocch_eer", "fnmr", "fmr")
     is_flag=True,
     help="In bounded memory, figures only; so are files of more than 2 GiB.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Report in JSON.")
+@json_option
 def metrics(
     scores: Path,
     *,
@@ -111,7 +120,7 @@ def metrics(
             table, metadata = read_with_metadata(scores, trials=trials)
             measured = score_figures.measure_scores(
                 table,
-                dev=None if dev is None else read_scores(dev, trials=None),
+                dev=None if dev is None else _dev(dev, trials),
                 cost=costs,
                 conditions=_conditions(scores, metadata, by),
                 others={str(path): read_scores(path, trials=trials) for path in versus},
@@ -122,6 +131,19 @@ def metrics(
         click.echo(json.dumps(content, indent=2))
     else:
         click.echo("\n".join(_lines(measured)))
+
+
+def _dev(path: Path, trials: Path | None) -> ScoreTable:
+    """Scores that give a threshold; the list of trials may be of the other ones."""
+    from bob.learn.pytorch.verification.score_layouts import UnlabelledError
+    from bob.learn.pytorch.verification.scorefiles import read_scores
+
+    try:
+        return read_scores(path, trials=trials)
+    except UnlabelledError:
+        if trials is None:
+            raise
+        return read_scores(path)
 
 
 def _conditions(
@@ -138,7 +160,8 @@ def _conditions(
         if not columns:
             raise ScoringError(
                 f"{path} has no column {name}; it has "
-                f"{', '.join(metadata) or 'no columns beside those of its trials'}"
+                f"{', '.join(metadata) or 'no columns beside those of its trials'}; a "
+                "protocol with such a column may be given as --trials"
             )
         classes = trial_conditions(columns)
         if not classes:

@@ -10,8 +10,9 @@ import click
 from bob.learn.pytorch.script.score_options import (
     FILE,
     NEW_FILE,
-    SOURCE,
+    json_option,
     plain_errors,
+    speakers_option,
 )
 
 if TYPE_CHECKING:
@@ -31,13 +32,7 @@ def plda() -> None:
 @click.option(
     "-o", "--output", required=True, type=NEW_FILE, help="Model to write, .npz."
 )
-@click.option(
-    "--speakers",
-    required=True,
-    type=SOURCE,
-    metavar="UTT2SPK",
-    help="Lines 'name speaker', a folder of speakers, or CSV.",
-)
+@speakers_option("--speakers", required=True)
 @click.option("--lda", type=click.IntRange(min=1), help="Dimensions that LDA leaves.")
 @click.option("--whiten", is_flag=True, help="Without LDA, whiten embeddings first.")
 @click.option(
@@ -52,7 +47,7 @@ def plda() -> None:
     default=20,
     help="Of expectation maximisation.  [20]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Report in JSON.")
+@json_option
 def train(
     store: Path,
     *,

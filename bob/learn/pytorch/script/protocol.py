@@ -258,10 +258,15 @@ def _report_lines(report: ProtocolReport) -> list[str]:
         ):
             least, median, most = spread
             lines.append(f"  {what}: {least:g} to {most:g}, median {median:g}")
-        lines += [
-            f"  {name}: " + ", ".join(f"{n} {value}" for value, n in values.items())
-            for name, values in found.conditions.items()
-        ]
+        for of, conditions in (
+            ("recordings", found.conditions),
+            ("trials", found.trial_conditions),
+        ):
+            lines += [
+                f"  {of} by {name}: "
+                + ", ".join(f"{n} {value or 'unknown'}" for value, n in values.items())
+                for name, values in conditions.items()
+            ]
     for finding in report.findings:
         lines.append(f"{finding.severity}: {finding.group}: {finding.text}")
         lines += _examples(finding.examples)

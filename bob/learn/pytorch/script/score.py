@@ -11,6 +11,7 @@ from bob.learn.pytorch.script.score_options import (
     SOURCE,
     comparer_of,
     plain_errors,
+    refuse_given,
     report_scored,
     score_into,
     scoring_options,
@@ -52,6 +53,11 @@ def score(
     """
     if everything == (trials is not None):
         raise click.UsageError("give either TRIALS or --all")
+    if everything:
+        refuse_given(
+            ("quality", "form", "allow_missing", "protocol", "group"),
+            why="with --all there are no trials, and the scores are a matrix",
+        )
     with plain_errors():
         if trials is not None:
             scored = score_into(output, store, trials, **options)

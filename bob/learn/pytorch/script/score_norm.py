@@ -13,6 +13,7 @@ from bob.learn.pytorch.script.score_options import (
     report_scored,
     score_into,
     scoring_options,
+    speakers_option,
 )
 
 if TYPE_CHECKING:
@@ -44,12 +45,9 @@ _KINDS = ("as", "s", "z", "t", "zt")
     default=300,
     help="Highest cohort scores that adaptive s-norm takes.  [300]",
 )
-@click.option(
+@speakers_option(
     "--cohort-speakers",
-    type=SOURCE,
-    metavar="UTT2SPK",
-    help="Take the mean embedding of each speaker: lines 'name speaker', a folder of "
-    "speakers, or CSV.",
+    purpose="Take the mean embedding of each speaker of the cohort. ",
 )
 @scoring_options
 def score_norm(

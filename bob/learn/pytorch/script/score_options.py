@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from bob.learn.pytorch.storage.reading import StoredEmbeddings
     from bob.learn.pytorch.verification.cohort_scores import Cohort
@@ -32,11 +32,34 @@ COSTS = (
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Report in JSON.")
+cost_option = click.option(
+    "--cost", default="p0.01", help=f"Of DCF and its threshold: {COSTS}.  [p0.01]"
+)
+trials_option = click.option(
+    "--trials",
+    type=SOURCE,
+    help="List of the trials, or protocol, for scores without labels.",
+)
+
+
+def speakers_option(
+    flag: str, *, purpose: str = "", required: bool = False
+) -> Callable[[Command], Command]:
+    """The option that says who speaks in each recording of a store."""
+    return click.option(
+        flag,
+        required=required,
+        type=SOURCE,
+        metavar="UTT2SPK",
+        help=f"{purpose}Lines 'name speaker', a folder of speakers, or CSV.",
+    )
+
 
 def scoring_options(command: Command) -> Command:
     """Add the options that say what is scored, how, and what is written."""
     for option in (
-        click.option("--json", "as_json", is_flag=True, help="Report in JSON."),
+        json_option,
         click.option(
             "--quality",
             multiple=True,
@@ -87,6 +110,30 @@ def scoring_options(command: Command) -> Command:
     return command
 
 
+def refuse_given(names: Collection[str], *, why: str) -> None:
+    """Refuse options of this command that have no meaning beside others.
+
+    Parameters
+    ----------
+    names
+        Parameters of the command.
+    why
+        What is said of an option that was given.
+
+    Raises
+    ------
+    UsageError
+        One of them was given.
+    """
+    context = click.get_current_context()
+    ours = (None, click.core.ParameterSource.DEFAULT)
+    for option in context.command.params:
+        if option.name not in names:
+            continue
+        if context.get_parameter_source(option.name) not in ours:
+            raise click.UsageError(f"leave {option.opts[-1]} out: {why}")
+
+
 @contextlib.contextmanager
 def plain_errors() -> Iterator[None]:
     """Say what a user can put right without a traceback."""
@@ -100,11 +147,14 @@ def plain_errors() -> Iterator[None]:
 
     try:
         yield
+    except OSError as error:
+        place = error.filename2 or error.filename
+        text = str(error) if place is None else f"{place}: {error.strerror}"
+        raise click.ClickException(printable(text)) from error
     except (
         CalibrationError,
         DatabaseError,
         MetricError,
-        OSError,
         ScoreFileError,
         ScoringError,
         StoreError,

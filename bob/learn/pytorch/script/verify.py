@@ -148,8 +148,11 @@ def _add(group: argparse._ArgumentGroup, option: Option) -> None:
         keywords["metavar"] = option.long.split("-")[-1].upper()
         keywords["type"] = {"number": int, "real": float}.get(option.kind, str)
         if option.kind == "words":
-            keywords["nargs"] = "+" if option.long != "timer" else "*"
             keywords["choices"] = option.choices or None
+            if option.repeated:
+                keywords["action"] = "append"
+            else:
+                keywords["nargs"] = "+" if option.long != "timer" else "*"
         if option.long == "parallel" or option.long == "nice":
             keywords["nargs"] = "?"
             keywords["const"] = 1

@@ -57,6 +57,27 @@ class StoredEmbeddings:
     fingerprint: Mapping[str, str] = field(default_factory=dict)
     path: Path = Path()
 
+    @classmethod
+    def of(
+        cls,
+        columns: Columns,
+        fingerprint: Mapping[str, str],
+        path: str | os.PathLike[str],
+    ) -> StoredEmbeddings:
+        """Those of records, failures apart."""
+        failures = _failures(columns)
+        good = columns.take(np.flatnonzero(~columns.failed)) if failures else columns
+        return cls(
+            tuple(good.names),
+            good.embeddings,
+            good.seconds,
+            good.sample_rates,
+            tuple(good.sources),
+            failures,
+            fingerprint,
+            Path(path),
+        )
+
     def refresh(self) -> StoredEmbeddings:
         """What the store holds now."""
         return read(self.path)
@@ -117,23 +138,7 @@ def read(path: str | os.PathLike[str], *, embeddings: bool = True) -> StoredEmbe
         It is damaged, or no store.
     """
     content = read_content(path, embeddings=embeddings)
-    failures = {
-        content.columns.names[row]: content.columns.reasons[row]
-        for row in np.flatnonzero(content.columns.failed)
-    }
-    good = content.columns
-    if failures:
-        good = good.take(np.flatnonzero(~good.failed))
-    return StoredEmbeddings(
-        tuple(good.names),
-        good.embeddings,
-        good.seconds,
-        good.sample_rates,
-        tuple(good.sources),
-        failures,
-        content.fingerprint,
-        Path(path),
-    )
+    return StoredEmbeddings.of(content.columns, content.fingerprint, path)
 
 
 def summarise(path: str | os.PathLike[str]) -> Summary:
@@ -153,12 +158,16 @@ def summarise(path: str | os.PathLike[str]) -> Summary:
         hours=float(np.nansum(seconds)) / 3600,
         without_duration=int(np.count_nonzero(np.isnan(seconds))),
         waiting=content.waiting,
-        failures={
-            columns.names[row]: columns.reasons[row]
-            for row in np.flatnonzero(columns.failed)
-        },
+        failures=_failures(columns),
         fingerprint=content.fingerprint,
     )
+
+
+def _failures(columns: Columns) -> dict[str, str]:
+    return {
+        columns.names[row]: columns.reasons[row]
+        for row in np.flatnonzero(columns.failed)
+    }
 
 
 def read_content(path: str | os.PathLike[str], *, embeddings: bool = True) -> Content:

@@ -16,6 +16,7 @@ from bob.learn.pytorch.scoring import (
 )
 from bob.learn.pytorch.scoring.enrolment import Fusion
 from bob.learn.pytorch.storage import arrays
+from bob.learn.pytorch.verification.array_models import ArrayModels
 from bob.learn.pytorch.verification.configuration import ConfigurationError
 from bob.learn.pytorch.verification.fingerprint import of_component
 from bob.learn.pytorch.verification.plda_algorithm import Plda
@@ -60,7 +61,7 @@ class Algorithm(Protocol):
         """A scorer for these probes, each a list of recordings' features."""
 
 
-class Similarity:
+class Similarity(ArrayModels):
     """Compares embeddings directly.
 
     Parameters
@@ -125,14 +126,6 @@ class Similarity:
         if self.enrolment == "embeddings":
             rows = mean_embeddings(rows, [np.arange(len(rows))])
         return rows
-
-    def write_model(self, model: Rows, path: str) -> None:
-        """Store a reference as an array."""
-        arrays.write(model, path)
-
-    def read_model(self, path: Path) -> Rows:
-        """Read a stored reference."""
-        return np.atleast_2d(np.asarray(arrays.read(path), dtype=np.float64))
 
     def against(self, probes: Sequence[Sequence[Rows]]) -> Scorer:
         """Hold the probes as one matrix for products with many references."""

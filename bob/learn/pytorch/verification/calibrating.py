@@ -1,18 +1,13 @@
-"""Score files -> calibrations, fusions, and files of log-likelihood ratios."""
+"""Scores of a development set -> calibrations and fusions; these -> other scores."""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from dataclasses import dataclass, replace
-from importlib.metadata import version
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from bob.learn.pytorch.atomic import write_text
-from bob.learn.pytorch.metrics import Figures, figures, paired_tables
+from bob.learn.pytorch.metrics import MetricError, paired_tables
 from bob.learn.pytorch.scoring import (
     CalibrationError,
     IsotonicCalibration,
@@ -21,85 +16,34 @@ from bob.learn.pytorch.scoring import (
     fit_fusion,
     fit_isotonic,
     fused,
-    log_durations,
-    quality_columns,
+    load_calibration,
+)
+from bob.learn.pytorch.scoring.quality_calibration import (
+    is_fusion,
+    measured_columns,
+    quality_of,
 )
 from bob.learn.pytorch.verification.named_embeddings import ScoringError
-from bob.learn.pytorch.verification.score_layouts import find_layout
-from bob.learn.pytorch.verification.score_writing import sha256_of, write_blocks
-from bob.learn.pytorch.verification.scorefiles import read_with_metadata
+from bob.learn.pytorch.verification.rescoring import (
+    ScoreFile,
+    flat,
+    provenance_of,
+)
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from bob.learn.pytorch.metrics import CostFunction, Names, ScoreTable
+    from bob.learn.pytorch.metrics import ScoreTable
 
     FloatArray: TypeAlias = NDArray[np.float64]
     Calibration: TypeAlias = LinearCalibration | IsotonicCalibration
 
-_SCORE_COLUMN = "score"
-_LOG_DURATION = "log duration"
-# What forms that are read only are written as.
-_WRITTEN_AS = {"espnet": "wespeaker", "espnet, no labels": "kaldi"}
 
-
-@dataclass(frozen=True, eq=False)
-class ScoreFile:
-    """A score file as it was read.
-
-    Attributes
-    ----------
-    path, form
-        Where it is, and in which form it will be written again.
-    table, metadata
-        Its trials, and the other columns of a CSV.
-    """
-
-    path: Path
-    form: str
-    table: ScoreTable
-    metadata: Mapping[str, Names]
-
-    def with_scores(self, scores: FloatArray) -> ScoreFile:
-        """The same trials with other scores."""
-        return replace(self, table=replace(self.table, score=scores))
-
-
-@dataclass(frozen=True)
-class Change:
-    """Figures of one file before and after.
-
-    Attributes
-    ----------
-    source, written
-        The files.
-    before
-        None where several systems were fused.
-    """
-
-    source: Path
-    written: Path
-    before: Figures | None
-    after: Figures
-
-
-def read_score_file(
-    path: str | os.PathLike[str], *, trials: str | os.PathLike[str] | None = None
-) -> ScoreFile:
-    """Read a score file with everything that is in it.
-
-    Raises
-    ------
-    ScoreFileError
-        A line does not fit: the message has its number.
-    """
-    path = Path(path)
-    form = find_layout(path).form
-    table, metadata = read_with_metadata(path, trials=trials)
-    return ScoreFile(path, _WRITTEN_AS.get(form, form), table, metadata)
+# What has to be the same in training and in use.
+_ORIGIN = ("model", "weights", "measure", "mean_subtracted", "normalisation")
 
 
 def calibrate(
@@ -117,39 +61,50 @@ def calibrate(
     kind
         ``linear`` or ``isotonic``.
     quality
-        Of a linear one: measures that the file has as columns ``bio_ref_<name>`` and
-        ``probe_<name>``; of ``duration`` the logarithm is taken.
+        Of a linear one: measures that the file, or the list of its trials, has as
+        columns ``bio_ref_<name>`` and ``probe_<name>``; of ``duration`` the logarithm
+        is taken.
     p_target, penalty
-        See `fit_calibration`.
+        See `fit_calibration`; an isotonic one has neither.
 
     Raises
     ------
     CalibrationError
         The trials do not determine one.
     ScoringError
-        A column is missing, or is no number.
+        Labels or a column are missing, a value is no number, or an option is not for
+        this kind.
     """
-    is_target = dev.table.is_target
+    is_target = _labels(dev)
     provenance = _trained_on(dev, penalty=penalty)
     if kind == "isotonic":
-        if quality:
+        _refuse_useless(dev, is_target, {"score": dev.table.score})
+        if quality or penalty or p_target != 0.5:
             raise ScoringError(
-                "an isotonic calibration has no place for quality measures; leave them "
-                "out, or take a linear one"
+                "an isotonic calibration has no place for quality measures, a prior or "
+                "a penalty; leave them out, or take a linear one"
             )
         scores = dev.table.score
         return fit_isotonic(
             scores[is_target], scores[~is_target], provenance=provenance
         )
+    if len(set(quality)) < len(quality):
+        raise ScoringError(
+            f"the quality measures are {', '.join(quality)}; name each of them once"
+        )
     scores, columns = _with_quality(dev, quality)
-    return fit_calibration(
-        scores[is_target],
-        scores[~is_target],
-        columns=columns,
-        p_target=p_target,
-        penalty=penalty,
-        provenance=provenance,
-    )
+    _refuse_useless(dev, is_target, dict(zip(columns, scores.T, strict=True)))
+    try:
+        return fit_calibration(
+            scores[is_target],
+            scores[~is_target],
+            columns=columns,
+            p_target=p_target,
+            penalty=penalty,
+            provenance=provenance,
+        )
+    except CalibrationError as error:
+        raise CalibrationError(f"{dev.path}: {error}") from error
 
 
 def calibrated(calibration: Calibration, file: ScoreFile) -> FloatArray:
@@ -160,28 +115,14 @@ def calibrated(calibration: Calibration, file: ScoreFile) -> FloatArray:
     ScoringError
         The file lacks a quality measure of the calibration.
     CalibrationError
-        It is a fusion.
+        It is a fusion, or of scores that were made otherwise: by another model, other
+        weights, measure or normalisation. What is not said is not compared.
     """
-    if isinstance(calibration, IsotonicCalibration) or len(calibration.columns) == 1:
+    _refuse_other_origin(calibration, file)
+    quality = quality_of(calibration)
+    if not quality:
         return calibration(file.table.score)
-    names = [
-        column.removeprefix("smaller ")
-        for column in calibration.columns[1:]
-        if column.startswith("smaller ")
-    ]
-    quality = ["duration" if name == _LOG_DURATION else name for name in names]
-    if calibration.columns[0] != _SCORE_COLUMN or not quality:
-        raise CalibrationError(
-            f"this is a fusion of {', '.join(calibration.columns)}; apply it to these "
-            "systems (fuse)"
-        )
-    scores, columns = _with_quality(file, quality)
-    if columns != calibration.columns:
-        raise CalibrationError(
-            f"the calibration has the columns {', '.join(calibration.columns)}; "
-            f"expected {', '.join(columns)}"
-        )
-    return calibration(scores)
+    return calibration(_with_quality(file, quality)[0])
 
 
 def fuse(
@@ -202,17 +143,23 @@ def fuse(
         The systems have not scored the same trials.
     CalibrationError
         The trials do not determine a fusion.
+    ScoringError
+        Labels are missing, or there is one system only.
     """
-    table, columns = _aligned(systems)
-    is_target = table.is_target
     files = list(systems.values())
-    return fit_fusion(
-        {name: scores[is_target] for name, scores in columns.items()},
-        {name: scores[~is_target] for name, scores in columns.items()},
-        p_target=p_target,
-        penalty=penalty,
-        provenance=_trained_on(*files, penalty=penalty),
-    )
+    is_target = _labels(files[0])
+    columns = _aligned(systems)
+    _refuse_useless(files[0], is_target, columns)
+    try:
+        return fit_fusion(
+            {name: scores[is_target] for name, scores in columns.items()},
+            {name: scores[~is_target] for name, scores in columns.items()},
+            p_target=p_target,
+            penalty=penalty,
+            provenance=_trained_on(*files, penalty=penalty),
+        )
+    except CalibrationError as error:
+        raise CalibrationError(f"{', '.join(columns)}: {error}") from error
 
 
 def fused_scores(
@@ -220,110 +167,139 @@ def fused_scores(
 ) -> ScoreFile:
     """Log-likelihood ratios of systems together, with the trials of the first."""
     first = next(iter(systems.values()))
-    _, columns = _aligned(systems)
-    return first.with_scores(fused(fusion, columns))
+    return first.with_scores(fused(fusion, _aligned(systems)))
 
 
-def write_changed(
-    files: Sequence[tuple[ScoreFile, FloatArray]],
-    folder: str | os.PathLike[str],
-    *,
-    cost: CostFunction,
-    provenance: Mapping[str, str],
-    is_fusion: bool = False,
-) -> tuple[Change, ...]:
-    """Write files with new scores into a folder, under their own names.
+def load_for_one(path: Path) -> Calibration:
+    """Read a calibration of the scores of one system.
+
+    Raises
+    ------
+    CalibrationError
+        It is none, or a fusion.
+    """
+    calibration = load_calibration(path)
+    if is_fusion(calibration):
+        count = len(getattr(calibration, "columns", ()))
+        raise CalibrationError(
+            f"{path} is a fusion of {', '.join(getattr(calibration, 'columns', ()))}, "
+            f"not a calibration of one system; apply it with `bob pytorch fuse --use "
+            f"{path}` and {count} score files"
+        )
+    return calibration
+
+
+def load_fusion(path: Path) -> LinearCalibration:
+    """Read a fusion.
+
+    Raises
+    ------
+    CalibrationError
+        It is none, or a calibration of one system.
+    """
+    fusion = load_calibration(path)
+    if not isinstance(fusion, LinearCalibration) or not is_fusion(fusion):
+        raise CalibrationError(
+            f"{path} is a calibration of one system, not a fusion of several; apply it "
+            f"with `bob pytorch calibrate --use {path}`"
+        )
+    return fusion
+
+
+def systems_of(
+    fusion: LinearCalibration, files: Sequence[Path], *, names: Sequence[str] = ()
+) -> dict[str, Path]:
+    """Which file holds the scores of which system of a fusion.
 
     Parameters
     ----------
-    files
-        Each with its new scores, ``(trials,)``.
-    cost
-        Of minDCF and actDCF.
-    provenance
-        Is kept beside each file, as ``<name>.json``.
-    is_fusion
-        Nothing is to be compared with what was before.
+    names
+        Of the systems, in the order of the files. Without them, files are found by
+        name if the fusion calls its systems so, and else are in its order.
 
     Raises
     ------
     ScoringError
-        Two files have one name, or one would be overwritten.
+        There are more or fewer of them, or the fusion knows no such name.
     """
-    folder = Path(folder)
-    _refuse_one_place([file.path for file, _ in files], folder)
-    changes = []
-    for file, scores in files:
-        written = folder / file.path.name
-        after = file.with_scores(scores)
-        metadata = file.metadata if file.form == "csv" else {}
-        write_blocks(written, [(after.table, metadata)], form=file.form)
-        told = {"scores": written.name, "sha256": sha256_of(written), **provenance}
-        write_text(Path(f"{written}.json"), json.dumps(told, indent=2) + "\n")
-        before = None if is_fusion else _figures(file.table, cost)
-        changes.append(Change(file.path, written, before, _figures(after.table, cost)))
-    return tuple(changes)
-
-
-def provenance_of(paths: Sequence[Path]) -> dict[str, str]:
-    """Where scores come from: the files, and what is said beside them.
-
-    Of what `bob pytorch score` wrote beside a score file, only that is believed which
-    goes with the very same scores, and of several files what they agree on.
-    """
-    found = {
-        "scores": ", ".join(map(str, paths)),
-        "sha256": ", ".join(map(sha256_of, paths)),
-    }
-    told = [_told(path, digest) for path, digest in
-            zip(paths, found["sha256"].split(", "), strict=True)]  # fmt: skip
-    for name in told[0]:
-        if all(other.get(name) == told[0][name] for other in told):
-            found.setdefault(name, told[0][name])
-    found["bob.learn.pytorch"] = version("bob.learn.pytorch")
-    return found
+    columns = fusion.columns
+    if len(files) != len(columns):
+        raise ScoringError(
+            f"{len(files)} score files for a fusion of {len(columns)} systems "
+            f"({', '.join(columns)}); give one of each, in this order or with --name"
+        )
+    paths = tuple(map(str, files))
+    chosen = tuple(names) or (paths if set(paths) == set(columns) else columns)
+    if sorted(chosen) != sorted(columns):
+        raise ScoringError(
+            f"the names {', '.join(chosen)} are not those of the fusion, "
+            f"{', '.join(columns)}; give each of these once, in the order of the "
+            "files, or no --name at all for this order"
+        )
+    return dict(zip(chosen, files, strict=True))
 
 
 def _trained_on(*files: ScoreFile, penalty: float) -> dict[str, str]:
     _, claimed, real = files[0].table.subjects
     speakers = np.unique(np.concatenate([claimed, real])).size
-    found = {**provenance_of([file.path for file in files]), "speakers": str(speakers)}
+    found = {**provenance_of(files), "speakers": str(speakers)}
     return {**found, "penalty": f"{penalty:g}"} if penalty else found
 
 
-def _told(path: Path, digest: str) -> dict[str, str]:
-    try:
-        content = json.loads(Path(f"{path}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(content, dict) or content.get("sha256") != digest:
-        return {}
-    made_by = content.pop("made_by", {})
-    flat = {**content, **(made_by if isinstance(made_by, dict) else {})}
-    return {name: str(value) for name, value in flat.items()}
+def _refuse_other_origin(calibration: Calibration, file: ScoreFile) -> None:
+    said, here = calibration.provenance, flat(file.origin)
+    for name in _ORIGIN:
+        if name in said and here.get(name, said[name]) != said[name]:
+            raise CalibrationError(
+                f"{file.path} has other scores than those of the calibration: their "
+                f"{name} is {here[name]!r}, and was {said[name]!r} in "
+                f"{said.get('scores', 'training')}; calibrate them on development "
+                "scores that are made alike"
+            )
 
 
-def _figures(table: ScoreTable, cost: CostFunction) -> Figures:
-    return figures(table.targets, table.non_targets, cost=cost)
+def _labels(dev: ScoreFile) -> NDArray[np.bool_]:
+    if not dev.is_labelled:
+        raise ScoringError(
+            f"{dev.path} does not say which trials are of one speaker, and nothing can "
+            "be fitted without that; give the list of its trials (--trials)"
+        )
+    return dev.table.is_target
+
+
+def _refuse_useless(
+    dev: ScoreFile, is_target: NDArray[np.bool_], columns: Mapping[str, FloatArray]
+) -> None:
+    """Refuse trials of one kind only, and a column that is the same everywhere."""
+    complete = ~np.isnan(np.stack(list(columns.values()))).any(axis=0)
+    counts = [int((complete & kind).sum()) for kind in (is_target, ~is_target)]
+    what = "a score" if len(columns) == 1 else f"each of {', '.join(columns)}"
+    if not all(counts):
+        raise CalibrationError(
+            f"{dev.path}: {counts[0]} of {int(is_target.sum())} target and "
+            f"{counts[1]} of {int((~is_target).sum())} non-target trials have {what}; "
+            "some of both kinds are needed"
+        )
+    for name, values in columns.items():
+        if (values[complete] == values[complete][0]).all():
+            raise CalibrationError(
+                f"{dev.path}: {name} is {values[complete][0]:g} in all "
+                f"{sum(counts)} trials, which tells nothing; leave it out, or give "
+                "other scores"
+            )
 
 
 def _with_quality(
     file: ScoreFile, quality: Sequence[str]
 ) -> tuple[FloatArray, tuple[str, ...]]:
-    each = np.arange(len(file.table))
-    measures = {}
-    for name in quality:
-        sides = tuple(
-            _numbers(file, f"{prefix}{name}") for prefix in ("bio_ref_", "probe_")
-        )
-        if name == "duration":
-            try:
-                sides = tuple(map(log_durations, sides))
-            except ValueError as error:
-                raise ScoringError(f"{file.path}: {error}") from error
-            name = _LOG_DURATION  # noqa: PLW2901 - what the column is
-        measures[name] = (sides[0], sides[1])
-    return quality_columns(file.table.score, measures, pairs=(each, each))
+    measures = {
+        name: (_numbers(file, f"bio_ref_{name}"), _numbers(file, f"probe_{name}"))
+        for name in quality
+    }
+    try:
+        return measured_columns(file.table.score, measures)
+    except ValueError as error:
+        raise ScoringError(f"{file.path}: {error}") from error
 
 
 def _numbers(file: ScoreFile, title: str) -> FloatArray:
@@ -331,8 +307,9 @@ def _numbers(file: ScoreFile, title: str) -> FloatArray:
     if title not in file.metadata:
         raise ScoringError(
             f"{file.path} has no column {title}; it has "
-            f"{', '.join(file.metadata) or 'no other columns'}. Write it with "
-            "`bob pytorch score … -o scores.csv --quality …`"
+            f"{', '.join(file.metadata) or 'no other columns'}. Write such columns "
+            "with `bob pytorch score … -o scores.csv --quality …`, or give a protocol "
+            "that has them (--trials)"
         )
     column = file.metadata[title]
     numbers = np.array([_number(text) for text in column.distinct])
@@ -354,28 +331,62 @@ def _number(text: str) -> float:
         return np.inf
 
 
-def _aligned(
-    systems: Mapping[str, ScoreFile],
-) -> tuple[ScoreTable, dict[str, FloatArray]]:
-    """The trials of the first system, and the scores of all in that order."""
+def _aligned(systems: Mapping[str, ScoreFile]) -> dict[str, FloatArray]:
+    """The scores of all systems in the order of the trials of the first."""
     if len(systems) < 2:
         raise ScoringError("one system cannot be fused; give two or more, or calibrate")
-    first = next(iter(systems.values())).table
-    columns = {name: paired_tables(first, file.table)[1].score
-               for name, file in systems.items()}  # fmt: skip
-    return first, columns
+    first, *others = systems.values()
+    by_names = any(file.names_only for file in systems.values())
+    if by_names:
+        _refuse_other_labels(first, others)
+    tables = {
+        name: _by_names(file) if by_names else file.table
+        for name, file in systems.items()
+    }
+    start, *_ = tables.values()
+    return {
+        name: _in_order_of(start, table, (first.path, systems[name].path))
+        for name, table in tables.items()
+    }
 
 
-def _refuse_one_place(paths: Sequence[Path], folder: Path) -> None:
-    name, uses = Counter(path.name for path in paths).most_common(1)[0]
-    if uses > 1:
+def _in_order_of(
+    first: ScoreTable, table: ScoreTable, paths: tuple[Path, Path]
+) -> FloatArray:
+    try:
+        return paired_tables(first, table)[1].score
+    except MetricError as error:
+        raise MetricError(f"{paths[0]} and {paths[1]}: {error}") from error
+
+
+def _by_names(file: ScoreFile) -> ScoreTable:
+    """The table with each name for a speaker of its own."""
+    table = file.table
+    if table.model is None:
         raise ScoringError(
-            f"{uses} files are called {name}, and would be one in {folder}; rename "
-            "them, or do one after the other (--into)"
+            f"{file.path} does not name its references, which the other systems do; "
+            "give scores in five columns or CSV"
         )
-    for path in paths:
-        if path.resolve() == (folder / path.name).resolve():
+    return replace(table, claimed=table.model, real=table.probe)
+
+
+def _refuse_other_labels(first: ScoreFile, others: Sequence[ScoreFile]) -> None:
+    """Refuse systems that disagree on who speaks."""
+    one = _with_labels(first)
+    for other in others:
+        if not (first.is_labelled and other.is_labelled):
+            continue
+        found = paired_tables(one, _with_labels(other))[1].score
+        wrong = np.flatnonzero(found != one.score)
+        if wrong.size:
+            at = int(wrong[0])
+            names = one.claimed, one.real
+            left, right = (name.distinct[name.codes[at]] for name in names)
             raise ScoringError(
-                f"{path} itself would be overwritten; write into another folder "
-                "(--into)"
+                f"{first.path} and {other.path} disagree on whether {left} with "
+                f"{right} is one speaker; correct the labels of one"
             )
+
+
+def _with_labels(file: ScoreFile) -> ScoreTable:
+    return replace(_by_names(file), score=file.table.is_target.astype(np.float64))

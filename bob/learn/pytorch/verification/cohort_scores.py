@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
@@ -14,12 +16,14 @@ from bob.learn.pytorch.scoring import (
     t_norm,
     z_norm,
 )
+from bob.learn.pytorch.scoring.dense import spans
+from bob.learn.pytorch.scoring.normalisation import TOP
 from bob.learn.pytorch.verification.named_embeddings import ScoringError
 from bob.learn.pytorch.verification.stored_trials import speakers_of
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -29,8 +33,8 @@ if TYPE_CHECKING:
     FloatArray: TypeAlias = NDArray[np.float64]
 
 Normalisation: TypeAlias = Literal["z", "t", "s", "zt", "as"]
-NORMALISATIONS = get_args(Normalisation)
-TOP = 300
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,12 +85,23 @@ def cohort_of(
 ) -> Cohort:
     """A cohort of stored embeddings; of each speaker the mean, if a file tells them.
 
+    Recordings whose speaker the file does not tell are left out, with a warning.
+
     Raises
     ------
     DatabaseError, ScoringError
         The speakers cannot be read, or are not those of the recordings.
     """
     known = None if speakers is None else speakers_of(embeddings, speakers)
+    unknown = 0 if known is None else len(embeddings.names) - len(known[0])
+    if unknown:
+        logger.warning(
+            "%s does not tell who speaks in %d of the cohort's %d recordings, which "
+            "are left out",
+            speakers,
+            unknown,
+            len(embeddings.names),
+        )
     return Cohort(embeddings, kind, top, known)
 
 
@@ -129,55 +144,120 @@ class Normaliser:
         return scores if last is None else t_norm(scores, last, pairs=pairs)
 
 
-def normaliser(
-    comparer: Comparer, left: Models, right: Models, cohort: Cohort
-) -> Normaliser:
-    """Compare references (left) and probes (right) with a cohort.
+@dataclass(frozen=True, eq=False)
+class AgainstCohort:
+    """What references (left) and probes (right) score against a cohort, when asked.
+
+    As in `bob.learn.pytorch.verification.normalising`: against references the cohort's
+    members are probes, and against probes they are references. PLDA is not symmetric,
+    as a mean of several recordings counts as such where it enrols.
 
     Raises
     ------
     ScoringError
-        The cohort is too small, or references are not one embedding each.
+        References are not one embedding each; of any property: the cohort is too small.
     """
-    if left.groups is not None:
-        raise ScoringError(
-            f"references that are enrolled by {comparer.enrolment} are not one "
-            "embedding each, which normalisation needs; enrol by mean or unit-mean"
+
+    comparer: Comparer
+    left: Models
+    right: Models
+    cohort: Cohort
+
+    def __post_init__(self) -> None:
+        if self.left.groups is not None:
+            raise ScoringError(
+                f"references that are enrolled by {self.comparer.enrolment} are not "
+                "one embedding each, which normalisation needs; enrol by mean or "
+                "unit-mean"
+            )
+        _warn_of_shared((self.left, self.right), self.members)
+
+    @cached_property
+    def members(self) -> Models:
+        """The cohort."""
+        cohort = self.cohort
+        return self.comparer.probes(cohort.embeddings.embeddings, cohort.groups())
+
+    @cached_property
+    def references(self) -> CohortStatistics:
+        """Each reference against the cohort."""
+        top = self.cohort.adaptive_top
+        return self.comparer.against(self.left, self.members, top=top)
+
+    @cached_property
+    def probes(self) -> CohortStatistics:
+        """The cohort against each probe."""
+        if self.comparer.plda is None:
+            top = self.cohort.adaptive_top
+            return self.comparer.against(self.right, self.members, top=top)
+        return self._of_probes(None)
+
+    @cached_property
+    def normalised_probes(self) -> CohortStatistics:
+        """The same of scores that are z-normalised before (zt-norm)."""
+        return self._of_probes(self._among())
+
+    @property
+    def means(self) -> tuple[FloatArray, FloatArray]:
+        """Mean score of each reference, and of each probe."""
+        return self.references.mean, self.probes.mean
+
+    def normaliser(self) -> Normaliser:
+        """Normalise scores as the cohort says."""
+        kind = self.cohort.kind
+        return Normaliser(
+            None if kind == "t" else self.references,
+            self.probes if kind in ("t", "s", "as") else None,
+            self.normalised_probes if kind == "zt" else None,
         )
-    rows = cohort.embeddings.embeddings
-    groups = cohort.groups()
-    others = comparer.probes(rows, groups)
-    top = cohort.adaptive_top
-    of_references = of_probes = zt = None
-    if cohort.kind != "t":
-        of_references = comparer.against(left, others, top=top)
-    if cohort.kind in ("t", "s", "as"):
-        of_probes = _of_probes(comparer, right, others, top)
-    if cohort.kind == "zt":
-        within = comparer.dense(others, others)
-        np.fill_diagonal(within, np.nan)  # nobody is a stranger to themselves
-        if cohort.speakers is None:
-            _leave_out_twins(within, cohort.embeddings)
-        scores = z_norm(comparer.dense(others, right), cohort_statistics(within))
-        zt = cohort_statistics(scores.T)
-    return Normaliser(of_references, of_probes, zt)
+
+    def _of_probes(self, of_members: CohortStatistics | None) -> CohortStatistics:
+        """What the members of the cohort score with each probe, z-normalised if so."""
+
+        def parts() -> Iterator[CohortStatistics]:
+            for part in spans(len(self.right), len(self.members)):
+                probes = self.right.take(part.start, part.stop)
+                scores = self.comparer.dense(self.members, probes)
+                if of_members is not None:
+                    scores = z_norm(scores, of_members)
+                yield cohort_statistics(scores.T, top=self.cohort.adaptive_top)
+
+        return CohortStatistics.joined(parts())
+
+    def _among(self) -> CohortStatistics:
+        """Each member of the cohort against the others, as nobody is its own stranger.
+
+        Nor are copies of one recording; means of speakers are one each.
+        """
+        members = self.members
+        who = np.arange(len(members))
+        if self.cohort.speakers is None:
+            rows = self.cohort.embeddings.embeddings
+            who = np.unique(rows, axis=0, return_inverse=True)[1].ravel()
+
+        def parts() -> Iterator[CohortStatistics]:
+            for part in spans(len(members), len(members)):
+                some = members.take(part.start, part.stop)
+                scores = self.comparer.dense(some, members)
+                scores[who[part, np.newaxis] == who] = np.nan
+                yield cohort_statistics(scores)
+
+        return CohortStatistics.joined(parts())
 
 
-def _of_probes(
-    comparer: Comparer, probes: Models, cohort: Models, top: int | None
-) -> CohortStatistics:
-    """The cohort takes the place of the references, with its counts."""
-    if comparer.plda is None:
-        return comparer.against(probes, cohort, top=top)
-    # Not symmetric: a mean of several recordings counts as such where it enrols.
-    if top is not None and not 2 <= top <= len(cohort):
-        return comparer.against(probes, cohort, top=top)  # which refuses it
-    scores = comparer.dense(cohort, probes)
-    return cohort_statistics(scores.T, top=top)
-
-
-def _leave_out_twins(within: FloatArray, embeddings: StoredEmbeddings) -> None:
-    """Copies of one recording would be no strangers either."""
-    _, codes = np.unique(embeddings.embeddings, axis=0, return_inverse=True)
-    codes = codes.ravel()
-    within[codes[:, np.newaxis] == codes[np.newaxis]] = np.nan
+def _warn_of_shared(sides: Iterable[Models], cohort: Models) -> None:
+    """Say it if recordings under test are in the cohort, where no stranger is."""
+    # In float32: rows of products may differ in their last bits.
+    members = {row.tobytes() for row in cohort.rows.astype(np.float32)}
+    shared = {
+        row.tobytes()
+        for models in sides
+        for row in models.rows.astype(np.float32)
+        if np.isfinite(row).all()
+    } & members
+    if shared:
+        logger.warning(
+            "%d recordings of the trials are in the cohort too, and strangers to "
+            "themselves: take those speakers out of the cohort",
+            len(shared),
+        )

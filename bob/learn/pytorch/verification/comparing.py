@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -12,6 +13,7 @@ from bob.learn.pytorch.scoring import (
     CohortStatistics,
     PldaBackend,
     cohort_statistics,
+    cosine_of_pairs,
     euclidean,
     fuse_scores,
     inner,
@@ -19,6 +21,7 @@ from bob.learn.pytorch.scoring import (
     mean_embeddings,
     unit_length,
 )
+from bob.learn.pytorch.scoring.dense import spans
 from bob.learn.pytorch.scoring.similarity import centred
 from bob.learn.pytorch.verification.named_embeddings import (
     ScoringError,
@@ -40,8 +43,6 @@ if TYPE_CHECKING:
 MEASURES = ("cosine", "euclidean")
 ENROLMENTS = ("mean", "unit-mean", "scores", "max")
 
-# Scores against a cohort that are held at a time: 32 MB.
-SCORES_AT_ONCE = 4_000_000
 # Numbers of differences that are held at a time.
 NUMBERS_AT_ONCE = 1 << 20
 
@@ -138,51 +139,48 @@ class Comparer:
             For each reference those of its recordings; those that failed are negative
             and left out, and a reference without any scores NaN.
         """
-        groups = [
-            np.array([row for row in some if row >= 0], np.int64) for some in rows
-        ]
+        good, sizes = _without_failures(rows)
         if self.enrolment not in ("scores", "max"):
-            return self._joined(embeddings, groups)
-        sizes = [group.size for group in groups]
-        alone = [group[i : i + 1] for group in groups for i in range(group.size)]
-        models = self._joined(embeddings, alone)
-        ends = np.cumsum([0, *sizes])
-        spans = [np.arange(ends[i], ends[i + 1]) for i in range(len(sizes))]
-        return Models(models.rows, models.counts, spans)
+            return self._joined(embeddings, good, sizes)
+        models = self._joined(embeddings, good, np.ones(good.size, np.int64))
+        groups = _grouped(np.arange(good.size), sizes)
+        return Models(models.rows, models.counts, groups)
 
     def probes(
         self, embeddings: NDArray[np.float32], rows: Sequence[Sequence[int]]
     ) -> Models:
         """Probes; of those of several recordings, the mean."""
-        groups = [
-            np.array([row for row in some if row >= 0], np.int64) for some in rows
-        ]
-        return self._joined(embeddings, groups)
+        return self._joined(embeddings, *_without_failures(rows))
 
     def _joined(
-        self, embeddings: NDArray[np.float32], groups: Sequence[Positions]
+        self, embeddings: NDArray[np.float32], good: Positions, sizes: Positions
     ) -> Models:
-        used = np.unique(np.concatenate([np.zeros(0, np.int64), *groups]))
+        """One model of each so many of the good rows."""
+        unit = self.enrolment == "unit-mean"
+        if self.plda is None and not unit and (sizes <= 1).all():
+            # No group for each of hundreds of thousands of recordings.
+            joined = self._centred(embeddings[good])
+            if not sizes.all():
+                joined = _spread(joined, sizes == 1)
+            return self._directed(joined, sizes)
+        used, inside = np.unique(good, return_inverse=True)
         some = embeddings[used]
-        inside = [np.searchsorted(used, group) for group in groups]
         if self.plda is not None:
             if not used.size:
-                shape = (len(groups), self.plda.model.mean.size)
-                return Models(np.full(shape, np.nan), np.ones(len(groups), np.int64))
-            return Models(*self.plda.enrol(some, inside))
-        if self.mean is not None:
-            some = centred(some, some, self.mean)[0].astype(np.float64)
-        unit = self.enrolment == "unit-mean"
-        sizes = np.array([group.size for group in groups], dtype=np.int64)
-        if unit or (sizes > 1).any():
-            joined = mean_embeddings(some, inside, length_normalised=unit)
-        else:  # no loop over hundreds of thousands of recordings
-            joined = np.full((len(groups), some.shape[1]), np.nan)
-            joined[sizes > 0] = some[np.concatenate([np.zeros(0, np.int64), *inside])]
-        sizes = np.maximum(sizes, 1)
-        if self.measure == "cosine":
-            return Models(unit_length(joined), sizes)
-        return Models(np.asarray(joined, np.float64), sizes)
+                shape = (sizes.size, self.plda.model.mean.size)
+                return Models(np.full(shape, np.nan), np.ones(sizes.size, np.int64))
+            return Models(*self.plda.enrol(some, _grouped(inside, sizes)))
+        groups = _grouped(inside, sizes)
+        joined = mean_embeddings(self._centred(some), groups, length_normalised=unit)
+        return self._directed(joined, sizes)
+
+    def _centred(self, rows: NDArray[np.generic]) -> NDArray[np.generic]:
+        return centred(rows, rows, self.mean)[0]
+
+    def _directed(self, rows: NDArray[np.generic], sizes: Positions) -> Models:
+        """Brought to length one for the cosine; those of nothing count as one."""
+        ready = unit_length(rows) if self.measure == "cosine" else rows
+        return Models(np.asarray(ready, np.float64), np.maximum(sizes, 1))
 
     def dense(self, references: Models, probes: Models) -> FloatArray:
         """Score each reference with each probe: ``(references, probes)``."""
@@ -207,6 +205,29 @@ class Comparer:
         scores = self._pairs(references, probes, (each, np.repeat(pairs[1], counts)))
         return _fused(scores, counts, highest=self.enrolment == "max")
 
+    def listed(
+        self,
+        embeddings: NDArray[np.float32],
+        references: Sequence[Sequence[int]],
+        probes: Sequence[Sequence[int]],
+        pairs: tuple[Positions, Positions],
+    ) -> FloatArray:
+        """Score listed pairs of references and probes, given by rows: ``(pairs,)``."""
+        if self.plda is None and self.measure == "cosine":
+            sides = [_without_failures(rows) for rows in (references, probes)]
+            rows = sum(good.size for good, _ in sides)
+            alone = all((sizes == 1).all() for _, sizes in sides)
+            if alone and rows >= len(embeddings):
+                # As one array it becomes directions once, and not row by row again.
+                first, second = (
+                    good[at] for (good, _), at in zip(sides, pairs, strict=True)
+                )
+                return cosine_of_pairs(
+                    embeddings, embeddings, pairs=(first, second), mean=self.mean
+                )
+        models = self.references(embeddings, references)
+        return self.pairs(models, self.probes(embeddings, probes), pairs)
+
     def against(
         self, models: Models, cohort: Models, *, top: int | None = None
     ) -> CohortStatistics:
@@ -222,16 +243,11 @@ class Comparer:
                 f"the top {top} of a cohort of {len(cohort)} were asked for; give a "
                 f"number from 2 to {len(cohort)} (--top), or a larger cohort"
             )
-        height = max(1, SCORES_AT_ONCE // max(1, len(cohort)))
-        parts = [
+        return CohortStatistics.joined(
             cohort_statistics(
-                self.dense(models.take(start, start + height), cohort), top=top
+                self.dense(models.take(part.start, part.stop), cohort), top=top
             )
-            for start in range(0, len(models), height)
-        ]
-        return CohortStatistics(
-            np.concatenate([np.zeros(0), *(part.mean for part in parts)]),
-            np.concatenate([np.zeros(0), *(part.deviation for part in parts)]),
+            for part in spans(len(models), len(cohort))
         )
 
     def _rows(self, references: Models, probes: FloatArray) -> FloatArray:
@@ -253,6 +269,26 @@ class Comparer:
             return _distances(references.rows, probes.rows, pairs)
         scores = inner_of_pairs(references.rows, probes.rows, pairs=pairs)
         return np.clip(scores, -1, 1, out=scores)
+
+
+def _without_failures(rows: Sequence[Sequence[int]]) -> tuple[Positions, Positions]:
+    """All rows that are not negative, one after the other, and how many of each."""
+    sizes = np.fromiter(map(len, rows), np.int64, len(rows))
+    flat = np.fromiter(chain.from_iterable(rows), np.int64, int(sizes.sum()))
+    good = flat >= 0
+    whose = np.repeat(np.arange(sizes.size), sizes)
+    return flat[good], np.bincount(whose[good], minlength=sizes.size)
+
+
+def _spread(rows: NDArray[np.generic], where: NDArray[np.bool_]) -> FloatArray:
+    """Rows in their places, and NaN in the others."""
+    spread = np.full((where.size, rows.shape[1]), np.nan)
+    spread[where] = rows
+    return spread
+
+
+def _grouped(positions: Positions, sizes: Positions) -> list[Positions]:
+    return np.split(positions, np.cumsum(sizes)[:-1]) if sizes.size else []
 
 
 def plda_for(embeddings: StoredEmbeddings, path: str | os.PathLike[str]) -> PldaBackend:

@@ -11,8 +11,8 @@ The folder, as ``CSVDatabase`` of bob.bio.base 8 reads it::
                             for_tnorm.csv              as for_enrolling.csv
 
 ``for_matching.csv`` is optional: without it, all probes meet all references. ``key``
-is optional as well and defaults to the path. Other columns become metadata. Rows of
-one ``template_id`` belong together.
+is optional as well and defaults to the path. Other columns become metadata, of the
+recording or of the trial. Rows of one ``template_id`` belong together.
 
 The one file has a row for each recording and the columns ``path``, ``subject_id``,
 ``purpose`` (``enrol``, ``probe`` or ``train``) and, if wanted, ``group`` (default
@@ -28,8 +28,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from bob.learn.pytorch.verification.csv_matching import (
+    MATCHING_FILE,
+    PROBING_FILE,
+    Matching,
+    read_matching,
+)
 from bob.learn.pytorch.verification.csv_rows import Row, read_rows
 from bob.learn.pytorch.verification.database import (
     ENROLLING_FILE,
@@ -47,12 +51,10 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping
 
-    from numpy.typing import NDArray
+    from bob.learn.pytorch.metrics import Names
 
 logger = logging.getLogger(__name__)
 
-PROBING_FILE = "for_probing.csv"
-MATCHING_FILE = "for_matching.csv"
 TRAINING_FILE = "train/for_background_model.csv"
 ZNORM_FILE = "train/for_znorm.csv"
 TNORM_FILE = "train/for_tnorm.csv"
@@ -61,7 +63,8 @@ TNORM_FILE = "train/for_tnorm.csv"
 PROVENANCE_FILE = "protocol.json"
 
 _PURPOSES = {"enrol": "enrol", "enroll": "enrol", "probe": "probe", "train": "train"}
-_FIELDS = frozenset({"path", "key", "subject_id", "template_id", "purpose", "group"})
+#: What columns of recordings say themselves; others are metadata.
+FIELDS = frozenset({"path", "key", "subject_id", "template_id", "purpose", "group"})
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ class _CsvDatabase(WithoutExtras):
             metadata={
                 name: value
                 for name, value in row.fields.items()
-                if name not in _FIELDS and value
+                if name not in FIELDS and value
             },
         )
 
@@ -204,16 +207,35 @@ class CsvProtocolDatabase(_CsvDatabase):
             )
         enrolling = self._read(f"{group}/{ENROLLING_FILE}")
         probing = self._read(f"{group}/{PROBING_FILE}")
-        matching = self._folder / group / MATCHING_FILE
         pairs = None
-        if matching.is_file():
+        if self._is_sparse(group):
             self._warn_if_bob_ignores(group)
-            pairs = _pairs(matching, enrolling, probing)
+            pairs = self._matching(group, enrolling, probing).pairs
         return with_trials(
             Trials(_references(enrolling), _probes(probing), pairs),
             group=group,
             protocol=f"{self.protocol} of {self.name}",
             files=f"the CSV files in {self._folder / group}",
+        )
+
+    def trial_metadata(self, group: str) -> dict[str, Names]:
+        """What ``for_matching.csv`` says of each trial, by title, in their order."""
+        if not self._is_sparse(group):
+            return {}
+        enrolling = self._read(f"{group}/{ENROLLING_FILE}")
+        probing = self._read(f"{group}/{PROBING_FILE}")
+        return dict(self._matching(group, enrolling, probing).metadata)
+
+    def _is_sparse(self, group: str) -> bool:
+        return (self._folder / group / MATCHING_FILE).is_file()
+
+    def _matching(
+        self, group: str, enrolling: _Templates, probing: _Templates
+    ) -> Matching:
+        return read_matching(
+            self._folder / group / MATCHING_FILE,
+            list(enrolling.recordings),
+            list(probing.recordings),
         )
 
     def training(self) -> tuple[Recording, ...]:
@@ -266,28 +288,6 @@ def _stated_directory(root: Path) -> str | None:
         ) from error
 
 
-def _pairs(
-    path: Path, enrolling: _Templates, probing: _Templates
-) -> tuple[NDArray[np.int64], ...]:
-    """For each reference its probes in the order of the file, each once as in Bob."""
-    references = {name: index for index, name in enumerate(enrolling.recordings)}
-    probes = {name: index for index, name in enumerate(probing.recordings)}
-    columns = ("enroll_template_id", "probe_template_id")
-    found: list[dict[int, None]] = [{} for _ in references]
-    for row in read_rows(path, columns):
-        reference, probe = (row.fields[name] for name in columns)
-        if reference not in references:
-            raise DatabaseError(
-                f"{row.where}: reference {reference!r} is not in {ENROLLING_FILE}"
-            )
-        if probe not in probes:
-            raise DatabaseError(
-                f"{row.where}: probe {probe!r} is not in {PROBING_FILE}"
-            )
-        found[references[reference]][probes[probe]] = None
-    return tuple(np.array(list(of_one), dtype=np.int64) for of_one in found)
-
-
 def read_recordings(
     path: Path, *, original_directory: str | os.PathLike[str] | None = None
 ) -> list[Recording]:
@@ -325,11 +325,16 @@ class CsvFileDatabase(_CsvDatabase):
             original_directory or self._path.parent
         )
         self._rows = list(read_rows(self._path, ["path", "subject_id", "purpose"]))
+        if not self._rows:
+            raise DatabaseError(
+                f"{self._path} holds no recording below its header; expected a row for "
+                "each recording that enrols or probes"
+            )
         for row in self._rows:
             if row.fields["purpose"] not in _PURPOSES:
                 raise DatabaseError(
                     f"{row.where}: purpose {row.fields['purpose']!r}; expected enrol, "
-                    "probe or train"
+                    "probe or train: correct the row"
                 )
 
     def groups(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from bob.learn.pytorch.verification.database import DatabaseError
+from bob.learn.pytorch.verification.text_lines import refuse_other_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,7 +35,9 @@ class Row(NamedTuple):
         """The field, which must not be empty."""
         found = self.fields.get(column, "")
         if not found:
-            raise DatabaseError(f"{self.where}: column {column!r} is empty")
+            raise DatabaseError(
+                f"{self.where}: column {column!r} is empty; complete the row"
+            )
         return found
 
 
@@ -44,8 +47,11 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
     Raises
     ------
     DatabaseError
-        For a missing column, and a row with more or fewer fields than the header.
+        For what is no CSV, a missing column, one that is there twice, and a row with
+        more or fewer fields than the header.
     """
+    refuse_other_files(path, expected=f"CSV with {', '.join(columns)}")
+    number = 1
     try:
         # Names of files need not be UTF-8; everything else is.
         with path.open(
@@ -55,21 +61,59 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
             header = next(reader, [])
             _check_header(header, path, columns)
             for values in reader:
+                number = reader.line_num
+                if "\0" in "".join(values):
+                    raise DatabaseError(
+                        f"{path}:{number}: not a text file in UTF-8, byte 0x00 in "
+                        f"{','.join(values)[:40]!r}; expected comma-separated text: "
+                        "write it again"
+                    )
                 if len(values) == len(header):
                     fields = dict(zip(header, values, strict=True))
                     yield Row(fields, path, reader.line_num)
                 elif values:
                     raise DatabaseError(
                         f"{path}:{reader.line_num}: {len(values)} fields, expected "
-                        f"{len(header)}: {', '.join(header)}"
+                        f"{len(header)}: {', '.join(header)}; a field with a comma "
+                        "stands in quotes"
                     )
     except csv.Error as error:
-        raise DatabaseError(f"{path} is not a CSV file in UTF-8: {error}") from error
+        raise DatabaseError(
+            f"{path} is not a CSV file in UTF-8: {error} after line {number}; expected "
+            "comma-separated text: write it again"
+        ) from error
+
+
+def read_header(path: Path, columns: Sequence[str]) -> list[str]:
+    """The header of a CSV file, which must have these columns.
+
+    Raises
+    ------
+    DatabaseError
+        As `read_rows` does.
+    """
+    refuse_other_files(path, expected=f"CSV with {', '.join(columns)}")
+    with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+        try:
+            header = next(csv.reader(file), [])
+        except csv.Error as error:
+            raise DatabaseError(
+                f"{path} is not a CSV file in UTF-8: {error} in line 1; expected "
+                "comma-separated text: write it again"
+            ) from error
+    _check_header(header, path, columns)
+    return header
 
 
 def _check_header(header: Sequence[str], path: Path, columns: Sequence[str]) -> None:
     missing = [name for name in columns if name not in header]
     if not missing:
+        twice = next((name for name in header if header.count(name) > 1), None)
+        if twice is not None:
+            raise DatabaseError(
+                f"{path}:1: two columns {twice!r}; expected each title once: take one "
+                "of them out, or give it a title of its own"
+            )
         return
     names = ", ".join(header)
     if _NOT_TEXT.search(names):

@@ -7,15 +7,20 @@ import csv
 import json
 import os
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
 from bob.learn.pytorch.atomic import beside
-from bob.learn.pytorch.verification.csv_protocol import (
+from bob.learn.pytorch.verification.csv_matching import (
+    MATCHING_COLUMNS,
     MATCHING_FILE,
     PROBING_FILE,
+)
+from bob.learn.pytorch.verification.csv_protocol import (
+    FIELDS,
     PROVENANCE_FILE,
     TNORM_FILE,
     TRAINING_FILE,
@@ -30,11 +35,16 @@ from bob.learn.pytorch.verification.database import (
     Reference,
     Trials,
 )
+from bob.learn.pytorch.verification.trial_columns import trial_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from bob.learn.pytorch.metrics import Names
+
+_HEADER = ("path", "key", "subject_id", "template_id")
 
 #: Beside the protocols: the same protocol as a configuration for Bob's commands.
 CONFIGURATION_FILE = "bob_database.py"
@@ -52,7 +62,7 @@ database = CSVDatabase(
     transformer=FileSampleLoader(
         data_loader=str, dataset_original_directory={original_directory!r}
     ),
-)
+{metadata})
 '''
 
 
@@ -71,8 +81,9 @@ def write_csv_protocol(
     Parameters
     ----------
     database : Database
-        What to write. A trial that is listed twice is written once, as Bob scores
-        it; probes without a trial are left out, as Bob stops at them.
+        What to write, with the metadata of recordings and trials as columns. A trial
+        that is listed twice is written once, as Bob scores it; probes without a trial
+        are left out, as Bob stops at them.
     folder : path
         Where protocols are kept; it is made. Hand it to `as_database`, or to
         ``CSVDatabase(dataset_protocols_path=…)``.
@@ -94,30 +105,65 @@ def write_csv_protocol(
     groups = {group: database.trials(group) for group in database.groups()}
     training = database.training()
     cohorts = _cohorts(database)
-    directory = common_folder(
-        [
-            *training,
-            *_recordings(groups.values()),
-            *(
-                r
-                for items in cohorts.values()
-                for item in items
-                for r in item.recordings
-            ),
-        ]
-    )
+    compared = [*_recordings(groups.values()), *_members(cohorts.values())]
+    layout = _Layout(common_folder([*training, *compared]), _titles(compared))
     sparse = any(trials.pairs is not None for trials in groups.values())
     ids = _reference_ids(groups)
     for group, trials in groups.items():
-        _write_group(root / name / group, trials, ids[group], directory, sparse=sparse)
-    header = ("path", "key", "subject_id")
-    lines = [_line(item, item.subject, directory) for item in training]
-    _write_or_remove(root / name / TRAINING_FILE, header, lines)
+        matches = (
+            _matches(trials, ids[group], trial_columns(database, group))
+            if sparse
+            else None
+        )
+        _write_group(root / name / group, trials, ids[group], layout, matches)
+    trained = _Layout(layout.directory, _titles(training))
+    lines = [trained.line(item, item.subject) for item in training]
+    _write_or_remove(
+        root / name / TRAINING_FILE, (*_HEADER[:-1], *trained.titles), lines
+    )
     for file, items in cohorts.items():
-        lines_of = _lines_of(((item.id, item) for item in items), directory)
-        _write_or_remove(root / name / file, (*header, "template_id"), list(lines_of))
-    _write_companions(root, name, database.name, directory)
+        lines_of = layout.lines((item.id, item) for item in items)
+        _write_or_remove(root / name / file, layout.header, list(lines_of))
+    _write_companions(root, name, database.name, layout)
     return root
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How a recording is written: as seen from a folder, with columns of metadata."""
+
+    directory: Path
+    titles: tuple[str, ...]
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        return (*_HEADER, *self.titles)
+
+    def line(
+        self, recording: Recording, subject: str, *template: str
+    ) -> tuple[str, ...]:
+        place = relative_to(recording, self.directory)
+        known = (recording.metadata.get(title, "") for title in self.titles)
+        return (place, recording.key, subject, *template, *known)
+
+    def lines(
+        self, named: Iterable[tuple[str, Reference | Probe]]
+    ) -> Iterator[tuple[str, ...]]:
+        for name, item in named:
+            for recording in item.recordings:
+                yield self.line(recording, item.subject, name)
+
+
+def _titles(recordings: Iterable[Recording]) -> tuple[str, ...]:
+    """The columns of metadata, in the order they come up."""
+    titles = tuple(dict.fromkeys(name for item in recordings for name in item.metadata))
+    taken = FIELDS.intersection(titles)
+    if taken:
+        raise DatabaseError(
+            f"recordings have metadata called {', '.join(sorted(taken))}, as a CSV "
+            "protocol calls columns of its own; give them other titles"
+        )
+    return titles
 
 
 def _cohorts(database: Database) -> dict[str, Sequence[Reference | Probe]]:
@@ -128,56 +174,72 @@ def _cohorts(database: Database) -> dict[str, Sequence[Reference | Probe]]:
     return found
 
 
-def _lines_of(
-    named: Iterable[tuple[str, Reference | Probe]], directory: Path
-) -> Iterator[tuple[str, ...]]:
-    for name, item in named:
-        for recording in item.recordings:
-            yield (*_line(recording, item.subject, directory), name)
+def _members(cohorts: Iterable[Sequence[Reference | Probe]]) -> Iterator[Recording]:
+    for items in cohorts:
+        for item in items:
+            yield from item.recordings
 
 
 def _write_group(
     folder: Path,
     trials: Trials,
     ids: Sequence[str],
-    directory: Path,
-    *,
-    sparse: bool,
+    layout: _Layout,
+    matches: _Matches | None,
 ) -> None:
-    pairs = all_pairs(trials) if sparse else None
-    used = (
-        range(len(trials.probes))
-        if pairs is None
-        else np.unique(np.concatenate([*pairs, np.zeros(0, dtype=np.int64)]))
-    )
-    header = ("path", "key", "subject_id", "template_id")
+    used: Iterable[int] = range(len(trials.probes))
+    if matches is not None:
+        used = np.unique(matches.probes).tolist()
     _write(
         folder / ENROLLING_FILE,
-        header,
-        _lines_of(zip(ids, trials.references, strict=True), directory),
+        layout.header,
+        layout.lines(zip(ids, trials.references, strict=True)),
     )
     probes = dict.fromkeys(trials.probes[index] for index in used)
     _write(
         folder / PROBING_FILE,
-        header,
-        _lines_of(((probe.id, probe) for probe in probes), directory),
+        layout.header,
+        layout.lines((probe.id, probe) for probe in probes),
     )
-    matches = _matches(trials, ids, pairs)
-    _write_or_remove(
-        folder / MATCHING_FILE, ("enroll_template_id", "probe_template_id"), matches
-    )
+    header, lines = ((), []) if matches is None else (matches.header, matches.lines)
+    _write_or_remove(folder / MATCHING_FILE, header, lines)
+
+
+@dataclass(frozen=True)
+class _Matches:
+    """The lines of ``for_matching.csv``, and the probes that are in them."""
+
+    header: tuple[str, ...]
+    lines: list[tuple[str, ...]]
+    probes: NDArray[np.int64]
 
 
 def _matches(
-    trials: Trials, ids: Sequence[str], pairs: Sequence[NDArray[np.int64]] | None
-) -> list[tuple[str, str]]:
-    if pairs is None:
-        return []
-    return [
-        (name, trials.probes[probe].id)
-        for name, of_reference in zip(ids, pairs, strict=True)
-        for probe in dict.fromkeys(of_reference.tolist())
-    ]
+    trials: Trials, ids: Sequence[str], columns: Mapping[str, Names]
+) -> _Matches:
+    """Each trial once, where it comes first."""
+    pairs = all_pairs(trials)
+    first = np.repeat(np.arange(len(pairs)), [len(listed) for listed in pairs])
+    second = np.concatenate([np.zeros(0, dtype=np.int64), *pairs])
+    # A probe may be there twice, with one id.
+    code: dict[str, int] = {}
+    probe = np.array([code.setdefault(item.id, len(code)) for item in trials.probes])
+    codes = first * max(1, len(code)) + (probe[second] if second.size else second)
+    kept = np.sort(np.unique(codes, return_index=True)[1])
+    first, second = first[kept], second[kept]
+    taken = [title for title in columns if title in MATCHING_COLUMNS]
+    if taken:
+        raise DatabaseError(
+            f"trials have metadata called {', '.join(taken)}, as {MATCHING_FILE} calls "
+            "columns of its own; give them other titles"
+        )
+    lines = zip(
+        [ids[at] for at in first.tolist()],
+        [trials.probes[at].id for at in second.tolist()],
+        *(column.take(kept).tolist() for column in columns.values()),
+        strict=True,
+    )
+    return _Matches((*MATCHING_COLUMNS, *columns), list(lines), second)
 
 
 def all_pairs(trials: Trials) -> Sequence[NDArray[np.int64]]:
@@ -229,17 +291,15 @@ def _reference_ids(groups: Mapping[str, Trials]) -> dict[str, list[str]]:
     }
 
 
-def _line(recording: Recording, subject: str, directory: Path) -> tuple[str, str, str]:
-    return relative_to(recording, directory), recording.key, subject
-
-
 def relative_to(recording: Recording, directory: Path) -> str:
     """The path of a recording as seen from a folder that it is below."""
     path = os.path.abspath(str(recording.path))  # noqa: PTH100 - three times as fast
     return path[len(str(directory)) :].lstrip("/")
 
 
-def _write_companions(root: Path, protocol: str, name: str, directory: Path) -> None:
+def _write_companions(root: Path, protocol: str, name: str, layout: _Layout) -> None:
+    directory = layout.directory
+    told = f"    templates_metadata={list(layout.titles)!r},\n" if layout.titles else ""
     with replacing(root / PROVENANCE_FILE) as file:
         json.dump(
             {"database": name, "original_directory": str(directory)}, file, indent=2
@@ -252,6 +312,7 @@ def _write_companions(root: Path, protocol: str, name: str, directory: Path) -> 
                 protocol=protocol,
                 root=str(root),
                 original_directory=str(directory),
+                metadata=told,
             )
         )
 
@@ -259,8 +320,10 @@ def _write_companions(root: Path, protocol: str, name: str, directory: Path) -> 
 def _write(path: Path, header: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
     with replacing(path) as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(lines)
+        # Python before 3.13 leaves a carriage return unquoted, where it ends the line.
+        quoting = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        for line in (header, *lines):
+            (quoting if "\r" in "".join(line) else writer).writerow(line)
 
 
 def _write_or_remove(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.scoring import (
@@ -13,9 +13,13 @@ from bob.learn.pytorch.scoring import (
     fit_calibration,
     save_calibration,
 )
-from bob.learn.pytorch.verification.algorithms import Similarity
+from bob.learn.pytorch.scoring.calibration import SCORE
+from bob.learn.pytorch.scoring.quality_calibration import measured_columns
+from bob.learn.pytorch.verification import trial_quality
 from bob.learn.pytorch.verification.configuration import ConfigurationError
-from bob.learn.pytorch.verification.score_writing import sha256_of
+from bob.learn.pytorch.verification.rescoring import MEASURE, flat
+from bob.learn.pytorch.verification.score_origin import origin
+from bob.learn.pytorch.verification.score_writing import sha256_of, write_provenance
 from bob.learn.pytorch.verification.scorefiles import (
     Form,
     read_scores,
@@ -27,7 +31,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from bob.learn.pytorch.verification.database import Trials
     from bob.learn.pytorch.verification.experiment import Experiment
+
+    FloatArray: TypeAlias = NDArray[np.float64]
 
 #: The group that calibrations are trained on.
 TRAINED_ON = "dev"
@@ -35,15 +45,24 @@ TRAINED_ON = "dev"
 
 @dataclass(frozen=True)
 class DevCalibration:
-    """How a calibration is trained; see `bob.learn.pytorch.scoring.fit_calibration`."""
+    """How a calibration is trained; see `bob.learn.pytorch.scoring.fit_calibration`.
+
+    Attributes
+    ----------
+    quality
+        Measures of both sides that it weighs beside the score; see
+        :func:`bob.learn.pytorch.verification.trial_quality.measure`.
+    """
 
     p_target: float
     penalty: float
+    quality: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        measures = f", with {', '.join(self.quality)}" if self.quality else ""
         return (
-            f"linear, trained on {TRAINED_ON}, P_target {self.p_target:g}, penalty "
-            f"{self.penalty:g}"
+            f"linear{measures}, trained on {TRAINED_ON}, P_target {self.p_target:g}, "
+            f"penalty {self.penalty:g}"
         )
 
 
@@ -53,9 +72,16 @@ def calibration_of(settled: types.SimpleNamespace) -> DevCalibration | None:
     Raises
     ------
     ConfigurationError
-        There is no group to train it on, or a number is none for it.
+        There is no group to train it on, a number is none for it, or a quality measure
+        needs what was not asked for.
     """
+    quality = tuple(dict.fromkeys(settled.calibration_quality))
     if not settled.calibrate_scores:
+        if quality:
+            raise ConfigurationError(
+                f"calibration_quality is {', '.join(quality)}, and nothing is "
+                "calibrated: set calibrate_scores too, or leave it out"
+            )
         return None
     if TRAINED_ON not in settled.groups:
         raise ConfigurationError(
@@ -71,7 +97,15 @@ def calibration_of(settled: types.SimpleNamespace) -> DevCalibration | None:
         raise ConfigurationError(
             f"calibration_penalty is {settled.calibration_penalty:g}; it is 0 or more"
         )
-    return DevCalibration(settled.calibration_p_target, settled.calibration_penalty)
+    normalised = settled.zt_norm or settled.score_normalisation is not None
+    if "cohort_mean" in quality and not normalised:
+        raise ConfigurationError(
+            "calibration_quality has cohort_mean, the mean score against a cohort, and "
+            "there is none: set score_normalisation, such as as-norm, or leave it out"
+        )
+    return DevCalibration(
+        settled.calibration_p_target, settled.calibration_penalty, quality
+    )
 
 
 def calibrate_from_dev(
@@ -89,7 +123,7 @@ def calibrate_from_dev(
     Raises
     ------
     ConfigurationError
-        There are no scores of dev.
+        There are no scores of dev, or no quality measures of them.
     CalibrationError
         They do not determine a calibration.
     """
@@ -99,70 +133,82 @@ def calibrate_from_dev(
             f"there are no scores of {TRAINED_ON} in {layout.scores} to train a "
             "calibration on; compute them first"
         )
-    tables = {group: read_scores(path) for group, path in score_files.items()}
-    dev, path = tables[TRAINED_ON], score_files[TRAINED_ON]
+    groups = {
+        group: _Group(group, path, read_scores(path), experiment.database.trials(group))
+        for group, path in score_files.items()
+    }
+    inputs = {
+        name: _with_quality(group, how, layout.measures(name))
+        for name, group in groups.items()
+    }
+    dev, path = groups[TRAINED_ON].table, score_files[TRAINED_ON]
+    values, columns = inputs[TRAINED_ON]
     try:
         calibration = fit_calibration(
-            dev.targets,
-            dev.non_targets,
+            values[dev.is_target],
+            values[~dev.is_target],
+            columns=columns,
             p_target=how.p_target,
             penalty=how.penalty,
-            provenance=_provenance(experiment, path, dev, how),
+            provenance=_provenance(experiment, groups[TRAINED_ON], how),
         )
     except CalibrationError as error:
-        raise CalibrationError(f"{path} gives no calibration: {error}") from error
-    for group, table in tables.items():
-        ratios = calibration(table.score)
-        calibrated = ScoreTable(
-            table.claimed, table.real, table.probe, ratios, table.model
-        )
-        form: Form = "four" if table.model is None else "five"
-        write_scores(layout.calibrated_scores(group), calibrated, form=form)
+        of = f" with the columns {', '.join(columns)}" if how.quality else ""
+        raise CalibrationError(f"{path} gives no calibration{of}: {error}") from error
+    for name, group in groups.items():
+        _write_calibrated(experiment, group, calibration(inputs[name][0]))
     save_calibration(calibration, layout.calibration())
     return calibration
 
 
+class _Group(NamedTuple):
+    """The scores of a group, and their trials."""
+
+    name: str
+    path: Path
+    table: ScoreTable
+    trials: Trials
+
+
+def _with_quality(
+    group: _Group, how: DevCalibration, measures: Path
+) -> tuple[FloatArray, tuple[str, ...]]:
+    """Scores, ``(trials,)`` or ``(trials, columns)`` with measures; and the columns."""
+    if not how.quality:
+        return group.table.score, (SCORE,)
+    found = trial_quality.read_measures(measures, how.quality)
+    return measured_columns(
+        group.table.score,
+        trial_quality.of_trials(found, group.table, group.trials, path=group.path),
+    )
+
+
+def _write_calibrated(
+    experiment: Experiment, group: _Group, ratios: FloatArray
+) -> None:
+    layout, table = experiment.layout, group.table
+    path = layout.calibrated_scores(group.name)
+    calibrated = ScoreTable(table.claimed, table.real, table.probe, ratios, table.model)
+    form: Form = "four" if table.model is None else "five"
+    write_scores(path, calibrated, form=form)
+    told = origin(experiment, group.name, group.trials)
+    told["measure"] = f"{MEASURE} of {told['measure']}"
+    told["calibration"] = layout.calibration().name
+    write_provenance(path, told)
+
+
 def _provenance(
-    experiment: Experiment, path: Path, table: ScoreTable, how: DevCalibration
+    experiment: Experiment, dev: _Group, how: DevCalibration
 ) -> dict[str, str]:
     """Where a calibration comes from, so that nobody applies it to other scores."""
-    database = experiment.database
-    references = database.trials(TRAINED_ON).references
-    counts = {len(reference.recordings) for reference in references}
-    several = sorted({min(counts), max(counts)})
     return {
-        **_of_model(experiment.preprocessing.component),
-        "measure": _measure_of(experiment.algorithm),
-        "normalisation": str(experiment.normalisation or "none"),
-        "enrolment recordings": " to ".join(map(str, several)),
-        "database": database.name,
-        "protocol": str(database.protocol),
-        "group": TRAINED_ON,
-        "speakers": str(_speakers(table)),
-        "scores": str(path),
-        "sha256": sha256_of(path),
+        **flat(origin(experiment, dev.name, dev.trials)),
+        "speakers": str(_speakers(dev.table)),
+        "scores": str(dev.path),
+        "sha256": sha256_of(dev.path),
         "penalty": f"{how.penalty:g}",
         "bob.learn.pytorch": version("bob.learn.pytorch"),
     }
-
-
-def _of_model(component: Any) -> dict[str, str]:  # noqa: ANN401 - the user's own
-    if getattr(component, "embeds_in_batches", False):
-        made_by = component.fingerprint()
-        if "model" in made_by:
-            names = ("model", "weights")
-            return {name: str(made_by[name]) for name in names if name in made_by}
-    return {"model": str(component)}
-
-
-def _measure_of(algorithm: Any) -> str:  # noqa: ANN401 - the user's own
-    """The name of a plain cosine, which other commands compute as well."""
-    plain = (
-        isinstance(algorithm, Similarity)
-        and algorithm.measure == "cosine"
-        and (algorithm.scale, algorithm.offset) == (1.0, 0.0)
-    )
-    return "cosine" if plain else repr(algorithm)
 
 
 def _speakers(table: ScoreTable) -> int:

@@ -29,6 +29,7 @@ from bob.learn.pytorch.verification.outcome import (
     Failure,
     Outcome,
 )
+from bob.learn.pytorch.verification.recording_seconds import recording_seconds
 from bob.learn.pytorch.weights.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -150,6 +151,7 @@ def _run(experiment: Experiment) -> Outcome:
     outcome = Outcome()
     trials = {group: _trials(experiment.database, group) for group in experiment.groups}
     recordings = _recordings(trials.values())
+    seconds = _durations(experiment, recordings)
     joins = "concatenation" not in experiment.skip
     if joins:
         for kind in scores.kinds(experiment):
@@ -158,7 +160,7 @@ def _run(experiment: Experiment) -> Outcome:
     if experiment.skip >= {"enrollment", "score-computation"}:
         _remember_failures(experiment, outcome)
     else:
-        _score(experiment, trials, [recordings, strangers], outcome)
+        _score(experiment, trials, [recordings, strangers], outcome, seconds)
     for kind in scores.kinds(experiment):
         normalised = kind.normalisation is not None
         found = outcome.normalised_files if normalised else outcome.score_files
@@ -168,6 +170,22 @@ def _run(experiment: Experiment) -> Outcome:
             scores.forget_previous(kind, names=REPORT_FILES)
     _calibrate(experiment, outcome)
     return outcome
+
+
+def _durations(
+    experiment: Experiment, recordings: Sequence[Recording]
+) -> Mapping[str, float]:
+    """In seconds by key, if the calibration asks for them."""
+    how = experiment.calibration
+    wanted = how is not None and "duration" in how.quality
+    if not wanted or "score-computation" in experiment.skip:
+        return {}
+    return recording_seconds(
+        recordings,
+        database=experiment.database,
+        remembered=experiment.layout.durations(),
+        force=experiment.force,
+    )
 
 
 def _joined(experiment: Experiment, trials: Mapping[str, Trials]) -> dict[str, Path]:
@@ -288,6 +306,7 @@ def _score(
     trials: Mapping[str, Trials],
     parts: Sequence[Sequence[Recording]],
     outcome: Outcome,
+    seconds: Mapping[str, float],
 ) -> None:
     everyone = {item.key: item for part in parts for item in part}
     vectors = features.load(experiment, list(everyone.values()), outcome)
@@ -295,7 +314,7 @@ def _score(
     for group in experiment.groups:
         models = enrolment.enrol(experiment, group, trials[group], vectors, outcome)
         if "score-computation" not in experiment.skip:
-            scores.compute(experiment, group, trials[group], models, vectors)
+            scores.compute(experiment, group, trials[group], models, vectors, seconds)
 
 
 def _recordings(groups: Iterable[Trials]) -> list[Recording]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.verification.text_columns import (
@@ -21,8 +22,25 @@ if TYPE_CHECKING:
 _BYTES = 1 << 22
 
 
-def fast_columns(path: Path, columns: Sequence[str]) -> dict[str, Names] | None:
+def fast_columns(
+    path: Path,
+    columns: Sequence[str | None],
+    *,
+    skipped: int = 0,
+    separator: str | None = None,
+) -> dict[str, Names] | None:
     """The columns of a list of which every line is a trial, from the first to the last.
+
+    Parameters
+    ----------
+    path : Path
+        The list.
+    columns : sequence of str or None
+        What each column is called; None: passed over.
+    skipped : int
+        Lines before the first one, such as a headline.
+    separator : str, optional
+        One character; default: a space or a tab, whichever parts the first line.
 
     Returns
     -------
@@ -30,8 +48,9 @@ def fast_columns(path: Path, columns: Sequence[str]) -> dict[str, Names] | None:
         None: read it line by line.
     """
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        first = file.readline()
-    layout = Layout(tuple(columns), one_separator(first, len(columns)), number=None)
+        first = next(islice(file, skipped, None), "")
+    separator = separator or one_separator(first, len(columns))
+    layout = Layout(tuple(columns), separator, number=None, skipped=skipped)
     joined = Joined()
     try:
         for block in fast_blocks(path, layout):
@@ -40,8 +59,9 @@ def fast_columns(path: Path, columns: Sequence[str]) -> dict[str, Names] | None:
         return None
     names = joined.names
     # With a blank line, the number of a trial would not be that of its line.
-    whole = bool(names) and len(next(iter(names.values()))) == _lines(path)
-    return names if whole and _is_plain(names, columns[0]) else None
+    whole = bool(names) and len(next(iter(names.values()))) == _lines(path) - skipped
+    leading = next(name for name in columns if name is not None)
+    return names if whole and _is_plain(names, leading) else None
 
 
 def _lines(path: Path) -> int:

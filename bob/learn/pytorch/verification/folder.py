@@ -27,6 +27,7 @@ from bob.learn.pytorch.verification.speaker_protocol import (
     SpokenIn,
     make_protocol,
     session_in_name,
+    session_metadata,
 )
 
 if TYPE_CHECKING:
@@ -205,7 +206,9 @@ class FolderDatabase(SpeakerDatabase):
             if below
             else session_in_name(Path(file_name).stem, speaker=speaker)
         )
-        recording = Recording(key, folder / path, safe(speaker))
+        recording = Recording(
+            key, folder / path, safe(speaker), metadata=session_metadata(session)
+        )
         return SpokenIn(recording, session)
 
     def _report(self, found: list[str], deep_enough: list[str]) -> None:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bob.learn.pytorch.verification.database import DatabaseError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from bob.learn.pytorch.verification.trial_lists import TrialList
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -102,3 +109,59 @@ def _chain(pairs: LabelledPairs, pair: int) -> tuple[int, ...]:
                 came_by[other] = (*came_by[here], index)
                 queue.append(other)
     return came_by[goal]
+
+
+def subjects_of(
+    listed: TrialList,
+    proposed: tuple[Sequence[str], Sequence[str]],
+    sides: tuple[Sequence[str], Sequence[str]],
+) -> dict[str, str]:
+    """The subject of each name, such that every label is explained.
+
+    Parameters
+    ----------
+    listed : TrialList
+        The trials.
+    proposed : (names, subjects)
+        All names, and the subject that each seems to be of.
+    sides : (enrolled, tested)
+        The names on either side, in the order of the trial list.
+
+    Raises
+    ------
+    DatabaseError
+        If no subjects explain all labels, with the lines that contradict each other.
+    """
+    names, subjects = proposed
+    position = {name: index for index, name in enumerate(names)}
+    enrolled = np.array([position[name] for name in sides[0]], dtype=np.int64)
+    tested = np.array([position[name] for name in sides[1]], dtype=np.int64)
+    pairs = LabelledPairs(
+        enrolled[listed.enrolled_at], tested[listed.tested_at], listed.target
+    )
+    disagreement = first_disagreement(pairs, subjects)
+    if disagreement is None:
+        return dict(zip(names, subjects, strict=True))
+    logger.info(
+        "%s:%d: the label is not what the names suggest; speakers are taken from the "
+        "labels instead", listed.path, listed.lines[disagreement],
+    )  # fmt: skip
+    try:
+        return dict(zip(names, speakers_from_labels(pairs, names), strict=True))
+    except ContradictionError as error:
+        one, other = (names[side[error.pair]] for side in (pairs.first, pairs.second))
+        chain = ", ".join(str(listed.lines[pair]) for pair in error.chain)
+        raise DatabaseError(
+            f"{listed.path}:{listed.lines[error.pair]}: {one} and {other} are labelled "
+            f"as different speakers, but the target trials in line {chain} make them "
+            "the same: correct the labels"
+            if error.chain
+            else f"{listed.path}:{listed.lines[error.pair]}: {one} is labelled as a "
+            "different speaker from itself: correct the label"
+        ) from error
+
+
+def first_folder(name: str) -> str:
+    """What names the speaker in VoxCeleb; a bare name itself."""
+    folders = name.split("/")
+    return folders[0] if len(folders) > 1 else name

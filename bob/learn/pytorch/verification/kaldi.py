@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,9 @@ from bob.learn.pytorch.verification.speaker_protocol import (
     SpeakerRule,
     SpokenIn,
     session_in_name,
+    session_metadata,
 )
+from bob.learn.pytorch.verification.text_lines import refuse_other_files
 
 if TYPE_CHECKING:
     import os
@@ -95,7 +97,10 @@ def read_data_folder(folder: str | os.PathLike[str]) -> DataFolder:
     for utterance, path, where in entries(folder / "wav.scp"):
         plain_path(path, where)
         if utterance in files:
-            raise DatabaseError(f"{where}: utterance {utterance!r} is listed twice")
+            raise DatabaseError(
+                f"{where}: utterance {utterance!r} is listed twice; expected each "
+                "once: take one line out"
+            )
         files[utterance] = path
     if not files:
         raise DatabaseError(f"{folder / 'wav.scp'} is empty; expected lines 'id path'")
@@ -104,17 +109,22 @@ def read_data_folder(folder: str | os.PathLike[str]) -> DataFolder:
 
 def entries(path: Path) -> Iterator[tuple[str, str, str]]:
     """(first field, the rest, file:line) of each line that is not empty."""
-    if not path.is_file():
-        raise DatabaseError(f"{path} does not exist; expected a Kaldi data folder")
+    refuse_other_files(path, expected="a Kaldi data folder")
     # Names of files need not be UTF-8.
     with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
         for number, line in enumerate(file, start=1):
+            if "\0" in line:
+                raise DatabaseError(
+                    f"{path}:{number}: {line[:40]!r} is no text; expected lines 'id "
+                    "path': give a list"
+                )
             fields = line.split(maxsplit=1)
             if len(fields) == 2:
                 yield fields[0], fields[1].rstrip(), f"{path}:{number}"
             elif fields:
                 raise DatabaseError(
-                    f"{path}:{number}: {line.strip()!r} has one field; expected two"
+                    f"{path}:{number}: {line.strip()!r} has one field; expected two, "
+                    "parted by a space: complete the line"
                 )
 
 
@@ -148,11 +158,14 @@ def read_speakers(
         listed = _turned_round(folder / "spk2utt")
     for utterance, speaker, where in listed:
         if files is not None and utterance not in files:
-            raise DatabaseError(f"{where}: utterance {utterance!r} is not in wav.scp")
+            raise DatabaseError(
+                f"{where}: utterance {utterance!r} is not in wav.scp; add it there, or "
+                "take this line out (`utils/fix_data_dir.sh`)"
+            )
         if speakers.setdefault(utterance, speaker) != speaker:
             raise DatabaseError(
                 f"{where}: {utterance!r} is of speaker {speaker!r} here and of "
-                f"{speakers[utterance]!r} further up"
+                f"{speakers[utterance]!r} further up; keep the line that is right"
             )
     return speakers
 
@@ -197,7 +210,11 @@ class KaldiFolderDatabase(SpeakerDatabase):
                 f"{data.folder}: the speaker of {len(missing)} utterance(s) is not "
                 f"known, {', '.join(missing[:3])} among them; add them to utt2spk"
             )
-        return [
-            SpokenIn(item, session_in_name(utterance, speaker=data.speakers[utterance]))
-            for utterance, item in data.recordings(self._given_directory).items()
-        ]
+        found = []
+        for utterance, item in data.recordings(self._given_directory).items():
+            session = session_in_name(utterance, speaker=data.speakers[utterance])
+            told = replace(
+                item, metadata={**item.metadata, **session_metadata(session)}
+            )
+            found.append(SpokenIn(told, session))
+        return found

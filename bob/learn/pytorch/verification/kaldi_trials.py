@@ -15,14 +15,16 @@ from bob.learn.pytorch.verification.database import (
     Trials,
     WithoutExtras,
 )
+from bob.learn.pytorch.verification.identities import subjects_of
 from bob.learn.pytorch.verification.kaldi import DataFolder, read_data_folder
 from bob.learn.pytorch.verification.names import safe_name
-from bob.learn.pytorch.verification.trial_lists import TrialList, subjects_of
 from bob.learn.pytorch.verification.voxceleb import about
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
+
+    from bob.learn.pytorch.verification.trial_lists import TrialList
 
 
 def beside(trial_list: Path) -> tuple[Path, Path] | None:
@@ -135,7 +137,7 @@ class KaldiTrialDatabase(WithoutExtras):
         if name not in recordings:
             raise DatabaseError(
                 f"{self._listed.where(name)}: {name!r} is not in "
-                f"{data.folder / 'wav.scp'}"
+                f"{data.folder / 'wav.scp'}; add its recording there"
             )
         return recordings[name]
 
@@ -148,7 +150,7 @@ class KaldiTrialDatabase(WithoutExtras):
             return [recordings[utterance] for utterance in data.utterances[name]]
         raise DatabaseError(
             f"{self._listed.where(name)}: {name!r} is neither an utterance of "
-            f"{data.folder / 'wav.scp'} nor a speaker of its utt2spk"
+            f"{data.folder / 'wav.scp'} nor a speaker of its utt2spk; add it to one"
         )
 
     def _check_apart(

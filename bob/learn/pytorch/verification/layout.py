@@ -50,6 +50,14 @@ class Layout:
         """All scores of a group as log-likelihood ratios."""
         return self.scores / f"calibrated-{group}"
 
+    def measures(self, group: str) -> Path:
+        """Quality measures of the references and probes of a group."""
+        return self.scores / f"quality-{group}.csv"
+
+    def durations(self) -> Path:
+        """How long recordings last, as far as that was asked."""
+        return self.temporary / "durations.json"
+
     def calibration(self) -> Path:
         """What makes log-likelihood ratios of scores."""
         return self.scores / "calibration.json"

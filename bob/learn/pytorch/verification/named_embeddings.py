@@ -12,8 +12,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from bob.learn.pytorch.storage.reading import StoredEmbeddings
 from bob.learn.pytorch.storage.reading import read as read_store
 from bob.learn.pytorch.storage.records import StoreError
@@ -60,20 +58,7 @@ def read_embeddings(path: str | os.PathLike[str]) -> StoredEmbeddings:
     if suffix in _STORES:
         return read_store(path)
     columns, fingerprint = _others(path, suffix)
-    good = columns.take(np.flatnonzero(~columns.failed))
-    return StoredEmbeddings(
-        tuple(good.names),
-        good.embeddings,
-        good.seconds,
-        good.sample_rates,
-        tuple(good.sources),
-        {
-            columns.names[row]: columns.reasons[row]
-            for row in np.flatnonzero(columns.failed)
-        },
-        fingerprint or {},
-        path,
-    )
+    return StoredEmbeddings.of(columns, fingerprint or {}, path)
 
 
 def _others(path: Path, suffix: str) -> tuple[Columns, dict[str, str] | None]:
@@ -118,7 +103,7 @@ class RowsByName:
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = tuple(names)
-        self._exact = {name: row for row, name in enumerate(self._names)}
+        self.exact = {name: row for row, name in enumerate(self._names)}
         self._stems: dict[str, int] = {}
         self._places: dict[str, int] = {}
         self._tails: dict[int, dict[str, int]] = {}
@@ -132,8 +117,8 @@ class RowsByName:
             It may be either of two.
         """
         for name in candidates:
-            if name in self._exact:
-                return self._exact[name]
+            if name in self.exact:
+                return self.exact[name]
         for look in (self._stem, self._place, self._tail):
             for name in candidates:
                 row = look(name)

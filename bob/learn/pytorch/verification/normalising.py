@@ -7,6 +7,7 @@ of a protocol, and as references against its probes.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -19,6 +20,7 @@ from bob.learn.pytorch.scoring import (
     t_norm,
     z_norm,
 )
+from bob.learn.pytorch.scoring.dense import spans
 from bob.learn.pytorch.verification.configuration import ConfigurationError
 
 if TYPE_CHECKING:
@@ -32,9 +34,6 @@ if TYPE_CHECKING:
     FloatArray: TypeAlias = NDArray[np.float64]
 
 Method: TypeAlias = Literal["z-norm", "t-norm", "s-norm", "zt-norm", "as-norm"]
-
-#: Cohort scores held in memory at once.
-SCORES_AT_ONCE = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -69,25 +68,90 @@ class KnownCohort:
     probe_subjects: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class AgainstCohort:
+    """What the references and probes of a group score against a cohort.
+
+    Both are computed when they are asked for, some rows at a time.
+    """
+
+    method: Method
+    top: int | None
+    cohort: KnownCohort
+    algorithm: Algorithm
+    models: Mapping[str, Any]
+    scorer: Scorer
+    good: NDArray[np.bool_]
+
+    @cached_property
+    def references(self) -> CohortStatistics:
+        """Each model against the cohort's probes."""
+        score, models = self._cohort_probes, list(self.models.values())
+        return CohortStatistics.joined(
+            cohort_statistics(score(models[part], None), top=self.top)
+            for part in spans(len(models), len(self.cohort.probes))
+        )
+
+    @cached_property
+    def probes(self) -> CohortStatistics:
+        """Each probe of the group against the cohort's references, NaN if unusable."""
+        return self._of_probes(None)
+
+    @cached_property
+    def normalised_probes(self) -> CohortStatistics:
+        """The same of scores that are z-normalised before (zt-norm)."""
+        cohort = self.cohort
+        among = np.array(self._cohort_probes(self._strangers, None), dtype=np.float64)
+        own = np.array(cohort.reference_subjects)[:, np.newaxis]
+        # As legacy Bob did: a speaker is no stranger to itself.
+        among[own == np.array(cohort.probe_subjects)[np.newaxis]] = np.nan
+        return self._of_probes(cohort_statistics(among))
+
+    @cached_property
+    def _cohort_probes(self) -> Scorer:
+        return self.algorithm.against(self.cohort.probes)
+
+    @cached_property
+    def _strangers(self) -> list[Any]:
+        return [self.algorithm.enrol(rows) for rows in self.cohort.references.values()]
+
+    def _of_probes(self, of_strangers: CohortStatistics | None) -> CohortStatistics:
+        good = self.good
+        usable = np.arange(np.count_nonzero(good))
+        parts = []
+        for part in spans(len(usable), len(self._strangers)):
+            scores = self.scorer(self._strangers, usable[part])
+            if of_strangers is not None:
+                scores = z_norm(scores, of_strangers)
+            parts.append(cohort_statistics(scores.T, top=self.top))
+        known = CohortStatistics.joined(parts)
+        moments = np.full((2, len(good)), np.nan)
+        moments[0, good], moments[1, good] = known.mean, known.deviation
+        return CohortStatistics(*moments)
+
+
+@dataclass(frozen=True, eq=False)
 class RowNormaliser:
     """Normalises the scores of one reference against its probes.
 
     Attributes
     ----------
-    of_references
-        What each reference scores against the cohort; by position in ``place``.
-    of_probes
-        What each probe of the group scores against the cohort, NaN for those without
-        an embedding.
     place
         Id of a reference -> its position; references without a model are absent.
     """
 
     method: Method
-    of_references: CohortStatistics
-    of_probes: CohortStatistics
+    against: AgainstCohort
     place: Mapping[str, int] = field(default_factory=dict)
+
+    def means(self, references: Sequence[str]) -> tuple[FloatArray, FloatArray]:
+        """Mean score of references, and of all probes, against the cohort.
+
+        Of adaptive normalisation that of the highest; NaN where there is no embedding.
+        """
+        found = np.append(self.against.references.mean, np.nan)
+        places = [self.place.get(name, -1) for name in references]
+        return found[places], self.against.probes.mean
 
     def __call__(
         self, reference: str, chosen: Sequence[int], scores: FloatArray
@@ -96,17 +160,17 @@ class RowNormaliser:
         if reference not in self.place:
             return np.full(len(scores), np.nan)
         row = scores[np.newaxis]
-        # Of no use to t-norm, which has no statistics of references.
-        place = [] if self.method == "t-norm" else [self.place[reference]]
-        references = self.of_references.take(place)
-        where = [] if self.method == "z-norm" else chosen
-        probes = self.of_probes.take(np.asarray(where, dtype=np.int64))
-        if self.method in ("s-norm", "as-norm"):
-            row = s_norm(row, references=references, probes=probes)
-        if self.method in ("z-norm", "zt-norm"):
-            row = z_norm(row, references)
-        if self.method in ("t-norm", "zt-norm"):
-            row = t_norm(row, probes)
+        against, method = self.against, self.method
+        place, where = [self.place[reference]], np.asarray(chosen, dtype=np.int64)
+        if method in ("s-norm", "as-norm"):
+            references = against.references.take(place)
+            row = s_norm(row, references=references, probes=against.probes.take(where))
+        if method in ("z-norm", "zt-norm"):
+            row = z_norm(row, against.references.take(place))
+        if method == "t-norm":
+            row = t_norm(row, against.probes.take(where))
+        if method == "zt-norm":
+            row = t_norm(row, against.normalised_probes.take(where))
         normalised: FloatArray = row[0]
         return normalised
 
@@ -138,25 +202,9 @@ def row_normaliser(
     """
     method, top = normalisation.method, normalisation.top
     _require_enough(cohort, method, top)
-    strangers = [algorithm.enrol(rows) for rows in cohort.references.values()]
-    against_cohort = algorithm.against(cohort.probes)
-    of_strangers = None
-    if method == "zt-norm":
-        among = np.array(against_cohort(strangers, None), dtype=np.float64)
-        own = np.array(cohort.reference_subjects)[:, np.newaxis]
-        # As legacy Bob did: a speaker is no stranger to itself.
-        among[own == np.array(cohort.probe_subjects)[np.newaxis]] = np.nan
-        of_strangers = cohort_statistics(among)
-    nobody = CohortStatistics(np.empty(0), np.empty(0))
+    against = AgainstCohort(method, top, cohort, algorithm, models, scorer, good)
     return RowNormaliser(
-        method=method,
-        of_references=nobody
-        if method == "t-norm"
-        else _of_references(against_cohort, list(models.values()), cohort, top),
-        of_probes=nobody
-        if method == "z-norm"
-        else _of_probes(scorer, strangers, good, top, of_strangers),
-        place={name: index for index, name in enumerate(models)},
+        method, against, {name: index for index, name in enumerate(models)}
     )
 
 
@@ -180,48 +228,3 @@ def _require_enough(cohort: KnownCohort, method: Method, top: int | None) -> Non
             + ("set cohort_top to fewer, or " if top else "")
             + "give a larger cohort"
         )
-
-
-def _of_references(
-    against_cohort: Scorer, models: list[Any], cohort: KnownCohort, top: int | None
-) -> CohortStatistics:
-    """Each model against the cohort's probes, some models at a time."""
-    at_once = max(1, SCORES_AT_ONCE // len(cohort.probes))
-    parts = [
-        cohort_statistics(
-            against_cohort(models[start : start + at_once], None), top=top
-        )
-        for start in range(0, len(models), at_once)
-    ]
-    return _joined(parts)
-
-
-def _of_probes(
-    scorer: Scorer,
-    strangers: list[Any],
-    good: NDArray[np.bool_],
-    top: int | None,
-    of_strangers: CohortStatistics | None,
-) -> CohortStatistics:
-    """Each probe against the cohort's references, some probes at a time."""
-    usable = np.arange(np.count_nonzero(good))
-    at_once = max(1, SCORES_AT_ONCE // len(strangers))
-    parts = []
-    for start in range(0, len(usable), at_once):
-        scores = scorer(strangers, usable[start : start + at_once])
-        if of_strangers is not None:
-            scores = z_norm(scores, of_strangers)
-        parts.append(cohort_statistics(scores.T, top=top))
-    known = _joined(parts)
-    moments = np.full((2, len(good)), np.nan)
-    moments[0, good], moments[1, good] = known.mean, known.deviation
-    return CohortStatistics(*moments)
-
-
-def _joined(parts: list[CohortStatistics]) -> CohortStatistics:
-    if not parts:
-        return CohortStatistics(np.empty(0), np.empty(0))
-    return CohortStatistics(
-        np.concatenate([part.mean for part in parts]),
-        np.concatenate([part.deviation for part in parts]),
-    )

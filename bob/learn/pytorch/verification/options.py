@@ -30,6 +30,10 @@ STAGES_WITHOUT_WORK = (
 NORMALISATIONS = ("z-norm", "t-norm", "s-norm", "zt-norm", "as-norm")
 
 
+#: Of both sides of a trial, what a calibration may weigh beside the score.
+CALIBRATION_QUALITIES = ("duration", "magnitude", "cohort_mean")
+
+
 @dataclass(frozen=True)
 class Option:
     """One option: ``--long-name`` on the command line, ``long_name`` in a file."""
@@ -40,6 +44,8 @@ class Option:
     default: Any = None
     choices: tuple[str, ...] = ()
     importance: Literal["required", "common", "optional", "rare"] = "optional"
+    #: Of words: on the command line, the option stands once for each of them.
+    repeated: bool = False
 
     @property
     def long(self) -> str:
@@ -227,6 +233,16 @@ OPTIONS: tuple[Option, ...] = (
         "Draws the slope of the calibration towards zero; 0 is the field's, which few "
         "trials may not allow.",
         default=0.001,
+    ),
+    Option(
+        ("--calibration-quality",),
+        "words",
+        "Let the calibration weigh this measure of both sides too; give it once for "
+        "each: duration, magnitude of the embedding, or cohort_mean, the mean score "
+        "against the cohort.",
+        default=(),
+        choices=CALIBRATION_QUALITIES,
+        repeated=True,
     ),
     Option(
         ("-o", "--execute-only"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bob.learn.pytorch.scoring import PldaBackend
-from bob.learn.pytorch.storage import arrays
+from bob.learn.pytorch.verification.array_models import ArrayModels
 from bob.learn.pytorch.verification.configuration import ConfigurationError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bob.learn.pytorch.verification.algorithms import Rows, Scorer
 
 
-class Plda:
+class Plda(ArrayModels):
     """Log-likelihood ratios of a PLDA model, references enrolled by their count.
 
     A probe of several recordings is the mean of its projected embeddings.
@@ -57,14 +57,6 @@ class Plda:
         """Keep the embeddings: (recordings, dimensions)."""
         rows: Rows = np.concatenate(list(features))
         return rows
-
-    def write_model(self, model: Rows, path: str) -> None:
-        """Store a reference as an array."""
-        arrays.write(model, path)
-
-    def read_model(self, path: Path) -> Rows:
-        """Read a stored reference."""
-        return np.atleast_2d(np.asarray(arrays.read(path), dtype=np.float64))
 
     def against(self, probes: Sequence[Sequence[Rows]]) -> Scorer:
         """A scorer that holds the projected probes."""

@@ -7,7 +7,7 @@ An *error* makes figures wrong or an experiment stop, a *warning* makes them dou
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -19,11 +19,13 @@ from bob.learn.pytorch.verification.protocol_summary import (
     GroupSummary,
     summarise_trials,
 )
+from bob.learn.pytorch.verification.trial_columns import trial_columns
 from bob.learn.pytorch.verification.trial_counts import TrialCounts, count_trials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from bob.learn.pytorch.metrics import Names
     from bob.learn.pytorch.verification.database import (
         Database,
         Recording,
@@ -80,6 +82,8 @@ class GroupStatistics:
         Over enrolled speakers, and over references.
     conditions : mapping
         Column of metadata with few values -> value -> count of recordings.
+    trial_conditions : mapping
+        The same of columns that say something of trials, with counts of trials.
     """
 
     summary: GroupSummary
@@ -87,6 +91,7 @@ class GroupStatistics:
     target_trials_per_speaker: tuple[float, float, float]
     enrolment_recordings: tuple[float, float, float]
     conditions: Mapping[str, Mapping[str, int]]
+    trial_conditions: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON, the counts on top."""
@@ -129,21 +134,28 @@ def check(
         Without ``contents``, no recording is opened.
     """
     groups = {
-        f"{name} {group}" if len(databases) > 1 else group: database.trials(group)
+        _titled(name, group, databases): database.trials(group)
+        for name, database in databases.items()
+        for group in database.groups()
+    }
+    columns = {
+        _titled(name, group, databases): trial_columns(database, group)
         for name, database in databases.items()
         for group in database.groups()
     }
     counts = {group: count_trials(trials) for group, trials in groups.items()}
     statistics = {
-        group: _statistics(trials, counts[group]) for group, trials in groups.items()
+        group: _statistics(trials, counts[group], columns[group])
+        for group, trials in groups.items()
     }
     sets: dict[str, Sequence[Recording]] = {
         group: trials.recordings() for group, trials in groups.items()
     }
     for name, database in databases.items():
-        training = f"{name} train" if len(databases) > 1 else "train"
+        training = _titled(name, "train", databases)
         sets |= {training: found} if (found := database.training()) else {}
     findings = [
+        *_without_group(databases),
         *_between(sets),
         *(
             finding
@@ -161,7 +173,13 @@ def check(
     )
 
 
-def _statistics(trials: Trials, counts: TrialCounts) -> GroupStatistics:
+def _titled(name: str, group: str, databases: Mapping[str, Database]) -> str:
+    return f"{name} {group}" if len(databases) > 1 else group
+
+
+def _statistics(
+    trials: Trials, counts: TrialCounts, columns: Mapping[str, Names]
+) -> GroupStatistics:
     summary = summarise_trials(trials)
     total = max(1, trials.count())
     return GroupStatistics(
@@ -170,6 +188,7 @@ def _statistics(trials: Trials, counts: TrialCounts) -> GroupStatistics:
         _spread(counts.targets_by_speaker.values()),
         _spread(len(item.recordings) for item in trials.references),
         _conditions(trials.recordings()),
+        _trial_conditions(columns),
     )
 
 
@@ -190,6 +209,26 @@ def _conditions(recordings: Sequence[Recording]) -> dict[str, dict[str, int]]:
         for name, values in columns.items()
         if len(values) <= _MOST_CONDITIONS
     }
+
+
+def _without_group(databases: Mapping[str, Database]) -> Iterator[Finding]:
+    for name, database in databases.items():
+        if not database.groups():
+            yield Finding(
+                "error", "trials", name, 0,
+                "no recording enrols or probes, so nothing is compared",
+            )  # fmt: skip
+
+
+def _trial_conditions(columns: Mapping[str, Names]) -> dict[str, dict[str, int]]:
+    counted = {
+        title: Counter(
+            dict(zip(column.distinct, np.bincount(column.codes).tolist(), strict=True))
+        )
+        for title, column in columns.items()
+        if len(column.distinct) <= _MOST_CONDITIONS
+    }
+    return {title: dict(values.most_common()) for title, values in counted.items()}
 
 
 def _between(sets: Mapping[str, Sequence[Recording]]) -> Iterator[Finding]:

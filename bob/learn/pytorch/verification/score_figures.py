@@ -42,8 +42,11 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from bob.learn.pytorch.metrics import Names
 
+    FloatArray: TypeAlias = NDArray[np.float64]
     Measures: TypeAlias = dict[str, Callable[[ErrorCurve], float] | TrialMean]
 
 FEW_SPEAKERS = 20
@@ -54,7 +57,8 @@ COSINES = (
     "log-likelihood ratios and say nothing of these: calibrate first"
 )
 _ROLES = {
-    "interval": "percentiles over speakers drawn with replacement",
+    "interval": "bias-corrected percentiles over speakers drawn with replacement; of a "
+    "difference between systems, the percentiles themselves",
     "dev_threshold": "EER threshold of the development scores, applied to these trials",
     "p_value": "two-sided, of the difference, over speakers drawn with replacement; "
     "McNemar's takes trials as independent, which makes it too small",
@@ -195,14 +199,11 @@ def measure_scores(
     if resamples is None:
         resamples = 1000 if len(table) <= MANY_TRIALS else 200
     values = figures(table.targets, table.non_targets, cost=cost)
-    warnings: list[str] = []
+    warnings = _missing(values)
     intervals: Mapping[str, Interval] = {}
     points = {}
-    try:
+    if not warnings:
         curve = table.curve()
-    except MetricError as error:
-        warnings.append(f"no error rate can be given: {error}")
-    else:
         if resamples:
             intervals = confidence_intervals(
                 table, _measures(cost), resamples=resamples
@@ -212,6 +213,12 @@ def measure_scores(
         points |= {f"FMR at FNMR <= {rate:g}": curve.fmr_at_fnmr(rate)
                    for rate in at_fnmr}  # fmt: skip
         warnings += _doubts(curve, cost, table)
+    repeated = _repeated(table)
+    if repeated:
+        warnings.append(
+            f"{repeated} trials are there more than once, and count as often: see "
+            "`bob pytorch protocol check`"
+        )
     return Measured(
         figures=values,
         intervals=intervals,
@@ -247,11 +254,26 @@ def measure_in_bounded_memory(
     ScoreFileError
         A line does not fit: the message has its number.
     """
+    are_cosines = True
     with ScoreStream() as stream:
         for scores, is_target in labelled_scores(path, trials=trials):
             stream.add_trials(scores, is_target)
+            are_cosines = are_cosines and _look_like_cosines(scores)
         values = stream.figures(cost=cost)
-    return Measured(values, {}, None, None, {}, {}, {}, ())
+    warnings = _missing(values) or [COSINES] * are_cosines
+    return Measured(values, {}, None, None, {}, {}, {}, tuple(warnings))
+
+
+def _missing(values: Figures) -> list[str]:
+    """What to say without a target or a non-target trial."""
+    if values.targets and values.non_targets:
+        return []
+    return [
+        f"no error rate can be given: {values.targets} target and "
+        f"{values.non_targets} non-target trials have a score ({values.failures} "
+        "failed); at least one of each is needed: check that the protocol has both and "
+        "that their recordings could be read"
+    ]
 
 
 def _measures(cost: CostFunction) -> Measures:
@@ -272,13 +294,28 @@ def _doubts(curve: ErrorCurve, cost: CostFunction, table: ScoreTable) -> list[st
     speakers = np.unique(np.concatenate([claimed, real])).size
     if speakers < FEW_SPEAKERS:
         warnings.append(f"with {speakers} speakers the intervals are rough guides")
-    if _look_like_cosines(table):
+    if _look_like_cosines(table.score):
         warnings.append(COSINES)
     return warnings
 
 
-def _look_like_cosines(table: ScoreTable) -> bool:
-    return not (np.abs(table.score[~np.isnan(table.score)]) > 1 + 1e-6).any()
+def _repeated(table: ScoreTable) -> int:
+    """Trials of the same reference and probe, less one each; 0 without references."""
+    if table.model is None:
+        return 0
+    probes = len(table.probe.distinct)
+    pairs = table.model.codes * np.int64(probes) + table.probe.codes
+    possible = len(table.model.distinct) * probes
+    if possible > 8 * len(table):
+        return len(table) - int(np.unique(pairs).size)
+    # Where most pairs are there, marks are ten times as fast as sorting.
+    marked = np.zeros(possible, dtype=bool)
+    marked[pairs] = True
+    return len(table) - int(np.count_nonzero(marked))
+
+
+def _look_like_cosines(scores: FloatArray) -> bool:
+    return not (np.abs(scores[~np.isnan(scores)]) > 1 + 1e-6).any()
 
 
 def _at_threshold_of(
@@ -335,7 +372,7 @@ def _versus(
     resamples: int,
 ) -> Versus:
     measures = _measures(cost)
-    if _look_like_cosines(table) or _look_like_cosines(other):
+    if _look_like_cosines(table.score) or _look_like_cosines(other.score):
         del measures["act_dcf"], measures["cllr"]
     differences = paired_differences(table, other, measures, resamples=resamples)
     thresholds = (

@@ -6,7 +6,9 @@ import csv
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bob.learn.pytorch.verification.database import DatabaseError
 from bob.learn.pytorch.verification.text_columns import Layout, one_separator
+from bob.learn.pytorch.verification.text_lines import refuse_other_files
 from bob.learn.pytorch.verification.trial_lists import LABELS
 
 if TYPE_CHECKING:
@@ -46,6 +48,10 @@ class ScoreFileError(ValueError):
     """A score file cannot be read, or a table cannot be written in that form."""
 
 
+class UnlabelledError(ScoreFileError):
+    """Nothing tells which trials of a score file are of one speaker."""
+
+
 @dataclass(frozen=True)
 class Found:
     """The form of a file, and where its columns are."""
@@ -69,12 +75,18 @@ def find_layout(path: Path, *, metadata: bool = False) -> Found:
     ScoreFileError
         It is no score file, or it has not the columns that Bob's CSV needs.
     """
+    try:
+        refuse_other_files(path, expected="a file of scores")
+    except DatabaseError as error:
+        raise ScoreFileError(str(error)) from error
     skipped = 0
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         first = file.readline()
         while first.isspace():
             skipped += 1
             first = file.readline()
+    if not first:
+        raise no_trial(path)
     header = next(csv.reader([first]), [])
     if "score" in header:
         return _csv(path, header, skipped, metadata=metadata)
@@ -83,6 +95,13 @@ def find_layout(path: Path, *, metadata: bool = False) -> Found:
         raise ScoreFileError(f"{path} begins with {first.strip()[:80]!r}; {_EXPECTED}")
     columns = TEXT_COLUMNS[form]
     return Found(form, Layout(columns, one_separator(first, len(columns))))
+
+
+def no_trial(path: Path) -> ScoreFileError:
+    """What is wrong with an empty file."""
+    return ScoreFileError(
+        f"{path} holds no trial; write it again, a run may have been cut short"
+    )
 
 
 def is_number(text: str) -> bool:
@@ -136,6 +155,13 @@ def _csv(path: Path, header: Sequence[str], skipped: int, *, metadata: bool) -> 
         raise ScoreFileError(
             f"{path} has no column {', '.join(missing)}; the header of a Bob score "
             f"file has {', '.join(CSV_COLUMNS.values())} and any others"
+        )
+    needed = header if metadata else CSV_COLUMNS.values()
+    twice = next((title for title in needed if header.count(title) > 1), None)
+    if twice is not None:
+        raise ScoreFileError(
+            f"{path} has {header.count(twice)} columns {twice!r}; take out, or rename, "
+            "all but one"
         )
     place = {header.index(title): name for name, title in CSV_COLUMNS.items()
              if title in header}  # fmt: skip

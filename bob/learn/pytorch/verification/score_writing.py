@@ -1,13 +1,15 @@
-"""Score files in blocks, with the other columns of Bob's CSV, and hashes of them."""
+"""Score files in blocks, with the other columns of Bob's CSV, and what made them."""
 
 from __future__ import annotations
 
 import hashlib
+import json
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from bob.learn.pytorch.atomic import beside
+from bob.learn.pytorch.atomic import beside, write_text
 from bob.learn.pytorch.verification.score_layouts import CSV_COLUMNS
 from bob.learn.pytorch.verification.scorefiles import BLOCK_TRIALS, score_lines
 
@@ -62,6 +64,30 @@ def sha256_of(path: Path) -> str:
         while piece := file.read(_BYTES):
             found.update(piece)
     return found.hexdigest()
+
+
+def provenance_file(scores: Path) -> Path:
+    """Where it stands what made a score file: ``<scores>.json``."""
+    return scores.with_name(f"{scores.name}.json")
+
+
+def write_provenance(scores: Path, told: Mapping[str, Any]) -> None:
+    """Write beside a score file what made it, with the hash that it goes with.
+
+    Parameters
+    ----------
+    told
+        JSON values; ``made_by`` is the fingerprint of the embeddings, and ``measure``,
+        ``enrolment``, ``mean_subtracted``, ``normalisation``, ``cohort``,
+        ``cohort_size`` and ``enrolment recordings`` are what calibrations go by.
+    """
+    content = {
+        "scores": scores.name,
+        "sha256": sha256_of(scores),
+        **told,
+        "bob.learn.pytorch": version("bob.learn.pytorch"),
+    }
+    write_text(provenance_file(scores), json.dumps(content, indent=2) + "\n")
 
 
 def _lines(

@@ -11,11 +11,11 @@ form           one trial
 ``voxsrc``     ``score enrolled tested``
 ``kaldi``      ``enrolled tested score``
 ``wespeaker``  ``enrolled tested score target|nontarget``
-(ESPnet)       ``enrolled*tested score`` and perhaps ``0|1``; read only
+``espnet``     ``enrolled*tested score 1|0``, or without labels
 =============  ===========================================================
 
 A trial without a score says ``nan``. Forms that name recordings and no speakers need a
-list of trials, labels, or VoxCeleb's names; see `score_labels`.
+list of trials, a protocol, labels, or VoxCeleb's names; see `score_labels`.
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ from bob.learn.pytorch.verification.score_layouts import (
     Found,
     ScoreFileError,
     find_layout,
+    no_trial,
 )
 from bob.learn.pytorch.verification.score_reading import score_blocks
 from bob.learn.pytorch.verification.text_columns import Block, Joined
-from bob.learn.pytorch.verification.trial_lists import TrialList, read_trial_list
+from bob.learn.pytorch.verification.trial_sources import read_trial_source
 
 if TYPE_CHECKING:
     import os
@@ -46,16 +47,27 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from bob.learn.pytorch.verification.trial_lists import TrialList
+
+    Source: TypeAlias = TrialList | str | os.PathLike[str] | None
+
 __all__ = [
     "ScoreFileError",
     "read_scores",
     "read_with_metadata",
+    "read_unlabelled",
     "labelled_scores",
     "write_scores",
     "score_lines",
 ]
 
-Form: TypeAlias = Literal["four", "five", "csv", "voxsrc", "kaldi", "wespeaker"]
+Form: TypeAlias = Literal[
+    "four", "five", "csv", "voxsrc", "kaldi", "wespeaker", "espnet",
+    "espnet, no labels",
+]  # fmt: skip
+
+# Here a trial has one name, of two parts.
+_ESPNET = ("espnet", "espnet, no labels")
 
 # Written at a time, in trials.
 BLOCK_TRIALS = 1 << 16
@@ -64,7 +76,7 @@ BLOCK_TRIALS = 1 << 16
 def read_scores(
     path: str | os.PathLike[str],
     *,
-    trials: TrialList | str | os.PathLike[str] | None = None,
+    trials: Source = None,
 ) -> ScoreTable:
     """Read a score file of any form; the first line tells which.
 
@@ -73,8 +85,8 @@ def read_scores(
     path
         The file.
     trials
-        A list of the same trials, used where the file does not say which are of one
-        speaker.
+        A list of the same trials, or a protocol with them, used where the file does
+        not say which are of one speaker.
 
     Raises
     ------
@@ -87,9 +99,12 @@ def read_scores(
 def read_with_metadata(
     path: str | os.PathLike[str],
     *,
-    trials: TrialList | str | os.PathLike[str] | None = None,
+    trials: Source = None,
 ) -> tuple[ScoreTable, dict[str, Names]]:
-    """Read a score file and the other columns of a CSV, by their titles.
+    """Read a score file, and what else is known of its trials, by title.
+
+    Those are the other columns of a CSV, and what the list of trials or the protocol
+    says of recordings (``bio_ref_gender``, ``probe_gender``) and of trials.
 
     Raises
     ------
@@ -99,10 +114,27 @@ def read_with_metadata(
     return _read(Path(path), trials, metadata=True)
 
 
+def read_unlabelled(path: str | os.PathLike[str]) -> ScoreTable:
+    """Read a score file that does not tell who speaks.
+
+    Each name is taken for a speaker of its own, so that nothing can be measured.
+
+    Raises
+    ------
+    ScoreFileError
+        A line does not fit, or it is a list of trials.
+    """
+    path = Path(path)
+    _, names, scores = _columns(path, metadata=False)
+    sides = _sides(path, names)
+    model, probe = sides["model"], sides["probe"]
+    return ScoreTable(model, probe, probe=probe, score=scores, model=model)
+
+
 def labelled_scores(
     path: str | os.PathLike[str],
     *,
-    trials: TrialList | str | os.PathLike[str] | None = None,
+    trials: Source = None,
 ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
     """Read a score file of any length in bounded memory, without its names.
 
@@ -130,28 +162,41 @@ def labelled_scores(
             yield scores, _targets(path, block, labels, first=lines)
         lines += len(block)
     if not lines:
-        raise _empty(path)
+        raise no_trial(path)
 
 
 def _read(
-    path: Path, trials: TrialList | str | os.PathLike[str] | None, *, metadata: bool
+    path: Path, trials: Source, *, metadata: bool
 ) -> tuple[ScoreTable, dict[str, Names]]:
-    found = find_layout(path, metadata=metadata)
-    joined = Joined()
-    for block in score_blocks(path, found):
-        joined.add(block)
-    names, scores = joined.names, joined.numbers
-    if not scores.size:
-        raise _empty(path)
-    if "claimed" not in names:
-        _refuse_trial_list(path, found, scores)
-        names = _with_speakers(path, names, _labels(trials))
+    found, names, scores = _columns(path, metadata=metadata)
+    tells = "claimed" in found.layout.columns
+    labels = None if tells and not metadata else _labels(trials)
+    if not tells:
+        names = _with_speakers(path, names, labels)
     others = {
         name.removeprefix(METADATA): names.pop(name)
         for name in list(names)
         if name.startswith(METADATA)
     }
-    return ScoreTable(score=scores, **names), others
+    table = ScoreTable(score=scores, **names)
+    if metadata and labels is not None:
+        others = labels.metadata(table) | others
+    return table, others
+
+
+def _columns(
+    path: Path, *, metadata: bool
+) -> tuple[Found, dict[str, Names], NDArray[np.float64]]:
+    """The form of a file, its columns of names, and its scores."""
+    found = find_layout(path, metadata=metadata)
+    joined = Joined()
+    for block in score_blocks(path, found):
+        joined.add(block)
+    scores = joined.numbers
+    if not scores.size:
+        raise no_trial(path)
+    _refuse_trial_list(path, found, scores)
+    return found, joined.names, scores
 
 
 def _with_speakers(
@@ -160,9 +205,11 @@ def _with_speakers(
     """The columns of a score table from two names and where labels come from."""
     target = _targets(path, Block(names, None), labels)
     sides = _sides(path, names)
+    known = None
     if labels is not None and "label" not in names:
         labels.refuse_unscored(path, sides)
-    claimed, real = score_labels.with_speakers(path, sides, target)
+        known = labels.speakers(sides)
+    claimed, real = known or score_labels.with_speakers(path, sides, target)
     return {"claimed": claimed, "real": real, **sides}
 
 
@@ -198,13 +245,8 @@ def _scores(block: Block) -> NDArray[np.float64]:
     return block.numbers
 
 
-def _labels(
-    trials: TrialList | str | os.PathLike[str] | None,
-) -> score_labels.Labels | None:
-    if trials is None:
-        return None
-    listed = trials if isinstance(trials, TrialList) else read_trial_list(trials)
-    return score_labels.Labels(listed)
+def _labels(trials: Source) -> score_labels.Labels | None:
+    return None if trials is None else score_labels.Labels(read_trial_source(trials))
 
 
 def _refuse_trial_list(path: Path, found: Found, scores: NDArray[np.float64]) -> None:
@@ -213,12 +255,6 @@ def _refuse_trial_list(path: Path, found: Found, scores: NDArray[np.float64]) ->
             f"{path} is a list of trials: its first column is always 0 or 1; give the "
             "file of scores, and this as the list of trials"
         )
-
-
-def _empty(path: Path) -> ScoreFileError:
-    return ScoreFileError(
-        f"{path} holds no trial; write it again, a run may have been cut short"
-    )
 
 
 def write_scores(
@@ -254,7 +290,9 @@ def score_lines(table: ScoreTable, *, form: Form = "four") -> Iterator[str]:
     columns, separator, number = _layout(form)
     if form == "csv":
         yield ",".join(CSV_COLUMNS.values()) + "\n"
-    names = [_names(table, column) for column in columns if column != "score"]
+    names = [
+        _names(table, column, form=form) for column in columns if column != "score"
+    ]
     texts = [_escaped(column, form=form) for column in names]
     place = columns.index("score")
     for start in range(0, len(table), BLOCK_TRIALS):
@@ -265,6 +303,8 @@ def score_lines(table: ScoreTable, *, form: Form = "four") -> Iterator[str]:
         ]
         scores = table.score[part].tolist()
         fields.insert(place, [number] * len(scores))
+        if form in _ESPNET:
+            fields[:2] = [list(map("*".join, zip(*fields[:2], strict=True)))]
         template = "\n".join(map(separator.join, zip(*fields, strict=True)))
         yield template % tuple(scores) + "\n"
 
@@ -278,6 +318,8 @@ def _layout(form: str) -> tuple[tuple[str, ...], str, str]:
         "voxsrc": (TEXT_COLUMNS["voxsrc"], " ", "%.8f"),
         "kaldi": (TEXT_COLUMNS["kaldi"], " ", "%.8f"),
         "wespeaker": (TEXT_COLUMNS["wespeaker"], " ", "%.8f"),
+        "espnet": (TEXT_COLUMNS["wespeaker"], " ", "%.8f"),
+        "espnet, no labels": (TEXT_COLUMNS["kaldi"], " ", "%.8f"),
     }
     if form not in layouts:
         raise ScoreFileError(
@@ -287,9 +329,10 @@ def _layout(form: str) -> tuple[tuple[str, ...], str, str]:
     return layouts[form]
 
 
-def _names(table: ScoreTable, column: str) -> Names:
+def _names(table: ScoreTable, column: str, *, form: str) -> Names:
     if column == "label":
-        return Names(("nontarget", "target"), table.is_target.astype(np.int32))
+        words = ("0", "1") if form in _ESPNET else ("nontarget", "target")
+        return Names(words, table.is_target.astype(np.int32))
     names: Names | None = getattr(table, column)
     if names is None:
         raise ScoreFileError(
@@ -308,6 +351,11 @@ def _escaped(names: Names, *, form: str) -> list[str]:
             raise ScoreFileError(
                 f"{name!r} cannot stand in a score file whose columns are parted by "
                 f"spaces; rename it, or write the scores as CSV"
+            )
+        if form in _ESPNET and "*" in name:
+            raise ScoreFileError(
+                f"{name!r} cannot stand in a score file of ESPnet, where a * parts "
+                "both names; rename it, or choose another form"
             )
     return [name.replace("%", "%%") for name in names.distinct]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bob.learn.pytorch.atomic import beside, write_text
-from bob.learn.pytorch.verification import cohort, stored
+from bob.learn.pytorch.verification import cohort, stored, trial_quality
 from bob.learn.pytorch.verification.configuration import ConfigurationError
 from bob.learn.pytorch.verification.database import Probe, Reference, Trials
 from bob.learn.pytorch.verification.fingerprint import digest
 from bob.learn.pytorch.verification.normalising import row_normaliser
+from bob.learn.pytorch.verification.score_origin import origin
+from bob.learn.pytorch.verification.score_writing import (
+    provenance_file,
+    write_provenance,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,8 +27,11 @@ if TYPE_CHECKING:
     from bob.learn.pytorch.verification.algorithms import Scorer
     from bob.learn.pytorch.verification.experiment import Experiment
     from bob.learn.pytorch.verification.features import Vectors
+    from bob.learn.pytorch.verification.normalising import RowNormaliser
 
 _PREVIOUS = ".previous"
+#: Stands for the reference in lines; no name has it.
+_SUBJECT = "\0"
 _UNFINISHED = "unfinished"
 
 #: Scores held in memory at once when every reference meets every probe.
@@ -36,10 +44,13 @@ def compute(
     trials: Trials,
     models: dict[str, Any],
     vectors: Vectors,
+    seconds: Mapping[str, float],
 ) -> None:
     """Write one score file a reference: its probes in their order.
 
-    With a normalisation, the normalised scores go to files of their own.
+    With a normalisation, the normalised scores go to files of their own. Quality
+    measures that the calibration asks for are written beside; ``seconds`` are the
+    durations of recordings, by their keys.
     """
     probes = [usable(probe, vectors) for probe in trials.probes]
     good = np.array([bool(rows) for rows in probes], dtype=bool)
@@ -65,8 +76,28 @@ def compute(
         if normalise is not None:
             normalised = normalise(reference.id, chosen, values)
             writers[1].write(reference, chosen, normalised)
+    found = _measured(experiment, trials, vectors, seconds, normalise)
     for writer in writers:
-        writer.finish()
+        writer.finish(found)
+
+
+def _measured(
+    experiment: Experiment,
+    trials: Trials,
+    vectors: Vectors,
+    seconds: Mapping[str, float],
+    normaliser: RowNormaliser | None,
+) -> trial_quality.Measured | None:
+    """Quality measures that the calibration asks for; None if there are none."""
+    how = experiment.calibration
+    if how is None or not how.quality:
+        return None
+    means = None
+    if normaliser is not None and "cohort_mean" in how.quality:
+        means = normaliser.means([item.id for item in trials.references])
+    return trial_quality.measure(
+        trials, how.quality, vectors=vectors, seconds=seconds, means=means
+    )
 
 
 def kinds(experiment: Experiment) -> list[Experiment]:
@@ -84,8 +115,13 @@ class _Writer:
     def __init__(self, experiment: Experiment, group: str, trials: Trials) -> None:
         self._experiment, self._group, self._trials = experiment, group, trials
         self._made_by = experiment.layout.made_by(group)
-        # What a line says of a probe is the same for every reference.
-        self._named = [f"{probe.subject} {probe.id}" for probe in trials.probes]
+        # What a line says of a probe is the same for every reference, and formatting
+        # all lines of one at once takes half as long as one by one.
+        self._lines = [
+            f"{_SUBJECT} {_literal(probe.subject)} {_literal(probe.id)} %.8f\n"
+            for probe in trials.probes
+        ]
+        self._all_lines = "".join(self._lines)
         self._written: set[Path] = set()
         # Until all are written, they are nobody's: a run may be killed in between.
         write_text(self._made_by, _UNFINISHED)
@@ -94,17 +130,23 @@ class _Writer:
         self, reference: Reference, chosen: Sequence[int], values: NDArray[np.float64]
     ) -> None:
         """Write the scores of a reference against the chosen probes."""
-        lines = [
-            f"{reference.subject} {self._named[index]} {value:3.8f}\n"
-            for index, value in zip(chosen, values.tolist(), strict=True)
-        ]
+        lines = (
+            self._all_lines
+            if isinstance(chosen, range)
+            else "".join([self._lines[index] for index in chosen])
+        ).replace(_SUBJECT, _literal(reference.subject))
         path = self._experiment.layout.model_scores(self._group, reference.id)
-        write_text(path, "".join(lines))
+        write_text(path, lines % tuple(values.tolist()))
         self._written.add(path)
 
-    def finish(self) -> None:
+    def finish(self, measured: trial_quality.Measured | None) -> None:
         """Remove what is of no reference, and say what made the rest."""
-        folder = self._experiment.layout.scores / self._group
+        layout = self._experiment.layout
+        if measured is None:
+            layout.measures(self._group).unlink(missing_ok=True)
+        else:
+            trial_quality.write_measures(measured, layout.measures(self._group))
+        folder = layout.scores / self._group
         for path in folder.rglob("*.txt"):
             if path not in self._written:  # of a reference that is no more
                 path.unlink()
@@ -135,7 +177,8 @@ def refuse_outdated(experiment: Experiment, group: str, trials: Trials) -> None:
     Raises
     ------
     ConfigurationError
-        If another algorithm, or other references or probes made them.
+        If another algorithm, or other references or probes made them, or the
+        calibration asks for quality measures that they were made without.
     """
     path = experiment.layout.made_by(group)
     if path.exists() and path.read_text() != fingerprint(experiment, group, trials):
@@ -144,6 +187,9 @@ def refuse_outdated(experiment: Experiment, group: str, trials: Trials) -> None:
             "by another algorithm, from other references or probes, or not to the end; "
             "run without --skip-score-computation"
         )
+    how = experiment.calibration
+    if how is not None and how.quality and "calibration" not in experiment.skip:
+        trial_quality.read_measures(experiment.layout.measures(group), how.quality)
 
 
 def set_aside(experiment: Experiment, *, names: Sequence[str]) -> None:
@@ -175,9 +221,15 @@ def _results(experiment: Experiment, names: Sequence[str]) -> list[Path]:
     groups = [
         path
         for group in experiment.groups
-        for path in (layout.group_scores(group), layout.calibrated_scores(group))
+        for file in (layout.group_scores(group), layout.calibrated_scores(group))
+        for path in (file, provenance_file(file))
     ]
     return [*groups, layout.calibration(), *(layout.scores / name for name in names)]
+
+
+def _literal(name: str) -> str:
+    """A name in a % template."""
+    return name.replace("%", "%%")
 
 
 def usable(probe: Probe, vectors: Vectors) -> list[NDArray[np.float64]]:
@@ -228,7 +280,10 @@ def _sparse(
 
 
 def concatenate(experiment: Experiment, group: str, trials: Trials) -> Path:
-    """Join the files of all references, sorted by id, into the group's score file."""
+    """Join the files of all references, sorted by id, into the group's score file.
+
+    Beside it, ``<score file>.json`` says what made it.
+    """
     target = experiment.layout.group_scores(group)
     with (
         beside(target) as place,
@@ -246,6 +301,7 @@ def concatenate(experiment: Experiment, group: str, trials: Trials) -> Path:
             joined.write(
                 _with_model(text, reference.id) if experiment.five_columns else text
             )
+    write_provenance(target, origin(experiment, group, trials))
     return target
 
 

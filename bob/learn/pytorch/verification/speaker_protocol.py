@@ -123,6 +123,11 @@ def session_in_name(name: str, *, speaker: str) -> str | None:
     return found.group(1) if found else None
 
 
+def session_metadata(session: str | None) -> dict[str, str]:
+    """What a recording says of its session, as columns of CSV do."""
+    return {"session": session} if session else {}
+
+
 def make_protocol(
     recordings: Iterable[SpokenIn],
     *,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from importlib.metadata import version
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -12,14 +10,15 @@ import numpy as np
 
 from bob.learn.pytorch.atomic import write_text
 from bob.learn.pytorch.scoring import magnitudes, score_into_file
-from bob.learn.pytorch.verification.cohort_scores import normaliser
+from bob.learn.pytorch.verification.cohort_scores import AgainstCohort
 from bob.learn.pytorch.verification.comparing import Comparer, Models
 from bob.learn.pytorch.verification.named_embeddings import (
     ScoringError,
     refuse_other_model,
 )
-from bob.learn.pytorch.verification.score_writing import sha256_of, write_blocks
+from bob.learn.pytorch.verification.score_writing import write_blocks, write_provenance
 from bob.learn.pytorch.verification.stored_trials import Side, StoredTrials
+from bob.learn.pytorch.verification.trial_quality import as_text, measured_sides
 
 if TYPE_CHECKING:
     import os
@@ -32,6 +31,9 @@ if TYPE_CHECKING:
     from bob.learn.pytorch.verification.cohort_scores import Cohort, Normaliser
 
     FloatArray: TypeAlias = NDArray[np.float64]
+    Positions: TypeAlias = NDArray[np.int64]
+    # Scores of some trials, and which references and probes they are of.
+    Part: TypeAlias = tuple[FloatArray, Positions, Positions]
 
 Quality: TypeAlias = Literal["duration", "magnitude", "cohort_mean"]
 QUALITIES = get_args(Quality)
@@ -101,31 +103,38 @@ def score_trials(
     comparer = comparer or Comparer()
     form = form or ("csv" if path.suffix.lower() == ".csv" else "five")
     _check_quality(quality, form=form, cohort=cohort)
-    left = comparer.references(embeddings.embeddings, trials.references.rows)
-    right = comparer.probes(embeddings.embeddings, trials.probes.rows)
-    statistics = None
-    means: dict[str, FloatArray] = {}
-    if cohort is not None:
-        refuse_other_model(embeddings, cohort.embeddings)
-        statistics = normaliser(comparer, left, right, cohort)
-        if "cohort_mean" in quality:
-            top = cohort.adaptive_top
-            others = comparer.probes(cohort.embeddings.embeddings, cohort.groups())
-            means = {
-                "bio_ref_": comparer.against(left, others, top=top).mean,
-                "probe_": comparer.against(right, others, top=top).mean,
-            }
+    rows = trials.references.rows, trials.probes.rows
+    means = None
+    parts: Iterator[Part]
+    if cohort is None and trials.pairs is not None:
+        scores = comparer.listed(embeddings.embeddings, *rows, trials.pairs)
+        parts = iter([(scores, *trials.pairs)])
+    else:
+        left = comparer.references(embeddings.embeddings, rows[0])
+        right = comparer.probes(embeddings.embeddings, rows[1])
+        statistics = None
+        if cohort is not None:
+            refuse_other_model(embeddings, cohort.embeddings)
+            against = AgainstCohort(comparer, left, right, cohort)
+            statistics = against.normaliser()
+            if "cohort_mean" in quality:
+                means = against.means
+        parts = _scored(trials, comparer, (left, right), statistics)
     columns = _quality_columns(trials, embeddings, quality, means)
+    known = replace(
+        trials,
+        references=_with(trials.references, columns[0]),
+        probes=_with(trials.probes, columns[1]),
+    )
     count = failures = 0
 
     def blocks() -> Iterator[tuple[ScoreTable, dict[str, Names]]]:
         nonlocal count, failures
-        for table, metadata in _scored(
-            trials, comparer, (left, right), statistics, columns
-        ):
+        for scores, first, second in parts:
+            table = known.table(scores, first, second)
             count += len(table)
             failures += table.failures
-            yield table, metadata if form == "csv" else {}
+            yield table, known.metadata(first, second) if form == "csv" else {}
 
     write_blocks(path, blocks(), form=form)
     sizes = sorted({len(rows) for rows in trials.references.rows})
@@ -188,18 +197,14 @@ def _scored(
     comparer: Comparer,
     sides: tuple[Models, Models],
     statistics: Normaliser | None,
-    columns: tuple[Mapping[str, Sequence[str]], Mapping[str, Sequence[str]]],
-) -> Iterator[tuple[ScoreTable, dict[str, Names]]]:
-    """Tables of some trials each."""
-    known = StoredTrials(
-        _with(trials.references, columns[0]), _with(trials.probes, columns[1]), None
-    )
+) -> Iterator[Part]:
+    """Some trials at a time."""
     left, right = sides
     if trials.pairs is not None:
         scores = comparer.pairs(left, right, trials.pairs)
         if statistics is not None:
             scores = statistics(scores, trials.pairs)
-        yield known.table(scores, *trials.pairs), known.metadata(*trials.pairs)
+        yield scores, *trials.pairs
         return
     height = max(1, TRIALS_AT_ONCE // max(1, len(right)))
     for start in range(0, len(left), height):
@@ -209,7 +214,7 @@ def _scored(
             scores = statistics.part(start, stop)(scores, None)
         first = np.repeat(np.arange(start, stop), len(right))
         second = np.tile(np.arange(len(right)), stop - start)
-        yield known.table(scores.ravel(), first, second), known.metadata(first, second)
+        yield scores.ravel(), first, second
 
 
 def _with(side: Side, columns: Mapping[str, Sequence[str]]) -> Side:
@@ -220,32 +225,27 @@ def _quality_columns(
     trials: StoredTrials,
     embeddings: StoredEmbeddings,
     quality: Sequence[str],
-    means: Mapping[str, FloatArray],
-) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    means: tuple[FloatArray, FloatArray] | None,
+) -> list[dict[str, list[str]]]:
     """Quality of each reference and of each probe, as text."""
-    lengths = magnitudes(embeddings.embeddings) if "magnitude" in quality else None
-    found: list[dict[str, list[str]]] = []
-    for side, prefix in ((trials.references, "bio_ref_"), (trials.probes, "probe_")):
-        columns = {}
-        groups = [[row for row in rows if row >= 0] for rows in side.rows]
-        if "duration" in quality:
-            columns["duration"] = [
-                _text(float(embeddings.seconds[rows].sum()) if rows else np.nan)
-                for rows in groups
-            ]
-        if lengths is not None:
-            columns["magnitude"] = [
-                _text(float(lengths[rows].mean()) if rows else np.nan)
-                for rows in groups
-            ]
-        if prefix in means:
-            columns["cohort_mean"] = list(map(_text, means[prefix].tolist()))
-        found.append(columns)
-    return found[0], found[1]
-
-
-def _text(number: float) -> str:
-    return "" if np.isnan(number) else f"{number:.6g}"
+    if not quality:
+        return [{}, {}]
+    seconds = embeddings.seconds.tolist()
+    lengths = (
+        magnitudes(embeddings.embeddings).tolist() if "magnitude" in quality else []
+    )
+    found = []
+    for side, mean in zip(
+        (trials.references, trials.probes), means or (None, None), strict=True
+    ):
+        usable = [[row for row in rows if row >= 0] for rows in side.rows]
+        columns = measured_sides(
+            quality, usable, seconds=seconds, lengths=lengths, means=mean
+        )
+        found.append(
+            {name: list(map(as_text, column)) for name, column in columns.items()}
+        )
+    return found
 
 
 def _write_provenance(
@@ -255,20 +255,17 @@ def _write_provenance(
     cohort: Cohort | None,
     provenance: Mapping[str, str],
 ) -> None:
-    content: dict[str, Any] = {
-        "scores": path.name,
-        "sha256": sha256_of(path),
+    told: dict[str, Any] = {
         "made_by": dict(embeddings.fingerprint),
         "measure": comparer.name,
         "enrolment": comparer.enrolment,
         "mean_subtracted": comparer.mean is not None,
         "normalisation": "none",
         **provenance,
-        "bob.learn.pytorch": version("bob.learn.pytorch"),
     }
     if cohort is not None:
         top = cohort.adaptive_top
-        content["normalisation"] = cohort.kind + (f", top {top}" if top else "")
-        content["cohort"] = str(cohort.embeddings.path)
-        content["cohort_size"] = str(len(cohort.groups()))
-    write_text(Path(f"{path}.json"), json.dumps(content, indent=2) + "\n")
+        told["normalisation"] = cohort.kind + (f", top {top}" if top else "")
+        told["cohort"] = str(cohort.embeddings.path)
+        told["cohort_size"] = str(len(cohort.groups()))
+    write_provenance(path, told)

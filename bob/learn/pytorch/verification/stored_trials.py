@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +15,11 @@ from bob.learn.pytorch.metrics import Names, ScoreTable
 from bob.learn.pytorch.verification.database import DatabaseError, as_database
 from bob.learn.pytorch.verification.named_embeddings import RowsByName, ScoringError
 from bob.learn.pytorch.verification.score_labels import with_speakers
+from bob.learn.pytorch.verification.trial_columns import trial_columns
 from bob.learn.pytorch.verification.trial_lists import TrialList, read_trial_list
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -74,12 +76,15 @@ class StoredTrials:
         of the list; None: every reference with every probe.
     notes
         What a user should know, such as recordings without an embedding.
+    columns
+        What else is known of each trial, by title, in the order of the pairs.
     """
 
     references: Side
     probes: Side
     pairs: tuple[NDArray[np.int64], NDArray[np.int64]] | None
     notes: tuple[str, ...] = ()
+    columns: Mapping[str, Names] = field(default_factory=dict)
 
     def __len__(self) -> int:
         if self.pairs is None:
@@ -100,8 +105,12 @@ class StoredTrials:
         )
 
     def metadata(self, first: Positions, second: Positions) -> dict[str, Names]:
-        """Titles of Bob's score files -> what is known of each of these trials."""
-        return {
+        """Titles of Bob's score files -> what is known of each of these trials.
+
+        The references and probes at these positions have to be trials of the list if
+        something is known of trials.
+        """
+        sides = {
             prefix + title: Names.of(values).take(at)
             for prefix, side, at in (
                 (_REFERENCE, self.references, first),
@@ -109,6 +118,22 @@ class StoredTrials:
             )
             for title, values in side.metadata.items()
         }
+        if not self.columns:
+            return sides
+        at = self._places(first, second)
+        return sides | {
+            title: column.take(at) for title, column in self.columns.items()
+        }
+
+    def _places(self, first: Positions, second: Positions) -> Positions:
+        """Where these trials stand in the list."""
+        assert self.pairs is not None  # noqa: S101 - columns come with a list
+        if first is self.pairs[0] and second is self.pairs[1]:
+            return np.arange(first.size)
+        codes = self.pairs[0] * len(self.probes) + self.pairs[1]
+        order = np.argsort(codes, kind="stable")
+        wanted = first * len(self.probes) + second
+        return order[np.searchsorted(codes, wanted, sorter=order)]
 
 
 def stored_trials(
@@ -146,9 +171,10 @@ def stored_trials(
         trials = _of_list(listed, finder)
     else:
         database = as_database(source, protocol=protocol)
-        trials = _of_database(database.trials(_group(database, group)), finder)
-    notes = finder.notes(source, allow_missing=allow_missing)
-    return StoredTrials(trials.references, trials.probes, trials.pairs, notes)
+        chosen = _group(database, group)
+        trials = _of_database(database.trials(chosen), finder)
+        trials = replace(trials, columns=trial_columns(database, chosen))
+    return replace(trials, notes=finder.notes(source, allow_missing=allow_missing))
 
 
 class _Finder:
@@ -169,6 +195,10 @@ class _Finder:
         known = self._failed.find(*candidates) is not None
         (self._lost if known else self._missing)[candidates[0]] = None
         return FAILED
+
+    def named(self, names: Iterable[str]) -> Iterator[tuple[str, int | None]]:
+        """Each name with the row of that very name, which most have; None else."""
+        return ((name, self._good.exact.get(name)) for name in names)
 
     def knows(self, name: str) -> bool:
         """Whether there is a recording of that very name or path."""
@@ -215,14 +245,17 @@ def _of_list(listed: TrialList, finder: _Finder) -> StoredTrials:
         "probe": Names(listed.tested, second.astype(np.int32)),
     }
     speakers = with_speakers(listed.path, names, listed.target)
+    placed = partial(os.path.join, listed.path.parent)
     sides = [
         Side(
             column.distinct,
             _one_each(column, speaker),
-            [(finder.row(name, str(folder / name)),) for name in column.distinct],
+            [
+                (row if row is not None else finder.row(name, placed(name)),)
+                for name, row in finder.named(column.distinct)
+            ],
         )
         for column, speaker in zip(names.values(), speakers, strict=True)
-        for folder in [listed.path.parent]
     ]
     return StoredTrials(sides[0], sides[1], (first, second))
 

@@ -22,7 +22,7 @@ _VOXCELEB = re.compile(r"(id\d{5}/[\w-]{11})/\d{5}$")
 
 @dataclass(frozen=True)
 class TrialCounts:
-    """What stands out, as ``reference probe`` or as the id of one of them.
+    """What stands out, as ``reference probe`` or as the id of one of them, each once.
 
     Attributes
     ----------
@@ -133,7 +133,7 @@ class _Walk:
         if session is None:
             return []
         code = self._codes.get(f"/{session}", -2)
-        found: list[int] = targets[self._session[targets] == code].tolist()
+        found: list[int] = np.unique(targets[self._session[targets] == code]).tolist()
         return found
 
 

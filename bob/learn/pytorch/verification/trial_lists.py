@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,17 +18,13 @@ from bob.learn.pytorch.verification.database import (
     WithoutExtras,
 )
 from bob.learn.pytorch.verification.fast_trials import fast_columns
-from bob.learn.pytorch.verification.identities import (
-    ContradictionError,
-    LabelledPairs,
-    first_disagreement,
-    speakers_from_labels,
-)
+from bob.learn.pytorch.verification.identities import first_folder, subjects_of
 from bob.learn.pytorch.verification.names import (
     recording_keys,
     relative_paths,
     safe_name,
 )
+from bob.learn.pytorch.verification.text_lines import refuse_other_files, text_lines
 from bob.learn.pytorch.verification.voxceleb import about
 
 if TYPE_CHECKING:
@@ -38,10 +33,28 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-logger = logging.getLogger(__name__)
+    from bob.learn.pytorch.metrics import Names
 
-LABELS = {"1": True, "0": False, "target": True, "nontarget": False}
-_WORDS = ("target", "nontarget")
+__all__ = [
+    "LABELS",
+    "TrialList",
+    "TrialListDatabase",
+    "first_folder",
+    "read_trial_list",
+    "subjects_of",
+]
+
+#: Of VoxCeleb, of Kaldi and NIST, of SITW.
+LABELS = {
+    "1": True,
+    "0": False,
+    "target": True,
+    "nontarget": False,
+    "tgt": True,
+    "imp": False,
+}
+_WORDS = frozenset(LABELS) - {"1", "0"}
+_EXPECTED = "a list of trials like '1 a.wav b.wav'"
 
 
 @dataclass(frozen=True)
@@ -62,6 +75,8 @@ class TrialList:
         Line numbers, from 1.
     label_first : bool
         Whether the label leads, as in VoxCeleb, or ends the line, as in Kaldi.
+    metadata : mapping of str to Names
+        What else is known of each trial, by title, ``(trials,)`` each.
     """
 
     path: Path
@@ -72,6 +87,7 @@ class TrialList:
     target: NDArray[np.bool_]
     lines: NDArray[np.int64]
     label_first: bool
+    metadata: Mapping[str, Names] = field(default_factory=dict)
 
     def where(self, name: str) -> str:
         """``list.txt:line`` of the first trial with this name."""
@@ -84,9 +100,20 @@ class TrialList:
 
     def pairs(self) -> tuple[NDArray[np.int64], ...]:
         """For each enrolled name the positions in `tested`, in the order of lines."""
-        order = np.argsort(self.enrolled_at, kind="stable")
         counts = np.bincount(self.enrolled_at, minlength=len(self.enrolled))
-        return tuple(np.split(self.tested_at[order], np.cumsum(counts)[:-1]))
+        ends = np.cumsum(counts)[:-1]
+        return tuple(np.split(self.tested_at[self._by_reference], ends))
+
+    def metadata_of_pairs(self) -> dict[str, Names]:
+        """What else is known of each trial, in the order of `pairs`."""
+        return {
+            title: column.take(self._by_reference)
+            for title, column in self.metadata.items()
+        }
+
+    @cached_property
+    def _by_reference(self) -> NDArray[np.int64]:
+        return np.argsort(self.enrolled_at, kind="stable")
 
     def renamed(self, names: Mapping[str, str]) -> TrialList:
         """The same trials under other names; what gets one name becomes one."""
@@ -112,8 +139,8 @@ def _renamed(
 def read_trial_list(path: str | os.PathLike[str]) -> TrialList:
     """Read a list of trials: a label and two names a line, the label first or last.
 
-    Labels are 1 and 0, or target and nontarget. Empty lines and lines that begin
-    with ``#`` are passed over.
+    Labels are 1 and 0, target and nontarget, or tgt and imp. Empty lines and lines
+    that begin with ``#`` are passed over.
 
     Raises
     ------
@@ -121,14 +148,15 @@ def read_trial_list(path: str | os.PathLike[str]) -> TrialList:
         For a line of another form, with its number.
     """
     path = Path(path)
+    refuse_other_files(path, expected=_EXPECTED)
     return _read_fast(path) or _read_by_line(path)
 
 
 def _read_fast(path: Path) -> TrialList | None:
     """A long list without anything odd; None: read it line by line."""
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        fields = file.readline().split()
-    if len(fields) != 3 or fields[0].startswith("#"):
+    number, line = next(text_lines(path, expected=_EXPECTED), (0, ""))
+    fields = line.split()
+    if number != 1 or len(fields) != 3 or fields[0].startswith("#"):
         return None
     label_first = _is_label_first(fields, where=f"{path}:1")
     columns = ("enrolled", "tested", "label")
@@ -154,32 +182,23 @@ def _read_by_line(path: Path) -> TrialList:
     columns: tuple[list[int], list[int], list[bool], list[int]] = ([], [], [], [])
     enrolled_at, tested_at, target, lines = columns
     label_first: bool | None = None
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            for number, line in enumerate(file, start=1):
-                fields = line.split()
-                if not fields or fields[0].startswith("#"):
-                    continue
-                if label_first is None:
-                    label_first = _is_label_first(fields, where=f"{path}:{number}")
-                try:
-                    if label_first:
-                        label, one, other = fields
-                    else:
-                        one, other, label = fields
-                    target.append(LABELS[label])
-                except (ValueError, KeyError):
-                    raise _bad_line(
-                        line, f"{path}:{number}", label_first=label_first
-                    ) from None
-                enrolled_at.append(enrolled.setdefault(one, len(enrolled)))
-                tested_at.append(tested.setdefault(other, len(tested)))
-                lines.append(number)
-    except UnicodeDecodeError as error:
-        raise DatabaseError(
-            f"{path} is not a text file in UTF-8 ({error.reason} at byte "
-            f"{error.start}); expected a list of trials like '1 a.wav b.wav'"
-        ) from error
+    for number, line in text_lines(path, expected=_EXPECTED):
+        fields = line.split()
+        if fields[0].startswith("#"):
+            continue
+        if label_first is None:
+            label_first = _is_label_first(fields, where=f"{path}:{number}")
+        try:
+            if label_first:
+                label, one, other = fields
+            else:
+                one, other, label = fields
+            target.append(LABELS[label])
+        except (ValueError, KeyError):
+            raise _bad_line(line, f"{path}:{number}", label_first=label_first) from None
+        enrolled_at.append(enrolled.setdefault(one, len(enrolled)))
+        tested_at.append(tested.setdefault(other, len(tested)))
+        lines.append(number)
     if label_first is None:
         raise DatabaseError(
             f"{path} holds no trial; expected lines like '1 a.wav b.wav'"
@@ -211,9 +230,11 @@ def _bad_line(line: str, where: str, *, label_first: bool | None) -> DatabaseErr
         False: "'<enrolled> <tested> <label>' like the lines before",
         None: "'1 a.wav b.wav' (VoxCeleb) or 'a.wav b.wav target' (Kaldi)",
     }[label_first]
+    spaces = len(line.split()) > 3
     return DatabaseError(
         f"{where}: {line.strip()!r}; expected {form}, with a label out of "
-        f"{', '.join(LABELS)}"
+        f"{', '.join(LABELS)}: correct the line"
+        + (", or use CSV for names with spaces and more columns" if spaces else "")
     )
 
 
@@ -313,62 +334,6 @@ class TrialListDatabase(WithoutExtras):
     @cached_property
     def _keys(self) -> dict[str, str]:
         return recording_keys(self._spelled)
-
-
-def subjects_of(
-    listed: TrialList,
-    proposed: tuple[Sequence[str], Sequence[str]],
-    sides: tuple[Sequence[str], Sequence[str]],
-) -> dict[str, str]:
-    """The subject of each name, such that every label is explained.
-
-    Parameters
-    ----------
-    listed : TrialList
-        The trials.
-    proposed : (names, subjects)
-        All names, and the subject that each seems to be of.
-    sides : (enrolled, tested)
-        The names on either side, in the order of the trial list.
-
-    Raises
-    ------
-    DatabaseError
-        If no subjects explain all labels, with the lines that contradict each other.
-    """
-    names, subjects = proposed
-    position = {name: index for index, name in enumerate(names)}
-    enrolled = np.array([position[name] for name in sides[0]], dtype=np.int64)
-    tested = np.array([position[name] for name in sides[1]], dtype=np.int64)
-    pairs = LabelledPairs(
-        enrolled[listed.enrolled_at], tested[listed.tested_at], listed.target
-    )
-    disagreement = first_disagreement(pairs, subjects)
-    if disagreement is None:
-        return dict(zip(names, subjects, strict=True))
-    logger.info(
-        "%s:%d: the label is not what the names suggest; speakers are taken from the "
-        "labels instead", listed.path, listed.lines[disagreement],
-    )  # fmt: skip
-    try:
-        return dict(zip(names, speakers_from_labels(pairs, names), strict=True))
-    except ContradictionError as error:
-        one, other = (names[side[error.pair]] for side in (pairs.first, pairs.second))
-        chain = ", ".join(str(listed.lines[pair]) for pair in error.chain)
-        raise DatabaseError(
-            f"{listed.path}:{listed.lines[error.pair]}: {one} and {other} are labelled "
-            f"as different speakers, but the target trials in line {chain} make them "
-            "the same: correct the labels"
-            if error.chain
-            else f"{listed.path}:{listed.lines[error.pair]}: {one} is labelled as a "
-            "different speaker from itself: correct the label"
-        ) from error
-
-
-def first_folder(name: str) -> str:
-    """What names the speaker in VoxCeleb; a bare name itself."""
-    folders = name.split("/")
-    return folders[0] if len(folders) > 1 else name
 
 
 def _folder_of_recordings(listed: TrialList) -> Path:

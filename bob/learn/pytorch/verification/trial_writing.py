@@ -9,16 +9,18 @@ form           what is written into the folder
                ``utt2spk`` and ``spk2utt``; ``enroll/utt2spk`` names references
 ``wespeaker``  ``wav.scp``, ``utt2spk``, ``spk2utt``, ``trials/<group>.kaldi``
 ``espnet``     ``<group>/{trial.scp,trial2.scp,trial_label}`` and the data folder
-``sre``        ``<group>_{enrollment,trials,trial_key}.tsv``
+``sre``        ``<group>_{enrollment,trials,trial_key,segment_key}.tsv``
 =============  ==================================================================
 
 All are read again by `as_database`, with the same trials and labels. Speakers are as
-far as the form tells them: in ``voxceleb`` and ``sre`` only labels do.
+far as the form tells them: in ``voxceleb`` only labels do. Metadata of recordings and
+of trials have a place in ``bob`` and ``sre``; the other forms leave them out.
 """
 
 from __future__ import annotations
 
 import os
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
@@ -37,13 +39,23 @@ from bob.learn.pytorch.verification.database import (
     Reference,
     Trials,
 )
+from bob.learn.pytorch.verification.kaldi import plain_path
+from bob.learn.pytorch.verification.sre_tables import refuse_titles
+from bob.learn.pytorch.verification.text_lines import is_utf_8
+from bob.learn.pytorch.verification.trial_columns import trial_columns
+from bob.learn.pytorch.verification.trial_lists import LABELS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from bob.learn.pytorch.metrics import Names
+
+    Columns: TypeAlias = Mapping[str, Mapping[str, Names]]
 
 Form: TypeAlias = Literal["bob", "voxceleb", "kaldi", "wespeaker", "espnet", "sre"]
 FORMS: tuple[str, ...] = get_args(Form)
 
+SRE_COLUMNS = ("modelid", "segmentid", "side")
 _WORDS = {True: "target", False: "nontarget"}
 
 
@@ -76,13 +88,16 @@ def convert(
     if form == "bob":
         write_csv_protocol(database, root)
         return dict.fromkeys(database.groups(), root)
-    if form not in _WRITERS:
+    if form not in FORMS:
         raise DatabaseError(f"form {form!r}; expected one of {', '.join(FORMS)}")
     groups = {group: database.trials(group) for group in database.groups()}
     for trials in groups.values():
         _check_probes(trials, form)
         if form in ("voxceleb", "wespeaker", "espnet"):
             _check_references(trials, form)
+    if form == "sre":
+        columns = {group: trial_columns(database, group) for group in groups}
+        return _sre(root, groups, columns)
     return _WRITERS[form](root, groups)
 
 
@@ -118,34 +133,77 @@ def _voxceleb(root: Path, groups: Mapping[str, Trials]) -> dict[str, Path]:
     for group, trials in groups.items():
         lines = (
             f"{int(target)} {spelled[reference.recordings[0].key]} "
-            f"{spelled[probe.recordings[0].key]}"
+            f"{_no_label(spelled[probe.recordings[0].key])}"
             for reference, probe, target in _listed(trials)
         )
         written[group] = _write(root / f"{group}.txt", lines)
     return written
 
 
-def _sre(root: Path, groups: Mapping[str, Trials]) -> dict[str, Path]:
+def _sre(root: Path, groups: Mapping[str, Trials], columns: Columns) -> dict[str, Path]:
     written = {}
     spelled = _spelled(groups)
     for group, trials in groups.items():
         enrolment = (
-            f"{_one_word(reference.id)}\t{spelled[item.key]}\ta"
+            (_one_word(reference.id), spelled[item.key], "a")
             for reference in trials.references
             for item in reference.recordings
         )
-        title = "modelid\tsegmentid\tside"
-        _write(root / f"{group}_enrollment.tsv", [title, *enrolment])
+        _write_table(root / f"{group}_enrollment.tsv", SRE_COLUMNS, enrolment)
+        _write_table(
+            root / f"{group}_segment_key.tsv", *_segments(trials.recordings(), spelled)
+        )
         rows = [
-            (f"{reference.id}\t{spelled[probe.recordings[0].key]}\ta", _WORDS[target])
+            ((reference.id, spelled[probe.recordings[0].key], "a"), _WORDS[target])
             for reference, probe, target in _listed(trials)
         ]
-        _write(root / f"{group}_trials.tsv", [title, *(row for row, _ in rows)])
-        written[group] = _write(
+        _write_table(
+            root / f"{group}_trials.tsv", SRE_COLUMNS, (row for row, _ in rows)
+        )
+        refuse_titles(columns[group])
+        known = list(zip(*(column.tolist() for column in columns[group].values())))  # noqa: B905 - there may be none
+        written[group] = _write_table(
             root / f"{group}_trial_key.tsv",
-            [f"{title}\ttargettype", *("\t".join(row) for row in rows)],
+            (*SRE_COLUMNS, "targettype", *columns[group]),
+            (
+                (*row, word, *more)
+                for (row, word), more in zip(rows, known or repeat(()), strict=False)
+            ),
         )
     return written
+
+
+def _segments(
+    recordings: Iterable[Recording], spelled: Mapping[str, str]
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Titles and rows of what is known of recordings."""
+    every = list(recordings)
+    titles = dict.fromkeys(title for item in every for title in item.metadata)
+    refuse_titles(titles)
+    return ("segmentid", "subjectid", *titles), [
+        (
+            spelled[item.key],
+            item.subject,
+            *(item.metadata.get(title, "") for title in titles),
+        )
+        for item in every
+    ]
+
+
+def _write_table(
+    path: Path, titles: Sequence[str], rows: Iterable[Sequence[str]]
+) -> Path:
+    return _write(path, ("\t".join(map(_field, row)) for row in (titles, *rows)))
+
+
+def _field(text: str) -> str:
+    parted = "\t" in text or len(text.splitlines()) > 1
+    if parted or text != text.strip() or not is_utf_8(text):
+        raise DatabaseError(
+            f"{text!r} cannot stand in a table in UTF-8 whose columns are parted by "
+            "tabs; rename it, or convert to bob"
+        )
+    return text
 
 
 def _kaldi(root: Path, groups: Mapping[str, Trials]) -> dict[str, Path]:
@@ -161,8 +219,9 @@ def _kaldi(root: Path, groups: Mapping[str, Trials]) -> dict[str, Path]:
         )
         probed = {item.key: item for p in trials.probes for item in p.recordings}
         _write_data(folder / "test", probed, _subjects(probed.values()))
+        _refuse_self_trials(trials)
         lines = (
-            f"{_one_word(reference.id)} {probe.recordings[0].key} {_WORDS[target]}"
+            f"{_first_word(reference.id)} {probe.recordings[0].key} {_WORDS[target]}"
             for reference, probe, target in _listed(trials)
         )
         written[group] = _write(folder / "trials", lines)
@@ -189,6 +248,19 @@ def _enrolled_once(trials: Trials) -> dict[str, str]:
     return enrolled
 
 
+def _refuse_self_trials(trials: Trials) -> None:
+    """Kaldi's readers enrol a speaker with all utterances, that under test too."""
+    for reference, probe, _ in _listed(trials):
+        if (
+            len(reference.recordings) > 1
+            and probe.recordings[0] in reference.recordings
+        ):
+            raise DatabaseError(
+                f"{probe.id!r} is compared with {reference.id!r}, which it enrols with "
+                "others; Kaldi has no such trial: take it out, or convert to bob or sre"
+            )
+
+
 def _wespeaker(root: Path, groups: Mapping[str, Trials]) -> dict[str, Path]:
     found, _ = _everything(groups)
     _write_data(root, found, _subjects(found.values()))
@@ -196,7 +268,8 @@ def _wespeaker(root: Path, groups: Mapping[str, Trials]) -> dict[str, Path]:
         group: _write(
             root / "trials" / f"{group}.kaldi",
             (
-                f"{reference.recordings[0].key} {probe.recordings[0].key} "
+                f"{_first_word(reference.recordings[0].key)} "
+                f"{probe.recordings[0].key} "
                 f"{_WORDS[target]}"
                 for reference, probe, target in _listed(trials)
             ),
@@ -232,7 +305,6 @@ def _espnet(root: Path, groups: Mapping[str, Trials]) -> dict[str, Path]:
 
 _WRITERS = {
     "voxceleb": _voxceleb,
-    "sre": _sre,
     "kaldi": _kaldi,
     "wespeaker": _wespeaker,
     "espnet": _espnet,
@@ -252,12 +324,31 @@ def _spelled(groups: Mapping[str, Trials]) -> dict[str, str]:
 
 
 def _one_word(name: str) -> str:
-    if len(name.split()) != 1:
+    if name.split() != [name] or not is_utf_8(name):
         raise DatabaseError(
-            f"{name!r} cannot stand in a list whose columns are parted by spaces; "
-            "rename it, or convert to bob"
+            f"{name!r} cannot stand in a list in UTF-8 whose columns are parted by "
+            "spaces; rename it, or convert to bob"
         )
     return name
+
+
+def _no_label(name: str) -> str:
+    """A name that does not make the last column one of labels."""
+    if name in LABELS:
+        raise DatabaseError(
+            f"{name!r} is a label in a list of trials; rename it, or convert to bob"
+        )
+    return name
+
+
+def _first_word(name: str) -> str:
+    """A name that may begin a line: one with # is a comment."""
+    if name.startswith("#"):
+        raise DatabaseError(
+            f"{name!r} begins a comment in a list of trials; rename it, or convert to "
+            "bob"
+        )
+    return _one_word(name)
 
 
 def _subjects(recordings: Iterable[Recording]) -> dict[str, str]:
@@ -266,9 +357,11 @@ def _subjects(recordings: Iterable[Recording]) -> dict[str, str]:
 
 def _absolute(recording: Recording) -> str:
     path = os.path.abspath(str(recording.path))  # noqa: PTH100 - three times as fast
-    if "\n" in path or path != path.strip() or path.startswith("|"):
-        raise DatabaseError(f"{path!r} cannot stand in a list of paths; rename it")
-    return path
+    if path != path.strip() or "\n" in path or "\r" in path:
+        raise DatabaseError(
+            f"{path!r} cannot stand in a list of paths; rename it, or convert to bob"
+        )
+    return plain_path(path, recording.key)
 
 
 def _write_data(

@@ -1,0 +1,247 @@
+"""What `bob pytorch calibrate` and `bob pytorch fuse` share: options and reports."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from bob.learn.pytorch.script.score_options import (
+    FILE,
+    NEW_FILE,
+    NEW_FOLDER,
+    cost_option,
+    json_option,
+    refuse_given,
+    trials_option,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from bob.learn.pytorch.metrics import CostFunction, DetectionCost, Figures
+    from bob.learn.pytorch.scoring import IsotonicCalibration, LinearCalibration
+    from bob.learn.pytorch.verification.rescoring import Change
+
+    Calibration = LinearCalibration | IsotonicCalibration
+
+Command = TypeVar("Command", bound="Callable[..., Any]")
+
+#: Parameters of `fitting_options` that say how to fit.
+FIT = ("p_target", "penalty")
+UNLABELLED = "no labels: not measured"
+# Of what makes the scores, what a line for people tells.
+_PROVENANCE = ("model", "measure", "normalisation", "speakers", "scores")
+
+
+def fitting_options(what: str, *, results: str) -> Callable[[Command], Command]:
+    """Add the options of what is fitted on development scores and applied to others.
+
+    Parameters
+    ----------
+    what
+        Such as ``calibration``; names the file, too.
+    results
+        Folder of the files it is applied to.
+    """
+
+    def added(command: Command) -> Command:
+        for option in (
+            json_option,
+            trials_option,
+            cost_option,
+            click.option(
+                "--penalty",
+                type=click.FloatRange(min=0),
+                default=0.0,
+                help="Of large weights, where trials are told apart without error.  "
+                "[0]",
+            ),
+            click.option(
+                "--p-target",
+                type=float,
+                default=0.5,
+                help="Prior of target trials that the fit is to be best for.  [0.5]",
+            ),
+            click.option(
+                "--into",
+                type=NEW_FOLDER,
+                help=f"Folder of the {results} files.  [{results}, beside the {what}]",
+            ),
+            click.option(
+                "--use",
+                type=FILE,
+                metavar="FILE",
+                help=f"Fit nothing: apply this {what} to all files.",
+            ),
+            click.option(
+                "-o",
+                "--output",
+                type=NEW_FILE,
+                default=f"{what}.json",
+                show_default=True,
+                help=f"{what.capitalize()} to write.",
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return added
+
+
+def refuse_beside_use(*names: str) -> None:
+    """Refuse parameters that say how to fit where nothing is fitted."""
+    refuse_given(names, why="it is for fitting, and --use fits nothing")
+
+
+def origin_of(path: Path, calibration: Calibration, what: str) -> dict[str, Any]:
+    """What is kept beside scores of the calibration, or fusion, that made them."""
+    said = calibration.provenance
+    trained = {name: said[name] for name in ("scores", "sha256") if name in said}
+    return {what: str(path), f"{what} trained on": trained}
+
+
+def tell(
+    path: Path,
+    calibration: Calibration,
+    changes: Sequence[Change],
+    cost: CostFunction,
+    *,
+    as_json: bool,
+    systems: Mapping[str, Path] | None = None,
+) -> None:
+    """Print what was fitted, or applied, and what came of it.
+
+    Parameters
+    ----------
+    path
+        Of the calibration, or fusion.
+    systems
+        Of a fusion: which file was taken for which system.
+    """
+    if as_json:
+        content = _content(path, calibration, changes, cost)
+        if systems is not None:
+            content["systems"] = {
+                name: click.format_filename(file) for name, file in systems.items()
+            }
+        click.echo(json.dumps(content, indent=2))
+        return
+    lines = _heading(path, calibration, cost)
+    for name, file in (systems or {}).items():
+        lines.append(f"  {name}: {click.format_filename(file)}")
+    click.echo("\n".join([*lines, *_changes(changes)]))
+
+
+def _content(
+    path: Path,
+    calibration: Calibration,
+    changes: Sequence[Change],
+    cost: CostFunction,
+) -> dict[str, Any]:
+    trained = calibration.trained_on
+    return {
+        "calibration": click.format_filename(path),
+        "trained_on": {
+            "targets": trained.targets,
+            "non_targets": trained.non_targets,
+            "failures": trained.failures,
+        },
+        "provenance": dict(calibration.provenance),
+        "thresholds": [
+            {
+                "cost": str(one),
+                "p_target": one.p_target,
+                "c_miss": one.c_miss,
+                "c_fa": one.c_fa,
+                "log_likelihood_ratio": one.threshold,
+                "score": _raw_score(calibration, one),
+            }
+            for one in cost.costs
+        ],
+        "files": [
+            {
+                "source": click.format_filename(change.source),
+                "scores": click.format_filename(change.written),
+                "before": None if change.before is None else change.before.as_dict(),
+                "after": None if change.after is None else change.after.as_dict(),
+                "note": UNLABELLED if change.after is None else None,
+            }
+            for change in changes
+        ],
+    }
+
+
+def _heading(path: Path, calibration: Calibration, cost: CostFunction) -> list[str]:
+    trained, said = calibration.trained_on, calibration.provenance
+    lines = [
+        f"{click.format_filename(path)}: {_formula(calibration)}",
+        f"  fitted on {trained.targets} target and {trained.non_targets} non-target "
+        f"trials ({trained.failures} without a score left out)",
+    ]
+    told = [f"{name} {said[name]}" for name in _PROVENANCE if name in said]
+    lines += [f"  of {', '.join(told)}"] if told else []
+    otherwise = _beside_score(calibration)
+    for one in cost.costs:
+        score = _raw_score(calibration, one)
+        raw = otherwise if score is None else f", which is a raw score of {score:.4f}"
+        lines.append(f"  {one}: accept at or above {one.threshold:.3f}{raw}")
+    return lines
+
+
+def _beside_score(calibration: Calibration) -> str:
+    """On what the raw score at a threshold depends."""
+    from bob.learn.pytorch.scoring.quality_calibration import is_fusion, quality_of
+
+    quality = () if is_fusion(calibration) else quality_of(calibration)
+    return f", at a raw score that depends on {', '.join(quality)}" if quality else ""
+
+
+def _changes(changes: Sequence[Change]) -> list[str]:
+    titles = ("EER", "minDCF", "actDCF", "Cllr", "min Cllr")
+    measured = any(change.after is not None for change in changes)
+    lines = [""]
+    if measured:
+        lines.append(" " * 10 + "".join(f"{title:>10}" for title in titles))
+    for change in changes:
+        lines.append(click.format_filename(change.written))
+        if change.before is not None:
+            lines.append(f"  before  {_row(change.before)}")
+        if change.after is not None:
+            lines.append(f"  after   {_row(change.after)}")
+        else:
+            lines.append(f"  {UNLABELLED}")
+    return lines
+
+
+def _formula(calibration: Calibration) -> str:
+    weights = getattr(calibration, "weights", None)
+    if weights is None:
+        return (
+            f"log-likelihood ratio in {len(getattr(calibration, 'ratios', ()))} steps"
+        )
+    columns = getattr(calibration, "columns", ())
+    terms = [f"{w:+.5g} {column}" for w, column in zip(weights, columns, strict=True)]
+    return (
+        f"log-likelihood ratio = {getattr(calibration, 'offset', 0):.5g} "
+        + " ".join(f"{term[0]} {term[1:]}" for term in terms)
+    )
+
+
+def _raw_score(calibration: Calibration, cost: DetectionCost) -> float | None:
+    """The raw score at the threshold, where it depends on nothing else."""
+    from bob.learn.pytorch.scoring import LinearCalibration, threshold_for
+
+    if not isinstance(calibration, LinearCalibration):
+        return None
+    return threshold_for(
+        calibration, p_target=cost.p_target, c_miss=cost.c_miss, c_fa=cost.c_fa
+    ).score
+
+
+def _row(figures: Figures) -> str:
+    percent = f"{100 * figures.eer:.3f} %"
+    values = figures.min_dcf, figures.act_dcf, figures.cllr, figures.min_cllr
+    return f"{percent:>10}" + "".join(f"{value:>10.4f}" for value in values)

@@ -1,0 +1,118 @@
+"""How long recordings last, mostly without decoding them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bob.learn.pytorch.atomic import write_text
+from bob.learn.pytorch.audio import files
+from bob.learn.pytorch.verification.configuration import ConfigurationError
+from bob.learn.pytorch.verification.fingerprint import of_file
+from bob.learn.pytorch.verification.making import OF_THE_RECORDING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from bob.learn.pytorch.verification.database import Database, Recording
+
+logger = logging.getLogger(__name__)
+
+_GONE = {"missing": True}
+
+
+def recording_seconds(
+    recordings: Sequence[Recording],
+    *,
+    database: Database,
+    remembered: Path,
+    force: bool = False,
+) -> dict[str, float]:
+    """Duration of each recording in seconds, by its key.
+
+    Taken from the header of its file. What cannot be read, or lasts no time, is absent.
+
+    Parameters
+    ----------
+    database
+        Loads the recordings that only it can load, which are decoded for this.
+    remembered
+        File of the durations that were found before: one counts as long as its
+        recording has not changed, and where the recording is there no more.
+    force
+        Look at every recording that is there.
+
+    Raises
+    ------
+    ConfigurationError
+        A recording has no file, and nothing says its sampling rate.
+    """
+    before = _read(remembered)
+    found: dict[str, float] = {}
+    learnt: dict[str, list[Any]] = {}
+    for recording in recordings:
+        state = None if recording.path is None else of_file(recording.path)
+        known_of, known = before.get(recording.key, (None, 0.0))
+        still_true = state is not None and state == known_of and not force
+        if known and (still_true or state == _GONE):
+            found[recording.key] = known
+        elif (seconds := _seconds(recording, database)) > 0:
+            found[recording.key] = seconds
+            if state is not None:
+                learnt[recording.key] = [state, seconds]
+    if learnt:
+        write_text(remembered, json.dumps({**before, **learnt}))
+    return found
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        logger.warning("%s cannot be read (%s) and is written anew", path, error)
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _seconds(recording: Recording, database: Database) -> float:
+    """Zero for what cannot be read, of which the preprocessor tells."""
+    try:
+        if recording.path is not None and not recording.own_loader:
+            return _of_file(recording.path)
+        return _of_samples(recording, database)
+    except OF_THE_RECORDING as error:
+        if isinstance(error, ConfigurationError):
+            raise
+        logger.info("the duration of %s is not known: %s", recording.key, error)
+        return 0.0
+
+
+def _of_file(path: Path) -> float:
+    seconds, rate, _ = files.info(path)
+    if seconds * rate < files.NO_LENGTH_SAMPLES:
+        return seconds
+    return files.read(path, channel="mix").seconds
+
+
+def _of_samples(recording: Recording, database: Database) -> float:
+    """Of what a database loads in its own way."""
+    source: Any = recording.source
+    if hasattr(source, "make_path"):
+        directory, extension = database.original_directory, database.original_extension
+        rate, samples = source.load(directory, extension)
+    else:
+        rate = getattr(source, "rate", None)
+        if rate is None:
+            raise ConfigurationError(
+                f"how long {recording.key} lasts cannot be told: the database "
+                f"{database.name} names no file of it, and no sampling rate; leave "
+                "duration out of calibration_quality"
+            )
+        samples = source.data
+    return float(np.shape(samples)[-1] / rate)

@@ -1,0 +1,23 @@
+"""What databases know of trials, beside what they know of the recordings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bob.learn.pytorch.metrics import Names
+    from bob.learn.pytorch.verification.database import Database
+
+
+def trial_columns(database: Database, group: str) -> Mapping[str, Names]:
+    """Title -> what is known of each trial, ``(trials,)``, such as a phone match.
+
+    Trials are in the order of ``database.trials(group)``: by reference, and for each in
+    the order of its probes. A database that knows such columns has a method
+    ``trial_metadata(group)``.
+    """
+    method = getattr(database, "trial_metadata", None)
+    found: Mapping[str, Names] = {} if method is None else method(group)
+    return found

@@ -1,0 +1,286 @@
+"""Quality measures of the references and probes of a group, kept beside its scores."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
+
+import numpy as np
+
+from bob.learn.pytorch.atomic import write_text
+from bob.learn.pytorch.scoring import magnitudes
+from bob.learn.pytorch.verification.configuration import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from bob.learn.pytorch.metrics import ScoreTable
+    from bob.learn.pytorch.verification.database import (
+        Probe,
+        Recording,
+        Reference,
+        Trials,
+    )
+    from bob.learn.pytorch.verification.features import Vectors
+
+    FloatArray: TypeAlias = NDArray[np.float64]
+
+_REFERENCE, _PROBE = "reference", "probe"
+
+Key = TypeVar("Key")
+_KeyIn = TypeVar("_KeyIn", contravariant=True)
+
+
+class _Table(Protocol[_KeyIn]):
+    """A number for each key: a mapping, or a list."""
+
+    def __getitem__(self, key: _KeyIn, /) -> float: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Measures of both sides of a group.
+
+    Attributes
+    ----------
+    references, probes
+        Measure -> numbers by id; NaN where no recording could be used.
+    """
+
+    references: Mapping[str, Mapping[str, float]]
+    probes: Mapping[str, Mapping[str, float]]
+
+
+def measure(
+    trials: Trials,
+    measures: Sequence[str],
+    *,
+    vectors: Vectors,
+    seconds: Mapping[str, float],
+    means: tuple[FloatArray, FloatArray] | None = None,
+) -> Measured:
+    """Measure references and probes as `bob pytorch score --quality` does.
+
+    Parameters
+    ----------
+    measures
+        ``duration`` in seconds (all recordings together), ``magnitude`` of the
+        embedding (mean of several), ``cohort_mean``.
+    vectors
+        By key of the recording; those that cannot be used are absent.
+    seconds
+        Durations, by key of the recording.
+    means
+        What each reference, and each probe, scores against the cohort on average.
+
+    Raises
+    ------
+    ConfigurationError
+        The duration of a recording that is used is not known.
+    """
+
+    def side(
+        items: Sequence[Reference | Probe], mean: FloatArray | None
+    ) -> dict[str, dict[str, float]]:
+        used = [[r for r in item.recordings if r.key in vectors] for item in items]
+        if "duration" in measures:
+            _require_durations([r for part in used for r in part], seconds)
+        keys = [[recording.key for recording in part] for part in used]
+        lengths = {}
+        if "magnitude" in measures:
+            lengths = {
+                key: float(magnitudes(vectors[key]).mean())
+                for part in keys
+                for key in part
+            }
+        columns = measured_sides(
+            measures, keys, seconds=seconds, lengths=lengths, means=mean
+        )
+        ids = [item.id for item in items]
+        return {
+            name: dict(zip(ids, column, strict=True))
+            for name, column in columns.items()
+        }
+
+    of_references, of_probes = means or (None, None)
+    return Measured(side(trials.references, of_references),
+                    side(trials.probes, of_probes))  # fmt: skip
+
+
+def measured_sides(
+    measures: Sequence[str],
+    recordings: Sequence[Sequence[Key]],
+    *,
+    seconds: _Table[Key],
+    lengths: _Table[Key],
+    means: FloatArray | None,
+) -> dict[str, list[float]]:
+    """Measure references, or probes, of which each has some recordings.
+
+    Parameters
+    ----------
+    measures
+        See `measure`.
+    recordings
+        For each those that can be used; NaN is measured where there is none.
+    seconds, lengths
+        Duration, and length of the embedding, of each recording.
+    means
+        What each scores against the cohort on average.
+
+    Returns
+    -------
+    dict
+        Measure -> one number each; without ``cohort_mean`` where there are no means.
+    """
+    columns: dict[str, list[float]] = {}
+    for name in measures:
+        if name == "duration":
+            columns[name] = [
+                sum(seconds[key] for key in some) if some else np.nan
+                for some in recordings
+            ]
+        elif name == "magnitude":
+            columns[name] = [
+                sum(lengths[key] for key in some) / len(some) if some else np.nan
+                for some in recordings
+            ]
+        elif means is not None:
+            columns[name] = means.tolist()
+    return columns
+
+
+def _require_durations(used: Sequence[Recording], seconds: Mapping[str, float]) -> None:
+    unknown = [recording for recording in used if recording.key not in seconds]
+    if unknown:
+        first = unknown[0]
+        raise ConfigurationError(
+            f"how long {len(unknown)} of the recordings last cannot be told, such as "
+            f"{first.path or first.key}; leave duration out of calibration_quality"
+        )
+
+
+def write_measures(found: Measured, path: Path) -> None:
+    """Write CSV: ``side``, which is reference or probe, ``id``, and the measures.
+
+    Numbers are as in the columns of score files.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["side", "id", *found.references])
+    for name, columns in ((_REFERENCE, found.references), (_PROBE, found.probes)):
+        for item in dict.fromkeys(key for column in columns.values() for key in column):
+            cells = (as_text(column[item]) for column in columns.values())
+            writer.writerow([name, item, *cells])
+    write_text(path, text.getvalue())
+
+
+def as_text(number: float) -> str:
+    """A measure as files have it: six digits, and nothing for NaN."""
+    return "" if np.isnan(number) else f"{number:.6g}"
+
+
+def read_measures(path: Path, measures: Sequence[str]) -> Measured:
+    """Read some of the measures of a file of `write_measures`.
+
+    Raises
+    ------
+    ConfigurationError
+        It is not there, lacks a measure, or is something else.
+    """
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            rows = csv.DictReader(file)
+            lacking = [name for name in measures if name not in (rows.fieldnames or ())]
+            if lacking:
+                raise _unfit(path, f"does not tell {lacking[0]}")
+            sides: dict[str, dict[str, dict[str, float]]] = {
+                side: {name: {} for name in measures} for side in (_REFERENCE, _PROBE)
+            }
+            for row in rows:
+                for name in measures:
+                    sides[row["side"]][name][row["id"]] = float(row[name] or "nan")
+    except FileNotFoundError:
+        raise _unfit(path, "is not there") from None
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, ConfigurationError):
+            raise
+        raise _unfit(path, f"is no file of measures ({error!r})") from error
+    return Measured(sides[_REFERENCE], sides[_PROBE])
+
+
+def of_trials(
+    found: Measured, table: ScoreTable, trials: Trials, *, path: Path
+) -> dict[str, tuple[FloatArray, FloatArray]]:
+    """Measures of the reference and of the probe of each line of a score file.
+
+    Parameters
+    ----------
+    table
+        The score file: trials by the sorted ids of the references, and for each of
+        these in the order of its probes.
+    path
+        Of the score file, for messages.
+
+    Returns
+    -------
+    dict
+        Measure -> ``(trials,)`` and ``(trials,)``.
+
+    Raises
+    ------
+    ConfigurationError
+        The measures, or the score file, are of other trials.
+    """
+    ids = [item.id for item in trials.probes]
+    first, second = _positions(trials)
+    if not _are_probes(table, ids, second):
+        raise ConfigurationError(
+            f"{path} is not of the trials of the database, so it cannot be told which "
+            "recordings its scores are of; run without --skip-concatenation"
+        )
+    references = [item.id for item in trials.references]
+    try:
+        return {
+            name: (
+                np.array([found.references[name][item] for item in references])[first],
+                np.array([found.probes[name][item] for item in ids])[second],
+            )
+            for name in found.references
+        }
+    except KeyError as error:
+        raise ConfigurationError(
+            f"of {error} in {path} there are no quality measures; run without "
+            "--skip-score-computation"
+        ) from error
+
+
+def _positions(trials: Trials) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """Of the reference and of the probe of each trial, as score files are sorted."""
+    names = [item.id for item in trials.references]
+    order = sorted(range(len(names)), key=names.__getitem__)
+    everyone = np.arange(len(trials.probes), dtype=np.int64)
+    chosen = [everyone if trials.pairs is None else trials.pairs[at] for at in order]
+    counts = [len(part) for part in chosen]
+    return np.repeat(np.array(order, dtype=np.intp), counts), np.concatenate(chosen)
+
+
+def _are_probes(table: ScoreTable, ids: list[str], second: NDArray[np.int64]) -> bool:
+    if len(table) != second.size:
+        return False
+    code = {name: at for at, name in enumerate(dict.fromkeys(ids))}
+    expected = np.array([code[name] for name in ids])[second]
+    there = np.array([code.get(name, -1) for name in table.probe.distinct])
+    return bool((there[table.probe.codes] == expected).all())
+
+
+def _unfit(path: Path, what: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{path} {what}, which calibration_quality asks for; run without "
+        "--skip-score-computation"
+    )

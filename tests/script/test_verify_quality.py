@@ -1,0 +1,100 @@
+"""`verify.py --calibration-quality`, as a user types it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from bob.learn.pytorch.script.verify import main
+
+RATE = 8000
+FOLDER = Path("results/toy/session/nonorm")
+CONFIGURATION = """
+import numpy as np
+from bob.learn.pytorch.extractor import CallableExtractor
+
+class Bands:
+    def __call__(self, data, annotations):
+        rate, samples = data
+        spectrum = np.abs(np.fft.rfft(samples / 32768)) ** 2
+        return np.log([part.mean() + 1e-3 for part in np.array_split(spectrum, 8)])
+
+database = "corpus"
+preprocessor = Bands()
+extractor = CallableExtractor(lambda x: x)
+algorithm = "cosine"
+sub_directory = "toy"
+groups = ["dev", "eval"]
+calibrate_scores = True
+calibration_penalty = 0.01
+"""
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """Four speakers in two sessions of recordings of many lengths."""
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    for speaker in range(4):
+        for session in "ab":
+            for take in range(3):
+                count = int(random.uniform(0.3, 1.5) * RATE)
+                pitch = 2 * np.pi * (300 + 400 * speaker) * np.arange(count) / RATE
+                path = Path(f"corpus/speaker{speaker}/{session}-{take}.wav")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                samples = 0.3 * np.sin(pitch) + random.normal(0, 0.05, count)
+                soundfile.write(path, samples, RATE)
+    Path("config.py").write_text(CONFIGURATION)
+    return "config.py"
+
+
+def test_measures_are_given_one_by_one_and_told_in_the_report(toy, capsys):
+    given = ["--calibration-quality", "duration", "--calibration-quality", "magnitude"]
+
+    assert main([*given, toy]) == 0
+
+    calibration = json.loads((FOLDER / "calibration.json").read_text())
+    assert calibration["columns"] == [
+        "score",
+        "smaller log duration",
+        "larger log duration",
+        "smaller magnitude",
+        "larger magnitude",
+    ]
+    report = json.loads((FOLDER / "report.json").read_text())["calibrated"]
+    weights = dict(zip(calibration["columns"], calibration["weights"], strict=True))
+    assert report["weights"] == weights
+    output = " ".join(capsys.readouterr().out.split())
+    assert "To this log-likelihood ratio, quality measures add" in output
+    assert f"{weights['larger magnitude']:+.6g} x larger magnitude." in output
+    description = Path("results/toy/session/Experiment.info").read_text()
+    assert "linear, with duration, magnitude, trained on dev" in description
+
+
+def test_without_measures_the_report_has_the_score_alone(toy, capsys):
+    assert main([toy]) == 0
+
+    report = json.loads((FOLDER / "report.json").read_text())["calibrated"]
+    assert list(report["weights"]) == ["score"]
+    assert "quality measures" not in capsys.readouterr().out
+    assert not (FOLDER / "quality-dev.csv").exists()
+
+
+def test_a_configuration_may_list_them(toy):
+    with Path(toy).open("a") as file:
+        file.write("calibration_quality = ['duration']\n")
+
+    assert main([toy]) == 0
+
+    calibration = json.loads((FOLDER / "calibration.json").read_text())
+    assert len(calibration["columns"]) == 3
+
+
+def test_a_measure_without_a_cohort_stops_before_anything_is_computed(toy, capsys):
+    assert main([toy, "--calibration-quality", "cohort_mean"]) == 1
+
+    assert "set score_normalisation" in capsys.readouterr().err
+    assert not Path("temp").exists()
+    assert not Path("results").exists()
