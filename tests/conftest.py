@@ -8,6 +8,13 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import settings
+
+# The same examples at every run, however busy the machine is; others are looked for
+# with `pytest --hypothesis-profile=random`.
+settings.register_profile("same", deadline=None, derandomize=True, database=None)
+settings.register_profile("random", deadline=None)
+settings.load_profile("same")
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 

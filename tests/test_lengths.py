@@ -86,7 +86,7 @@ MIXTURES = st.lists(st.integers(0, 30_000), min_size=1, max_size=4)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@settings(max_examples=3, deadline=None, derandomize=True, database=None)
+@settings(max_examples=3)
 @given(above=MIXTURES)
 @example(above=[0, 30_000, 159, 160])
 def test_any_batch_of_waveforms_is_its_items_one_by_one(difference_of, dtype, above):
@@ -94,14 +94,14 @@ def test_any_batch_of_waveforms_is_its_items_one_by_one(difference_of, dtype, ab
 
 
 @pytest.mark.slow
-@settings(max_examples=30, deadline=None, database=None)
+@settings(max_examples=30)
 @given(above=MIXTURES)
 def test_any_batch_of_waveforms_is_its_items_one_by_one_at_length(difference_of, above):
     assert difference_of(above, dtype=torch.float32) < 1e-5
 
 
 @pytest.mark.gpu
-@settings(max_examples=30, deadline=None, database=None)
+@settings(max_examples=30)
 @given(above=MIXTURES)
 def test_any_batch_of_waveforms_on_a_graphics_card(difference_of, above):
     """In float32: the 10 bits of TensorFloat-32, PyTorch's default, are not enough."""

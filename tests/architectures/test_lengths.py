@@ -101,14 +101,14 @@ def largest_difference(network, mixture, *, device="cpu"):
     return difference.abs().max().item()
 
 
-@settings(max_examples=4, deadline=None, derandomize=True, database=None)
+@settings(max_examples=4)
 @given(mixture=mixtures())
 @example(mixture=([0, 201, 58, 199], float("nan"), 3))
 def test_any_batch_is_its_items_one_by_one(difference_of, mixture):
     assert difference_of(mixture) < 1e-5
 
 
-@settings(max_examples=2, deadline=None, derandomize=True, database=None)
+@settings(max_examples=2)
 @given(mixture=mixtures(items=2, longest=210))
 @example(mixture=([201, 21], float("nan"), 3))
 def test_in_double_precision_only_rounding_is_left(difference_of, mixture):
@@ -116,14 +116,14 @@ def test_in_double_precision_only_rounding_is_left(difference_of, mixture):
 
 
 @pytest.mark.slow
-@settings(max_examples=20, deadline=None, database=None)
+@settings(max_examples=20)
 @given(mixture=mixtures(items=7, longest=900))
 def test_any_batch_is_its_items_one_by_one_at_length(difference_of, mixture):
     assert difference_of(mixture) < 1e-5
 
 
 @pytest.mark.gpu
-@settings(max_examples=20, deadline=None, database=None)
+@settings(max_examples=20)
 @given(mixture=mixtures(items=7, longest=900))
 def test_any_batch_is_its_items_one_by_one_on_a_graphics_card(
     difference_on_a_graphics_card, mixture

@@ -47,7 +47,7 @@ def outcome(check):
     ),
     size=st.integers(1, 6000),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_blocks_of_any_size_are_judged_like_the_whole(samples, size):
     waveform = Waveform(samples, RATE, "a.wav")
     survey = Survey(RATE, "a.wav")

@@ -52,7 +52,7 @@ class Toy:
 recordings = st.lists(st.integers(-3, 130), max_size=60)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(recordings, st.sampled_from([0, 1, 3]))
 def test_every_recording_has_its_result_in_the_order_of_input(sizes, workers):
     results = list(embed_many(Toy(), enumerate(sizes), workers=workers))
@@ -71,7 +71,7 @@ def test_every_recording_has_its_result_in_the_order_of_input(sizes, workers):
             assert (result.seconds, result.sample_rate) == (size / 100, 16_000)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(recordings)
 def test_batches_stay_below_the_cap_and_are_padded_little(sizes):
     toy = Toy()

@@ -63,7 +63,7 @@ def embed_whole(embedder, samples):
     behind=st.integers(0, 600),
     block_frames=st.integers(1, 900),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_each_frame_comes_out_once_from_a_block_that_holds_all_it_sees(
     frames, stride, before, behind, block_frames
 ):
@@ -88,7 +88,7 @@ def test_each_frame_comes_out_once_from_a_block_that_holds_all_it_sees(
     block_frames=st.integers(1, 20).map(lambda count: 40 * count),
     block_samples=st.sampled_from([399, 16_001, 100_000]),
 )
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 def test_any_length_in_any_blocks(embedder, samples, block_frames, block_samples):
     samples = speech_like(13)[:samples]
     with pytest.MonkeyPatch.context() as patch:

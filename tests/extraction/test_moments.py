@@ -14,7 +14,7 @@ from bob.learn.pytorch.extraction.moments import Moments
     offset=st.sampled_from([0.0, 1e6]),
     correction=st.sampled_from([0, 1]),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_blocks_have_the_moments_of_the_whole(sizes, offset, correction):
     whole = offset + np.random.default_rng(0).standard_normal((3, sum(sizes) + 1))
     moments = Moments()

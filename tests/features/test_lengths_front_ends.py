@@ -52,7 +52,7 @@ def largest_difference(front_end, waveforms, filler, extra):
     return max(differences)
 
 
-@settings(max_examples=25, deadline=None, derandomize=True, database=None)
+@settings(max_examples=25)
 @given(mixture=MIXTURES)
 @example(mixture=([400, 24_000], float("nan"), 0))
 def test_any_batch_is_its_waveforms_one_by_one(front_end, mixture):
@@ -61,7 +61,7 @@ def test_any_batch_is_its_waveforms_one_by_one(front_end, mixture):
     assert largest_difference(front_end, noise(lengths), filler, extra) < 1e-9
 
 
-@settings(max_examples=10, deadline=None, derandomize=True, database=None)
+@settings(max_examples=10)
 @given(mixture=MIXTURES)
 def test_in_single_precision_rounding_is_left(front_end, mixture):
     lengths, filler, extra = mixture

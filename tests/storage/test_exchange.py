@@ -85,7 +85,7 @@ batches = st.dictionaries(
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".parquet", ".ark", ".h5"])
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(batches)
 def test_every_number_is_exact(suffix, batch):
     with tempfile.TemporaryDirectory() as name:

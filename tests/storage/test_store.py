@@ -270,7 +270,7 @@ records = st.builds(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     st.lists(st.tuples(st.lists(records, max_size=5), st.booleans()), max_size=5),
     st.sampled_from([3, 1000]),

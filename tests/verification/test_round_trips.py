@@ -173,7 +173,7 @@ def check(form, groups, columns, found):
 
 
 @pytest.mark.parametrize("form", FORMS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(data=st.data())
 def test_names_of_one_word_are_written_and_read_in_every_form(form, data):
     groups, columns = data.draw(protocols(PLAIN, single=form in PAIRS))
@@ -186,7 +186,7 @@ def test_names_of_one_word_are_written_and_read_in_every_form(form, data):
 
 
 @pytest.mark.parametrize("form", FORMS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(data=st.data())
 def test_other_names_are_refused_or_read_as_they_were(form, data):
     groups, columns = data.draw(protocols(ODD, single=form in PAIRS))

@@ -44,7 +44,7 @@ class Option:
     default: Any = None
     choices: tuple[str, ...] = ()
     importance: Literal["required", "common", "optional", "rare"] = "optional"
-    #: Of words: on the command line, the option stands once for each of them.
+    #: Whether an option of words stands once for each of them on the command line.
     repeated: bool = False
 
     @property

@@ -75,7 +75,7 @@ class TrialList:
         Line numbers, from 1.
     label_first : bool
         Whether the label leads, as in VoxCeleb, or ends the line, as in Kaldi.
-    metadata : mapping of str to Names
+    metadata : mapping
         What else is known of each trial, by title, ``(trials,)`` each.
     """
 
