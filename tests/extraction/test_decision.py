@@ -1,6 +1,7 @@
 """A cosine, a calibration, and what they say together."""
 
 import math
+import re
 
 import pytest
 
@@ -54,6 +55,24 @@ def test_steps_have_a_ratio_and_no_threshold_of_a_score():
 
     assert (found.log_likelihood_ratio, found.accepted) == (3.0, True)
     assert found.threshold.score is None
+
+
+@pytest.mark.parametrize(
+    ("prior", "reach"),
+    [
+        (0.99999, None),
+        (1e-5, "1.0756, out of reach between -1 and 1: any .* as two speakers"),
+        (1 - 1e-14, "-1.111[0-9], out of reach .* as one speaker"),
+    ],
+)
+def test_a_threshold_that_no_cosine_reaches_is_said(prior, reach):
+    """(log((1 - p) / p) + 10) / 20"""
+    found = decide(0.5, line(provenance=SAID), p_target=prior)
+
+    notes = cautions(found, line(provenance=SAID))
+
+    assert found.beyond_cosines is (reach is not None)
+    assert bool(re.search(reach or "out of reach", " ".join(notes))) is bool(reach)
 
 
 def test_a_ratio_too_large_for_a_float_is_infinite():

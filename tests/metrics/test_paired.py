@@ -109,8 +109,15 @@ def test_a_trial_that_is_there_twice_is_refused():
 
     with pytest.raises(MetricError, match="the second system has a trial"):
         paired_tables(first.take([0, 1, 2]), twice)
-    with pytest.raises(MetricError, match="the first system has a trial"):
+    with pytest.raises(
+        MetricError,
+        match=r"the first system .* speaker0-a with probe0 \(trial 2\): take .* out",
+    ) as repeated:
         paired_tables(twice, twice)
+    assert "protocol check" in str(repeated.value)
+    assert "five columns" not in str(repeated.value)
+    with pytest.raises(MetricError, match=r"speaker0 with probe0 .*five columns, CSV"):
+        paired_tables(replace(twice, model=None), twice)
 
 
 def test_a_system_does_not_differ_from_itself():

@@ -4,11 +4,14 @@ import csv
 import io
 from dataclasses import replace
 
+import numpy as np
+
 from bob.learn.pytorch.metrics import find_costs
 from bob.learn.pytorch.report.evaluation import evaluate
 from bob.learn.pytorch.report.figure_tables import (
     KEYS,
     all_tables,
+    comparisons_table,
     cost_in_words,
     systems_table,
 )
@@ -29,6 +32,16 @@ def test_every_table_of_a_report_can_be_written_in_every_form(system):
         assert len(rows) == 1 + len(table.rows)
         assert as_latex(table).count(r"\\") == 1 + len(table.rows)
         assert as_text(table).startswith(table.title)
+
+
+def test_figures_follow_the_name_and_what_else_there_is_comes_behind(system):
+    """So that a phone shows them without scrolling."""
+    made = [replace(system(), group="other"), system("b")]
+
+    keys = [c.key for c in systems_table(evaluate(made, resamples=0)).columns]
+
+    assert keys[:3] == ["number", "system", "eer"]
+    assert keys.index("group") > keys.index("min_cllr")
 
 
 def test_what_holds_for_all_systems_is_said_once(system):
@@ -82,3 +95,30 @@ def test_what_was_not_calibrated_has_a_dagger_and_a_note(system):
     assert any(
         note.startswith("a: the scores were not calibrated") for note in table.notes
     )
+
+
+def test_calibrated_systems_differ_in_actual_costs_too(system):
+    ratios = {"act_dcf", "act_dcf_p", "cllr", "cllr_p"}
+    made = [
+        replace(system(name, seed=at), calibrated=True) for at, name in enumerate("ab")
+    ]
+    raw = replace(system("c", seed=2), calibrated=False)
+
+    both = evaluate(made, resamples=20)
+    mixed = comparisons_table(evaluate([*made, raw], resamples=20))
+    without = comparisons_table(evaluate([made[0], raw], resamples=20))
+
+    table = comparisons_table(both)
+    keys = [column.key for column in table.columns]
+    assert keys.index("min_dcf") < keys.index("act_dcf") < keys.index("min_cllr")
+    row = dict(zip(keys, table.rows[0], strict=True))
+    first, second = (one.figures for one in both.systems)
+    np.testing.assert_allclose(row["act_dcf"].value, first.act_dcf - second.act_dcf)
+    np.testing.assert_allclose(row["cllr"].value, first.cllr - second.cllr)
+    assert row["cllr"].low < row["cllr"].value < row["cllr"].high
+    assert 0 < row["cllr_p"].value <= 1
+    assert not ratios & {column.key for column in without.columns}
+    place = keys.index("cllr")
+    assert [one[place].value is None for one in mixed.rows] == [False, True, True]
+    assert any("where the scores of both" in note for note in mixed.notes)
+    assert not any("where the scores of both" in note for note in table.notes)

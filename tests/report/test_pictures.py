@@ -1,9 +1,12 @@
 """Pictures as PDF and PNG."""
 
+import numpy as np
 import pytest
 
+from bob.learn.pytorch.report import pictures
 from bob.learn.pytorch.report.evaluation import evaluate
 from bob.learn.pytorch.report.pictures import save_pictures
+from bob.learn.pytorch.report.plot import Line
 from bob.learn.pytorch.report.systems import System
 
 
@@ -35,3 +38,15 @@ def test_systems_without_any_score_have_pictures_too(table, tmp_path):
     )
 
     assert path.stat().st_size > 1000
+
+
+def test_a_thin_line_has_the_dash_of_its_system():
+    ends = np.array([0.0, 1.0])
+
+    own, thin = (
+        pictures._stroke(Line(ends, ends, 2, stroke=stroke))
+        for stroke in ("own", "thin")
+    )
+
+    assert own["linestyle"] == thin["linestyle"] != "-"
+    assert own["linewidth"] > thin["linewidth"]

@@ -48,16 +48,17 @@ def test_histograms_have_area_one_each(two):
                 assert area == pytest.approx(1)
 
 
-def test_the_actual_costs_of_many_systems_have_their_own_dashes(system):
+def test_least_costs_are_thin_and_of_many_systems_left_out(system):
+    """Dashes tell systems apart in every picture, as the legend has them."""
     few = plots.bayes_plot(evaluate([system("a")], resamples=0))
     many = plots.bayes_plot(
         evaluate([system(f"s{number}") for number in range(7)], resamples=0)
     )
 
-    assert [line.stroke for line in few.lines if line.look == 0] == ["dashed", "solid"]
+    assert [line.stroke for line in few.lines if line.look == 0] == ["thin", "own"]
     assert {line.stroke for line in many.lines if line.look >= 0} == {"own"}
-    assert "Dashed" in few.notes[0]
-    assert "Dashed" not in many.notes[0]
+    assert "Thin" in few.notes[0]
+    assert "Thin" not in many.notes[0]
 
 
 def test_systems_without_a_rate_or_an_interval_are_named_below(system, table):

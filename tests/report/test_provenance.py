@@ -47,15 +47,10 @@ def test_a_trial_list_has_the_hash_of_its_sorted_lines_in_any_order(table):
     assert trials_fact(trials.take(shuffled[1:])) != fact
 
 
-def test_a_file_has_its_hash(tmp_path):
-    path = tmp_path / "scores"
-    path.write_bytes(b"a a b 1\n")
+def test_a_score_file_is_told_with_its_hash(tmp_path):
+    says = file_fact(tmp_path / "scores", trials=1_000, sha256="ab" * 32)
 
-    says = file_fact(path, trials=1)
-
-    assert says.endswith(
-        f"1 trials, SHA-256 {hashlib.sha256(b'a a b 1' + bytes([10])).hexdigest()}"
-    )
+    assert says == f"{tmp_path / 'scores'}: 1,000 trials, SHA-256 {'ab' * 32}"
 
 
 def test_files_of_weights_have_their_present_hash(tmp_path):

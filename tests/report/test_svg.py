@@ -29,6 +29,20 @@ def test_a_picture_has_a_title_a_description_and_escaped_names():
     assert "data-system" not in svg.draw(plot, identifier="p", switchable=False)
 
 
+def test_a_thin_line_has_the_dash_of_its_system():
+    """As in the legend, so that colour is not all that tells systems apart."""
+    ends = np.array([0.0, 1.0])
+    axis = Axis("Rate", 0, 1, ())
+    lines = (Line(ends, ends, 2), Line(ends, ends, 2, stroke="thin"))
+
+    text = svg.draw(Plot("T", "D", axis, axis, lines), identifier="p")
+
+    own, thin = [one for one in text.splitlines() if 'class="line' in one]
+    assert 'class="line c2"' in own
+    assert 'class="line thin c2"' in thin
+    assert all('stroke-dasharray="2 2"' in one for one in (own, thin))
+
+
 def test_looks_of_a_legend_are_those_of_the_lines():
     assert 'class="line c2"' in svg.swatch(2)
     assert 'stroke-dasharray="2 2"' in svg.swatch(2)

@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+from dataclasses import replace
 
 from bob.learn.pytorch.metrics import Interval
 from bob.learn.pytorch.report import tables
@@ -52,6 +53,15 @@ def test_latex_is_escaped_and_has_a_column_for_each():
     assert r"\begin{tabular}{lrr}" in text
     assert r"a\_b \& 5\% & 2.86 {\footnotesize [1.00, 5.00]} & 0.5 \\" in text
     assert r"System & EER \% & p \\" in text
+
+
+def test_latex_prints_the_notes_that_explain_a_mark():
+    marked = replace(SMALL, notes=("a_b: not calibrated (†), < 1.", "another"))
+
+    below = as_latex(marked).split("\\end{tabular}\n")[1].splitlines()
+
+    note = r"a\_b: not calibrated (\textsuperscript{\dag}), $<$ 1."
+    assert below == [rf"\par\smallskip{{\footnotesize {note}\par}}", "% another"]
 
 
 def test_an_interval_of_no_error_at_all_is_not_shown():

@@ -1,5 +1,7 @@
 """Which columns beside scores become tables."""
 
+from collections import Counter
+
 import pytest
 
 from bob.learn.pytorch.metrics import Names
@@ -24,13 +26,54 @@ def test_what_is_the_same_everywhere_is_no_condition():
     assert classes("room", ["hall", "hall"]) is None
 
 
-def test_numbers_of_many_values_are_cut_at_their_quartiles():
-    """Of 1 to 101 these are 26, 51 and 76."""
-    found = classes("seconds", [str(number) for number in range(1, 102)])
+def counted(title, values):
+    return Counter(classes(title, [str(value) for value in values]))
 
-    assert [found[0], found[25], found[50], found[100]] == [
-        "below 26", "26 to 51", "51 to 76", "76 and more",
-    ]  # fmt: skip
+
+def test_numbers_of_many_values_are_cut_at_the_quartiles_of_the_trials():
+    assert counted("seconds", range(1, 101)) == {
+        "below 26": 25, "26 to 51": 25, "51 to 76": 25, "76 and more": 25,
+    }  # fmt: skip
+
+
+def test_values_of_many_trials_weigh_more_than_those_of_few():
+    """Quartiles of distinct values would put 1960 of 2020 trials into the first."""
+    often = [number / 10 for number in range(10, 30) for _ in range(98)]
+    rare = range(100, 160)
+
+    found = counted("seconds", [*often, *rare])
+
+    assert len(found) == 4
+    assert min(found.values()) >= 450
+
+
+def test_trials_of_one_value_stay_together():
+    most = [1.0] * 1800
+
+    assert counted("seconds", [*most, *range(2, 202)]) == {
+        "below 2": 1800, "2 and more": 200,
+    }  # fmt: skip
+    less = [number / 200 for number in range(100)]
+    assert counted("seconds", [*less, *most, *range(2, 102)]) == {
+        "below 1": 100, "1 to 2": 1800, "2 and more": 100,
+    }  # fmt: skip
+
+
+def test_ends_of_classes_are_as_exact_as_the_values_need():
+    values = [1.00001 + number * 1e-5 for number in range(16)]
+
+    assert sorted(counted("seconds", [f"{v:.5f}" for v in values]).values()) == [4] * 4
+
+
+@pytest.mark.parametrize("title", ["session", "probe_session", "bio_ref_chapter"])
+def test_numbers_that_tell_sessions_apart_are_no_quantities(title):
+    """Such as the chapters of LibriSpeech; of few, each is a class."""
+    assert classes(title, [str(number) for number in range(1000, 1100)]) is None
+    assert classes(title, ["1089", "134691"]) == ["1089", "134691"]
+
+
+def test_numbers_with_a_zero_in_front_are_names():
+    assert classes("take", [f"{number:03}" for number in range(100)]) is None
 
 
 def test_words_of_many_kinds_are_no_condition():

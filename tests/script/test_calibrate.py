@@ -330,7 +330,7 @@ def test_labels_out_of_a_list_and_failed_trials():
         (["dev", "--into", "."], "itself would be overwritten"),
         (["dev", "--kind", "isotonic", "--quality", "x"], "no place for quality"),
         (["dev", "--cost", "x"], "'x' is no detection cost"),
-        (["dev", "--p-target", "1"], "p_target is 1"),
+        (["dev", "--p-target", "1"], "for '--p-target': 1.0 is not in"),
         (["--use", "dev", "dev"], "this is no JSON"),
         (
             ["--use", "dev", "dev", "--kind", "linear"],
@@ -340,7 +340,7 @@ def test_labels_out_of_a_list_and_failed_trials():
         (["nan"], "nan: 0 of 1 target and 0 of 1 non-target trials have a score"),
         (["targets"], "targets: 2 of 2 target and 0 of 0 non-target trials have"),
         (["same"], "same: score is 1 in all 3 trials"),
-        (["infinite"], "infinite: 1 of 2 trials have infinite scores"),
+        (["infinite"], "fits them: leave these trials out, or fit steps"),
         (["dev", "empty"], "empty holds no trial"),
         (["dev.csv", "--quality", "duration", "--quality", "duration"], "name each"),
         (["dev", "--kind", "isotonic", "--p-target", "0.1"], "no place for quality"),

@@ -197,8 +197,8 @@ def test_a_calibration_of_other_scores_is_refused(compare, said, changed, messag
         (("--p-target", "0.5"), "which takes --calibration", 2),
         (("--calibration", "absent.json"), "does not exist", 2),
         (("--calibration", "a.wav"), "a.wav: ", 1),
-        (("--calibration", "c.json", "--p-target", "1"), "between 0 and 1", 1),
-        (("--calibration", "c.json", "--c-fa", "0"), "must be positive", 1),
+        (("--calibration", "c.json", "--p-target", "1"), "for '--p-target'", 2),
+        (("--calibration", "c.json", "--c-fa", "0"), "for '--c-fa'", 2),
     ],
 )
 def test_what_makes_no_decision_is_refused(compare, said, options, message, status):

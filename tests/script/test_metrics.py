@@ -274,6 +274,21 @@ def test_another_system_on_the_same_trials():
     assert "against other:" in done("scores", "--versus", "other")
 
 
+def test_without_draws_differences_have_no_intervals():
+    write("other", [0.9, 0.8, 0.7, 0.6], [0.5, 0.4, 0.3, 0.2, 0.1])
+
+    found = report("scores", "--versus", "other", "--resamples", "0")
+    told = done("scores", "--versus", "other", "--resamples", "0")
+
+    eer = found["versus"]["other"]["differences"]["eer"]
+    assert eer["difference"] == 0.25
+    assert (eer["p_value"], eer["interval"]["low"], eer["interval"]["high"]) == (
+        None, None, None,
+    )  # fmt: skip
+    lines = [line.split() for line in told.split("against other:\n")[1].splitlines()]
+    assert lines[:2] == [["this", "-", "that"], ["EER", "25.000", "%"]]
+
+
 def test_intervals_are_there_unless_they_are_left_out():
     random = np.random.default_rng(0)
     write("many", random.normal(2, 1, 60).tolist(), random.normal(0, 1, 200).tolist())

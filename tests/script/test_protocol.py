@@ -1,5 +1,6 @@
 import json
 import os
+import shlex
 import subprocess
 import sys
 
@@ -45,6 +46,7 @@ def test_the_report_in_json(meetings, tmp_path):
     assert report["groups"]["eval"] == {
         "speakers": 2, "references": 2, "probes": 2, "recordings": 4,
         "target_trials": 2, "non_target_trials": 2, "missing": [],
+        "unlabelled_trials": 0,
     }  # fmt: skip
 
 
@@ -153,7 +155,7 @@ def test_without_a_name_the_command_is_write(meetings, tmp_path):
         ("wespeaker", {"trials/dev.kaldi", "wav.scp", "spk2utt"}),
         ("espnet", {"dev/trial.scp", "dev/trial2.scp", "dev/trial_label"}),
         ("sre", {"dev_trial_key.tsv", "dev_trials.tsv", "dev_enrollment.tsv"}),
-        ("bob", {"list/dev/for_matching.csv", "protocol.json"}),
+        ("bob", {"list/dev/for_matching.csv", "list/dev/protocol.json"}),
     ],
 )
 def test_a_list_is_converted(tmp_path, form, files):
@@ -171,6 +173,44 @@ def test_a_list_is_converted(tmp_path, form, files):
     assert {name: checked[name] for name in report["groups"]["dev"]} == (
         report["groups"]["dev"]
     )
+
+
+@pytest.mark.parametrize("form", ["voxceleb", "kaldi", "wespeaker", "espnet", "sre"])
+def test_a_conversion_is_read_again_as_it_is_told(tmp_path, form):
+    source = write_list(tmp_path, GOOD)
+
+    told = run("convert", source, tmp_path / "out folder", "--to", form).output
+
+    (line,) = [line for line in told.splitlines() if line.startswith("dev is read")]
+    again = run("check", *shlex.split(line.removeprefix("dev is read from ")))
+    assert again.exit_code == 0, again.output
+    assert "dev: 2 speakers, 2 references, 2 probes, 2 target" in again.output
+
+
+def test_the_folder_of_a_conversion_names_its_lists(tmp_path):
+    run("convert", write_list(tmp_path, GOOD), tmp_path / "out", "--to", "kaldi")
+
+    result = run("check", tmp_path / "out")
+
+    assert result.exit_code == 1
+    assert f"give one of them ({tmp_path / 'out/dev/trials'})" in result.output
+    assert run("check", tmp_path / "out/dev").exit_code == 0
+
+
+def test_a_blind_list_is_counted_and_not_converted(tmp_path):
+    source = write_list(tmp_path, GOOD.replace("0 ", "").replace("1 ", ""))
+    for name in "ab":
+        for take in (1, 2):
+            (tmp_path / name / f"{take}.wav").write_text("sound")
+
+    result = run("check", source)
+
+    assert result.exit_code == 0, result.output
+    assert "dev: 2 references, 2 probes, 3 trials without labels" in result.output
+    assert "target trials" not in result.output
+    refused = run("convert", source, tmp_path / "out", "--to", "kaldi")
+    assert refused.exit_code == 1
+    assert "list.txt has no labels, so nothing says which" in refused.output
 
 
 def test_forms_on_the_command_line_are_those_of_the_library():

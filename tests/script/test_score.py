@@ -251,7 +251,10 @@ def test_a_bad_line_is_named(folder):
         (["store.h5", "list.txt", "-o", "out", "--quality", "duration"], "let the"),
         (["store.h5", "list.txt", "-o", "o.csv", "--quality", "x"], "'x' is none of"),
         (["store.h5", "list.txt", "-o", "o.csv", "--quality", "cohort_mean"], "cohort"),
-        (["store.h5", "list.txt", "-o", "out", "--plda", "bad.npz"], "no file of a"),
+        (
+            ["store.h5", "list.txt", "-o", "out", "--plda", "bad.npz"],
+            "`bob pytorch plda train`",
+        ),
         (["list.txt", "list.txt", "-o", "out"], "is of an unknown kind"),
         (["store.h5", "list.txt", "-o", "out", "--subtract-mean", "b.h5"], "differen"),
     ],

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bob.learn.pytorch.verification.assembly import assemble, describe
@@ -38,6 +39,8 @@ def test_the_description_names_the_command_and_every_component(variables):
     assert "verify.py 'my config.py'" in text
     for part in ("people, protocol recording", "Bands", "Same", "Similarity"):
         assert part in text
+    assert f"numpy {np.__version__}" in text
+    assert " at 0x" not in text
 
 
 def test_a_placeholder_in_a_database_is_replaced_by_the_users_folder(

@@ -4,6 +4,7 @@ import csv
 import logging
 import statistics
 import tracemalloc
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -281,6 +282,25 @@ def test_recordings_of_trials_in_the_cohort_are_warned_of(model, sides, caplog):
 
         (message,) = caplog.messages
         assert "2 recordings of the trials are in the cohort" in message
+
+
+@pytest.mark.parametrize(
+    ("layout", "told"),
+    [("/corpus/{speaker}/{at}.wav", 2), ("/corpus/{speaker}-{at}.wav", 0), ("{at}", 0)],
+)
+def test_folders_of_the_cohort_may_be_speakers(sides, layout, told, caplog):
+    """Two of the five have two recordings; only zt-norm compares them."""
+    names = tuple(layout.format(speaker=s, at=at) for at, s in enumerate(SPEAKERS))
+    cohort = replace(stored(sides[2]), names=names)
+    models = Comparer().probes(np.float32(sides[1]), [[0], [1]])
+    for kind in ("s", "zt"):
+        caplog.clear()
+
+        AgainstCohort(Comparer(), models, models, Cohort(cohort, kind))
+
+        expected = ["2 folders of the cohort hold several"] if told else []
+        expected = expected if kind == "zt" else []
+        assert [text[:36] for text in caplog.messages] == expected
 
 
 def test_recordings_of_unknown_speakers_are_left_out_with_a_warning(

@@ -248,11 +248,12 @@ def test_nothing_temporary_is_left(speakers, tmp_path):
 
     assert sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()) == [
         "bob_database.py",
-        "protocol.json",
         "session/dev/for_enrolling.csv",
         "session/dev/for_probing.csv",
+        "session/dev/protocol.json",
         "session/eval/for_enrolling.csv",
         "session/eval/for_probing.csv",
+        "session/eval/protocol.json",
     ]
 
 

@@ -86,7 +86,7 @@ def test_a_table_without_a_headline(write):
     ("key", "enrolment", "message"),
     [
         ("modelid\tsegmentid\tside\nm\ts\ta\n", "m s a\n",
-         "key.tsv:1: no column targettype"),
+         "key.tsv has no labels, so nothing says which"),
         (KEY.replace("test2.sph\ta\tnon", "test2.sph\tb\tnon"), ENROLMENT,
          "key.tsv:3: side b of 'test2.sph' is the second channel"),
         (KEY.replace("a\tnontarget", "c\tnontarget"), ENROLMENT,

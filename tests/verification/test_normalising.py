@@ -206,12 +206,8 @@ def test_a_cohort_of_which_nothing_is_left_stops_the_run(experiment, strangers):
 
 
 def test_a_cohort_that_is_too_small_is_refused_with_what_to_set(experiment, strangers):
-    with pytest.raises(ConfigurationError, match=r"needs a cohort of 7 .* has 6"):
-        run(
-            normalised(
-                experiment, strangers, score_normalisation="as-norm", cohort_top=7
-            )
-        )
+    with pytest.raises(ConfigurationError, match=r"of 7 .*--cohort-top. to 6 or"):
+        normalised(experiment, strangers, score_normalisation="as-norm", cohort_top=7)
     with pytest.raises(ConfigurationError, match="2 scores or more"):
         normalised(experiment, strangers, score_normalisation="as-norm", cohort_top=1)
 

@@ -134,6 +134,16 @@ def test_few_trials_are_told_with_the_rate_that_they_carry(make):
     assert "rates under 50%" in few[0].text
 
 
+def test_of_very_few_trials_no_rate_is_told(make):
+    """With two trials, the rate that 30 errors make would be 1500 %."""
+    report = check({"list": make(GOOD)})
+
+    few = [item.text for item in report.findings if item.kind == "few"]
+    assert len(few) == 2
+    assert few[0].startswith("2 target trials: no rate is reliable")
+    assert not any("%" in text for text in few)
+
+
 def test_recordings_of_the_same_contents(make, tmp_path):
     database = make(GOOD)
     (tmp_path / "a/2.wav").write_text("same")

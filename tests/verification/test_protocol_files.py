@@ -34,9 +34,9 @@ def test_files_of_the_same_bytes_are_found_together(tmp_path, monkeypatch):
     for name, text in contents.items():
         (tmp_path / name).write_text(text)
     read = []
-    digest = protocol_files._digest
+    digest = protocol_files.file_sha256
     monkeypatch.setattr(
-        protocol_files, "_digest", lambda path: read.append(path.name) or digest(path)
+        protocol_files, "file_sha256", lambda path: read.append(path.name) or digest(path)
     )
 
     found = same_contents([*map(tmp_path.joinpath, contents), Path("/gone")])

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from bob.learn.pytorch.metrics import ScoreTable
-from bob.learn.pytorch.verification import scorefiles, text_columns
-from bob.learn.pytorch.verification.score_layouts import UnlabelledError
+from bob.learn.pytorch.verification import text_columns
+from bob.learn.pytorch.verification.score_layouts import CSV_COLUMNS, UnlabelledError
 from bob.learn.pytorch.verification.scorefiles import (
     ScoreFileError,
     labelled_scores,
+    read_everything,
     read_scores,
-    read_unlabelled,
     read_with_metadata,
     write_scores,
 )
@@ -170,7 +170,7 @@ def test_forms_without_speakers_are_written(write, tmp_path, form):
 
 
 def test_a_star_parts_the_names_of_espnet(write, tmp_path):
-    table = read_unlabelled(write("a*b c 1\n"))
+    table = read_everything(write("a*b c 1\n"), unlabelled=True).table
 
     with pytest.raises(ScoreFileError, match="parts both names"):
         write_scores(tmp_path / "again", table, form="espnet, no labels")
@@ -178,7 +178,7 @@ def test_a_star_parts_the_names_of_espnet(write, tmp_path):
 
 @pytest.mark.parametrize("text", ["1 a b\n0.5 c a\n", "a b 1\nc a 0.5\n"])
 def test_without_labels_each_name_is_a_speaker(write, text):
-    table = read_unlabelled(write(text))
+    table = read_everything(write(text), unlabelled=True).table
 
     assert table.score.tolist() == [1, 0.5]
     assert table.claimed.tolist() == table.model.tolist() == ["a", "c"]
@@ -223,7 +223,7 @@ def test_scores_in_pieces_are_those_of_the_table(tmp_path, monkeypatch, form, ar
 
 
 def test_an_empty_file_has_no_pieces_either(write):
-    header = ",".join(scorefiles.CSV_COLUMNS.values())
+    header = ",".join(CSV_COLUMNS.values())
 
     with pytest.raises(ScoreFileError, match="holds no trial"):
         list(labelled_scores(write(f"{header}\n")))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bob.learn.pytorch.metrics import ScoreTable
-from bob.learn.pytorch.verification import score_reading, scorefiles
+from bob.learn.pytorch.verification import score_reading, score_text
 from bob.learn.pytorch.verification.scorefiles import (
     ScoreFileError,
     read_scores,
@@ -56,7 +56,7 @@ def test_five_columns_have_the_reference_second(table, tmp_path):
 
 @pytest.mark.parametrize("form", ["four", "five", "csv"])
 def test_what_was_written_is_read_again(table, tmp_path, form, monkeypatch):
-    monkeypatch.setattr(scorefiles, "BLOCK_TRIALS", 3)
+    monkeypatch.setattr(score_text, "BLOCK_TRIALS", 3)
     monkeypatch.setattr(score_reading, "BLOCK_CHARACTERS", 20)
     monkeypatch.setattr(score_reading, "BLOCK_ROWS", 3)
 

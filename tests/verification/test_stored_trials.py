@@ -9,8 +9,8 @@ from bob.learn.pytorch.verification.named_embeddings import (
     ScoringError,
     read_embeddings,
 )
+from bob.learn.pytorch.verification.stored_recordings import FAILED
 from bob.learn.pytorch.verification.stored_trials import (
-    FAILED,
     Side,
     StoredTrials,
     stored_trials,
@@ -97,6 +97,21 @@ def test_a_list_keeps_its_order_and_its_names(tmp_path, embeddings):
     assert [list(rows) for rows in trials.references.rows] == [[0], [2]]
     assert [side.tolist() for side in trials.pairs] == [[0, 1, 0], [0, 1, 1]]
     assert (len(trials), columns(trials)) == (3, {})
+
+
+def test_a_blind_list_names_nobody(tmp_path, embeddings):
+    path = tmp_path / "list.txt"
+    path.write_text("t1.sph t2.sph\nt1.sph e1.sph\n")
+
+    trials = stored_trials(path, embeddings)
+
+    assert not trials.is_labelled
+    table = trials.table(np.zeros(2), *trials.pairs)
+    assert [table.claimed.tolist(), table.real.tolist()] == [["", ""]] * 2
+    assert trials.form(tmp_path / "a.txt", None) == "voxsrc"
+    assert trials.form(tmp_path / "a.csv", None) == "csv"
+    with pytest.raises(ScoringError, match=r"'five' has a place.*voxsrc, kaldi, csv"):
+        trials.form(tmp_path / "a.txt", "five")
 
 
 def test_recordings_that_are_missing_are_refused_unless_allowed(tmp_path, embeddings):

@@ -7,6 +7,7 @@ import pytest
 
 from bob.learn.pytorch.verification import text_columns
 from bob.learn.pytorch.verification.database import DatabaseError
+from bob.learn.pytorch.verification.score_layouts import CSV_COLUMNS
 from bob.learn.pytorch.verification.scorefiles import ScoreFileError, read_scores
 from bob.learn.pytorch.verification.trial_lists import read_trial_list
 
@@ -144,4 +145,22 @@ def test_a_bad_line_far_down_is_named_by_its_number(tmp_path, fast):
     fast(on=True)
 
     with pytest.raises(ScoreFileError, match="line 501: 3 columns where 4"):
+        read_scores(path)
+
+
+@pytest.mark.parametrize("number", ["1_0", "\uff11\uff10", "1.\u0665", "1e1_0"])
+@pytest.mark.parametrize("on", [False, True])
+@pytest.mark.parametrize("form", ["text", "csv"])
+def test_only_plain_numbers_are_scores(tmp_path, fast, number, on, form):
+    """float() of Python takes all of them."""
+    path = tmp_path / "scores"
+    row, header = "a b c {}\n", ""
+    if form == "csv":
+        header = ",".join(CSV_COLUMNS.values()) + "\n"
+        row = "c,b,m,a,{}\n"
+    rows = row.format("1.5") * 500 + row.format(number)
+    path.write_text(header + rows, encoding="utf-8")
+    fast(on=on)
+
+    with pytest.raises(ScoreFileError, match=r"line 50[12]: the score .* not a number"):
         read_scores(path)

@@ -77,3 +77,11 @@ def test_target_trials_are_counted_by_enrolled_speaker():
     )
 
     assert dict(count_trials(trials).targets_by_speaker) == {"a": 1, "b": 1, "c": 1}
+
+
+def test_recordings_of_a_group_are_gathered_once():
+    """Half a million of them take a second, and four parts of a check ask for them."""
+    item = Recording("a", None, "ann")
+    trials = Trials((Reference("a", "ann", (item,)),), (Probe("a", "ann", (item,)),))
+
+    assert trials.recordings() is trials.recordings()

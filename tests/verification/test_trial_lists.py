@@ -142,7 +142,10 @@ def test_a_recording_that_differs_from_itself_is_refused(write):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a.wav b.wav\n", r":1: 'a.wav b.wav'; expected '1 a.wav b.wav' \(VoxCeleb\)"),
+        ("a.wav\n", r":1: 'a.wav'; expected '1 a.wav b.wav' \(VoxCeleb\)"),
+        ("1 a.wav\n", r":1: '1 a.wav'; expected '1 a.wav b.wav' \(VoxCeleb\)"),
+        ("a*b 0.5\n", r":1: 'a\*b 0.5'; expected '1 a.wav b.wav' \(VoxCeleb\)"),
+        ("a b\na b target\n", r":2: 'a b target'; expected '<enrolled> <tested>' li"),
         (
             "1 a.wav b.wav\n2 a.wav c.wav\n",
             ":2: '2 a.wav c.wav'; expected '<label> <enr",

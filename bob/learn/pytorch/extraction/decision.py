@@ -56,6 +56,12 @@ class Decision:
         return self.log_likelihood_ratio >= self.threshold.log_likelihood_ratio
 
     @property
+    def beyond_cosines(self) -> bool:
+        """Whether no cosine, or every one, is at or above the threshold."""
+        score = self.threshold.score
+        return score is not None and abs(score) > 1
+
+    @property
     def likelihood_ratio(self) -> float:
         """Infinite where it does not fit into a float."""
         try:
@@ -202,6 +208,14 @@ def cautions(decision: Decision, calibration: Calibration) -> list[str]:
     said, trials = calibration.provenance, calibration.trained_on
     ratio = decision.log_likelihood_ratio
     notes = []
+    if decision.beyond_cosines:
+        at = decision.threshold.score or 0.0
+        always = "two speakers" if at > 0 else "one speaker"
+        notes.append(
+            f"the threshold is a cosine of {at:.4f}, out of reach between -1 and 1: "
+            f"any two recordings would be decided as {always} at this prior and these "
+            "costs"
+        )
     unsaid = [
         name for name in ("model", "measure", "normalisation") if name not in said
     ]

@@ -58,6 +58,7 @@ from bob.learn.pytorch.metrics.reliability import (
     RULE_OF_THIRTY,
     errors_needed,
     few_errors,
+    few_speakers,
     reliability_warnings,
     rule_of_three,
 )
@@ -124,6 +125,7 @@ __all__ = [
     "RULE_OF_THIRTY",
     "errors_needed",
     "few_errors",
+    "few_speakers",
     "rule_of_three",
     "reliability_warnings",
     "ScoreStream",

@@ -50,6 +50,13 @@ class Interval:
     level: float
     resamples: int
 
+    @property
+    def says_something(self) -> bool:
+        """False for NaN, and if no resample had an error: there may be some yet."""
+        if math.isnan(self.low) or math.isnan(self.high):
+            return False
+        return not self.low == self.high == 0
+
 
 def confidence_intervals(
     table: ScoreTable,

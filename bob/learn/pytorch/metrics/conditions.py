@@ -277,14 +277,13 @@ def _condition(
     figures: dict[str, float],
     intervals: dict[str, Interval],
 ) -> Condition:
-    _, claimed, real = table.subjects
     scored = ~np.isnan(table.score)
     return Condition(
         name=name,
         targets=int(np.count_nonzero(scored & table.is_target)),
         non_targets=int(np.count_nonzero(scored & ~table.is_target)),
         failures=table.failures,
-        speakers=int(np.unique(np.concatenate([claimed, real])).size),
+        speakers=table.speakers,
         figures=figures,
         intervals=intervals,
     )

@@ -171,6 +171,10 @@ def paired_tables(
     if first.model is not None and second.model is not None:
         columns.append("model")
     one, other = _keys(first, second, columns)
+    named = "model" in columns
+    _refuse_repeated("first", first, one, named=named)
+    if not np.array_equal(one, other):
+        _refuse_repeated("second", second, other, named=named)
     place = _places(first, one, other)
     score = second.score[place]
     failed = np.isnan(first.score) | np.isnan(score)
@@ -206,19 +210,36 @@ def _common_codes(first: Names, second: Names) -> tuple[int, NDArray[np.int64]]:
     )
 
 
+def _refuse_repeated(
+    which: str, table: ScoreTable, keys: NDArray[np.int64], *, named: bool
+) -> None:
+    """Refuse a trial that is there twice; ``named``: references go by their names."""
+    if np.unique(keys).size == keys.size:
+        return
+    first = np.unique(keys, return_index=True)[1]
+    again = int(np.setdiff1d(np.arange(keys.size), first)[0])
+    row = table.take([again])
+    reference = row.model if named and row.model is not None else row.claimed
+    step = (
+        "take the repetition out of the scores; `bob pytorch protocol check` finds "
+        "those of a list of trials"
+        if named
+        else "if they are of several references of a subject, score files that name "
+        "each reference (five columns, CSV) for both systems tell them apart; else "
+        "take the repetition out"
+    )
+    raise MetricError(
+        f"the {which} system has a trial more than once, {reference.tolist()[0]} with "
+        f"{row.probe.tolist()[0]} (trial {again + 1}): {step}"
+    )
+
+
 def _places(
     table: ScoreTable, first: NDArray[np.int64], second: NDArray[np.int64]
 ) -> NDArray[np.intp]:
     """Where each trial of the first is in the second."""
-    if np.array_equal(first, second) and np.unique(first).size == first.size:
+    if np.array_equal(first, second):
         return np.arange(first.size)
-    for which, keys in (("first", first), ("second", second)):
-        if np.unique(keys).size != keys.size:
-            raise MetricError(
-                f"the {which} system has a trial of the same names more than once; "
-                f"score files that name each reference (five columns, CSV) tell "
-                f"several references of a subject apart"
-            )
     missing = ~np.isin(first, second)
     if missing.any() or first.size != second.size:
         example = ""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Errors for 90 % confidence that the true rate is within 30 % of the observed one.
 RULE_OF_THIRTY = 30
+#: With fewer speakers, neither intervals nor calibrations are reliable.
+FEW_SPEAKERS = 20
 # Half the width of the interval that holds 90 % of a normal distribution.
 _NINETY_PERCENT = 1.6449
 
@@ -67,6 +69,13 @@ def few_errors(errors: Mapping[str, float]) -> dict[str, int]:
     }
 
 
+def few_speakers(speakers: int) -> list[str]:
+    """What to say of intervals from so many speakers; nothing if they are enough."""
+    if speakers >= FEW_SPEAKERS:
+        return []
+    return [f"with {speakers} speakers the intervals are rough guides"]
+
+
 def reliability_warnings(
     curve: ErrorCurve, points: Mapping[str, OperatingPoint]
 ) -> list[str]:
@@ -81,7 +90,7 @@ def reliability_warnings(
     if eer == 0:
         trials = min(curve.targets, curve.non_targets)
         return [
-            f"some threshold makes no error at all, so the interval says nothing; even "
+            f"some threshold makes no error at all, so an interval says nothing; even "
             f"with {trials:,} independent trials the true rate may be up to "
             f"{100 * rule_of_three(trials):.3f} % (rule of 3, 95 % confidence)"
         ]

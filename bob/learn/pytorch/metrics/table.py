@@ -187,6 +187,12 @@ class ScoreTable:
         )
         return tuple(code), claimed[self.claimed.codes], real[self.real.codes]
 
+    @cached_property
+    def speakers(self) -> int:
+        """Count of subjects on either side of its trials."""
+        _, claimed, real = self.subjects
+        return int(np.unique(np.concatenate([claimed, real])).size)
+
     @property
     def is_target(self) -> NDArray[np.bool_]:
         """``(trials,)``: reference and probe are of the same subject."""

@@ -6,16 +6,14 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch.metrics.overview import figures
+from bob.learn.pytorch.metrics.reliability import FEW_SPEAKERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bob.learn.pytorch.metrics import ScoreTable
     from bob.learn.pytorch.metrics.overview import Figures
-    from bob.learn.pytorch.scoring import LinearCalibration
-
-#: A calibration has two numbers; fewer speakers hardly determine them.
-FEW_SPEAKERS = 20
+    from bob.learn.pytorch.scoring import IsotonicCalibration, LinearCalibration
 
 
 def calibrated_figures(tables: Mapping[str, ScoreTable]) -> dict[str, Figures]:
@@ -94,9 +92,17 @@ def notes_on(calibration: LinearCalibration) -> list[str]:
             "where few trials are told apart with hardly an error; with 0 it is the "
             "plain logistic regression."
         )
-    if speakers and int(speakers) < FEW_SPEAKERS:
-        lines.append(
-            f"Note: {speakers} speakers are few: ratios far from 1 are extrapolated, "
-            "and other recordings may need a calibration of their own."
-        )
-    return lines
+    return lines + [f"Note: {doubt}." for doubt in few_speakers_trained(calibration)]
+
+
+def few_speakers_trained(
+    calibration: LinearCalibration | IsotonicCalibration,
+) -> list[str]:
+    """What to say of a calibration of few speakers; nothing if they are enough."""
+    speakers = calibration.provenance.get("speakers", "")
+    if not speakers.isdecimal() or int(speakers) >= FEW_SPEAKERS:
+        return []
+    return [
+        f"{speakers} speakers are few: ratios far from 1 are extrapolated, and other "
+        "recordings may need a calibration of their own"
+    ]

@@ -26,6 +26,7 @@ from bob.learn.pytorch.metrics import (
     breakdown,
     cllr_mean,
     confidence_intervals,
+    few_speakers,
     figures,
     find_costs,
     fmr_mean,
@@ -36,7 +37,6 @@ from bob.learn.pytorch.metrics import (
     paired_differences,
     reliability_warnings,
 )
-from bob.learn.pytorch.report.summary import FEW_SPEAKERS
 from bob.learn.pytorch.report.trial_conditions import trial_conditions
 
 if TYPE_CHECKING:
@@ -199,7 +199,6 @@ def _evaluated(
 ) -> Evaluated:
     table = system.table
     values = figures(table.targets, table.non_targets, cost=cost)
-    speakers = _speakers(table)
     points, warnings = _dev_point(system)
     curve, hter, intervals = None, math.nan, {}
     try:
@@ -214,14 +213,14 @@ def _evaluated(
             measures["hter"] = hter_mean(points[0].point.threshold)
         intervals = _intervals(table, measures, resamples, seed)
         points = (*_own_points(values, curve, table), *points)
-        warnings += _doubts(curve, points, speakers)
+        warnings += _doubts(curve, points, table.speakers)
     doubt = _calibration_doubt(system)
     warnings += [doubt] if doubt else []
     return Evaluated(
         system=system,
         figures=values,
         curve=curve,
-        speakers=speakers,
+        speakers=table.speakers,
         hter=hter,
         intervals=intervals,
         points=points,
@@ -289,10 +288,7 @@ def _doubts(
     curve: ErrorCurve, points: Sequence[MarkedPoint], speakers: int
 ) -> list[str]:
     minima = {mark.name: mark.point for mark in points if mark.kind == "minimum"}
-    warnings = reliability_warnings(curve, minima)
-    if speakers < FEW_SPEAKERS:
-        warnings.append(f"with {speakers} speakers the intervals are rough guides")
-    return warnings
+    return reliability_warnings(curve, minima) + few_speakers(speakers)
 
 
 def _calibration_doubt(system: System) -> str:
@@ -302,11 +298,6 @@ def _calibration_doubt(system: System) -> str:
     if scores.size and np.abs(scores).max() <= 1 + 1e-6:
         return COSINES
     return UNCALIBRATED if system.calibrated is False and scores.size else ""
-
-
-def _speakers(table: ScoreTable) -> int:
-    _, claimed, real = table.subjects
-    return int(np.unique(np.concatenate([claimed, real])).size)
 
 
 def _conditions(

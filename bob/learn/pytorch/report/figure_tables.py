@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.metrics import MetricError, failures
 from bob.learn.pytorch.report import tables
-from bob.learn.pytorch.report.tables import Cell, Column, Table
+from bob.learn.pytorch.report.tables import DAGGER, Cell, Column, Table
 
 if TYPE_CHECKING:
-    from bob.learn.pytorch.metrics import Condition, Difference
+    from bob.learn.pytorch.metrics import Condition
     from bob.learn.pytorch.report.evaluation import Comparison, Evaluated, Evaluation
 
 #: What a user can ask for by name, in the order of the page.
 KEYS = ("systems", "points", "comparisons", "conditions", "failures")
-DAGGER = "†"
 _SYSTEM = Column("System", "system", numeric=False)
 _ERRORS = (0.01, 0.001)
+# Figures that systems are compared by; those that the second line has are of
+# log-likelihood ratios only.
+_COMPARED = ("eer", "min_dcf", "act_dcf", "cllr", "min_cllr")
+_OF_RATIOS = ("act_dcf", "cllr")
 #: How `reliability_warnings` begins what it says of few errors.
 _FEW = "few errors were observed: "
 
@@ -43,7 +46,6 @@ def systems_table(evaluation: Evaluation) -> Table:
         Column("#", "number", "the number at its curves"),
         _SYSTEM,
         Column("Scores", "scores", "how they were made", numeric=False),
-        Column("Trials of", "group", "the group of the protocol", numeric=False),
         Column(
             "EER %",
             "eer",
@@ -81,6 +83,7 @@ def systems_table(evaluation: Evaluation) -> Table:
         meaning = "half total error rate at the EER threshold of dev"
         columns.append(Column("HTER %", "hter", meaning, interval=True))
     columns += [
+        Column("Trials of", "group", "the group of the protocol", numeric=False),
         Column("Targets", "targets", "trials of one speaker, with a score"),
         Column("Non-targets", "non_targets", "trials of two speakers, with a score"),
         Column("Failed", "failures", "trials without a score; part of no other figure"),
@@ -128,7 +131,6 @@ def _system_row(number: int, one: Evaluated, *, with_dev: bool) -> tuple[Cell, .
         tables.count(number),
         tables.words(one.name),
         tables.words(one.system.scores or tables.NOTHING),
-        tables.words(one.system.group or tables.NOTHING),
         tables.percent(values.eer, intervals.get("eer")),
         tables.cost(values.min_dcf, intervals.get("min_dcf")),
         tables.cost(values.act_dcf, intervals.get("act_dcf"), mark=mark),
@@ -137,6 +139,7 @@ def _system_row(number: int, one: Evaluated, *, with_dev: bool) -> tuple[Cell, .
     ]
     if with_dev:
         row.append(tables.percent(one.hter, intervals.get("hter")))
+    row.append(tables.words(one.system.group or tables.NOTHING))
     counts = values.targets, values.non_targets, values.failures
     return (*row, *map(tables.count, counts))
 
@@ -199,7 +202,11 @@ def points_table(evaluation: Evaluation) -> Table:
 
 
 def comparisons_table(evaluation: Evaluation) -> Table:
-    """Differences on the same trials, with their intervals."""
+    """Differences on the same trials, with their intervals.
+
+    Of actDCF and Cllr there are columns where a pair has them: neither system is marked
+    as not calibrated.
+    """
     columns = (
         Column("First system", "first", numeric=False),
         Column("Second system", "second", numeric=False),
@@ -207,6 +214,10 @@ def comparisons_table(evaluation: Evaluation) -> Table:
         Column("p", "eer_p"),
         Column("Δ minDCF", "min_dcf", interval=True),
         Column("p", "min_dcf_p"),
+        Column("Δ actDCF", "act_dcf", interval=True),
+        Column("p", "act_dcf_p"),
+        Column("Δ Cllr", "cllr", interval=True),
+        Column("p", "cllr_p"),
         Column("Δ min Cllr", "min_cllr", interval=True),
         Column("p", "min_cllr_p"),
         Column("Wrong by the first only", "first_only"),
@@ -222,32 +233,37 @@ def comparisons_table(evaluation: Evaluation) -> Table:
         "both only; it takes trials as independent, so that its p is too small. No p "
         "is corrected for the number of comparisons."
     ]
+    with_ratios = [one for one in evaluation.comparisons if "cllr" in one.differences]
+    if with_ratios and len(with_ratios) < len(rows):
+        notes.append(
+            "Δ actDCF and Δ Cllr are given where the scores of both are "
+            "log-likelihood ratios."
+        )
     notes = notes if rows else []
     notes += [f"Not compared: {reason}." for reason in evaluation.uncompared]
-    return Table(
+    table = Table(
         "comparisons", "Differences between systems", columns, tuple(rows), tuple(notes)
     )
+    if with_ratios:
+        return table
+    return table.without({key for name in _OF_RATIOS for key in (name, f"{name}_p")})
 
 
 def _comparison_row(one: Comparison) -> tuple[Cell, ...]:
     row = [tables.words(one.first), tables.words(one.second)]
-    for name, cell in (
-        ("eer", tables.percent),
-        ("min_dcf", tables.cost),
-        ("min_cllr", tables.cost),
-    ):
-        difference = one.differences[name]
+    for name in _COMPARED:
+        cell = tables.percent if name == "eer" else tables.cost
+        difference = one.differences.get(name)
+        if difference is None:
+            row += [_probability(math.nan)] * 2
+            continue
         row += [
             cell(difference.difference, difference.interval),
-            _probability(_p_value(difference)),
+            _probability(difference.p_value),
         ]
     decisions = one.decisions
     row += [tables.count(decisions.first_only), tables.count(decisions.second_only)]
     return (*row, _probability(decisions.p_value))
-
-
-def _p_value(difference: Difference) -> float:
-    return difference.p_value
 
 
 def _probability(value: float) -> Cell:

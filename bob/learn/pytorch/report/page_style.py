@@ -41,7 +41,7 @@ nav a { display: inline-block; padding: .3rem 0; }
     linear-gradient(to right, var(--shade), transparent) left / 1rem 100%,
     linear-gradient(to left, var(--shade), transparent) right / 1rem 100%;
   background-repeat: no-repeat; background-attachment: local, local, scroll, scroll; }
-table { border-collapse: collapse; font-size: .92rem;
+table { border-collapse: separate; border-spacing: 0; font-size: .92rem;
   font-variant-numeric: tabular-nums; }
 th, td { padding: .32rem .65rem; text-align: right; vertical-align: top;
   white-space: nowrap; border-bottom: 1px solid var(--rule); }
@@ -69,7 +69,7 @@ svg .label { fill: var(--soft); }
 .grid { stroke: var(--rule); stroke-width: 1; fill: none; }
 .frame { stroke: var(--guide); fill: none; }
 .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
-.line.thin { stroke-width: 1.4; }
+.line.thin { stroke-width: .9; }
 .area { stroke: none; fill-opacity: .22; }
 .mark { fill: var(--paper); stroke-width: 2; }
 .tag circle { fill: var(--paper); stroke-width: 1.5; }

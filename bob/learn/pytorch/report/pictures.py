@@ -164,10 +164,11 @@ def _draw_line(axes: Axes, line: Line) -> None:
 def _stroke(line: Line) -> dict[str, Any]:
     dashes: dict[str, Any] = {"solid": "-", "dashed": (0, (4, 3))}
     own = _DASHES[line.look % len(_DASHES)] if line.look >= 0 else "-"
+    is_faint = line.look < 0 or line.stroke == "dashed"
     return {
         "color": _colour(line.look),
         "linestyle": dashes.get(line.stroke, own),
-        "linewidth": 0.9 if line.look < 0 or line.stroke == "dashed" else 1.5,
+        "linewidth": 0.7 if line.stroke == "thin" else 0.9 if is_faint else 1.5,
     }
 
 

@@ -35,7 +35,8 @@ class Line:
     look
         Number of the system, which has a colour and a dash of its own; -1 is a guide.
     stroke
-        ``own`` is the dash of the look.
+        ``own`` is the dash of the look; ``thin`` too, for what stands behind a line of
+        the same system.
     filled
         Down to the lower end of the axis.
     tag
@@ -46,7 +47,7 @@ class Line:
     y: FloatArray
     look: int
     name: str = ""
-    stroke: Literal["own", "solid", "dashed"] = "own"
+    stroke: Literal["own", "thin", "solid", "dashed"] = "own"
     filled: bool = False
     tag: float | None = None
 

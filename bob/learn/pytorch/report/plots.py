@@ -13,7 +13,7 @@ surviving the new DCF", 2013 (normalised Bayes error-rate plot).
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -177,13 +177,10 @@ def bayes_plot(evaluation: Evaluation) -> Plot:
         tag = _tag(place, len(drawn))
         if not many:
             minimum = Line(
-                _LOG_ODDS, rates.minimum, look, f"{one.name}, minimum", "dashed"
+                _LOG_ODDS, rates.minimum, look, f"{one.name}, minimum", "thin"
             )
             lines.append(minimum)
-        stroke: Literal["own", "solid"] = "own" if many else "solid"
-        lines.append(
-            Line(_LOG_ODDS, actual, look, f"{one.name}, actual", stroke, tag=tag)
-        )
+        lines.append(Line(_LOG_ODDS, actual, look, f"{one.name}, actual", tag=tag))
     lines += [
         Line(
             np.full(2, float(odds)), np.array([0, _WORST_COST]), -1, str(cost), "dashed"
@@ -192,8 +189,8 @@ def bayes_plot(evaluation: Evaluation) -> Plot:
         if abs(odds := -cost.threshold) <= _LOG_ODDS[-1]
     ]
     meaning = (
-        f"{'Lines' if many else 'Solid'}: actual cost, at Bayes' threshold. "
-        f"{'' if many else 'Dashed: the least cost, at the best one. '}"
+        f"{'Lines' if many else 'Thick'}: actual cost, at Bayes' threshold. "
+        f"{'' if many else 'Thin: the least cost, at the best one. '}"
         "Upright: the application of minDCF and actDCF. Above 1, deciding without the "
         "scores would be cheaper."
     )

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bob.learn.pytorch.hashes import file_sha256
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -79,23 +81,15 @@ def _file_facts(text: str) -> list[tuple[str, str]]:
     """Weights and templates that are files of the user's."""
     names = re.findall(rf"'([^'\n]+\.(?:{_MODEL_SUFFIXES}))'", text)
     return [
-        ("Model file", f"{path}: SHA-256 {_digest(path)} when this page was made")
+        ("Model file", f"{path}: SHA-256 {file_sha256(path)} when this page was made")
         for path in map(Path, dict.fromkeys(names))
         if path.is_file()
     ]
 
 
-def file_fact(path: Path, *, trials: int) -> str:
+def file_fact(path: Path, *, trials: int, sha256: str) -> str:
     """One line on a score file: its place, how many trials, its hash."""
-    return f"{path}: {trials:,} trials, SHA-256 {_digest(path)}"
-
-
-def _digest(path: Path) -> str:
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            found.update(block)
-    return found.hexdigest()
+    return f"{path}: {trials:,} trials, SHA-256 {sha256}"
 
 
 def trials_fact(table: ScoreTable) -> str:

@@ -18,6 +18,7 @@ from bob.learn.pytorch.metrics import (
     confidence_intervals,
     false_match_rate,
     false_non_match_rate,
+    few_speakers,
     reliability_warnings,
 )
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from bob.learn.pytorch.metrics import ScoreTable
 
-FEW_SPEAKERS = 20
 # A resample of five million trials takes 30 ms: a thousand would be half a minute.
 MANY_TRIALS = 1_000_000
 NO_POINT = OperatingPoint(math.nan, math.nan, math.nan)
@@ -170,16 +170,15 @@ def summarise(
             table, measures, resamples=resamples, seed=seed
         )
         warnings += reliability_warnings(curve, {"minDCF": cheapest})
-    speakers = _speakers(table)
-    if speakers < FEW_SPEAKERS and curve is not None:
-        warnings.append(f"with {speakers} speakers the intervals are rough guides")
+    if curve is not None:
+        warnings += few_speakers(table.speakers)
     threshold, more = (None, []) if dev is None else _at_dev_threshold(table, dev)
     scored = ~np.isnan(table.score)
     return Summary(
         targets=int(np.count_nonzero(scored & table.is_target)),
         non_targets=int(np.count_nonzero(scored & ~table.is_target)),
         failures=table.failures,
-        speakers=speakers,
+        speakers=table.speakers,
         eer=values["eer"],
         eer_interval=intervals["eer"],
         rocch_eer=values["rocch"],
@@ -197,11 +196,6 @@ def _curve(table: ScoreTable) -> tuple[ErrorCurve | None, list[str]]:
         return table.curve(), []
     except MetricError as error:
         return None, [f"no error rate can be given: {error}"]
-
-
-def _speakers(table: ScoreTable) -> int:
-    _, claimed, real = table.subjects
-    return int(np.unique(np.concatenate([claimed, real])).size)
 
 
 def _at_dev_threshold(
@@ -255,8 +249,7 @@ def _cost(cost: float) -> str:
 
 
 def _range(interval: Interval, text: Callable[[float], str]) -> str:
-    # All resamples without an error: that is no knowledge of how many there may be.
-    if math.isnan(interval.low) or interval.low == interval.high == 0:
+    if not interval.says_something:
         return "none"
     return f"{text(interval.low)} to {text(interval.high)}"
 

@@ -140,14 +140,14 @@ def _labels(x: Axis, y: Axis, frame: _Frame) -> list[str]:
 def _line(line: Line, frame: _Frame) -> str:
     x, y = _thinned(frame.x(line.x), frame.y(line.y))
     path = "M" + "L".join(f"{a:g} {b:g}" for a, b in zip(x, y, strict=True))
-    dash = DASHES[line.look % 4] if line.stroke == "own" and line.look >= 0 else ""
-    if line.stroke == "dashed":
-        dash = _DASHED
+    dash = _DASHED if line.stroke == "dashed" else ""
+    if line.stroke in ("own", "thin") and line.look >= 0:
+        dash = DASHES[line.look % 4]
     fill = ""
     if line.filled:
         fill = f'<path class="area {colour(line.look)}" d="{path}Z"/>'
     title = f"<title>{html.escape(line.name)}</title>" if line.name else ""
-    thin = " thin" if line.stroke == "dashed" and not line.filled else ""
+    thin = " thin" if line.stroke == "thin" else ""
     return (
         f"<g{_system(line.look)}>{title}{fill}"
         f'<path class="line{thin} {colour(line.look)}" d="{path}"{_dash(dash)}/></g>'

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from bob.learn.pytorch.metrics import Interval
 
 NOTHING = "-"
+#: Behind figures that a note explains.
+DAGGER = "†"
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def _figure(
     text = _digits(factor * value, f".{digits}f")
     if mark and text != NOTHING:
         text += mark
-    if interval is None or not _says_something(interval):
+    if interval is None or not interval.says_something:
         return Cell(text, _finite(value))
     ends = [
         _digits(factor * end, f".{digits}f") for end in (interval.low, interval.high)
@@ -116,13 +118,6 @@ def _figure(
         _finite(interval.high),
         f"{ends[0]} to {ends[1]}",
     )
-
-
-def _says_something(interval: Interval) -> bool:
-    # All resamples without an error: that is no knowledge of how many there may be.
-    if math.isnan(interval.low) or math.isnan(interval.high):
-        return False
-    return not interval.low == interval.high == 0
 
 
 def _digits(value: float, form: str) -> str:
@@ -190,7 +185,10 @@ def _number(value: float | str | None) -> str:
 
 
 def as_latex(table: Table) -> str:
-    r"""A ``tabular`` for ``\usepackage{booktabs}``; intervals stand in brackets."""
+    r"""A ``tabular`` for ``\usepackage{booktabs}``; intervals stand in brackets.
+
+    Notes that explain a mark are printed below the table; others are comments.
+    """
     sides = "".join("r" if column.numeric else "l" for column in table.columns)
     heads = " & ".join(_latex(column.title) for column in table.columns)
     rows = [" & ".join(_latex_cell(cell) for cell in row) for row in table.rows]
@@ -203,7 +201,7 @@ def as_latex(table: Table) -> str:
         *(rf"{row} \\" for row in rows),
         r"\bottomrule",
         r"\end{tabular}",
-        *(f"% {note}" for note in table.notes),
+        *(_latex_note(note) for note in table.notes),
     ]
     return "\n".join(lines)
 
@@ -215,12 +213,21 @@ def _latex_cell(cell: Cell) -> str:
     return text
 
 
+def _latex_note(note: str) -> str:
+    if DAGGER not in note:
+        return f"% {note}"
+    return rf"\par\smallskip{{\footnotesize {_latex(note)}\par}}"
+
+
 _SPECIAL = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "†": r"\textsuperscript{\dag}",
     "Δ": r"$\Delta$",
+    "<": "$<$",
+    ">": "$>$",
+    "|": r"\textbar{}",
 } | {character: f"\\{character}" for character in "&%$#_{}"}
 
 

@@ -10,13 +10,23 @@ import numpy as np
 from bob.learn.pytorch.metrics import Names, binned, crossed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
 #: Classes that a column may have; numbers with more are cut at their quartiles.
 MOST_CLASSES = 12
 UNKNOWN = "unknown"
+#: Of a number at least so many digits say where a class ends.
+_DIGITS = 3
 # Titles of what names a recording or a file, which is no condition.
 _NAMING = re.compile(r"(^|_)(id|key|path|file|filename|name|template|line)$", re.I)
+# Titles of what may be told by numbers that are no quantities.
+_TOLD_APART = re.compile(
+    r"(^|[_ ])(session|chapter|book|meeting|call|conversation|video|recording|utterance"
+    r"|segment|speaker|subject|client|person|device|channel|microphone|room)s?$",
+    re.I,
+)
 _REFERENCE, _PROBE = "bio_ref_", "probe_"
 
 
@@ -24,8 +34,11 @@ def trial_conditions(metadata: Mapping[str, Names]) -> dict[str, Names]:
     """Choose the conditions among the columns of metadata.
 
     Left out are names and what is the same everywhere. Numbers of many values are cut
-    at their quartiles. Of a column for the reference (``bio_ref_gender``) and one for
-    the probe (``probe_gender``) come the pairs, in either order.
+    at the quartiles of the trials, as near to these as trials of one value stay
+    together; where they tell sessions, chapters or speakers apart, they are names, and
+    so are numbers with a zero in front (``0012``). Of a column for the reference
+    (``bio_ref_gender``) and one for the probe (``probe_gender``) come the pairs, in
+    either order.
 
     Parameters
     ----------
@@ -39,25 +52,39 @@ def trial_conditions(metadata: Mapping[str, Names]) -> dict[str, Names]:
     """
     found: dict[str, Names] = {}
     for title, column in metadata.items():
-        classes = None if _NAMING.search(title) else _classes(column)
+        classes = None if _NAMING.search(title) else _classes(title, column)
         if classes is not None:
             found[title] = classes
     return _paired(found)
 
 
-def _classes(column: Names) -> Names | None:
-    present = [column.distinct[code] for code in np.unique(column.codes).tolist()]
+def _classes(title: str, column: Names) -> Names | None:
+    codes, counts = np.unique(column.codes, return_counts=True)
+    present = [column.distinct[code] for code in codes.tolist()]
     if len(present) < 2:
         return None
     if len(present) <= MOST_CLASSES:
         named = Names.of(name.strip() or UNKNOWN for name in column.distinct)
         return Names(named.distinct, named.codes[column.codes])
+    return None if _TOLD_APART.search(title) else _ranges(column, present, counts)
+
+
+def _ranges(
+    column: Names, present: Sequence[str], counts: NDArray[np.intp]
+) -> Names | None:
+    """Cut numbers into classes; None if a name that is present is no number.
+
+    Parameters
+    ----------
+    counts
+        Trials of each name that is present.
+    """
     numbers = {
         name: number for name in present if (number := _number(name)) is not None
     }
     if len(numbers) < len([name for name in present if name.strip()]):
         return None
-    edges = _quartiles(np.array(list(numbers.values())))
+    edges = _quartiles(numbers, dict(zip(present, counts.tolist(), strict=True)))
     return binned(column, numbers, edges=edges, missing=UNKNOWN) if edges else None
 
 
@@ -66,15 +93,26 @@ def _number(text: str) -> float | None:
         number = float(text)
     except ValueError:
         return None
-    return number if np.isfinite(number) else None
+    return number if np.isfinite(number) and not re.match(r"0\d", text) else None
 
 
-def _quartiles(
-    numbers: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-) -> list[float]:
-    """Three digits of each are enough to say where a class ends."""
-    edges = np.quantile(numbers, [0.25, 0.5, 0.75])
-    return sorted({float(f"{edge:.3g}") for edge in edges.tolist()})
+def _quartiles(numbers: Mapping[str, float], trials: Mapping[str, int]) -> list[float]:
+    """Where classes begin: at the values that part the trials nearest to quarters."""
+    values, place = np.unique(list(numbers.values()), return_inverse=True)
+    below = np.cumsum(np.bincount(place, weights=[trials[name] for name in numbers]))
+    if values.size < 2:
+        return []
+    quarters = below[-1] * np.array([0.25, 0.5, 0.75])
+    ends = {int(np.abs(below[:-1] - quarter).argmin()) for quarter in quarters}
+    return [
+        _between(float(values[end]), float(values[end + 1])) for end in sorted(ends)
+    ]
+
+
+def _between(low: float, high: float) -> float:
+    """The number above one and up to the other that takes the fewest digits."""
+    rounded = (float(f"{high:.{digits}g}") for digits in range(_DIGITS, 17))
+    return next((edge for edge in rounded if low < edge <= high), high)
 
 
 def _paired(columns: dict[str, Names]) -> dict[str, Names]:

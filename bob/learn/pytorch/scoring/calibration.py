@@ -288,6 +288,8 @@ def _complete(scores: ArrayLike, names: tuple[str, ...]) -> tuple[FloatArray, in
     infinite = int(np.isinf(kept).any(axis=1).sum())
     if infinite:
         raise CalibrationError(
-            f"{infinite} of {len(rows)} trials have infinite scores; no line fits them"
+            f"{infinite} of {len(rows)} trials have infinite scores; no line fits "
+            "them: leave these trials out, or fit steps, which take them (--kind "
+            "isotonic, `fit_isotonic`)"
         )
     return kept, len(rows) - len(kept)

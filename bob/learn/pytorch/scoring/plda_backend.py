@@ -20,6 +20,7 @@ from bob.learn.pytorch.scoring.projection import (
     TrainingError,
     finite,
     lda,
+    refuse_too_few,
     scaled_to_dimensions,
     whitening,
 )
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 LengthNormalisation: TypeAlias = Literal["none", "unit", "kaldi"]
 LENGTH_NORMALISATIONS = get_args(LengthNormalisation)
 FORMAT = "bob.learn.pytorch PLDA 1"
+_NEXT = "train one with `bob pytorch plda train` or `train_plda`"
 _ARRAYS = ("mean", "projection", "model_mean", "between", "within")
 
 
@@ -181,11 +183,16 @@ class PldaBackend:
                 with np.load(file, allow_pickle=False) as stored:
                     fields = {name: stored[name] for name in stored.files}
         except (ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{path} is no file of a PLDA model: {error}") from error
+            raise ValueError(
+                f"{path} is no file of a PLDA model, or not all of one ({error}); "
+                f"{_NEXT}"
+            ) from error
         try:
             return _backend_of(fields)
         except ValueError as error:
-            raise ValueError(f"{path} is no file of a PLDA model: {error}") from error
+            raise ValueError(
+                f"{path} is no file of a PLDA model: {error}; {_NEXT}"
+            ) from error
 
 
 def train_plda(
@@ -231,6 +238,7 @@ def train_plda(
     [[True, False], [False, True]]
     """
     rows = finite(embeddings)
+    refuse_too_few(rows, speakers, dimensions=dimensions)
     if dimensions is not None:
         projection = lda(rows, speakers, dimensions=dimensions)
     elif whitened:

@@ -116,7 +116,8 @@ def lda(
     if not 1 <= dimensions <= most:
         raise TrainingError(
             f"LDA to {dimensions} dimensions was asked for; {len(counts)} speakers and "
-            f"{white.matrix.shape[1]} dimensions allow 1 to {most}"
+            f"{white.matrix.shape[1]} dimensions allow 1 to {most}; take fewer, or train "
+            "on more speakers"
         )
     shares, axes = within_shares(white(rows), speakers)
     axes = axes[:, :dimensions] / np.sqrt(shares[:dimensions])
@@ -185,6 +186,47 @@ def of_several_speakers(
             f"them with several recordings"
         )
     return codes, counts, means
+
+
+def refuse_too_few(
+    rows: FloatArray,
+    speakers: Sequence[str] | Sequence[int],
+    *,
+    dimensions: int | None = None,
+) -> None:
+    """Refuse recordings that cannot tell how one speaker varies in every direction.
+
+    Parameters
+    ----------
+    rows, speakers
+        ``(recordings, dimensions)``, and who speaks in each recording.
+    dimensions
+        To be left by LDA.
+
+    Raises
+    ------
+    TrainingError
+        There are too few; the message says how many it takes.
+    """
+    _, counts, _ = of_several_speakers(rows, speakers)
+    recordings, within = len(rows), len(rows) - len(counts)
+    if within >= rows.shape[1]:
+        return
+    varying = principal_axes(rows).matrix.shape[1]
+    if varying <= within:
+        return
+    if varying >= recordings - 1:  # all that so many can show
+        varying = rows.shape[1]
+    of_lda = ""
+    if dimensions is not None and dimensions >= len(counts):
+        of_lda = f", and for LDA to {dimensions} dimensions {dimensions + 1} speakers"
+    raise TrainingError(
+        f"{recordings} recordings of {len(counts)} speakers cannot train a model of "
+        f"embeddings of {varying} dimensions, with LDA or without: it takes at least "
+        f"{varying} recordings more than speakers (here {within}){of_lda}, and some "
+        "hundreds of speakers with several recordings each to be of use; train on "
+        "more, or score by cosines"
+    )
 
 
 def scaled_to_dimensions(embeddings: ArrayLike) -> FloatArray:

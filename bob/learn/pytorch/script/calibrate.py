@@ -10,6 +10,7 @@ from bob.learn.pytorch.script.fitting import (
     fitting_options,
     origin_of,
     refuse_beside_use,
+    refuse_overwriting,
     tell,
 )
 from bob.learn.pytorch.script.score_options import FILE, plain_errors
@@ -54,6 +55,8 @@ def calibrate(
     """
     if use is not None:
         refuse_beside_use("output", *fit)
+    folder = into or (use or output).parent / "calibrated"
+    refuse_overwriting(folder, files, trials, use, output=None if use else output)
     with plain_errors():
         from bob.learn.pytorch.metrics import find_costs
         from bob.learn.pytorch.scoring import save_calibration
@@ -71,7 +74,7 @@ def calibrate(
         ready = [(file, calibrating.calibrated(calibration, file)) for file in read]
         changes = rescoring.write_changed(
             ready,
-            into or (use or output).parent / "calibrated",
+            folder,
             cost=costs,
             origin=origin_of(use or output, calibration, "calibration"),
         )

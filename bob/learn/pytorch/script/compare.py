@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 #: What is known of two recordings, beside the score, for calibrations that weigh it.
 QUALITY = ("duration", "magnitude")
+COST = click.FloatRange(min=0, min_open=True)
 MEANING = (
     "cosine of two embeddings, from -1 to 1: the higher, the more likely it is one "
     "speaker"
@@ -58,11 +59,11 @@ NO_THRESHOLD = (
 )
 @click.option(
     "--p-target",
-    type=float,
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="Prior probability that it is one speaker, for the decision.  [0.5]",
 )
-@click.option("--c-miss", type=float, help="Cost of taking one for two.  [1]")
-@click.option("--c-fa", type=float, help="Cost of taking two for one.  [1]")
+@click.option("--c-miss", type=COST, help="Cost of taking one for two.  [1]")
+@click.option("--c-fa", type=COST, help="Cost of taking two for one.  [1]")
 @click.option("--json", "as_json", is_flag=True, help="Report in JSON.")
 def compare(
     first: str,
@@ -215,6 +216,7 @@ def _told(
         },
     }
     at = "" if threshold.score is None else f", cosine {threshold.score:.4f}"
+    at += ", out of reach" if at and decision.beyond_cosines else ""
     at += " for such recordings" if at and decision.quality else ""
     said = ", ".join(
         f"{name.replace('_', ' ')} {calibration.provenance[name]}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bob.learn.pytorch.script.overwriting import refuse_inputs, with_companions
 from bob.learn.pytorch.script.score_options import (
     FILE,
     NEW_FILE,
@@ -61,7 +62,7 @@ def fitting_options(what: str, *, results: str) -> Callable[[Command], Command]:
             ),
             click.option(
                 "--p-target",
-                type=float,
+                type=click.FloatRange(0, 1, min_open=True, max_open=True),
                 default=0.5,
                 help="Prior of target trials that the fit is to be best for.  [0.5]",
             ),
@@ -94,6 +95,43 @@ def fitting_options(what: str, *, results: str) -> Callable[[Command], Command]:
 def refuse_beside_use(*names: str) -> None:
     """Refuse parameters that say how to fit where nothing is fitted."""
     refuse_given(names, why="it is for fitting, and --use fits nothing")
+
+
+def refuse_overwriting(
+    folder: Path,
+    results: Sequence[Path],
+    *inputs: Path | None,
+    output: Path | None,
+) -> None:
+    """Refuse results that would take the place of what they are made of.
+
+    Parameters
+    ----------
+    folder
+        Of the results.
+    results
+        Score files under whose names they are written; they are inputs, too.
+    inputs
+        What is read besides, such as the list of trials.
+    output
+        The calibration, or fusion; None with --use.
+
+    Raises
+    ------
+    UsageError
+        They would; or the calibration would take the place of a result, or of the file
+        that says what made scores, which is there or may be.
+    """
+    written = with_companions(*(folder / path.name for path in results))
+    read = with_companions(*results, *inputs)
+    refuse_inputs([*written, output], read)
+    taken = {path.resolve() for path in (*written, *read)}
+    if output is not None and output.resolve() in taken:
+        raise click.UsageError(
+            f"{click.format_filename(output)} is the place of one of the results, or "
+            "of what tells where scores come from; give another --output, or another "
+            "folder (--into)"
+        )
 
 
 def origin_of(path: Path, calibration: Calibration, what: str) -> dict[str, Any]:

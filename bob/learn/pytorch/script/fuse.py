@@ -11,6 +11,7 @@ from bob.learn.pytorch.script.fitting import (
     fitting_options,
     origin_of,
     refuse_beside_use,
+    refuse_overwriting,
     tell,
 )
 from bob.learn.pytorch.script.score_options import FILE, plain_errors
@@ -55,17 +56,27 @@ def fuse(
     if use is not None:
         refuse_beside_use("output", *FIT)
     _check_counts(dev, evaluation, names)
+    folder = options["into"] or (use or output).parent / "fused"
+    refuse_overwriting(
+        folder,
+        [*dev[:1], *evaluation[:1]],
+        *dev,
+        *evaluation,
+        trials,
+        use,
+        output=None if use else output,
+    )
     with plain_errors():
         from bob.learn.pytorch.metrics import find_costs
         from bob.learn.pytorch.scoring import save_calibration
-        from bob.learn.pytorch.verification import calibrating, rescoring
+        from bob.learn.pytorch.verification import fusing, rescoring
 
         costs = find_costs(cost)
-        stored = None if use is None else calibrating.load_fusion(use)
+        stored = None if use is None else fusing.load_fusion(use)
         if stored is None:
             systems = dict(zip(names or tuple(map(str, dev)), dev, strict=True))
         else:
-            systems = calibrating.systems_of(stored, dev, names=names)
+            systems = fusing.systems_of(stored, dev, names=names)
         sets = [
             {
                 name: rescoring.read_score_file(
@@ -76,13 +87,11 @@ def fuse(
             for number, paths in enumerate((dev, evaluation))
             if paths
         ]
-        fusion = stored or calibrating.fuse(
-            sets[0], **{name: options[name] for name in FIT}
-        )
-        results = [calibrating.fused_scores(fusion, files) for files in sets]
+        fusion = stored or fusing.fuse(sets[0], **{name: options[name] for name in FIT})
+        results = [fusing.fused_scores(fusion, files) for files in sets]
         changes = rescoring.write_changed(
             [(file, file.table.score) for file in results],
-            options["into"] or (use or output).parent / "fused",
+            folder,
             cost=costs,
             origin=origin_of(use or output, fusion, "fusion"),
             is_fusion=True,

@@ -130,7 +130,7 @@ def metrics(
         content = {"scores": click.format_filename(scores), **measured.as_dict()}
         click.echo(json.dumps(content, indent=2))
     else:
-        click.echo("\n".join(_lines(measured)))
+        click.echo("\n".join([f"{click.format_filename(scores)}:", *_lines(measured)]))
 
 
 def _dev(path: Path, trials: Path | None) -> ScoreTable:
@@ -185,6 +185,8 @@ def _lines(measured: Measured) -> list[str]:
             f"{100 * failed:.3f} %" if failed else "",
         ),
     ]
+    if measured.speakers is not None:
+        rows.append(("speakers", f"{measured.speakers:,}", ""))
     level = next((item.level for item in measured.intervals.values()), None)
     rows.append(("", "", "" if level is None else f"{100 * level:g} % interval"))
     for name in ("eer", "rocch_eer", "min_dcf", "act_dcf", "cllr", "min_cllr"):
@@ -245,11 +247,13 @@ def _point_lines(measured: Measured) -> list[str]:
 def _versus_lines(measured: Measured) -> list[str]:
     lines = []
     for path, other in measured.versus.items():
-        rows = [("", "this - that", "95 % interval, p")]
+        drawn = any(found.interval.resamples for found in other.differences.values())
+        rows = [("", "this - that", "95 % interval, p" if drawn else "")]
         for name, found in other.differences.items():
             change = _text(name, found.difference)
-            between = _between(name, found.interval) or "none"
-            rows.append((_NAMES[name], change, f"{between}, {found.p_value:.3g}"))
+            between = _between(name, found.interval)
+            said = f"{between}, {found.p_value:.3g}" if drawn else ""
+            rows.append((_NAMES[name], change, said))
         only = other.decisions
         lines += ["", f"against {click.format_filename(path)}:", *_aligned(rows)]
         lines.append(
@@ -266,8 +270,10 @@ def _text(name: str, value: float) -> str:
 
 
 def _between(name: str, interval: Interval | None) -> str:
-    if interval is None or math.isnan(interval.low):
+    if interval is None:
         return ""
+    if math.isnan(interval.low):
+        return "none"
     return f"{_text(name, interval.low)} to {_text(name, interval.high)}"
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bob.learn.pytorch.script.overwriting import refuse_inputs
 from bob.learn.pytorch.script.score_options import (
     FILE,
     NEW_FILE,
@@ -68,6 +69,7 @@ def train(
         raise click.BadParameter(
             f"{click.format_filename(output)} has to end in .npz", param_hint="--output"
         )
+    refuse_inputs([output], [store, speakers])
     with plain_errors():
         from bob.learn.pytorch.scoring import train_plda
         from bob.learn.pytorch.verification.named_embeddings import read_embeddings

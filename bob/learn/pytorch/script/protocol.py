@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -143,7 +144,9 @@ def check(
     from bob.learn.pytorch.verification.database import DatabaseError
 
     try:
-        databases = {str(source): _database(source, **reading) for source in sources}
+        databases = {
+            str(source): _database(source, blind=True, **reading) for source in sources
+        }
         report = protocol_check.check(databases, contents=contents)
     except DatabaseError as error:
         raise click.ClickException(str(error)) from error
@@ -170,6 +173,7 @@ def _convert(
     try:
         database = _database(source, **reading)
         written = trial_writing.convert(database, output, form=form)
+        start = trial_writing.seen_from(database, form=form)
         groups = summarise(database)
     except DatabaseError as error:
         raise click.ClickException(str(error)) from error
@@ -181,6 +185,7 @@ def _convert(
             "protocol": database.protocol,
             "folder": str(root),
             "read_as": {group: str(path) for group, path in written.items()},
+            "seen_from": None if start is None else str(start),
             "notes": notes,
             "groups": {group: asdict(summary) for group, summary in groups.items()},
         }
@@ -188,7 +193,9 @@ def _convert(
     else:
         heading = f"protocol {database.protocol} of {database.name}: {root}"
         notes = tuple(f"  {note}" for note in notes)
-        click.echo(printable("\n".join([heading, *notes, *_lines(groups)])))
+        places = {} if form == "bob" else written
+        lines = [heading, *notes, *_lines(groups), *_where(places, start)]
+        click.echo(printable("\n".join(lines)))
 
 
 def _database(
@@ -199,6 +206,7 @@ def _database(
     enrol_count: int | None,
     minimum_seconds: float | None,
     original_directory: str | None,
+    blind: bool = False,
 ) -> Database:
     from bob.learn.pytorch.verification.database import as_database
 
@@ -207,6 +215,7 @@ def _database(
         protocol=protocol,
         original_directory=original_directory,
         rule=_rule(layout, enrol_count, minimum_seconds),
+        blind=blind,
     )
 
 
@@ -235,7 +244,21 @@ def _lines(groups: dict[str, GroupSummary]) -> list[str]:
     return lines
 
 
+def _where(written: dict[str, Path], start: Path | None) -> list[str]:
+    """What to give to whoever reads the groups again."""
+    paths = "" if start is None else f" --original-directory {shlex.quote(str(start))}"
+    return [
+        f"{group} is read from {shlex.quote(str(path))}{paths}"
+        for group, path in written.items()
+    ]
+
+
 def _counts(group: str, summary: GroupSummary) -> str:
+    if summary.unlabelled_trials:
+        return (
+            f"{group}: {summary.references} references, {summary.probes} probes, "
+            f"{summary.unlabelled_trials} trials without labels"
+        )
     return (
         f"{group}: {summary.speakers} speakers, {summary.references} references, "
         f"{summary.probes} probes, {summary.target_trials} target and "
@@ -252,10 +275,11 @@ def _report_lines(report: ProtocolReport) -> list[str]:
     lines = []
     for group, found in report.groups.items():
         lines.append(_counts(group, found.summary))
-        for what, spread in (
-            ("target trials per speaker", found.target_trials_per_speaker),
-            ("enrolment recordings per reference", found.enrolment_recordings),
-        ):
+        spreads = [("enrolment recordings per reference", found.enrolment_recordings)]
+        if not found.summary.unlabelled_trials:
+            targets = found.target_trials_per_speaker
+            spreads.insert(0, ("target trials per speaker", targets))
+        for what, spread in spreads:
             least, median, most = spread
             lines.append(f"  {what}: {least:g} to {most:g}, median {median:g}")
         for of, conditions in (

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from bob.learn.pytorch.evaluation.outputs import ENDINGS
 
-    from bob.learn.pytorch.report.evaluation import Evaluation
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bob.learn.pytorch.evaluation.outputs import Form
 
 # As `bob.learn.pytorch.report.figure_tables.KEYS`; importing that takes longer.
 TABLES = ("systems", "points", "comparisons", "conditions", "failures")
-ENDINGS = (".html", ".pdf", ".png", ".csv", ".tex", ".txt")
 
 
 @click.command()
@@ -92,11 +93,16 @@ ENDINGS = (".html", ".pdf", ".png", ".csv", ".tex", ".txt")
 @click.option(
     "--embed", is_flag=True, help="Put those recordings into the page itself."
 )
-@click.option("--title", help="Of the page.")
+@click.option(
+    "--title",
+    default="Speaker verification report",
+    show_default=True,
+    help="Of the page.",
+)
 def report(
     results: tuple[str, ...],
     outputs: tuple[Path, ...],
-    form: str | None,
+    form: Form | None,
     wanted: tuple[str, ...],
     cost: str,
     resamples: int | None,
@@ -108,13 +114,18 @@ def report(
     RESULTS are folders that verify.py wrote scores into, or score files of any kind;
     each is a system, and the first is compared with the others.
     """
-    from bob.learn.pytorch.metrics import MetricError, find_costs
-    from bob.learn.pytorch.report.evaluation import evaluate
-    from bob.learn.pytorch.script.reporting import (
+    from bob.learn.pytorch.evaluation.outputs import tables_as, write_output
+    from bob.learn.pytorch.evaluation.players import Player
+    from bob.learn.pytorch.evaluation.systems import (
         ReportError,
         conditions_only,
+        input_files,
         read_systems,
     )
+    from bob.learn.pytorch.metrics import MetricError, find_costs
+    from bob.learn.pytorch.report.evaluation import evaluate
+    from bob.learn.pytorch.report.provenance import versions
+    from bob.learn.pytorch.script.overwriting import refuse_inputs
     from bob.learn.pytorch.verification.database import DatabaseError
     from bob.learn.pytorch.verification.scorefiles import ScoreFileError
 
@@ -126,6 +137,7 @@ def report(
     except MetricError as error:
         raise click.BadParameter(str(error), param_hint="--cost") from error
     try:
+        refuse_inputs(outputs, [*input_files(results), options["trials"]])
         systems = read_systems(
             results,
             group=options["group"],
@@ -141,14 +153,27 @@ def report(
         raise click.ClickException(
             f"{error.filename} cannot be read ({error.strerror})"
         ) from error
+    command = shlex.join(["bob", "pytorch", *_command_line()])
     try:
         for path in outputs:
-            _write(path, evaluation, wanted, options)
+            write_output(
+                path,
+                evaluation,
+                tables=wanted,
+                title=options["title"],
+                made_by=[("Command line", command), ("Versions", versions())],
+                worst=options["worst"],
+                player=Player(
+                    [*options["recordings"], Path.cwd()],
+                    page=path,
+                    embed=options["embed"],
+                ),
+            )
     except OSError as error:
         raise click.ClickException(
             f"{', '.join(map(str, outputs))} cannot be written ({error.strerror})"
         ) from error
-    click.echo(_tables(evaluation, form or "text", wanted), nl=False)
+    click.echo(tables_as(form or "text", evaluation, wanted), nl=False)
     for path in outputs:
         click.echo(f"wrote {click.format_filename(path)}", err=True)
 
@@ -159,59 +184,6 @@ def _check_endings(outputs: Sequence[Path]) -> None:
             raise click.BadParameter(
                 f"{path} ends in none of {', '.join(ENDINGS)}", param_hint="--output"
             )
-
-
-def _write(
-    path: Path,
-    evaluation: Evaluation,
-    wanted: Sequence[str],
-    options: Mapping[str, Any],
-) -> None:
-    from bob.learn.pytorch.atomic import write_text
-
-    ending = path.suffix.lower()
-    if ending in (".pdf", ".png"):
-        from bob.learn.pytorch.report.pictures import save_pictures
-
-        save_pictures(path, evaluation)
-    elif ending == ".html":
-        write_text(path, _page(path, evaluation, options))
-    else:
-        form = {".csv": "csv", ".tex": "latex", ".txt": "text"}[ending]
-        write_text(path, _tables(evaluation, form, wanted))
-
-
-def _tables(evaluation: Evaluation, form: str, wanted: Sequence[str]) -> str:
-    from bob.learn.pytorch.report import tables
-    from bob.learn.pytorch.report.figure_tables import all_tables
-
-    write = {"text": tables.as_text, "latex": tables.as_latex, "csv": tables.as_csv}
-    chosen = wanted or (TABLES if form != "csv" else ("systems",))
-    texts = [
-        write[form](table).rstrip("\n") + "\n"
-        for table in all_tables(evaluation)
-        if table.key in chosen
-    ]
-    return "\n".join(texts)
-
-
-def _page(path: Path, evaluation: Evaluation, options: Mapping[str, Any]) -> str:
-    from bob.learn.pytorch.report.page import as_page
-    from bob.learn.pytorch.report.provenance import versions
-    from bob.learn.pytorch.script.players import Player
-
-    player = Player(
-        [*options["recordings"], Path.cwd()], page=path, embed=options["embed"]
-    )
-    command = shlex.join(["bob", "pytorch", *_command_line()])
-    title = options["title"] or "Speaker verification report"
-    return as_page(
-        evaluation,
-        title=title,
-        made_by=[("Command line", command), ("Versions", versions())],
-        worst=options["worst"],
-        player=player,
-    )
 
 
 def _command_line() -> list[str]:

@@ -12,6 +12,7 @@ from bob.learn.pytorch.script.score_options import (
     comparer_of,
     plain_errors,
     refuse_given,
+    refuse_overwriting,
     report_scored,
     score_into,
     scoring_options,
@@ -58,6 +59,9 @@ def score(
             ("quality", "form", "allow_missing", "protocol", "group"),
             why="with --all there are no trials, and the scores are a matrix",
         )
+    refuse_overwriting(
+        output, store, trials, options, beside=".names" if everything else ".json"
+    )
     with plain_errors():
         if trials is not None:
             scored = score_into(output, store, trials, **options)

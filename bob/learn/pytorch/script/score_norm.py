@@ -10,6 +10,8 @@ from bob.learn.pytorch.script.score_options import (
     FILE,
     SOURCE,
     plain_errors,
+    refuse_given,
+    refuse_overwriting,
     report_scored,
     score_into,
     scoring_options,
@@ -54,6 +56,7 @@ def score_norm(
     store: Path,
     trials: Path,
     *,
+    output: Path,
     cohort: Path,
     kind: str,
     top: int,
@@ -64,8 +67,13 @@ def score_norm(
     """Score TRIALS like `bob pytorch score`, relative to a cohort of strangers.
 
     A normalised score counts in deviations above what both sides score against the
-    cohort. zt-norm uses the cohort for both of its steps.
+    cohort. zt-norm uses the cohort for both of its steps; in the second, each of its
+    recordings meets all others as strangers, so give --cohort-speakers if it has
+    several recordings of a speaker.
     """
+    if kind != "as":
+        refuse_given(("top",), why="only adaptive s-norm, --kind as, has a top")
+    refuse_overwriting(output, store, trials, options, cohort, cohort_speakers)
     with plain_errors():
         from bob.learn.pytorch.verification.cohort_scores import Cohort, cohort_of
         from bob.learn.pytorch.verification.named_embeddings import read_embeddings
@@ -78,5 +86,5 @@ def score_norm(
                 speakers=cohort_speakers,
             )
 
-        scored = score_into(store=store, trials=trials, cohort=chosen, **options)
+        scored = score_into(output, store, trials, cohort=chosen, **options)
     report_scored(scored, as_json=as_json)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bob.learn.pytorch.script.overwriting import refuse_inputs
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
@@ -132,6 +134,38 @@ def refuse_given(names: Collection[str], *, why: str) -> None:
             continue
         if context.get_parameter_source(option.name) not in ours:
             raise click.UsageError(f"leave {option.opts[-1]} out: {why}")
+
+
+def refuse_overwriting(
+    output: Path,
+    store: Path,
+    trials: Path | None,
+    options: Mapping[str, Any],
+    *others: Path | None,
+    beside: str = ".json",
+) -> None:
+    """Refuse scores that would take the place of what they are made of.
+
+    Parameters
+    ----------
+    options
+        Those of `scoring_options`.
+    others
+        What is read besides.
+    beside
+        What the name of the output has behind it where its companion is.
+
+    Raises
+    ------
+    UsageError
+        They would. So would a file in the folder of a protocol, if it is no scores.
+    """
+    companion = Path(f"{output}{beside}")
+    inputs = [store, trials, options["plda"], options["subtract_mean"], *others]
+    if trials is not None and trials.is_dir() and not companion.exists():
+        inside = trials.resolve() in output.resolve().parents
+        inputs += [output] if inside else []
+    refuse_inputs([output, companion], inputs)
 
 
 @contextlib.contextmanager

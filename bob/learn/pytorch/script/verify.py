@@ -226,7 +226,7 @@ def _experiment(
 
 
 def _report(experiment: Experiment, outcome: Outcome) -> None:
-    from bob.learn.pytorch.script.results import write_report
+    from bob.learn.pytorch.evaluation.experiment_report import write_report
     from bob.learn.pytorch.verification.scores import kinds
 
     database = experiment.database

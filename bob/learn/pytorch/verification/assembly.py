@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import shlex
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +20,11 @@ from bob.learn.pytorch.verification.layout import lay_out
 from bob.learn.pytorch.verification.making import Workers
 from bob.learn.pytorch.verification.plda_algorithm import plda_at
 from bob.learn.pytorch.verification.resources import resolve
+from bob.learn.pytorch.verification.score_origin import named
 
 if TYPE_CHECKING:
     import types
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 
 def assemble(settled: types.SimpleNamespace) -> Experiment:
@@ -150,8 +152,15 @@ def describe(experiment: Experiment, *, command: Sequence[str]) -> str:
         ("Algorithm", experiment.algorithm),
         ("Normalisation", experiment.normalisation or "none"),
         ("Calibration", experiment.calibration or "none"),
+        ("Versions", ", ".join(f"{name} {found}" for name, found in _versions())),
     )
-    return "".join(f"{title}:\n{text}\n\n" for title, text in parts)
+    return "".join(f"{title}:\n{named(text)}\n\n" for title, text in parts)
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    yield "Python", platform.python_version()
+    for name in ("bob.learn.pytorch", "bob.bio.base", "torch", "torchaudio", "numpy"):
+        yield name, version(name)
 
 
 def _name_of(database: Any) -> str:

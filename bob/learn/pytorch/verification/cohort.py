@@ -32,6 +32,7 @@ from bob.learn.pytorch.verification.normalising import (
     Method,
     Normalisation,
     averaged,
+    require_enough,
 )
 
 if TYPE_CHECKING:
@@ -128,6 +129,21 @@ def normalisation_of(
     DatabaseError
         The cohort cannot be read.
     """
+    normalisation = _normalisation_of(settled, database, given)
+    if normalisation is not None:
+        for cohort in normalisation.cohorts.values():
+            require_enough(
+                normalisation.method,
+                normalisation.top,
+                references=len(cohort.references),
+                probes=len(cohort.probes),
+            )
+    return normalisation
+
+
+def _normalisation_of(
+    settled: types.SimpleNamespace, database: Database, given: object
+) -> Normalisation | None:
     method = _method(settled)
     if method is None:
         if given is not None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -171,6 +174,8 @@ class AgainstCohort:
                 "unit-mean"
             )
         _warn_of_shared((self.left, self.right), self.members)
+        if self.cohort.kind == "zt" and self.cohort.speakers is None:
+            _warn_of_folders(self.cohort.embeddings.names)
 
     @cached_property
     def members(self) -> Models:
@@ -227,7 +232,8 @@ class AgainstCohort:
     def _among(self) -> CohortStatistics:
         """Each member of the cohort against the others, as nobody is its own stranger.
 
-        Nor are copies of one recording; means of speakers are one each.
+        Nor are copies of one recording; means of speakers are one each. Who speaks is
+        not known here: other recordings of one speaker are strangers to each other.
         """
         members = self.members
         who = np.arange(len(members))
@@ -243,6 +249,22 @@ class AgainstCohort:
                 yield cohort_statistics(scores)
 
         return CohortStatistics.joined(parts())
+
+
+def _warn_of_folders(names: Sequence[str]) -> None:
+    """Say it if recordings that are strangers to each other may be of one speaker."""
+    paths = [PurePath(name).parts for name in names]
+    in_all = takewhile(lambda parts: len(set(parts)) == 1, zip(*paths, strict=False))
+    shared = sum(1 for _ in in_all)
+    folders = Counter(parts[shared] for parts in paths if len(parts) > shared + 1)
+    several = sum(count > 1 for count in folders.values())
+    if several:
+        logger.warning(
+            "%d folders of the cohort hold several recordings each; if a folder is a "
+            "speaker, they count as strangers to each other in zt-norm: say who speaks "
+            "(--cohort-speakers)",
+            several,
+        )
 
 
 def _warn_of_shared(sides: Iterable[Models], cohort: Models) -> None:

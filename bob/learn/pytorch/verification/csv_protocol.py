@@ -59,7 +59,7 @@ TRAINING_FILE = "train/for_background_model.csv"
 ZNORM_FILE = "train/for_znorm.csv"
 TNORM_FILE = "train/for_tnorm.csv"
 
-#: Beside the protocols: where the recordings are and how the protocol came about.
+#: Where the recordings are: of a group, or beside protocols of all of them.
 PROVENANCE_FILE = "protocol.json"
 
 _PURPOSES = {"enrol": "enrol", "enroll": "enrol", "probe": "probe", "train": "train"}
@@ -146,8 +146,8 @@ class CsvProtocolDatabase(_CsvDatabase):
     protocol : str, optional
         Which one; needed if there are several.
     original_directory : path, optional
-        What paths are seen from. Default: what ``protocol.json`` beside the
-        protocols says, or else the root.
+        What paths are seen from. Default: what ``protocol.json`` says in the folder of
+        a group, or else beside the protocols, or else the root.
 
     Raises
     ------
@@ -170,7 +170,7 @@ class CsvProtocolDatabase(_CsvDatabase):
         self.name = folder.name
         self.protocol: str | None = self._chosen(protocol)
         self.original_directory: str | None = str(
-            original_directory or _stated_directory(folder) or folder
+            original_directory or _stated_directory(folder, self._folder) or folder
         )
 
     def _chosen(self, protocol: str | None) -> str:
@@ -274,8 +274,9 @@ class CsvProtocolDatabase(_CsvDatabase):
             )
 
 
-def _stated_directory(root: Path) -> str | None:
-    path = root / PROVENANCE_FILE
+def _stated_directory(root: Path, protocol: Path) -> str | None:
+    found = [*sorted(protocol.glob(f"*/{PROVENANCE_FILE}")), root / PROVENANCE_FILE]
+    path = found[0]
     if not path.is_file():
         return None
     try:

@@ -35,6 +35,10 @@ from bob.learn.pytorch.verification.database import (
     Reference,
     Trials,
 )
+from bob.learn.pytorch.verification.protocol_folders import (
+    folder_of_protocol,
+    replacing_folder,
+)
 from bob.learn.pytorch.verification.trial_columns import trial_columns
 
 if TYPE_CHECKING:
@@ -46,7 +50,7 @@ if TYPE_CHECKING:
 
 _HEADER = ("path", "key", "subject_id", "template_id")
 
-#: Beside the protocols: the same protocol as a configuration for Bob's commands.
+#: Beside the protocols: the last one as a configuration for Bob's commands.
 CONFIGURATION_FILE = "bob_database.py"
 
 _CONFIGURATION = '''\
@@ -74,9 +78,10 @@ def write_csv_protocol(
 ) -> Path:
     """Write a database as ``<folder>/<protocol>/{dev,eval}/for_….csv``.
 
-    Beside the protocol, ``protocol.json`` says where the recordings are, and
-    ``bob_database.py`` is the protocol as a configuration for Bob's commands.
-    An earlier protocol of that name is replaced, file by file.
+    With each group, ``protocol.json`` says where the recordings are; beside the
+    protocols, ``bob_database.py`` is the one that was written last, as a configuration
+    for Bob's commands. An earlier protocol of that name is replaced as a
+    whole, and is there until the new one is complete.
 
     Parameters
     ----------
@@ -98,10 +103,12 @@ def write_csv_protocol(
     Raises
     ------
     DatabaseError
-        If a recording has no path, or two recordings share a key.
+        If a recording has no path, two recordings share a key, or other files than
+        those of a protocol lie where it is written.
     """
     root = Path(folder).resolve()
     name = protocol or database.protocol or "default"
+    place = folder_of_protocol(root, name)
     groups = {group: database.trials(group) for group in database.groups()}
     training = database.training()
     cohorts = _cohorts(database)
@@ -109,22 +116,20 @@ def write_csv_protocol(
     layout = _Layout(common_folder([*training, *compared]), _titles(compared))
     sparse = any(trials.pairs is not None for trials in groups.values())
     ids = _reference_ids(groups)
-    for group, trials in groups.items():
-        matches = (
-            _matches(trials, ids[group], trial_columns(database, group))
-            if sparse
-            else None
-        )
-        _write_group(root / name / group, trials, ids[group], layout, matches)
-    trained = _Layout(layout.directory, _titles(training))
-    lines = [trained.line(item, item.subject) for item in training]
-    _write_or_remove(
-        root / name / TRAINING_FILE, (*_HEADER[:-1], *trained.titles), lines
-    )
-    for file, items in cohorts.items():
-        lines_of = layout.lines((item.id, item) for item in items)
-        _write_or_remove(root / name / file, layout.header, list(lines_of))
-    _write_companions(root, name, database.name, layout)
+    with replacing_folder(place) as made:
+        for group, trials in groups.items():
+            matches = (
+                _matches(trials, ids[group], trial_columns(database, group))
+                if sparse
+                else None
+            )
+            _write_group(made / group, trials, ids[group], layout, matches)
+        _write_training(made, training, layout.directory)
+        for file, items in cohorts.items():
+            lines_of = layout.lines((item.id, item) for item in items)
+            _write_if_any(made / file, layout.header, list(lines_of))
+        _write_provenance(made, groups, database.name, layout.directory)
+    _write_configuration(root, name, database.name, layout)
     return root
 
 
@@ -166,6 +171,14 @@ def _titles(recordings: Iterable[Recording]) -> tuple[str, ...]:
     return titles
 
 
+def _write_training(
+    folder: Path, recordings: Sequence[Recording], directory: Path
+) -> None:
+    layout = _Layout(directory, _titles(recordings))
+    lines = [layout.line(item, item.subject) for item in recordings]
+    _write_if_any(folder / TRAINING_FILE, (*_HEADER[:-1], *layout.titles), lines)
+
+
 def _cohorts(database: Database) -> dict[str, Sequence[Reference | Probe]]:
     """What databases with cohorts normalise scores with."""
     found: dict[str, Sequence[Reference | Probe]] = {}
@@ -202,7 +215,7 @@ def _write_group(
         layout.lines((probe.id, probe) for probe in probes),
     )
     header, lines = ((), []) if matches is None else (matches.header, matches.lines)
-    _write_or_remove(folder / MATCHING_FILE, header, lines)
+    _write_if_any(folder / MATCHING_FILE, header, lines)
 
 
 @dataclass(frozen=True)
@@ -297,21 +310,26 @@ def relative_to(recording: Recording, directory: Path) -> str:
     return path[len(str(directory)) :].lstrip("/")
 
 
-def _write_companions(root: Path, protocol: str, name: str, layout: _Layout) -> None:
-    directory = layout.directory
+def _write_provenance(
+    folder: Path, groups: Iterable[str], name: str, directory: Path
+) -> None:
+    told = {"database": name, "original_directory": str(directory)}
+    # Bob takes whatever lies beside the groups for another one.
+    for group in groups:
+        with replacing(folder / group / PROVENANCE_FILE) as file:
+            json.dump(told, file, indent=2)
+            file.write("\n")
+
+
+def _write_configuration(root: Path, protocol: str, name: str, layout: _Layout) -> None:
     told = f"    templates_metadata={list(layout.titles)!r},\n" if layout.titles else ""
-    with replacing(root / PROVENANCE_FILE) as file:
-        json.dump(
-            {"database": name, "original_directory": str(directory)}, file, indent=2
-        )
-        file.write("\n")
     with replacing(root / CONFIGURATION_FILE) as file:
         file.write(
             _CONFIGURATION.format(
                 name=name,
                 protocol=protocol,
                 root=str(root),
-                original_directory=str(directory),
+                original_directory=str(layout.directory),
                 metadata=told,
             )
         )
@@ -326,14 +344,11 @@ def _write(path: Path, header: Sequence[str], lines: Iterable[Sequence[str]]) ->
             (quoting if "\r" in "".join(line) else writer).writerow(line)
 
 
-def _write_or_remove(
+def _write_if_any(
     path: Path, header: Sequence[str], lines: Sequence[Sequence[str]]
 ) -> None:
-    """Without lines, no file: an earlier one must not speak for this protocol."""
     if lines:
         _write(path, header, lines)
-    else:
-        path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -102,17 +103,26 @@ class Trials:
         DatabaseError
             If two recordings share a key: one would be scored in place of the other.
         """
+        return self._recordings
+
+    @cached_property
+    def _recordings(self) -> tuple[Recording, ...]:
         by_key: dict[str, Recording] = {}
         items: tuple[Reference | Probe, ...] = (*self.references, *self.probes)
         for item in items:
             for recording in item.recordings:
                 first = by_key.setdefault(recording.key, recording)
-                if first.path != recording.path:
+                if first is not recording and first.path != recording.path:
                     raise DatabaseError(
                         f"key {recording.key!r} is both {first.path} and "
                         f"{recording.path}; each recording needs a key of its own"
                     )
         return tuple(by_key.values())
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether somebody speaks: in a blind list, subjects are empty."""
+        return not self.references or any(item.subject for item in self.references)
 
     def count(self) -> int:
         """How many trials there are."""
@@ -218,6 +228,7 @@ def as_database(
     protocol: str | None = None,
     original_directory: str | os.PathLike[str] | None = None,
     rule: SpeakerRule | None = None,
+    blind: bool = False,
 ) -> Database:
     """Whatever holds recordings and a protocol, behind the small interface.
 
@@ -236,6 +247,8 @@ def as_database(
         Folder that the paths in a list are relative to. Default: the list's own.
     rule : SpeakerRule, optional
         How a folder of speakers, Kaldi's included, becomes a protocol.
+    blind : bool
+        Take a list without labels too, whose subjects are empty.
 
     Raises
     ------
@@ -253,8 +266,12 @@ def as_database(
             f"{source.__name__} is a class; expected a database object: call it with "
             f"what it needs, {source.__name__}(…)"
         )
+    from bob.learn.pytorch.verification.trial_columns import labelled
+
     if isinstance(source, (str, os.PathLike)):
-        return _from_path(Path(source).expanduser(), protocol, original_directory, rule)
+        path = Path(source).expanduser()
+        found = _from_path(path, protocol, original_directory, rule)
+        return found if blind else labelled(found, source)
     if rule is not None or original_directory is not None:
         raise DatabaseError(
             f"{type(source).__name__} says itself where its recordings are and what "
@@ -263,6 +280,8 @@ def as_database(
     if hasattr(source, "trials") and hasattr(source, "groups"):
         if protocol is not None:
             source.protocol = protocol  # type: ignore[attr-defined]
+        if not blind:
+            labelled(source, getattr(source, "name", source))
         return source  # type: ignore[return-value]
     from bob.learn.pytorch.verification import bob_databases
 
@@ -341,7 +360,9 @@ def _from_folder(
         return espnet_database(
             folder, protocol=protocol, original_directory=original_directory
         )
-    if (folder / "wav.scp").is_file():
+    from bob.learn.pytorch.verification import kaldi_trials
+
+    if (folder / "wav.scp").is_file() or kaldi_trials.is_between_folders(folder):
         return _from_kaldi(folder, protocol, original_directory, rule)
     from bob.learn.pytorch.verification.folder import FolderDatabase
 
@@ -365,24 +386,12 @@ def _from_kaldi(
     rule: SpeakerRule | None,
 ) -> Database:
     if rule is None and (folder / "trials").exists():
-        listed, protocol = _kaldi_list(folder / "trials", protocol)
+        from bob.learn.pytorch.verification import kaldi_trials
+
+        listed, protocol = kaldi_trials.chosen(folder / "trials", protocol)
         return _from_trial_list(listed, protocol, original_directory)
     from bob.learn.pytorch.verification.kaldi import KaldiFolderDatabase
 
     return KaldiFolderDatabase(
         folder, protocol=protocol, original_directory=original_directory, rule=rule
     )
-
-
-def _kaldi_list(trials: Path, protocol: str | None) -> tuple[Path, str | None]:
-    """The list of trials, and the name of its protocol: a file, or one in a folder."""
-    if trials.is_file():
-        return trials, protocol
-    found = {path.stem: path for path in sorted(trials.iterdir()) if path.is_file()}
-    chosen = next(iter(found)) if protocol is None and len(found) == 1 else protocol
-    if chosen not in found:
-        asked = "no protocol was named" if protocol is None else f"no {protocol!r}"
-        raise DatabaseError(
-            f"{trials}: {asked}; it has the lists {', '.join(found) or 'none'}"
-        )
-    return found[chosen], chosen

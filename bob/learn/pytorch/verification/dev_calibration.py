@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from bob.learn.pytorch.metrics import ScoreTable
@@ -17,9 +16,9 @@ from bob.learn.pytorch.scoring.calibration import SCORE
 from bob.learn.pytorch.scoring.quality_calibration import measured_columns
 from bob.learn.pytorch.verification import trial_quality
 from bob.learn.pytorch.verification.configuration import ConfigurationError
-from bob.learn.pytorch.verification.rescoring import MEASURE, flat
+from bob.learn.pytorch.verification.rescoring import MEASURE, provenance_of_fit
 from bob.learn.pytorch.verification.score_origin import origin
-from bob.learn.pytorch.verification.score_writing import sha256_of, write_provenance
+from bob.learn.pytorch.verification.score_writing import write_provenance
 from bob.learn.pytorch.verification.scorefiles import (
     Form,
     read_scores,
@@ -201,16 +200,5 @@ def _provenance(
     experiment: Experiment, dev: _Group, how: DevCalibration
 ) -> dict[str, str]:
     """Where a calibration comes from, so that nobody applies it to other scores."""
-    return {
-        **flat(origin(experiment, dev.name, dev.trials)),
-        "speakers": str(_speakers(dev.table)),
-        "scores": str(dev.path),
-        "sha256": sha256_of(dev.path),
-        "penalty": f"{how.penalty:g}",
-        "bob.learn.pytorch": version("bob.learn.pytorch"),
-    }
-
-
-def _speakers(table: ScoreTable) -> int:
-    _, claimed, real = table.subjects
-    return len({*claimed.tolist(), *real.tolist()})
+    made_by = origin(experiment, dev.name, dev.trials)
+    return provenance_of_fit({dev.path: made_by}, dev.table, penalty=how.penalty)

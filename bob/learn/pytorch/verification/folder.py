@@ -16,6 +16,7 @@ from bob.learn.pytorch.verification.database import (
     Trials,
     WithoutExtras,
 )
+from bob.learn.pytorch.verification.lists_within import lists_within
 from bob.learn.pytorch.verification.names import (
     AUDIO_SUFFIXES,
     SafeNames,
@@ -214,10 +215,11 @@ class FolderDatabase(SpeakerDatabase):
     def _report(self, found: list[str], deep_enough: list[str]) -> None:
         layout = f"{'/'.join(self._levels)}/…/recording"
         if not deep_enough:
+            folder = Path(self.original_directory or "")
             raise DatabaseError(
-                f"no recordings in {self.original_directory}: expected {layout} with "
+                f"no recordings in {folder}: expected {layout} with "
                 f"one of the suffixes {' '.join(sorted(AUDIO_SUFFIXES))}; "
-                f"found {_what_is_in(Path(self.original_directory or ''), found)}"
+                f"found {_what_is_in(folder, found)}"
             )
         shallow = [path for path in found if path.count("/") < len(self._levels)]
         if shallow:
@@ -284,4 +286,6 @@ def _what_is_in(folder: Path, recordings: list[str]) -> str:
         for name in names
     )
     listed = ", ".join(f"{count} x {name}" for name, count in suffixes.most_common(5))
-    return listed or "no files"
+    lists = ", ".join(map(str, lists_within(folder)))
+    others = f"; there are lists of trials: give one of them ({lists})" if lists else ""
+    return f"{listed or 'no files'}{others}"

@@ -118,6 +118,8 @@ def subjects_of(
 ) -> dict[str, str]:
     """The subject of each name, such that every label is explained.
 
+    In a blind list it is empty.
+
     Parameters
     ----------
     listed : TrialList
@@ -133,6 +135,8 @@ def subjects_of(
         If no subjects explain all labels, with the lines that contradict each other.
     """
     names, subjects = proposed
+    if not listed.is_labelled:
+        return dict.fromkeys(names, "")
     position = {name: index for index, name in enumerate(names)}
     enrolled = np.array([position[name] for name in sides[0]], dtype=np.int64)
     tested = np.array([position[name] for name in sides[1]], dtype=np.int64)

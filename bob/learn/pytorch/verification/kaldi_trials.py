@@ -48,6 +48,32 @@ def beside(trial_list: Path) -> tuple[Path, Path] | None:
     return None
 
 
+def is_between_folders(folder: Path) -> bool:
+    """Whether a folder has a list ``trials`` between two data folders in it."""
+    trials = folder / "trials"
+    return trials.is_file() and beside(trials) is not None
+
+
+def chosen(trials: Path, protocol: str | None) -> tuple[Path, str | None]:
+    """The list of trials, and the name of its protocol: a file, or one in a folder.
+
+    Raises
+    ------
+    DatabaseError
+        The folder has several, or no such list.
+    """
+    if trials.is_file():
+        return trials, protocol
+    found = {path.stem: path for path in sorted(trials.iterdir()) if path.is_file()}
+    name = next(iter(found)) if protocol is None and len(found) == 1 else protocol
+    if name not in found:
+        asked = "no protocol was named" if protocol is None else f"no {protocol!r}"
+        raise DatabaseError(
+            f"{trials}: {asked}; it has the lists {', '.join(found) or 'none'}"
+        )
+    return found[name], name
+
+
 class KaldiTrialDatabase(WithoutExtras):
     """Trials between the ids of Kaldi data folders.
 
@@ -90,6 +116,11 @@ class KaldiTrialDatabase(WithoutExtras):
     def groups(self) -> tuple[str, ...]:
         """``dev``, and whatever else the protocol has."""
         return ("dev",)
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether the list has labels."""
+        return self._listed.is_labelled
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -62,6 +62,11 @@ class NamedTrialDatabase(WithoutExtras):
         """``dev``."""
         return ("dev",)
 
+    @property
+    def is_labelled(self) -> bool:
+        """Whether the list has labels."""
+        return self._listed.is_labelled
+
     def trials(self, group: str) -> Trials:
         """References, probes and who is compared with whom in a group."""
         if group != "dev":

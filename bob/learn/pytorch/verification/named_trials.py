@@ -1,7 +1,8 @@
 """Trials between names whose recordings are known: SRE's tables and ESPnet's folders.
 
 SRE
-    A table of trials (NIST's ``…trial_key.tsv``), and beside it one of enrolment
+    A table of trials (NIST's ``…trial_key.tsv``, or ``…trials.tsv``, which is blind
+    where the speakers of segments are not known), and beside it one of enrolment
     (``…enrollment.tsv``) and perhaps one of segments (``…segment_key.tsv``); see
     `sre_tables` and `sre_files`. Segments are files in the folder of the tables, or in
     ``enrollment/`` and ``test/`` there or in ``../data``.
@@ -27,6 +28,7 @@ from bob.learn.pytorch.verification.sre_files import (
     Models,
     enrolment_beside,
     read_segments,
+    read_sre_list,
 )
 from bob.learn.pytorch.verification.sre_tables import read_sre_table
 
@@ -50,7 +52,7 @@ def sre_database(
     Parameters
     ----------
     path : path
-        The trials with their key.
+        The trials, commonly with their key.
     enrolment : path, optional
         Which segments enrol a model; default: the table beside the trials that has
         ``enrol`` in its name.
@@ -66,15 +68,15 @@ def sre_database(
         With file and line for what is wrong.
     """
     path = Path(path)
-    listed = read_sre_table(path, label=True).listed()
+    if enrolment is None and "enrol" in path.name.lower():
+        raise DatabaseError(
+            f"{path} says by its name which segments enrol a model; give the table of "
+            "the trials, beside which it is found"
+        )
     known = read_segments(path, segments)
     enrols = read_sre_table(Path(enrolment or enrolment_beside(path)), label=False)
     models = Models(enrols, known)
-    unknown = next((name for name in listed.enrolled if name not in models), None)
-    if unknown is not None:
-        raise DatabaseError(
-            f"{listed.where(unknown)}: model {unknown!r} is not in {models.path}"
-        )
+    listed = read_sre_list(path, models, known)
     folder = Path(original_directory or path.absolute().parent)
     enrolled = enrols.columns["segment"].distinct
     keys, paths = _recordings(folder, enrolled, listed.tested)

@@ -201,7 +201,9 @@ def row_normaliser(
         The cohort has fewer members with an embedding than asked for.
     """
     method, top = normalisation.method, normalisation.top
-    _require_enough(cohort, method, top)
+    require_enough(
+        method, top, references=len(cohort.references), probes=len(cohort.probes)
+    )
     against = AgainstCohort(method, top, cohort, algorithm, models, scorer, good)
     return RowNormaliser(
         method, against, {name: index for index, name in enumerate(models)}
@@ -214,17 +216,21 @@ def averaged(rows: list[Rows]) -> list[Rows]:
     return [mean_embeddings(vectors, [np.arange(len(vectors))])]
 
 
-def _require_enough(cohort: KnownCohort, method: Method, top: int | None) -> None:
-    counts = []
-    if method != "t-norm":
-        counts.append(len(cohort.probes))
-    if method != "z-norm":
-        counts.append(len(cohort.references))
-    least = min(counts)
+def require_enough(
+    method: Method, top: int | None, *, references: int, probes: int
+) -> None:
+    """Refuse a cohort with fewer members on either side than the method takes.
+
+    Raises
+    ------
+    ConfigurationError
+        With what to set.
+    """
+    counts = {"t-norm": (references,), "z-norm": (probes,)}
+    least = min(counts.get(method, (references, probes)))
     if least < (top or 2):
         raise ConfigurationError(
-            f"{method} needs a cohort of {top or 2} or more, and this one has {least} "
-            "with an embedding; "
-            + ("set cohort_top to fewer, or " if top else "")
+            f"{method} needs a cohort of {top or 2} or more, and this one has {least}; "
+            + (f"set cohort_top (--cohort-top) to {least} or fewer, or " if top else "")
             + "give a larger cohort"
         )

@@ -72,8 +72,6 @@ def _stage_options() -> tuple[Option, ...]:
     )
 
 
-COMPONENTS = ("database", "preprocessor", "extractor", "algorithm")
-
 OPTIONS: tuple[Option, ...] = (
     Option(
         ("-d", "--database"),

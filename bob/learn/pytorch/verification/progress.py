@@ -29,10 +29,13 @@ def track(items: Iterable[Item], title: str, *, total: int) -> Iterator[Item]:
         yield from tqdm(items, desc=title, total=total, unit="", dynamic_ncols=True)
         return
     started = told = time.monotonic()
-    for done, item in enumerate(items, start=1):
+    for done, item in enumerate(items):
         yield item
         now = time.monotonic()
-        if now - told >= _QUIET_SECONDS and done < total:
+        if done == 0:
+            started = now  # the first waits for what is loaded, and tells nothing
+        if now - told >= _QUIET_SECONDS and done + 1 < total:
             told = now
-            remaining = (now - started) / done * (total - done)
-            logger.info("%s: %d of %d, %.0f s remaining", title, done, total, remaining)
+            left = (now - started) / done * (total - done - 1) if done else None
+            rest = "" if left is None else f", {left:.0f} s remaining"
+            logger.info("%s: %d of %d%s", title, done + 1, total, rest)

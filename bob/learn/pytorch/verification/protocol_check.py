@@ -235,7 +235,7 @@ def _between(sets: Mapping[str, Sequence[Recording]]) -> Iterator[Finding]:
     """Speakers and recordings that two groups share."""
     for one, other in combinations(sets, 2):
         both = f"{one}, {other}"
-        speakers = {item.subject for item in sets[one]} & {
+        speakers = {item.subject for item in sets[one] if item.subject} & {
             item.subject for item in sets[other]
         }
         if speakers:
@@ -259,11 +259,17 @@ def _within(
     group: str, trials: Trials, counts: TrialCounts, summary: GroupSummary
 ) -> Iterator[Finding]:
     """What the trials of one group tell."""
+    if summary.unlabelled_trials:
+        yield Finding(
+            "note", "labels", group, summary.unlabelled_trials,
+            f"{summary.unlabelled_trials} trials have no labels: they can be scored, "
+            "and who is compared with whom is not known",
+        )  # fmt: skip
     for kind, number in (
         ("target", summary.target_trials),
         ("non-target", summary.non_target_trials),
     ):
-        if not number:
+        if not number and not summary.unlabelled_trials:
             yield Finding(
                 "error", "trials", group, 0,
                 f"no {kind} trial: there is no error rate",
@@ -321,10 +327,21 @@ def _imbalance(
         if 0 < number < 10 * RULE_OF_THIRTY:
             yield Finding(
                 "note", "few", group, number,
-                f"{number} {kind} trials: rates under {RULE_OF_THIRTY / number:.0%} "
-                f"come from fewer than {RULE_OF_THIRTY} errors and are rough "
-                "(Doddington's rule of 30)",
+                f"{number} {kind} trials: {_rough_below(number)} "
+                f"(Doddington's rule of {RULE_OF_THIRTY})",
             )  # fmt: skip
+
+
+def _rough_below(number: int) -> str:
+    if number <= RULE_OF_THIRTY:
+        return (
+            f"no rate is reliable, since even if all are wrong it comes from no more "
+            f"than {RULE_OF_THIRTY} errors"
+        )
+    return (
+        f"rates under {RULE_OF_THIRTY / number:.0%} come from fewer than "
+        f"{RULE_OF_THIRTY} errors and are rough"
+    )
 
 
 def _files_of_several_keys(trials: Trials) -> tuple[str, ...]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
+import stat
 from collections import defaultdict
 from typing import TYPE_CHECKING
+
+from bob.learn.pytorch.hashes import file_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from bob.learn.pytorch.verification.database import Recording
-
-_BYTES = 1 << 20
 
 
 def without_file(recordings: Iterable[Recording]) -> dict[str, tuple[str, ...]]:
@@ -21,9 +21,14 @@ def without_file(recordings: Iterable[Recording]) -> dict[str, tuple[str, ...]]:
     for item in recordings:
         if item.path is None:
             continue
-        if not item.path.is_file():
+        try:
+            found = item.path.stat()
+        except OSError:
             missing.append(str(item.path))
-        elif not item.path.stat().st_size:
+            continue
+        if not stat.S_ISREG(found.st_mode):
+            missing.append(str(item.path))
+        elif not found.st_size:
             empty.append(str(item.path))
     return {"missing": tuple(missing), "empty": tuple(empty)}
 
@@ -38,13 +43,5 @@ def same_contents(paths: Iterable[Path]) -> list[tuple[Path, ...]]:
     for alike in by_size.values():
         if len(alike) > 1:
             for path in alike:
-                by_digest[_digest(path)].append(path)
+                by_digest[file_sha256(path)].append(path)
     return [tuple(alike) for alike in by_digest.values() if len(alike) > 1]
-
-
-def _digest(path: Path) -> str:
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BYTES):
-            found.update(block)
-    return found.hexdigest()

@@ -23,11 +23,13 @@ class GroupSummary:
     Attributes
     ----------
     speakers, references, probes, recordings : int
-        How many different ones there are.
+        How many different ones there are; of a blind list the speakers are not known.
     target_trials, non_target_trials : int
         Comparisons of one speaker, and of two.
     missing : tuple of str
         Recordings whose file is not there, by path.
+    unlabelled_trials : int
+        Comparisons of a blind list, of which neither is known.
     """
 
     speakers: int
@@ -37,6 +39,7 @@ class GroupSummary:
     target_trials: int
     non_target_trials: int
     missing: tuple[str, ...]
+    unlabelled_trials: int = 0
 
 
 def summarise(database: Database) -> dict[str, GroupSummary]:
@@ -49,20 +52,23 @@ def summarise(database: Database) -> dict[str, GroupSummary]:
 def summarise_trials(trials: Trials) -> GroupSummary:
     """Counts of one group."""
     recordings = trials.recordings()
-    targets = count_targets(trials)
+    count = trials.count()
+    labelled = count if trials.is_labelled else 0
+    targets = count_targets(trials) if labelled else 0
     items: tuple[Reference | Probe, ...] = (*trials.references, *trials.probes)
     return GroupSummary(
-        speakers=len({item.subject for item in items}),
+        speakers=len({item.subject for item in items} - {""}),
         references=len(trials.references),
         probes=len(trials.probes),
         recordings=len(recordings),
         target_trials=targets,
-        non_target_trials=trials.count() - targets,
+        non_target_trials=labelled - targets,
         missing=tuple(
             str(item.path)
             for item in recordings
             if item.path is not None and not item.path.is_file()
         ),
+        unlabelled_trials=count - labelled,
     )
 
 

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from bob.learn.pytorch.hashes import file_sha256
 from bob.learn.pytorch.metrics import Figures, figures
 from bob.learn.pytorch.verification.named_embeddings import ScoringError
 from bob.learn.pytorch.verification.score_layouts import (
     METADATA,
-    TEXT_COLUMNS,
-    UnlabelledError,
     find_layout,
 )
 from bob.learn.pytorch.verification.score_writing import (
-    provenance_file,
-    sha256_of,
+    read_provenance,
     write_blocks,
     write_provenance,
 )
 from bob.learn.pytorch.verification.scorefiles import (
-    read_unlabelled,
-    read_with_metadata,
+    read_everything,
 )
 
 if TYPE_CHECKING:
@@ -44,7 +40,7 @@ if TYPE_CHECKING:
 MEASURE = "log-likelihood ratio (natural)"
 _MEANING = "natural log-likelihood ratios"
 # Of the file itself, not of its scores.
-_OF_FILE = ("scores", "sha256", "bob.learn.pytorch")
+_OF_FILE = ("scores", "bob.learn.pytorch")
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +63,8 @@ class ScoreFile:
         table stands for a speaker of its own, or speakers are empty, as in the file.
     origin
         What made the scores, if the file beside says so of these very scores.
+    names_only
+        Whether the file names recordings and no speakers.
     """
 
     path: Path
@@ -76,12 +74,7 @@ class ScoreFile:
     columns: tuple[str, ...] = ()
     is_labelled: bool = True
     origin: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def names_only(self) -> bool:
-        """Whether the file names recordings and no speakers."""
-        form = TEXT_COLUMNS.get(self.form, ("claimed",))
-        return "claimed" not in form or _is_blind(self.table)
+    names_only: bool = False
 
     def with_scores(self, scores: FloatArray) -> ScoreFile:
         """The same trials with other scores."""
@@ -143,22 +136,16 @@ def read_score_file(
         for name in found.layout.columns
         if name is not None and name.startswith(METADATA)
     )
-    is_labelled = True
-    try:
-        table, metadata = read_with_metadata(path, trials=trials)
-    except UnlabelledError:
-        if not unlabelled:
-            raise
-        table, metadata, is_labelled = read_unlabelled(path), {}, False
-    if _is_blind(table):
-        if not unlabelled:
-            raise UnlabelledError(
-                f"{path} does not say which trials are of one speaker: its column "
-                "probe_subject_id or bio_ref_subject_id is empty; fill them in"
-            )
-        is_labelled = False
+    read = read_everything(path, trials=trials, unlabelled=unlabelled)
     return ScoreFile(
-        path, found.form, table, metadata, columns, is_labelled, _origin(path)
+        path,
+        found.form,
+        read.table,
+        read.others,
+        columns,
+        read.is_labelled,
+        _origin(path),
+        read.names_only,
     )
 
 
@@ -206,16 +193,32 @@ def write_changed(
     return tuple(changes)
 
 
-def provenance_of(files: Sequence[ScoreFile]) -> dict[str, str]:
-    """Where scores come from: the files, and what of their origins they agree on."""
+def provenance_of_fit(
+    origins: Mapping[Path, Mapping[str, Any]], table: ScoreTable, *, penalty: float
+) -> dict[str, str]:
+    """Where a calibration or fusion comes from, so that nobody takes it for others.
+
+    Parameters
+    ----------
+    origins
+        The score files that it was fitted on, and what made the scores of each; what
+        they agree on is kept.
+    table
+        Their trials.
+    penalty
+        Kept where there is one.
+    """
     found = {
-        "scores": ", ".join(str(file.path) for file in files),
-        "sha256": ", ".join(sha256_of(file.path) for file in files),
+        "scores": ", ".join(map(str, origins)),
+        "sha256": ", ".join(map(file_sha256, origins)),
     }
-    told = [flat(file.origin) for file in files]
+    told = [flat(origin) for origin in origins.values()]
     for name in told[0]:
         if all(other.get(name) == told[0][name] for other in told):
             found.setdefault(name, told[0][name])
+    found["speakers"] = str(table.speakers)
+    if penalty:
+        found["penalty"] = f"{penalty:g}"
     found["bob.learn.pytorch"] = version("bob.learn.pytorch")
     return found
 
@@ -228,19 +231,9 @@ def flat(origin: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(value) for name, value in every.items()}
 
 
-def _is_blind(table: ScoreTable) -> bool:
-    """Whether no trial names a speaker on one of its sides, as CSV may."""
-    return not (any(table.claimed.distinct) and any(table.real.distinct))
-
-
 def _origin(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(provenance_file(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(content, dict) or content.pop("sha256", "") != sha256_of(path):
-        return {}
-    return {name: value for name, value in content.items() if name not in _OF_FILE}
+    said = read_provenance(path)
+    return {name: value for name, value in said.items() if name not in _OF_FILE}
 
 
 def _refuse_one_place(paths: Sequence[Path], folder: Path) -> None:

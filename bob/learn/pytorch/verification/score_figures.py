@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -26,6 +27,7 @@ from bob.learn.pytorch.metrics import (
     cllr_mean,
     confidence_intervals,
     failures,
+    few_speakers,
     figures,
     find_costs,
     fmr_mean,
@@ -49,7 +51,6 @@ if TYPE_CHECKING:
     FloatArray: TypeAlias = NDArray[np.float64]
     Measures: TypeAlias = dict[str, Callable[[ErrorCurve], float] | TrialMean]
 
-FEW_SPEAKERS = 20
 # A resample of five million trials takes 30 ms: a thousand would be half a minute.
 MANY_TRIALS = 1_000_000
 COSINES = (
@@ -58,7 +59,8 @@ COSINES = (
 )
 _ROLES = {
     "interval": "bias-corrected percentiles over speakers drawn with replacement; of a "
-    "difference between systems, the percentiles themselves",
+    "difference between systems, the percentiles themselves; null where no draw has "
+    "an error",
     "dev_threshold": "EER threshold of the development scores, applied to these trials",
     "p_value": "two-sided, of the difference, over speakers drawn with replacement; "
     "McNemar's takes trials as independent, which makes it too small",
@@ -91,8 +93,11 @@ class Measured:
     ----------
     figures
         Of all trials.
+    speakers
+        On either side of the trials; None where names were not kept.
     intervals
-        By name of the figure; empty if none were asked for, or none can be given.
+        By name of the figure; empty if none were asked for, or none can be given. NaN
+        where no resample had an error, which says nothing of how many there may be.
     failed
         Trials, probes and references without a score; None where names are not known.
     dev
@@ -108,6 +113,7 @@ class Measured:
     """
 
     figures: Figures
+    speakers: int | None
     intervals: Mapping[str, Interval]
     failed: Failures | None
     dev: tuple[OperatingPoint, OperatingPoint] | None
@@ -119,6 +125,7 @@ class Measured:
     def as_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON: fractions, and None for what is not finite."""
         content = self.figures.as_dict()
+        content["speakers"] = self.speakers
         trials = self.figures.targets + self.figures.non_targets + self.figures.failures
         content["failure_to_acquire"] = self.figures.failures / max(1, trials)
         if self.failed is not None:
@@ -187,8 +194,8 @@ def measure_scores(
     others
         Name -> scores of other systems on the same trials.
     resamples
-        Of the speakers, for intervals and comparisons; 0 for none. By default 1000, or
-        200 for more than a million trials.
+        Of the speakers, for intervals and p-values; 0 for none, with NaN in those of
+        differences. By default 1000, or 200 for more than a million trials.
 
     Raises
     ------
@@ -205,8 +212,8 @@ def measure_scores(
     if not warnings:
         curve = table.curve()
         if resamples:
-            intervals = confidence_intervals(
-                table, _measures(cost), resamples=resamples
+            intervals = _meaningful(
+                confidence_intervals(table, _measures(cost), resamples=resamples)
             )
         points = {f"FNMR at FMR <= {rate:g}": curve.fnmr_at_fmr(rate)
                   for rate in at_fmr}  # fmt: skip
@@ -221,13 +228,14 @@ def measure_scores(
         )
     return Measured(
         figures=values,
+        speakers=table.speakers,
         intervals=intervals,
         failed=failures(table),
         dev=_at_threshold_of(dev, table, warnings),
         points=points,
         conditions=_conditions(table, conditions or {}, values, cost, resamples),
         versus={
-            name: _versus(table, other, cost, resamples=max(1, resamples))
+            name: _versus(table, other, cost, resamples=resamples)
             for name, other in (others or {}).items()
         },
         warnings=tuple(warnings),
@@ -261,7 +269,16 @@ def measure_in_bounded_memory(
             are_cosines = are_cosines and _look_like_cosines(scores)
         values = stream.figures(cost=cost)
     warnings = _missing(values) or [COSINES] * are_cosines
-    return Measured(values, {}, None, None, {}, {}, {}, tuple(warnings))
+    return Measured(values, None, {}, None, None, {}, {}, {}, tuple(warnings))
+
+
+def _meaningful(intervals: Mapping[str, Interval]) -> dict[str, Interval]:
+    return {
+        name: found
+        if found.says_something
+        else replace(found, low=math.nan, high=math.nan)
+        for name, found in intervals.items()
+    }
 
 
 def _missing(values: Figures) -> list[str]:
@@ -290,10 +307,7 @@ def _measures(cost: CostFunction) -> Measures:
 def _doubts(curve: ErrorCurve, cost: CostFunction, table: ScoreTable) -> list[str]:
     minima = {f"minDCF, {one}": one.min_point(curve) for one in cost.costs}
     warnings = reliability_warnings(curve, minima)
-    _, claimed, real = table.subjects
-    speakers = np.unique(np.concatenate([claimed, real])).size
-    if speakers < FEW_SPEAKERS:
-        warnings.append(f"with {speakers} speakers the intervals are rough guides")
+    warnings += few_speakers(table.speakers)
     if _look_like_cosines(table.score):
         warnings.append(COSINES)
     return warnings
@@ -347,7 +361,12 @@ def _conditions(
         measures["fmr"] = fmr_mean(values.eer_threshold)
     return {
         title: sorted(
-            breakdown(table, classes, measures, resamples=min(resamples, 200)),
+            (
+                replace(found, intervals=_meaningful(found.intervals))
+                for found in breakdown(
+                    table, classes, measures, resamples=min(resamples, 200)
+                )
+            ),
             key=_in_order,
         )
         for title, classes in conditions.items()

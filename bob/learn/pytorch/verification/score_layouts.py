@@ -105,7 +105,13 @@ def no_trial(path: Path) -> ScoreFileError:
 
 
 def is_number(text: str) -> bool:
-    """Whether Python takes a text for a number, nan and inf included."""
+    """Whether a text is a number as files have them, nan and inf included.
+
+    Python also takes ``1_0`` for 10, and digits of other scripts; no other program
+    that reads scores does.
+    """
+    if "_" in text or not text.isascii():
+        return False
     try:
         float(text)
     except ValueError:

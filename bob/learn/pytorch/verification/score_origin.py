@@ -45,7 +45,7 @@ def _made_by(preprocessing: Preprocessing) -> dict[str, str]:
     """The fingerprint of an extractor of ours, as stores of embeddings have it."""
     component = preprocessing.component
     if not getattr(component, "embeds_in_batches", False):
-        return {"model": _named(component)}
+        return {"model": named(component)}
     try:
         # Kept by the preprocessing: hashing large weights takes seconds.
         own = preprocessing.made_by()["own"]
@@ -64,11 +64,11 @@ def _measure(experiment: Experiment) -> str:
         and algorithm.measure == "cosine"
         and (algorithm.scale, algorithm.offset) == (1.0, 0.0)
     )
-    measure = "cosine" if plain else _named(algorithm)
+    measure = "cosine" if plain else named(algorithm)
     extractor, layout = experiment.extraction.component, experiment.layout
     if layout.extracted == layout.preprocessed or _changes_nothing(extractor):
         return measure
-    return f"{measure} of what {_named(extractor)} makes"
+    return f"{measure} of what {named(extractor)} makes"
 
 
 def _changes_nothing(extractor: Any) -> bool:  # noqa: ANN401 - the user's own
@@ -100,6 +100,6 @@ def _normalisation(experiment: Experiment, group: str) -> dict[str, str]:
     }
 
 
-def _named(component: object) -> str:
+def named(component: object) -> str:
     """What it says of itself, without the place in memory, which is never the same."""
     return _ADDRESS.sub("", str(component))

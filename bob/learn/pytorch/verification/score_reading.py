@@ -109,6 +109,10 @@ def _block(fields: Sequence[Sequence[str]], layout: Layout) -> Block:
     """Columns of text -> names and numbers; ValueError where a score is none."""
     named = dict(zip(layout.columns, fields, strict=True))
     texts = named[layout.number]
+    # All at once: a call of is_number for each would take twice as long.
+    joined = "".join(texts)
+    if "_" in joined or not joined.isascii():
+        raise ValueError("a score is not a number")
     return Block(
         {
             name: Names.of(column)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from importlib.metadata import version
 from itertools import islice
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch.atomic import beside, write_text
+from bob.learn.pytorch.hashes import file_sha256
 from bob.learn.pytorch.verification.score_layouts import CSV_COLUMNS
 from bob.learn.pytorch.verification.scorefiles import BLOCK_TRIALS, score_lines
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from bob.learn.pytorch.metrics import Names, ScoreTable
-
-_BYTES = 1 << 20
 
 
 def write_blocks(
@@ -57,15 +55,6 @@ def write_blocks(
     return path
 
 
-def sha256_of(path: Path) -> str:
-    """The hash of a file."""
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(_BYTES):
-            found.update(piece)
-    return found.hexdigest()
-
-
 def provenance_file(scores: Path) -> Path:
     """Where it stands what made a score file: ``<scores>.json``."""
     return scores.with_name(f"{scores.name}.json")
@@ -83,11 +72,35 @@ def write_provenance(scores: Path, told: Mapping[str, Any]) -> None:
     """
     content = {
         "scores": scores.name,
-        "sha256": sha256_of(scores),
+        "sha256": file_sha256(scores),
         **told,
         "bob.learn.pytorch": version("bob.learn.pytorch"),
     }
     write_text(provenance_file(scores), json.dumps(content, indent=2) + "\n")
+
+
+def read_provenance(scores: Path, *, sha256: str | None = None) -> dict[str, Any]:
+    """Read what made a score file, as long as it is said of these very scores.
+
+    Parameters
+    ----------
+    sha256
+        Of the score file, 64 hexadecimal digits, where it is known already.
+
+    Returns
+    -------
+    dict
+        The JSON values of `write_provenance` without the hash; empty where there is no
+        such file, it cannot be read as JSON, or the scores have changed since.
+    """
+    try:
+        content = json.loads(provenance_file(scores).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(content, dict):
+        return {}
+    of_these = content.pop("sha256", "") == (sha256 or file_sha256(scores))
+    return content if of_these else {}
 
 
 def _lines(

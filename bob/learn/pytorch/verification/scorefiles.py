@@ -21,29 +21,33 @@ list of trials, a protocol, labels, or VoxCeleb's names; see `score_labels`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
-from bob.learn.pytorch.atomic import beside
 from bob.learn.pytorch.metrics import Names, ScoreTable
 from bob.learn.pytorch.verification import score_labels
 from bob.learn.pytorch.verification.score_layouts import (
-    CSV_COLUMNS,
     METADATA,
-    TEXT_COLUMNS,
     Found,
     ScoreFileError,
+    UnlabelledError,
     find_layout,
     no_trial,
 )
 from bob.learn.pytorch.verification.score_reading import score_blocks
+from bob.learn.pytorch.verification.score_text import (
+    BLOCK_TRIALS,
+    Form,
+    score_lines,
+    write_scores,
+)
 from bob.learn.pytorch.verification.text_columns import Block, Joined
 from bob.learn.pytorch.verification.trial_sources import read_trial_source
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -52,25 +56,35 @@ if TYPE_CHECKING:
     Source: TypeAlias = TrialList | str | os.PathLike[str] | None
 
 __all__ = [
+    "BLOCK_TRIALS",
+    "Form",
     "ScoreFileError",
     "read_scores",
     "read_with_metadata",
-    "read_unlabelled",
+    "read_everything",
     "labelled_scores",
     "write_scores",
     "score_lines",
 ]
 
-Form: TypeAlias = Literal[
-    "four", "five", "csv", "voxsrc", "kaldi", "wespeaker", "espnet",
-    "espnet, no labels",
-]  # fmt: skip
 
-# Here a trial has one name, of two parts.
-_ESPNET = ("espnet", "espnet, no labels")
+class Read(NamedTuple):
+    """What is in a score file, and in the list of its trials.
 
-# Written at a time, in trials.
-BLOCK_TRIALS = 1 << 16
+    Attributes
+    ----------
+    others
+        What else is known of the trials, by title.
+    is_labelled
+        Whether it is known which trials are of one speaker.
+    names_only
+        Whether the file itself names no speakers.
+    """
+
+    table: ScoreTable
+    others: dict[str, Names]
+    is_labelled: bool
+    names_only: bool
 
 
 def read_scores(
@@ -93,7 +107,7 @@ def read_scores(
     ScoreFileError
         The file holds no trial, or a line does not fit: the message has its number.
     """
-    return _read(Path(path), trials, metadata=False)[0]
+    return _read(Path(path), trials, metadata=False).table
 
 
 def read_with_metadata(
@@ -111,24 +125,30 @@ def read_with_metadata(
     ScoreFileError
         As `read_scores` does.
     """
-    return _read(Path(path), trials, metadata=True)
+    read = _read(Path(path), trials, metadata=True)
+    return read.table, read.others
 
 
-def read_unlabelled(path: str | os.PathLike[str]) -> ScoreTable:
-    """Read a score file that does not tell who speaks.
+def read_everything(
+    path: str | os.PathLike[str],
+    *,
+    trials: Source = None,
+    unlabelled: bool = False,
+) -> Read:
+    """As `read_with_metadata`, also of files that nothing says the speakers of.
 
-    Each name is taken for a speaker of its own, so that nothing can be measured.
+    Parameters
+    ----------
+    unlabelled
+        Take those: each name is a speaker of its own, or in CSV speakers are as empty
+        as they are there, so that nothing can be measured.
 
     Raises
     ------
     ScoreFileError
-        A line does not fit, or it is a list of trials.
+        As `read_scores` does.
     """
-    path = Path(path)
-    _, names, scores = _columns(path, metadata=False)
-    sides = _sides(path, names)
-    model, probe = sides["model"], sides["probe"]
-    return ScoreTable(model, probe, probe=probe, score=scores, model=model)
+    return _read(Path(path), trials, metadata=True, unlabelled=unlabelled)
 
 
 def labelled_scores(
@@ -152,36 +172,72 @@ def labelled_scores(
     """
     path = Path(path)
     found = find_layout(path)
-    labels = _labels(trials) if "claimed" not in found.layout.columns else None
+    labels = None
     lines = 0
     for block in score_blocks(path, found):
         if len(block):
             scores = _scores(block)
             if not lines:
                 _refuse_trial_list(path, found, scores)
-            yield scores, _targets(path, block, labels, first=lines)
+            names = dict(block.names)
+            if _is_blind(names):
+                labels = labels or _labels(trials)
+                names = _without_speakers(path, names, labels)
+            yield scores, _targets(path, names, labels, first=lines)
         lines += len(block)
     if not lines:
         raise no_trial(path)
 
 
 def _read(
-    path: Path, trials: Source, *, metadata: bool
-) -> tuple[ScoreTable, dict[str, Names]]:
-    found, names, scores = _columns(path, metadata=metadata)
-    tells = "claimed" in found.layout.columns
-    labels = None if tells and not metadata else _labels(trials)
-    if not tells:
-        names = _with_speakers(path, names, labels)
+    path: Path, trials: Source, *, metadata: bool, unlabelled: bool = False
+) -> Read:
+    _, names, scores = _columns(path, metadata=metadata)
     others = {
         name.removeprefix(METADATA): names.pop(name)
         for name in list(names)
         if name.startswith(METADATA)
     }
+    is_blind, is_labelled = _is_blind(names), True
+    labels = _labels(trials) if is_blind or metadata else None
+    if is_blind:
+        try:
+            names = _with_speakers(path, names, labels)
+        except UnlabelledError:
+            if not unlabelled:
+                raise
+            is_labelled, labels = False, None
+            sides = _sides(path, names)
+            own = {"claimed": sides["model"], "real": sides["probe"], **sides}
+            names = names if "claimed" in names else own
     table = ScoreTable(score=scores, **names)
     if metadata and labels is not None:
         others = labels.metadata(table) | others
-    return table, others
+    return Read(table, others, is_labelled, is_blind)
+
+
+def _is_blind(names: Mapping[str, Names]) -> bool:
+    """Whether no trial names a speaker on one of its sides; in CSV they are empty."""
+    return "claimed" not in names or not (
+        any(names["claimed"].distinct) and any(names["real"].distinct)
+    )
+
+
+def _without_speakers(
+    path: Path, names: dict[str, Names], labels: score_labels.Labels | None
+) -> dict[str, Names]:
+    """Leave out columns of speakers that are empty, where a list has the labels."""
+    if "claimed" in names and (labels is None or "model" not in names):
+        raise UnlabelledError(
+            f"{path} does not say which trials are of one speaker: its column "
+            "probe_subject_id or bio_ref_subject_id is empty; fill them in, or give "
+            "the list of its trials (--trials), which needs bio_ref_template_id"
+        )
+    return {
+        name: column
+        for name, column in names.items()
+        if name not in ("claimed", "real")
+    }
 
 
 def _columns(
@@ -203,7 +259,8 @@ def _with_speakers(
     path: Path, names: dict[str, Names], labels: score_labels.Labels | None
 ) -> dict[str, Names]:
     """The columns of a score table from two names and where labels come from."""
-    target = _targets(path, Block(names, None), labels)
+    names = _without_speakers(path, names, labels)
+    target = _targets(path, names, labels)
     sides = _sides(path, names)
     known = None
     if labels is not None and "label" not in names:
@@ -214,9 +271,12 @@ def _with_speakers(
 
 
 def _targets(
-    path: Path, block: Block, labels: score_labels.Labels | None, *, first: int = 0
+    path: Path,
+    names: dict[str, Names],
+    labels: score_labels.Labels | None,
+    *,
+    first: int = 0,
 ) -> NDArray[np.bool_]:
-    names = dict(block.names)
     if "claimed" in names:
         code = {name: at for at, name in enumerate(names["claimed"].distinct)}
         real = np.array([code.get(name, -1) for name in names["real"].distinct])
@@ -255,112 +315,3 @@ def _refuse_trial_list(path: Path, found: Found, scores: NDArray[np.float64]) ->
             f"{path} is a list of trials: its first column is always 0 or 1; give the "
             "file of scores, and this as the list of trials"
         )
-
-
-def write_scores(
-    path: str | os.PathLike[str], table: ScoreTable, *, form: Form = "four"
-) -> Path:
-    """Write a table of scores; the file appears at once and complete, or not at all.
-
-    Missing folders are made.
-
-    Raises
-    ------
-    ScoreFileError
-        The form needs the name of the reference and the table has none, or a name
-        with a space would become two columns.
-    """
-    path = Path(path)
-    with (
-        beside(path) as place,
-        place.open("x", encoding="utf-8", errors="surrogateescape", newline="") as file,
-    ):
-        file.writelines(score_lines(table, form=form))
-    return path
-
-
-def score_lines(table: ScoreTable, *, form: Form = "four") -> Iterator[str]:
-    """Yield the text of a score file in pieces of many lines.
-
-    Raises
-    ------
-    ScoreFileError
-        As `write_scores` does.
-    """
-    columns, separator, number = _layout(form)
-    if form == "csv":
-        yield ",".join(CSV_COLUMNS.values()) + "\n"
-    names = [
-        _names(table, column, form=form) for column in columns if column != "score"
-    ]
-    texts = [_escaped(column, form=form) for column in names]
-    place = columns.index("score")
-    for start in range(0, len(table), BLOCK_TRIALS):
-        part = slice(start, start + BLOCK_TRIALS)
-        fields = [
-            [distinct[code] for code in column.codes[part].tolist()]
-            for distinct, column in zip(texts, names, strict=True)
-        ]
-        scores = table.score[part].tolist()
-        fields.insert(place, [number] * len(scores))
-        if form in _ESPNET:
-            fields[:2] = [list(map("*".join, zip(*fields[:2], strict=True)))]
-        template = "\n".join(map(separator.join, zip(*fields, strict=True)))
-        yield template % tuple(scores) + "\n"
-
-
-def _layout(form: str) -> tuple[tuple[str, ...], str, str]:
-    """Columns, what stands between them, and how a score is written."""
-    layouts = {
-        "four": (TEXT_COLUMNS["four"], " ", "%3.8f"),
-        "five": (TEXT_COLUMNS["five"], " ", "%3.8f"),
-        "csv": (tuple(CSV_COLUMNS), ",", "%r"),
-        "voxsrc": (TEXT_COLUMNS["voxsrc"], " ", "%.8f"),
-        "kaldi": (TEXT_COLUMNS["kaldi"], " ", "%.8f"),
-        "wespeaker": (TEXT_COLUMNS["wespeaker"], " ", "%.8f"),
-        "espnet": (TEXT_COLUMNS["wespeaker"], " ", "%.8f"),
-        "espnet, no labels": (TEXT_COLUMNS["kaldi"], " ", "%.8f"),
-    }
-    if form not in layouts:
-        raise ScoreFileError(
-            f"scores cannot be written in the form {form!r}; choose one of "
-            f"{', '.join(layouts)}"
-        )
-    return layouts[form]
-
-
-def _names(table: ScoreTable, column: str, *, form: str) -> Names:
-    if column == "label":
-        words = ("0", "1") if form in _ESPNET else ("nontarget", "target")
-        return Names(words, table.is_target.astype(np.int32))
-    names: Names | None = getattr(table, column)
-    if names is None:
-        raise ScoreFileError(
-            "this table of scores does not name its references, which all forms but "
-            "four columns need; give model= to the table or write four columns"
-        )
-    return names
-
-
-def _escaped(names: Names, *, form: str) -> list[str]:
-    """Distinct names as they stand in the file, safe in a % template."""
-    if form == "csv":
-        return [_quoted(name).replace("%", "%%") for name in names.distinct]
-    for name in names.distinct:
-        if len(name.split()) != 1 or name.strip() != name:
-            raise ScoreFileError(
-                f"{name!r} cannot stand in a score file whose columns are parted by "
-                f"spaces; rename it, or write the scores as CSV"
-            )
-        if form in _ESPNET and "*" in name:
-            raise ScoreFileError(
-                f"{name!r} cannot stand in a score file of ESPnet, where a * parts "
-                "both names; rename it, or choose another form"
-            )
-    return [name.replace("%", "%%") for name in names.distinct]
-
-
-def _quoted(name: str) -> str:
-    if any(character in name for character in ',"\r\n'):
-        return '"' + name.replace('"', '""') + '"'
-    return name

@@ -29,6 +29,7 @@ from bob.learn.pytorch.verification.sre_tables import (
     read_segment_key,
     read_sre_table,
 )
+from bob.learn.pytorch.verification.trial_sources import in_common
 
 if TYPE_CHECKING:
     import os
@@ -244,11 +245,39 @@ def read_sre_trials(
     columns = dict(listed.metadata)
     if len(enrolments) == 1:
         models = Models(read_sre_table(enrolments[0], label=False), known)
-        described = [common(models.segments(name).values()) for name in listed.enrolled]
+        described = [
+            _common(models.segments(name).values()) for name in listed.enrolled
+        ]
         columns |= _columns(_REFERENCE, described, listed.enrolled_at)
     described = [known.metadata(name) for name in listed.tested]
     columns |= _columns(_PROBE, described, listed.tested_at)
     return replace(listed, metadata=columns)
+
+
+def read_sre_list(path: Path, models: Models, segments: Segments) -> TrialList:
+    """The trials of a table, with labels where it or the speakers of all tell them.
+
+    Raises
+    ------
+    DatabaseError
+        With file and line for what is wrong, such as a model that nothing enrols.
+    """
+    listed = read_sre_table(path, label=False).listed()
+    unknown = next((name for name in listed.enrolled if name not in models), None)
+    if unknown is not None:
+        raise DatabaseError(
+            f"{listed.where(unknown)}: model {unknown!r} is not in {models.path}"
+        )
+    if listed.is_labelled:
+        return listed
+    enrolled = Names.of(models.subject(name) for name in listed.enrolled)
+    tested = Names.of(segments.subject(name) for name in listed.tested)
+    if "" in enrolled.distinct or "" in tested.distinct:
+        return listed
+    code = {name: at for at, name in enumerate(enrolled.distinct)}
+    same = np.array([code.get(name, -1) for name in tested.distinct])[tested.codes]
+    target = enrolled.codes[listed.enrolled_at] == same[listed.tested_at]
+    return replace(listed, target=target, is_labelled=True)
 
 
 def read_segments(
@@ -259,15 +288,11 @@ def read_segments(
     return Segments(None if found is None else read_segment_key(found))
 
 
-def common(described: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """What all of them say."""
+def _common(described: Iterable[Mapping[str, str]]) -> dict[str, str]:
     every = list(described)
-    first = every[0] if every else {}
-    return {
-        title: value
-        for title, value in first.items()
-        if all(other.get(title) == value for other in every[1:])
-    }
+    titles = dict.fromkeys(title for item in every for title in item)
+    said = {title: in_common(item.get(title, "") for item in every) for title in titles}
+    return {title: value for title, value in said.items() if value}
 
 
 def _columns(

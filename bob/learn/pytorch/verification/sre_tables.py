@@ -3,7 +3,8 @@
 =========  =======================================  ================================
 table      columns                                  others are what is known of each
 =========  =======================================  ================================
-trials     ``modelid segmentid side targettype``    trial (``phone_num_match``, …)
+trials     ``modelid segmentid side targettype``,   trial (``phone_num_match``, …)
+           in a blind one without the last
 enrolment  ``modelid segmentid side``               model
 segments   ``segmentid``, perhaps ``subjectid``     segment (``gender``, ``language``)
 =========  =======================================  ================================
@@ -94,10 +95,10 @@ class SreTable:
 
     @property
     def target(self) -> NDArray[np.bool_]:
-        """(lines,) The labels; true everywhere in a table of enrolment."""
+        """(lines,) The labels; false everywhere in a table without."""
         label = self.columns.get("label")
         if label is None:
-            return np.ones(len(self), dtype=np.bool_)
+            return np.zeros(len(self), dtype=np.bool_)
         return np.array([LABELS[word] for word in label.distinct])[label.codes]
 
     def listed(self) -> TrialList:
@@ -113,6 +114,7 @@ class SreTable:
             self.lines,
             label_first=False,
             metadata=self.metadata,
+            is_labelled="label" in self.columns,
         )
 
     def where(self, column: str, code: int) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from bob.learn.pytorch.atomic import write_text
+from bob.learn.pytorch.atomic import beside, write_text
 from bob.learn.pytorch.scoring import magnitudes, score_into_file
 from bob.learn.pytorch.verification.cohort_scores import AgainstCohort
 from bob.learn.pytorch.verification.comparing import Comparer, Models
@@ -84,7 +84,8 @@ def score_trials(
     cohort
         Normalises the scores.
     form
-        See `write_scores`; by default ``csv`` for a name that ends so, else ``five``.
+        See `write_scores`; by default ``csv`` for a name that ends so, else ``five``,
+        or ``voxsrc`` (``score enrolled tested``) for trials without labels.
     quality
         Written as columns of CSV, ``bio_ref_duration`` and ``probe_duration``, for
         calibration: ``duration`` in seconds (all enrolment together), ``magnitude`` of
@@ -101,7 +102,7 @@ def score_trials(
     """
     path = Path(path)
     comparer = comparer or Comparer()
-    form = form or ("csv" if path.suffix.lower() == ".csv" else "five")
+    form = trials.form(path, form)
     _check_quality(quality, form=form, cohort=cohort)
     rows = trials.references.rows, trials.probes.rows
     means = None
@@ -156,7 +157,8 @@ def score_everything(
     ----------
     path
         A file ``.npy`` of float32, which may be larger than memory. Beside it are the
-        names of its rows and columns, ``<path>.names``, one a line.
+        names of its rows and columns, ``<path>.names``, one a line; a run that is
+        killed may leave the matrix without them, and never beside those of another.
     """
     path = Path(path)
     comparer = comparer or Comparer()
@@ -172,8 +174,13 @@ def score_everything(
     if not rows:
         raise ScoringError(f"{embeddings.path} holds no embedding to compare")
     names = Path(f"{path}.names")
-    write_text(names, "".join(f"{name}\n" for name in embeddings.names))
-    score_into_file(models.rows, models.rows, path=path, score=compare)
+    # Names of another matrix would be taken for those of this one. So the old ones go
+    # before the new matrix comes, and the new ones, written by then, come last.
+    with beside(names) as list_of_names:
+        write_text(list_of_names, "".join(f"{name}\n" for name in embeddings.names))
+        with beside(path) as matrix:
+            score_into_file(models.rows, models.rows, path=matrix, score=compare)
+            names.unlink(missing_ok=True)
     lost = int(np.isnan(models.rows).any(axis=1).sum())
     failed = len(rows) ** 2 - (len(rows) - lost) ** 2
     return Scored(path, len(rows) ** 2, failed, (f"names of rows: {names}",))

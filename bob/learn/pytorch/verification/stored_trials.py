@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -15,11 +14,13 @@ from bob.learn.pytorch.metrics import Names, ScoreTable
 from bob.learn.pytorch.verification.database import DatabaseError, as_database
 from bob.learn.pytorch.verification.named_embeddings import RowsByName, ScoringError
 from bob.learn.pytorch.verification.score_labels import with_speakers
+from bob.learn.pytorch.verification.stored_recordings import Finder
 from bob.learn.pytorch.verification.trial_columns import trial_columns
 from bob.learn.pytorch.verification.trial_lists import TrialList, read_trial_list
+from bob.learn.pytorch.verification.trial_sources import in_common
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
 
     Positions = NDArray[np.int64]
 
-#: The row of a recording that has no embedding.
-FAILED = -1
 _REFERENCE, _PROBE = "bio_ref_", "probe_"
+#: Of score files that say nothing of speakers, the first for those that name no form.
+_WITHOUT_LABELS = ("voxsrc", "kaldi", "csv")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +47,7 @@ class Side:
     Attributes
     ----------
     names, subjects
-        One each.
+        One each; in a blind list all subjects are empty.
     rows
         For each the rows of its recordings in the embeddings; `FAILED` for those that
         have none.
@@ -90,6 +91,30 @@ class StoredTrials:
         if self.pairs is None:
             return len(self.references) * len(self.probes)
         return self.pairs[0].size
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether it is known which trials are of one speaker."""
+        return not len(self.references) or any(self.references.subjects)
+
+    def form(self, path: Path, asked: str | None) -> str:
+        """The form of their score file; see `write_scores`.
+
+        Raises
+        ------
+        ScoringError
+            The form has a place for labels, and there are none.
+        """
+        if asked is None and path.suffix.lower() == ".csv":
+            return "csv"
+        if self.is_labelled:
+            return asked or "five"
+        if asked not in (None, *_WITHOUT_LABELS):
+            raise ScoringError(
+                f"these trials have no labels, and the form {asked!r} has a place for "
+                f"them; choose one of {', '.join(_WITHOUT_LABELS)} (--form)"
+            )
+        return asked or _WITHOUT_LABELS[0]
 
     def table(
         self, scores: ArrayLike, first: Positions, second: Positions
@@ -165,65 +190,19 @@ def stored_trials(
     ScoringError
         The store lacks recordings, or the group is missing or not said.
     """
-    finder = _Finder(embeddings)
+    finder = Finder(embeddings)
     listed = _plain_list(Path(source), finder)
     if listed is not None and protocol is None and group in (None, "dev"):
         trials = _of_list(listed, finder)
     else:
-        database = as_database(source, protocol=protocol)
+        database = as_database(source, protocol=protocol, blind=True)
         chosen = _group(database, group)
         trials = _of_database(database.trials(chosen), finder)
         trials = replace(trials, columns=trial_columns(database, chosen))
     return replace(trials, notes=finder.notes(source, allow_missing=allow_missing))
 
 
-class _Finder:
-    """Looks recordings up, and remembers what was not found."""
-
-    def __init__(self, embeddings: StoredEmbeddings) -> None:
-        self._path = embeddings.path
-        self._good = RowsByName(embeddings.names)
-        self._failed = RowsByName(embeddings.failures)
-        self._missing: dict[str, None] = {}
-        self._lost: dict[str, None] = {}
-
-    def row(self, *candidates: str) -> int:
-        """The row of a recording, or `FAILED`."""
-        row = self._good.find(*candidates)
-        if row is not None:
-            return row
-        known = self._failed.find(*candidates) is not None
-        (self._lost if known else self._missing)[candidates[0]] = None
-        return FAILED
-
-    def named(self, names: Iterable[str]) -> Iterator[tuple[str, int | None]]:
-        """Each name with the row of that very name, which most have; None else."""
-        return ((name, self._good.exact.get(name)) for name in names)
-
-    def knows(self, name: str) -> bool:
-        """Whether there is a recording of that very name or path."""
-        return any(side.find(name) is not None for side in (self._good, self._failed))
-
-    def notes(self, source: object, *, allow_missing: bool) -> tuple[str, ...]:
-        """What is to be told; an error where recordings are missing."""
-        if self._missing and not allow_missing:
-            raise ScoringError(
-                f"{self._path} has no embedding of {len(self._missing)} recordings of "
-                f"{source}, such as {next(iter(self._missing))!r}; embed them into it, "
-                "or let their trials fail (--allow-missing)"
-            )
-        return tuple(
-            f"{len(names)} recordings {what}, such as {next(iter(names))}; their "
-            "trials score nan"
-            for names, what in (
-                (self._lost, "could not be embedded"),
-                (self._missing, "are not in the store"),
-            )
-            if names
-        )
-
-
-def _plain_list(path: Path, finder: _Finder) -> TrialList | None:
+def _plain_list(path: Path, finder: Finder) -> TrialList | None:
     """A list of pairs of recordings; None for everything else."""
     from bob.learn.pytorch.verification import kaldi_trials, sre_tables
 
@@ -238,13 +217,18 @@ def _plain_list(path: Path, finder: _Finder) -> TrialList | None:
     return listed if all(map(finder.knows, listed.enrolled)) else None
 
 
-def _of_list(listed: TrialList, finder: _Finder) -> StoredTrials:
+def _of_list(listed: TrialList, finder: Finder) -> StoredTrials:
     first, second = listed.enrolled_at, listed.tested_at
     names = {
         "model": Names(listed.enrolled, first.astype(np.int32)),
         "probe": Names(listed.tested, second.astype(np.int32)),
     }
-    speakers = with_speakers(listed.path, names, listed.target)
+    nobody = [Names(("",), np.zeros(len(at), np.int32)) for at in (first, second)]
+    speakers = (
+        with_speakers(listed.path, names, listed.target)
+        if listed.is_labelled
+        else nobody
+    )
     placed = partial(os.path.join, listed.path.parent)
     sides = [
         Side(
@@ -279,7 +263,7 @@ def _group(database: Database, group: str | None) -> str:
     return chosen
 
 
-def _of_database(trials: Trials, finder: _Finder) -> StoredTrials:
+def _of_database(trials: Trials, finder: Finder) -> StoredTrials:
     pairs = None
     if trials.pairs is not None:
         counts = [len(probes) for probes in trials.pairs]
@@ -290,27 +274,26 @@ def _of_database(trials: Trials, finder: _Finder) -> StoredTrials:
     )
 
 
-def _side(items: Sequence[Reference | Probe], finder: _Finder) -> Side:
+def _side(items: Sequence[Reference | Probe], finder: Finder) -> Side:
     recordings = [item.recordings for item in items]
     titles = {title for some in recordings for item in some for title in item.metadata}
     return Side(
         [item.id for item in items],
         [item.subject for item in items],
         [[_row(item, finder) for item in some] for some in recordings],
-        {title: [_common(some, title) for some in recordings]
-         for title in sorted(titles)},
-    )  # fmt: skip
+        {
+            title: [
+                in_common(item.metadata.get(title, "") for item in some)
+                for some in recordings
+            ]
+            for title in sorted(titles)
+        },
+    )
 
 
-def _row(item: Recording, finder: _Finder) -> int:
+def _row(item: Recording, finder: Finder) -> int:
     paths = () if item.path is None else (str(item.path),)
     return finder.row(item.key, *paths)
-
-
-def _common(recordings: Iterable[Recording], title: str) -> str:
-    """What all recordings agree on, else nothing."""
-    values = Counter(item.metadata.get(title, "") for item in recordings)
-    return next(iter(values)) if len(values) == 1 else ""
 
 
 def speakers_of(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from bob.learn.pytorch.verification.database import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bob.learn.pytorch.metrics import Names
     from bob.learn.pytorch.verification.database import Database
+
+Known = TypeVar("Known")
 
 
 def trial_columns(database: Database, group: str) -> Mapping[str, Names]:
@@ -21,3 +25,27 @@ def trial_columns(database: Database, group: str) -> Mapping[str, Names]:
     method = getattr(database, "trial_metadata", None)
     found: Mapping[str, Names] = {} if method is None else method(group)
     return found
+
+
+def labelled(item: Known, name: object) -> Known:
+    """The same database or list, unless it is blind: has ``is_labelled``, and is not.
+
+    Parameters
+    ----------
+    item : Database or TrialList
+        Whatever may be without labels.
+    name : object
+        Its path or name, for the message.
+
+    Raises
+    ------
+    DatabaseError
+        Nothing says which trials are of one speaker.
+    """
+    if not getattr(item, "is_labelled", True):
+        raise DatabaseError(
+            f"{name} has no labels, so nothing says which trials are of one speaker; "
+            "give their key (`bob pytorch score` does without, `protocol check` counts "
+            "them)"
+        )
+    return item

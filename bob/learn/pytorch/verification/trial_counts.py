@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -54,21 +54,22 @@ class TrialCounts:
 def count_trials(trials: Trials) -> TrialCounts:
     """Look at every trial, in bounded memory."""
     walk = _Walk(trials)
+    labelled = trials.is_labelled
     by_speaker: Counter[str] = Counter()
     found: dict[str, list[str]] = defaultdict(list)
     used = np.zeros(len(trials.probes), dtype=bool)
     for at, listed in walk.references():
         reference = trials.references[at]
-        targets = listed[walk.subject[listed] == walk.code(reference.subject)]
-        by_speaker[reference.subject] += len(targets)
+        targets = listed[: 0 if not labelled else None]
+        targets = targets[walk.subject[targets] == walk.code(reference.subject)]
         used[listed] = True
+        if labelled:
+            by_speaker[reference.subject] += len(targets)
         if not len(listed):
             found["references_without_trial"].append(reference.id)
-        elif not len(targets):
+        elif labelled and not len(targets):
             found["references_without_target"].append(reference.id)
         for kind, probes in (
-            # Where all meet all, no trial comes twice.
-            ("repeated", [] if trials.pairs is None else _repeated(listed)),
             ("self_trials", walk.own(at, listed)),
             ("one_session", walk.of_one_session(at, targets)),
         ):
@@ -77,11 +78,12 @@ def count_trials(trials: Trials) -> TrialCounts:
             ]
     unused = [trials.probes[index].id for index in np.flatnonzero(~used)]
     fields = (
-        "self_trials", "repeated", "one_session", "references_without_trial",
+        "self_trials", "one_session", "references_without_trial",
         "references_without_target",
     )  # fmt: skip
     return TrialCounts(
         by_speaker,
+        repeated=_repeated(trials),
         mirrored=_mirrored(trials),
         probes_without_trial=tuple(unused),
         **{name: tuple(found[name]) for name in fields},
@@ -129,6 +131,8 @@ class _Walk:
 
     def of_one_session(self, at: int, targets: NDArray[np.int64]) -> list[int]:
         """Target probes from the session that a reference is enrolled with."""
+        if not targets.size:
+            return []
         session = _session(self._trials.references[at].recordings)
         if session is None:
             return []
@@ -155,12 +159,29 @@ def _session_of(recording: Recording) -> str | None:
     return video.group(1) if video else None
 
 
-def _repeated(listed: NDArray[np.int64]) -> list[int]:
-    if len(listed) < 2:
-        return []
-    sorted_ = np.sort(listed)
-    again: list[int] = np.unique(sorted_[1:][sorted_[1:] == sorted_[:-1]]).tolist()
-    return again
+def _flat(
+    pairs: Sequence[NDArray[np.int64]],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions of the references and of the probes, ``(trials,)`` each."""
+    counts = [len(listed) for listed in pairs]
+    first = np.repeat(np.arange(len(counts)), counts)
+    return first, np.concatenate([np.zeros(0, np.int64), *pairs])
+
+
+def _repeated(trials: Trials) -> tuple[str, ...]:
+    """Trials of a sparse list that come more than once, by reference."""
+    if trials.pairs is None:
+        return ()
+    first, second = _flat(trials.pairs)
+    count = max(1, len(trials.probes))
+    codes = np.sort(first * count + second)
+    again = np.unique(codes[1:][codes[1:] == codes[:-1]])
+    return tuple(
+        f"{trials.references[one].id} {trials.probes[other].id}"
+        for one, other in zip(
+            *(part.tolist() for part in divmod(again, count)), strict=True
+        )
+    )
 
 
 def _mirrored(trials: Trials) -> tuple[str, ...]:
@@ -178,11 +199,9 @@ def _mirrored(trials: Trials) -> tuple[str, ...]:
         )
         for items in (trials.references, trials.probes)
     )
-    counts = [len(listed) for listed in trials.pairs]
-    if not sum(counts):
+    at, listed = _flat(trials.pairs)
+    if not at.size:
         return ()
-    at = np.repeat(np.arange(len(counts)), counts)
-    listed = np.concatenate(trials.pairs)
     first, second = one[at], other[listed]
     both = np.isin(first * len(code) + second, second * len(code) + first)
     found = np.flatnonzero(both & (first < second))

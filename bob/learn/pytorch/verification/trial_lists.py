@@ -1,9 +1,13 @@
-"""Lists of trials: VoxCeleb's ``1 a.wav b.wav`` and ``a.wav b.wav target``."""
+"""Lists of trials: VoxCeleb's ``1 a.wav b.wav`` and ``a.wav b.wav target``.
+
+A blind list, such as that of a challenge, has the two names alone.
+"""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +32,6 @@ from bob.learn.pytorch.verification.text_lines import refuse_other_files, text_l
 from bob.learn.pytorch.verification.voxceleb import about
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
@@ -55,6 +58,8 @@ LABELS = {
 }
 _WORDS = frozenset(LABELS) - {"1", "0"}
 _EXPECTED = "a list of trials like '1 a.wav b.wav'"
+_BLIND = ("enrolled", "tested")
+_OF_DATA_FOLDERS = ("utt2spk", "spk2utt", "wav.scp")
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,8 @@ class TrialList:
         Whether the label leads, as in VoxCeleb, or ends the line, as in Kaldi.
     metadata : mapping
         What else is known of each trial, by title, ``(trials,)`` each.
+    is_labelled : bool
+        Whether the list has labels; where it is blind, `target` is false throughout.
     """
 
     path: Path
@@ -88,6 +95,7 @@ class TrialList:
     lines: NDArray[np.int64]
     label_first: bool
     metadata: Mapping[str, Names] = field(default_factory=dict)
+    is_labelled: bool = True
 
     def where(self, name: str) -> str:
         """``list.txt:line`` of the first trial with this name."""
@@ -139,8 +147,8 @@ def _renamed(
 def read_trial_list(path: str | os.PathLike[str]) -> TrialList:
     """Read a list of trials: a label and two names a line, the label first or last.
 
-    Labels are 1 and 0, target and nontarget, or tgt and imp. Empty lines and lines
-    that begin with ``#`` are passed over.
+    Labels are 1 and 0, target and nontarget, or tgt and imp. Lines of two names make a
+    blind list. Empty lines and lines that begin with ``#`` are passed over.
 
     Raises
     ------
@@ -149,30 +157,54 @@ def read_trial_list(path: str | os.PathLike[str]) -> TrialList:
     """
     path = Path(path)
     refuse_other_files(path, expected=_EXPECTED)
+    if path.name in _OF_DATA_FOLDERS:
+        raise DatabaseError(
+            f"{path} is part of a data folder of Kaldi; expected {_EXPECTED}, or the "
+            f"folder ({path.parent})"
+        )
     return _read_fast(path) or _read_by_line(path)
+
+
+def is_trial_list(path: Path) -> bool:
+    """Whether the first line is a trial with its label.
+
+    Raises
+    ------
+    DatabaseError
+        It is no text.
+    """
+    for _, line in text_lines(path, expected=_EXPECTED):
+        fields = line.split()
+        if not fields[0].startswith("#"):
+            return len(fields) == 3 and bool(LABELS.keys() & {fields[0], fields[2]})
+    return False
 
 
 def _read_fast(path: Path) -> TrialList | None:
     """A long list without anything odd; None: read it line by line."""
     number, line = next(text_lines(path, expected=_EXPECTED), (0, ""))
     fields = line.split()
-    if number != 1 or len(fields) != 3 or fields[0].startswith("#"):
+    if number != 1 or len(fields) not in (2, 3) or fields[0].startswith("#"):
         return None
-    label_first = _is_label_first(fields, where=f"{path}:1")
-    columns = ("enrolled", "tested", "label")
-    found = fast_columns(path, columns[2:] + columns[:2] if label_first else columns)
-    if found is None or not set(found["label"].distinct) <= set(LABELS):
+    columns = _columns(fields, where=f"{path}:1")
+    found = fast_columns(path, columns)
+    if found is None:
         return None
-    labels = np.array([LABELS[word] for word in found["label"].distinct])
+    target = np.zeros(len(found["tested"]), dtype=np.bool_)
+    if (label := found.get("label")) is not None:
+        if not set(label.distinct) <= set(LABELS):
+            return None
+        target = np.array([LABELS[word] for word in label.distinct])[label.codes]
     return TrialList(
         path,
         found["enrolled"].distinct,
         found["tested"].distinct,
         found["enrolled"].codes.astype(np.int64),
         found["tested"].codes.astype(np.int64),
-        labels[found["label"].codes],
-        np.arange(1, len(found["label"]) + 1),
-        label_first,
+        target,
+        np.arange(1, len(target) + 1),
+        label_first=columns[0] == "label",
+        is_labelled=label is not None,
     )
 
 
@@ -181,25 +213,22 @@ def _read_by_line(path: Path) -> TrialList:
     tested: dict[str, int] = {}
     columns: tuple[list[int], list[int], list[bool], list[int]] = ([], [], [], [])
     enrolled_at, tested_at, target, lines = columns
-    label_first: bool | None = None
+    form: tuple[str, ...] = ()
     for number, line in text_lines(path, expected=_EXPECTED):
         fields = line.split()
         if fields[0].startswith("#"):
             continue
-        if label_first is None:
-            label_first = _is_label_first(fields, where=f"{path}:{number}")
-        try:
-            if label_first:
-                label, one, other = fields
-            else:
-                one, other, label = fields
-            target.append(LABELS[label])
-        except (ValueError, KeyError):
-            raise _bad_line(line, f"{path}:{number}", label_first=label_first) from None
-        enrolled_at.append(enrolled.setdefault(one, len(enrolled)))
-        tested_at.append(tested.setdefault(other, len(tested)))
+        form = form or _columns(fields, where=f"{path}:{number}")
+        found = dict(zip(form, fields, strict=False))
+        # Only a blind list is without labels, and there all are false.
+        label = found.get("label", "0")
+        if len(fields) != len(form) or label not in LABELS:
+            raise _bad_line(line, f"{path}:{number}", form)
+        target.append(LABELS[label])
+        enrolled_at.append(enrolled.setdefault(found["enrolled"], len(enrolled)))
+        tested_at.append(tested.setdefault(found["tested"], len(tested)))
         lines.append(number)
-    if label_first is None:
+    if not form:
         raise DatabaseError(
             f"{path} holds no trial; expected lines like '1 a.wav b.wav'"
         )
@@ -211,29 +240,34 @@ def _read_by_line(path: Path) -> TrialList:
         np.array(tested_at, dtype=np.int64),
         np.array(target, dtype=np.bool_),
         np.array(lines, dtype=np.int64),
-        label_first,
+        label_first=form[0] == "label",
+        is_labelled="label" in form,
     )
 
 
-def _is_label_first(fields: Sequence[str], *, where: str) -> bool:
+def _columns(fields: Sequence[str], *, where: str) -> tuple[str, ...]:
+    """What the columns are, seen from the first line."""
     if len(fields) == 3:
         if fields[2] in _WORDS or (fields[2] in LABELS and fields[0] not in LABELS):
-            return False
+            return (*_BLIND, "label")
         if fields[0] in LABELS:
-            return True
-    raise _bad_line(" ".join(fields), where, label_first=None)
+            return ("label", *_BLIND)
+    # A * parts both names in ESPnet's lists, whose second column is none.
+    if len(fields) == 2 and "*" not in fields[0] and fields[0] not in LABELS:
+        return _BLIND
+    raise _bad_line(" ".join(fields), where, ())
 
 
-def _bad_line(line: str, where: str, *, label_first: bool | None) -> DatabaseError:
-    form = {
-        True: "'<label> <enrolled> <tested>' like the lines before",
-        False: "'<enrolled> <tested> <label>' like the lines before",
-        None: "'1 a.wav b.wav' (VoxCeleb) or 'a.wav b.wav target' (Kaldi)",
-    }[label_first]
+def _bad_line(line: str, where: str, form: Sequence[str]) -> DatabaseError:
+    expected = "'1 a.wav b.wav' (VoxCeleb) or 'a.wav b.wav target' (Kaldi)"
+    if form:
+        expected = "'{}' like the lines before".format(
+            " ".join(f"<{name}>" for name in form)
+        )
+    labels = f", with a label out of {', '.join(LABELS)}" if form != _BLIND else ""
     spaces = len(line.split()) > 3
     return DatabaseError(
-        f"{where}: {line.strip()!r}; expected {form}, with a label out of "
-        f"{', '.join(LABELS)}: correct the line"
+        f"{where}: {line.strip()!r}; expected {expected}{labels}: correct the line"
         + (", or use CSV for names with spaces and more columns" if spaces else "")
     )
 
@@ -243,8 +277,9 @@ class TrialListDatabase(WithoutExtras):
 
     Every recording that enrols is a reference of its own. Its subject is the first
     folder of its path if that explains all labels (VoxCeleb's ``id10270/…``);
-    otherwise recordings are of one speaker when target trials join them. Spellings of
-    one path are one recording, and absolute paths count from the folder they share.
+    otherwise recordings are of one speaker when target trials join them, and of nobody
+    in a blind list. Spellings of one path are one recording, and absolute paths count
+    from the folder they share.
 
     Parameters
     ----------
@@ -280,6 +315,11 @@ class TrialListDatabase(WithoutExtras):
         return tuple(self._lists)
 
     @property
+    def is_labelled(self) -> bool:
+        """Whether all lists have labels."""
+        return all(item.is_labelled for item in self._lists.values())
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Which of VoxCeleb's lists these are, if any."""
         return tuple(note for item in self._lists.values() for note in about(item))
@@ -297,10 +337,13 @@ class TrialListDatabase(WithoutExtras):
         subjects = subjects_of(
             listed, (names, proposed), (listed.enrolled, listed.tested)
         )
-        folder = Path(self.original_directory or "")
+        # A path that is parsed once takes half as long as a folder and a name.
+        placed = partial(os.path.join, self.original_directory or "")
         recordings = {
             name: Recording(
-                self._keys[name], folder / self._spelled[name], safe_name(subject)
+                self._keys[name],
+                Path(placed(self._spelled[name])),
+                safe_name(subject),
             )
             for name, subject in subjects.items()
         }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bob.learn.pytorch.metrics import Names
-from bob.learn.pytorch.verification.trial_columns import trial_columns
+from bob.learn.pytorch.verification.trial_columns import labelled, trial_columns
 from bob.learn.pytorch.verification.trial_lists import TrialList, read_trial_list
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def read_trial_source(source: TrialList | str | os.PathLike[str]) -> TrialSource
         return _of_database(path, as_database(path))
     if is_sre_table(path):
         return _alone(read_sre_trials(path))
-    return _alone(read_trial_list(path))
+    return _alone(labelled(read_trial_list(path), path))
 
 
 def _alone(listed: TrialList) -> TrialSource:

@@ -101,6 +101,13 @@ def convert(
     return _WRITERS[form](root, groups)
 
 
+def seen_from(database: Database, *, form: str) -> Path | None:
+    """What paths in the lists of a form are seen from; None where they are absolute."""
+    if form not in ("voxceleb", "sre"):
+        return None
+    return _everything({name: database.trials(name) for name in database.groups()})[1]
+
+
 def _check_probes(trials: Trials, form: str) -> None:
     for probe in trials.probes:
         if len(probe.recordings) != 1:

@@ -1,6 +1,5 @@
 """SHA-256 of files, and the record of it beside a file that was fetched."""
 
-import hashlib
 import os
 import re
 import shlex
@@ -10,9 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bob.learn.pytorch.atomic import write_text
+from bob.learn.pytorch.hashes import stream_sha256
 from bob.learn.pytorch.weights.errors import HashMismatch, WeightsError
-
-_BLOCK_BYTES = 1 << 20
 
 
 @contextmanager
@@ -49,11 +47,8 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
     WeightsError
         It cannot be read.
     """
-    digest = hashlib.sha256()
     with opened(path) as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+        return stream_sha256(file)
 
 
 def record_path(path: Path) -> Path:

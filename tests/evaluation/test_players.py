@@ -2,7 +2,7 @@
 
 import wave
 
-from bob.learn.pytorch.script.players import Player
+from bob.learn.pytorch.evaluation.players import Player
 
 
 def recording(path):

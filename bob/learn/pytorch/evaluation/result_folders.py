@@ -6,6 +6,21 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from bob.learn.pytorch.evaluation.origins import (
+    in_words,
+    is_calibrated,
+    made_alike,
+    normalisation_of,
+)
+from bob.learn.pytorch.report.provenance import (
+    calibration_facts,
+    description_facts,
+    file_fact,
+    model_facts,
+    settings_facts,
+    trials_fact,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -78,6 +93,13 @@ def folders_at(path: Path) -> list[Path]:
     return []
 
 
+def files_in(folder: Path) -> list[Path]:
+    """The score files of a folder of all kinds, with those of each reference."""
+    found = [*score_files(folder).values(), *sorted(folder.glob(f"{_CALIBRATED}*"))]
+    parts = [sorted((folder / group).rglob("*.txt")) for group in _GROUPS]
+    return [*found, *(file for files in parts for file in files)]
+
+
 def folder_of(file: Path) -> ResultFolder | None:
     """What a score file is that lies where verify.py put it; None of any other file."""
     calibrated = file.name.startswith(_CALIBRATED)
@@ -109,6 +131,10 @@ def _group(path: Path) -> str:
 def system_of(name: str, asked: ResultFolder, *, trials: Path | None) -> System:
     """Read scores, metadata, failures and provenance.
 
+    What ``<scores>.json`` says counts wherever it is of the very scores; dev is left
+    out where it says that its scores were made in another way, since the threshold
+    would be that of another system.
+
     Parameters
     ----------
     trials
@@ -118,57 +144,86 @@ def system_of(name: str, asked: ResultFolder, *, trials: Path | None) -> System:
     ------
     ReportError
         The group is not there, or a file beside the scores is broken.
+    ScoreFileError
+        A file is no score file, or does not say who speaks and no list does.
     """
-    from bob.learn.pytorch.report.provenance import file_fact, trials_fact
     from bob.learn.pytorch.report.systems import System
-    from bob.learn.pytorch.verification.scorefiles import read_with_metadata
 
-    files, groups = score_files(asked.path), asked.groups()
-    calibrated = asked.takes_calibrated
-    found: dict[str, ScoreTable] = {}
-    facts: list[tuple[str, str]] = []
-    metadata: dict[str, Names] = {}
-    if calibrated:
+    groups = asked.groups()
+    if asked.takes_calibrated:
         groups = [g for g in groups if (asked.path / f"{_CALIBRATED}{g}").is_file()]
-    for each in reversed(groups):  # dev first, so that metadata are of the chosen one
-        table, metadata = read_with_metadata(files[each], trials=trials)
-        said = [(f"Scores, {each}", file_fact(files[each], trials=len(table)))]
-        if calibrated:
-            better = asked.path / f"{_CALIBRATED}{each}"
-            table = _calibrated(table, better, trials)
-            said.append((f"Calibrated, {each}", file_fact(better, trials=len(table))))
-        found[each] = _with_references(table, files[each])
-        said.append((f"Trial list, {each}", trials_fact(found[each])))
-        facts = [*said, *facts]
-    normalisation = asked.normalisation
-    known = _is_of_verify(asked.path)
+    chosen, *others = [_read(asked, group, trials) for group in groups]
+    alike = [part for part in others if made_alike(chosen.origin, part.origin)]
+    facts = [fact for part in (chosen, *alike) for fact in part.facts]
+    if len(alike) < len(others):
+        facts.append(("Threshold of dev", "none: its scores were made in another way"))
+    normalisation = asked.normalisation or normalisation_of(chosen.origin)
+    facts += _made_by(asked, groups[0], normalisation)
+    known = dict(facts)
+    facts += [(a, b) for a, b in settings_facts(chosen.origin) if a not in known]
     return System(
         name,
-        found[groups[0]],
+        chosen.table,
         group=groups[0],
-        dev=found[groups[1]] if len(groups) > 1 else None,
-        metadata=metadata,
+        dev=alike[0].table if alike else None,
+        metadata=chosen.metadata,
         failures=_failures(asked.path),
-        provenance=(
-            *facts,
-            *_made_by(asked.path, groups[0], normalisation, calibrated=calibrated),
-        ),
-        scores=_in_words(normalisation, calibrated=calibrated) if known else "",
-        calibrated=calibrated if known else None,
+        provenance=tuple(facts),
+        scores=_in_words(asked, normalisation, chosen.origin),
+        calibrated=_known_as_calibrated(asked, chosen.origin),
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """The scores of one group, and what is known of them."""
+
+    table: ScoreTable
+    metadata: Mapping[str, Names]
+    origin: Mapping[str, Any]
+    facts: tuple[tuple[str, str], ...]
+
+
+def _read(asked: ResultFolder, group: str, trials: Path | None) -> _Part:
+    from bob.learn.pytorch.hashes import file_sha256
+    from bob.learn.pytorch.verification.score_writing import read_provenance
+    from bob.learn.pytorch.verification.scorefiles import read_with_metadata
+
+    path = score_files(asked.path)[group]
+    table, metadata = read_with_metadata(path, trials=trials)
+    sha256 = file_sha256(path)
+    facts = [(f"Scores, {group}", file_fact(path, trials=len(table), sha256=sha256))]
+    table, shown = _with_references(table, path), path
+    if asked.takes_calibrated:
+        shown = asked.path / f"{_CALIBRATED}{group}"
+        table, sha256 = _calibrated(table, shown, trials), file_sha256(shown)
+        fact = file_fact(shown, trials=len(table), sha256=sha256)
+        facts.append((f"Calibrated, {group}", fact))
+    facts.append((f"Trial list, {group}", trials_fact(table)))
+    return _Part(table, metadata, read_provenance(shown, sha256=sha256), tuple(facts))
+
+
 def _is_of_verify(place: Path) -> bool:
-    """Whether it is known how the scores were made."""
+    """Whether verify.py made the scores, and so how they were made is known."""
     return (place / "report.json").is_file() or any(place.glob("*/.made-by"))
 
 
-def _in_words(normalisation: str, *, calibrated: bool) -> str:
+def _in_words(
+    asked: ResultFolder, normalisation: str, origin: Mapping[str, Any]
+) -> str:
+    if not origin and not _is_of_verify(asked.path):
+        return ""
+    calibrated = "calibrated" if is_calibrated(origin) else ""
+    if asked.takes_calibrated:
+        calibrated = "calibrated on dev"
     # What the cohort is stands in the provenance.
-    words = [normalisation.partition(", cohort")[0]] if normalisation else []
-    if calibrated:
-        words.append("calibrated on dev")
-    return ", ".join(words) or "raw"
+    return in_words(normalisation.partition(", cohort")[0], calibrated=calibrated)
+
+
+def _known_as_calibrated(asked: ResultFolder, origin: Mapping[str, Any]) -> bool | None:
+    if _is_of_verify(asked.path):
+        return asked.takes_calibrated
+    return is_calibrated(origin)
 
 
 def _calibrated(table: ScoreTable, path: Path, trials: Path | None) -> ScoreTable:
@@ -224,19 +279,14 @@ def _failures(place: Path) -> tuple[FailedRecording, ...]:
 
 
 def _made_by(
-    place: Path, group: str, normalisation: str, *, calibrated: bool
+    asked: ResultFolder, group: str, normalisation: str
 ) -> list[tuple[str, str]]:
     """Description, models, fingerprint, and the calibration of these very scores.
 
     The description is of a whole run, which may have made raw, normalised and
     calibrated scores; what these scores did not go through is left out.
     """
-    from bob.learn.pytorch.report.provenance import (
-        calibration_facts,
-        description_facts,
-        model_facts,
-    )
-
+    place, calibrated = asked.path, asked.takes_calibrated
     facts: list[tuple[str, str]] = []
     description = place.parent / "Experiment.info"
     if description.is_file():

@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.script.result_files import system_of_file
-from bob.learn.pytorch.script.result_folders import (
+from bob.learn.pytorch.evaluation.result_files import system_of_file
+from bob.learn.pytorch.evaluation.result_folders import (
     ReportError,
     ResultFolder,
+    files_in,
     folder_of,
     folders_at,
     system_of,
 )
+from bob.learn.pytorch.verification.score_writing import provenance_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,37 +24,48 @@ if TYPE_CHECKING:
     from bob.learn.pytorch.metrics import Names
     from bob.learn.pytorch.report.systems import System
 
-__all__ = ["ReportError", "conditions_only", "read_systems"]
+__all__ = ["ReportError", "conditions_only", "input_files", "read_systems"]
+
+# Where verify.py puts scores, below the name of an experiment and of a protocol.
+_OF_VERIFY = ("nonorm", "ztnorm")
 
 
 @dataclass(frozen=True)
 class _Place:
-    """A system to be: the name that a user gave, and where its scores are."""
+    """A system to be: the name and path that a user gave, and where its scores are."""
 
     given: str
+    path: Path
     source: Path | ResultFolder
 
     @property
-    def folder(self) -> Path | None:
-        """Of verify.py; None where the source is any other file."""
-        return None if isinstance(self.source, Path) else self.source.path.resolve()
+    def folder(self) -> ResultFolder | None:
+        """That the system is called after; None where it is called after its file.
+
+        A file of a result folder stands for the folder, which gives it its name where
+        the user named that too: ``asnorm/scores-dev``, but not ``scores-dev`` alone.
+        """
+        if isinstance(self.source, Path):
+            return None
+        is_alone = self.path.is_file() and self.path.parent.name in ("", "..")
+        return None if is_alone else self.source
 
     def parts(self) -> list[str]:
-        """Of the path."""
-        if isinstance(self.source, Path):
-            return list(self.source.resolve().with_suffix("").parts)
-        parts = list(self.source.path.resolve().parts)
-        method = self.source.normalisation.partition(",")[0]
-        if method and parts[-1].endswith("norm"):
+        """Of the path of that folder or file."""
+        if self.folder is None:
+            return list(self.path.resolve().with_suffix("").parts)
+        parts = list(self.folder.path.resolve().parts)
+        method = self.folder.normalisation.partition(",")[0]
+        if method and parts[-1] in _OF_VERIFY:
             parts[-1] = method  # verify.py's ztnorm holds any normalised scores
         return parts
 
     def choice(self) -> list[str]:
         """What tells the systems of one folder apart."""
-        if isinstance(self.source, Path):
+        if self.folder is None:
             return []
-        kind = "calibrated" if self.source.takes_calibrated else "raw"
-        return [kind, self.source.groups()[0]]
+        kind = "calibrated" if self.folder.takes_calibrated else "raw"
+        return [kind, self.folder.groups()[0]]
 
 
 def read_systems(
@@ -90,7 +103,7 @@ def read_systems(
     for text in results:
         name, path = _named(text)
         places += [
-            _Place(name, source)
+            _Place(name, path, source)
             for source in _sources(path, group, calibrated=calibrated, both=both)
         ]
     names = _names(places)
@@ -105,6 +118,30 @@ def read_systems(
         else system_of(name, place.source, trials=trials)
         for name, place in zip(names, places, strict=True)
     ]
+
+
+def input_files(results: Sequence[str]) -> list[Path]:
+    """Files with scores, and what says how they were made, that results stand for.
+
+    Parameters
+    ----------
+    results
+        As of `read_systems`; of folders, all groups are meant, calibrated or not.
+
+    Raises
+    ------
+    ReportError
+        One is not there.
+    """
+    found: list[Path] = []
+    for text in results:
+        _, path = _named(text)
+        folders = [path.parent] if path.is_file() else folders_at(path)
+        files = [path] if path.is_file() else []
+        if not files or folder_of(path):  # which brings its dev and references along
+            files += [file for folder in folders for file in files_in(folder)]
+        found += [*files, *map(provenance_file, files)]
+    return found
 
 
 def _named(text: str) -> tuple[str, Path]:
@@ -159,9 +196,10 @@ def _short(places: Sequence[_Place]) -> list[str]:
     if len(places) == 1:
         (parts,) = paths
         # results/first/session/nonorm is called first.
-        deep = places[0].folder and parts[-1].endswith("norm") and len(parts) > 3
+        folder = places[0].folder
+        deep = folder and folder.path.resolve().name in _OF_VERIFY and len(parts) > 3
         return [parts[-3] if deep else parts[-1]]
-    folders = Counter(place.folder for place in places if place.folder)
+    folders = Counter(place.folder.path.resolve() for place in places if place.folder)
     if max(folders.values(), default=0) > 1:
         paths = [p + place.choice() for p, place in zip(paths, places, strict=True)]
     if len({len(parts) for parts in paths}) == 1 and len({*map(tuple, paths)}) > 1:

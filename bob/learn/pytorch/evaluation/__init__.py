@@ -1,0 +1,1 @@
+"""Result folders and score files -> systems, pages, tables and summaries of them."""
