@@ -1,6 +1,7 @@
 """From embeddings to log-likelihood ratios, and files of models."""
 
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -182,3 +183,32 @@ def test_a_recording_without_a_direction_cannot_train():
 
     with pytest.raises(TrainingError, match="1 of 601 embeddings are the mean of all"):
         train_plda(balanced, [*speakers, *speakers, 0])
+
+
+@pytest.mark.parametrize(
+    ("options", "of_lda"),
+    [
+        ({}, ""),
+        ({"whitened": True}, ""),
+        ({"dimensions": 3}, ""),
+        ({"dimensions": 5}, ", and for LDA to 5 dimensions 6 speakers"),
+    ],
+)
+def test_how_many_recordings_it_takes_is_said_at_once(options, of_lda):
+    """15 recordings of 5 speakers show 10 directions in which one speaker varies."""
+    rows = np.random.default_rng(12).normal(size=(15, DIMENSIONS))
+    text = (
+        "15 recordings of 5 speakers cannot train a model of embeddings of 12 "
+        "dimensions, with LDA or without: it takes at least 12 recordings more than "
+        f"speakers (here 10){of_lda}, and some hundreds"
+    )
+
+    with pytest.raises(TrainingError, match=re.escape(text)):
+        train_plda(rows, np.repeat(np.arange(5), 3), **options)
+
+
+def test_a_direction_in_which_nothing_varies_needs_no_recordings():
+    rows, speakers = np.random.default_rng(13).normal(size=(16, 10)), [0, 1, 2, 3] * 4
+    more = np.column_stack([rows, np.zeros((16, 3))])
+
+    assert train_plda(more, speakers, dimensions=2).model.mean.size == 2

@@ -191,6 +191,23 @@ def test_a_calibration_of_other_scores_is_refused(compare, said, changed, messag
     )
 
 
+def test_of_normalised_scores_the_plain_calibration_beside_is_named(compare, said):
+    """As verify.py with score_normalisation lays them out."""
+    normalised, plain = (Path(f"r/{name}/c.json") for name in ("ztnorm", "nonorm"))
+    for path, kind in ((normalised, "as, top 300"), (plain, "none")):
+        path.parent.mkdir(parents=True)
+        line = line_through(0, ratio=0, said={**said, "normalisation": kind})
+        save_calibration(line, path)
+
+    found = compare("--calibration", str(normalised))
+    assert found.exit_code == 1
+    assert f"here it is 'none'; take {plain}" in found.stderr
+    assert compare("--calibration", str(plain)).exit_code == 0
+    plain.unlink()
+    alone = compare("--calibration", str(normalised)).stderr
+    assert "train one with verify.py --calibrate-scores, without normal" in alone
+
+
 @pytest.mark.parametrize(
     ("options", "message", "status"),
     [

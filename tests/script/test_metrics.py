@@ -76,6 +76,34 @@ def test_ties_are_not_taken_in_the_order_of_the_file():
     assert found["eer"] == pytest.approx(0.25)
 
 
+def test_where_no_error_was_made_the_interval_is_unknown():
+    write("easy", [3, 4, 5], [0, 1, 2])
+    write_csv("scores.csv")
+
+    found = report("easy")
+    of_men = report("scores.csv", "--by", "gender")["conditions"][
+        "gender, reference / probe"
+    ][-1]
+
+    assert found["eer"] == 0
+    for intervals in (found["intervals"], of_men["intervals"]):
+        assert intervals["eer"]["low"] is intervals["eer"]["high"] is None
+    assert found["intervals"]["cllr"]["low"] > 0
+    assert "rule of 3" in found["warnings"][0]
+    text = done("easy")
+    assert "0.000 %   none\n" in text
+    assert "0.000 % to" not in text
+
+
+def test_the_file_and_its_speakers_are_named():
+    assert report("scores")["speakers"] == 4 + 5 + 1
+    assert report("scores", "--stream")["speakers"] is None
+    lines = done("scores").splitlines()
+    assert lines[0] == "scores:"
+    assert lines[4].split() == ["speakers", "10"]
+    assert "speakers " not in done("scores", "--stream")
+
+
 def test_other_costs():
     found = report("scores", "--cost", "sre16")
 

@@ -1,6 +1,7 @@
 """`bob pytorch fuse --use`, and systems whose labels are not known."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -180,6 +181,48 @@ def test_what_does_not_fit_is_said(stored, arguments, message):
     assert isinstance(result.exception, SystemExit), result.exception
     assert message in result.output
     assert not Path("fused").exists()
+
+
+def say(path, **told):
+    digest = sha256(Path(path).read_bytes()).hexdigest()
+    Path(f"{path}.json").write_text(json.dumps({"sha256": digest, **told}))
+
+
+@pytest.mark.parametrize("evaluation", [True, False])
+def test_a_system_that_was_normalised_otherwise_is_refused(evaluation):
+    """As of files in another order."""
+    say("one", measure="cosine", normalisation="none", made_by={"model": "toy"})
+    say("two", measure="cosine", normalisation="as, top 100", made_by={"model": "toy"})
+    fitting = ["one", "two", "--name", "a", "--name", "b", "--trials", "list"]
+    done(*fitting)
+
+    provenance = json.loads(Path("fusion.json").read_text())["provenance"]
+    assert provenance["a: normalisation"] == "none"
+    assert provenance["b: normalisation"] == "as, top 100"
+    assert provenance["b: model"] == provenance["model"] == "toy"
+    swapped = ["--eval", "two", "--eval", "one"] if evaluation else ["two", "one"]
+    before = [*fitting, "-o", "other.json"] if evaluation else ["--use", "fusion.json"]
+    result = run(*before, *swapped, "--into", "other")
+    assert result.exit_code == 1
+    assert "two has other scores than the system a of the fusion" in result.output
+    assert "their normalisation is 'as, top 100', and was 'none'" in result.output
+    assert "in this order, a, b, or say with --name which is which" in result.output
+    assert not Path("other").exists()
+    assert not Path("other.json").exists()
+    done("--use", "fusion.json", "two", "one", "--name", "b", "--name", "a")
+
+
+def test_what_systems_have_in_common_is_compared_for_each(stored):
+    """A fusion of before says no more than that."""
+    fusion = json.loads(Path("fusion.json").read_text())
+    fusion["provenance"] = {"model": "toy"}
+    Path("fusion.json").write_text(json.dumps(fusion))
+    say("two", made_by={"model": "other"})
+
+    result = run("--use", "fusion.json", "one", "two")
+
+    assert result.exit_code == 1
+    assert "the system b of the fusion: their model is 'other'" in result.output
 
 
 def test_calibrate_points_to_fuse(stored):

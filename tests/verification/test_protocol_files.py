@@ -36,7 +36,9 @@ def test_files_of_the_same_bytes_are_found_together(tmp_path, monkeypatch):
     read = []
     digest = protocol_files.file_sha256
     monkeypatch.setattr(
-        protocol_files, "file_sha256", lambda path: read.append(path.name) or digest(path)
+        protocol_files,
+        "file_sha256",
+        lambda path: read.append(path.name) or digest(path),
     )
 
     found = same_contents([*map(tmp_path.joinpath, contents), Path("/gone")])

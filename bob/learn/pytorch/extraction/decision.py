@@ -171,7 +171,7 @@ def refuse_unknown_quality(calibration: Calibration, *, known: Collection[str]) 
 
 
 def refuse_other_scores(
-    calibration: Calibration, *, made_by: Mapping[str, str]
+    calibration: Calibration, *, made_by: Mapping[str, str], plain: str | None = None
 ) -> None:
     """Refuse a calibration of other scores than plain cosines of this model.
 
@@ -181,6 +181,8 @@ def refuse_other_scores(
     ----------
     made_by
         The fingerprint of the extractor: ``model`` and ``weights``.
+    plain
+        A calibration of the scores before they were normalised, to be pointed to.
 
     Raises
     ------
@@ -197,9 +199,12 @@ def refuse_other_scores(
     for name, value in expected.items():
         said = calibration.provenance.get(name)
         if value is not None and said is not None and said != value:
+            step = "train one with verify.py --calibrate-scores"
+            if name == "normalisation":
+                step = f"take {plain}" if plain else f"{step}, without normalisation"
             raise CalibrationError(
                 f"the calibration is of other scores: its {name} is {said!r}, and here "
-                f"it is {value!r}; train one with verify.py --calibrate-scores"
+                f"it is {value!r}; {step}"
             )
 
 

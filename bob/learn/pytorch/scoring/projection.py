@@ -116,8 +116,8 @@ def lda(
     if not 1 <= dimensions <= most:
         raise TrainingError(
             f"LDA to {dimensions} dimensions was asked for; {len(counts)} speakers and "
-            f"{white.matrix.shape[1]} dimensions allow 1 to {most}; take fewer, or train "
-            "on more speakers"
+            f"{white.matrix.shape[1]} dimensions allow 1 to {most}; take fewer, or "
+            "train on more speakers"
         )
     shares, axes = within_shares(white(rows), speakers)
     axes = axes[:, :dimensions] / np.sqrt(shares[:dimensions])

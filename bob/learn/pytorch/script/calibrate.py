@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bob.learn.pytorch.script.fitting import (
+    doubts,
     fitting_options,
     origin_of,
     refuse_beside_use,
@@ -80,4 +81,6 @@ def calibrate(
         )
         if use is None:
             save_calibration(calibration, output)
-    tell(use or output, calibration, changes, costs, as_json=as_json)
+        dev = None if use is not None else ready[0][0].with_scores(ready[0][1])
+        notes = doubts(calibration, dev, costs)
+    tell(use or output, calibration, changes, costs, notes=notes, as_json=as_json)

@@ -100,7 +100,7 @@ def compare(
             files.info(path)  # a misspelt name should not wait for a download
         calibration = _loaded(calibration_file)
         extractor = make_extractor(**options)
-        _refuse_other_scores(calibration, extractor)
+        _refuse_other_scores(calibration, extractor, path=calibration_file)
         measuring = Measuring(extractor)
         comparison = compare_recordings(measuring, *paths)
         shown = (printable(first), printable(second))
@@ -159,12 +159,16 @@ def _loaded(path: Path | None) -> Calibration | None:
 
 
 def _refuse_other_scores(
-    calibration: Calibration | None, extractor: AnyExtractor
+    calibration: Calibration | None, extractor: AnyExtractor, *, path: Path | None
 ) -> None:
     from bob.learn.pytorch.extraction.decision import refuse_other_scores
 
-    if calibration is not None:
-        refuse_other_scores(calibration, made_by=extractor.fingerprint())
+    if calibration is None or path is None:
+        return
+    # As verify.py lays them out: the scores before normalisation stand beside.
+    beside = path.parent.parent / "nonorm" / path.name
+    plain = str(beside) if beside.is_file() else None
+    refuse_other_scores(calibration, made_by=extractor.fingerprint(), plain=plain)
 
 
 def _decision(

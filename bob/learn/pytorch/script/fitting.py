@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from bob.learn.pytorch.metrics import CostFunction, DetectionCost, Figures
     from bob.learn.pytorch.scoring import IsotonicCalibration, LinearCalibration
-    from bob.learn.pytorch.verification.rescoring import Change
+    from bob.learn.pytorch.verification.rescoring import Change, ScoreFile
 
     Calibration = LinearCalibration | IsotonicCalibration
 
@@ -141,12 +142,36 @@ def origin_of(path: Path, calibration: Calibration, what: str) -> dict[str, Any]
     return {what: str(path), f"{what} trained on": trained}
 
 
+def doubts(
+    calibration: Calibration, trained: ScoreFile | None, cost: CostFunction
+) -> list[str]:
+    """What speaks against trusting a calibration, or fusion, in sentences.
+
+    Parameters
+    ----------
+    trained
+        The trials that it was fitted on, with their new scores; None with --use.
+    """
+    from bob.learn.pytorch.metrics import reliability_warnings
+    from bob.learn.pytorch.report.calibrated import few_speakers_trained
+
+    found = []
+    if trained is not None:
+        curve = trained.table.curve()
+        minima = {f"minDCF, {one}": one.min_point(curve) for one in cost.costs}
+        name = click.format_filename(trained.path)
+        warnings = reliability_warnings(curve, minima)
+        found += [f"of {name}, {warning}" for warning in warnings]
+    return found + few_speakers_trained(calibration)
+
+
 def tell(
     path: Path,
     calibration: Calibration,
     changes: Sequence[Change],
     cost: CostFunction,
     *,
+    notes: Sequence[str],
     as_json: bool,
     systems: Mapping[str, Path] | None = None,
 ) -> None:
@@ -156,11 +181,13 @@ def tell(
     ----------
     path
         Of the calibration, or fusion.
+    notes
+        See `doubts`.
     systems
         Of a fusion: which file was taken for which system.
     """
     if as_json:
-        content = _content(path, calibration, changes, cost)
+        content = _content(path, calibration, changes, cost) | {"notes": [*notes]}
         if systems is not None:
             content["systems"] = {
                 name: click.format_filename(file) for name, file in systems.items()
@@ -170,7 +197,10 @@ def tell(
     lines = _heading(path, calibration, cost)
     for name, file in (systems or {}).items():
         lines.append(f"  {name}: {click.format_filename(file)}")
-    click.echo("\n".join([*lines, *_changes(changes)]))
+    lines += _changes(changes)
+    for note in notes:
+        lines += ["", textwrap.fill(f"Note: {note}.", 79, subsequent_indent="      ")]
+    click.echo("\n".join(lines))
 
 
 def _content(
@@ -196,6 +226,7 @@ def _content(
                 "c_fa": one.c_fa,
                 "log_likelihood_ratio": one.threshold,
                 "score": _raw_score(calibration, one),
+                "out_of_reach": _is_out_of_reach(calibration, one),
             }
             for one in cost.costs
         ],
@@ -225,6 +256,8 @@ def _heading(path: Path, calibration: Calibration, cost: CostFunction) -> list[s
     for one in cost.costs:
         score = _raw_score(calibration, one)
         raw = otherwise if score is None else f", which is a raw score of {score:.4f}"
+        if _is_out_of_reach(calibration, one):
+            raw += ", out of reach: cosines lie between -1 and 1"
         lines.append(f"  {one}: accept at or above {one.threshold:.3f}{raw}")
     return lines
 
@@ -277,6 +310,16 @@ def _raw_score(calibration: Calibration, cost: DetectionCost) -> float | None:
     return threshold_for(
         calibration, p_target=cost.p_target, c_miss=cost.c_miss, c_fa=cost.c_fa
     ).score
+
+
+def _is_out_of_reach(calibration: Calibration, cost: DetectionCost) -> bool:
+    """Whether scores are plain cosines, of which none, or every one, is accepted."""
+    from bob.learn.pytorch.extraction.decision import MEASURE
+
+    said, score = calibration.provenance, _raw_score(calibration, cost)
+    if (said.get("measure"), said.get("normalisation")) != (MEASURE, "none"):
+        return False
+    return score is not None and abs(score) > 1
 
 
 def _row(figures: Figures) -> str:

@@ -8,6 +8,7 @@ import click
 
 from bob.learn.pytorch.script.fitting import (
     FIT,
+    doubts,
     fitting_options,
     origin_of,
     refuse_beside_use,
@@ -98,11 +99,13 @@ def fuse(
         )
         if use is None:
             save_calibration(fusion, output)
+        notes = doubts(fusion, None if use is not None else results[0], costs)
     tell(
         use or output,
         fusion,
         changes,
         costs,
+        notes=notes,
         as_json=options["as_json"],
         systems=systems,
     )

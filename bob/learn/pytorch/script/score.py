@@ -50,7 +50,8 @@ def score(
     speakers. Recordings go by their names in STORE, which may be longer paths.
 
     The output has five columns (claimed model real probe score), or is CSV of Bob if
-    its name ends in .csv; beside it, OUTPUT.json says what made it.
+    its name ends in .csv; without labels in TRIALS, two names behind the score. Beside
+    it, OUTPUT.json says what made it.
     """
     if everything == (trials is not None):
         raise click.UsageError("give either TRIALS or --all")

@@ -19,6 +19,7 @@ from bob.learn.pytorch.scoring.quality_calibration import (
     measured_columns,
     quality_of,
 )
+from bob.learn.pytorch.verification.configuration import ConfigurationError
 from bob.learn.pytorch.verification.named_embeddings import ScoringError
 from bob.learn.pytorch.verification.rescoring import (
     ScoreFile,
@@ -26,6 +27,7 @@ from bob.learn.pytorch.verification.rescoring import (
     provenance_of_fit,
 )
 from bob.learn.pytorch.verification.score_layouts import is_number
+from bob.learn.pytorch.verification.trial_quality import read_measures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -200,14 +202,41 @@ def refuse_useless(
 def _with_quality(
     file: ScoreFile, quality: Sequence[str]
 ) -> tuple[FloatArray, tuple[str, ...]]:
-    measures = {
-        name: (_numbers(file, f"bio_ref_{name}"), _numbers(file, f"probe_{name}"))
-        for name in quality
-    }
+    measures = {name: _measure(file, name) for name in quality}
     try:
         return measured_columns(file.table.score, measures)
     except ValueError as error:
         raise ScoringError(f"{file.path}: {error}") from error
+
+
+def _measure(file: ScoreFile, name: str) -> tuple[FloatArray, FloatArray]:
+    """A measure of the reference and of the probe of each trial, ``(trials,)``."""
+    columns = f"bio_ref_{name}", f"probe_{name}"
+    group = file.path.name.removeprefix("scores-")
+    # Where verify.py with calibration_quality keeps those of its scores.
+    beside = file.path.with_name(f"quality-{group}.csv")
+    if set(columns) & set(file.metadata) or not beside.is_file():
+        return _numbers(file, columns[0]), _numbers(file, columns[1])
+    try:
+        found = read_measures(beside, (name,))
+    except ConfigurationError as error:
+        raise ScoringError(str(error)) from error
+    sides = (
+        (file.table.model or file.table.claimed, found.references[name]),
+        (file.table.probe, found.probes[name]),
+    )
+    for names, numbers in sides:
+        unknown = [one for one in names.distinct if one not in numbers]
+        if unknown:
+            raise ScoringError(
+                f"{beside} knows no {name} of {unknown[0]} in {file.path}; score the "
+                "trials with `bob pytorch score … -o scores.csv --quality …` instead"
+            )
+    one, other = (
+        np.array([numbers[one] for one in names.distinct])[names.codes]
+        for names, numbers in sides
+    )
+    return one, other
 
 
 def _numbers(file: ScoreFile, title: str) -> FloatArray:

@@ -121,7 +121,7 @@ class Trials:
 
     @property
     def is_labelled(self) -> bool:
-        """Whether somebody speaks: in a blind list, subjects are empty."""
+        """True unless all subjects are empty, as in a blind list."""
         return not self.references or any(item.subject for item in self.references)
 
     def count(self) -> int:

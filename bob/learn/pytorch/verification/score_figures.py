@@ -384,11 +384,7 @@ def _in_order(condition: Condition) -> tuple[float, str]:
 
 
 def _versus(
-    table: ScoreTable,
-    other: ScoreTable,
-    cost: CostFunction,
-    *,
-    resamples: int,
+    table: ScoreTable, other: ScoreTable, cost: CostFunction, *, resamples: int
 ) -> Versus:
     measures = _measures(cost)
     if _look_like_cosines(table.score) or _look_like_cosines(other.score):
