@@ -1,6 +1,6 @@
 """Ways to score trials: `python evaluation_scoring.py NAME FOLDER SCALE`.
 
-Loops of other toolkits are written down as they stand in them, without their files.
+Loops of recipes that cannot be installed are written anew, to do what those do.
 """
 
 import warnings

@@ -25,3 +25,26 @@ def test_scores_of_another_model_are_not_made_alike():
     assert made_alike(one, {**one, "group": "eval"})
     assert made_alike(one, {})
     assert not made_alike(one, {"made_by": {"model": "b"}})
+    assert not made_alike({**one, "enrolment": "mean"}, {**one, "enrolment": "max"})
+
+
+def fitted(what, path, digest=None, trained="d1"):
+    told = {"measure": "x", what: path, f"{what} trained on": {"sha256": trained}}
+    return told | ({f"{what} sha256": digest} if digest else {})
+
+
+@pytest.mark.parametrize("what", ["calibration", "fusion"])
+def test_a_calibration_or_fusion_is_known_by_its_content_and_no_path(what):
+    first = fitted(what, "t1.json", "a")
+
+    assert made_alike(first, fitted(what, "/work/t1.json", "a"))
+    assert not made_alike(first, fitted(what, "t1.json", "b"))
+    assert not made_alike(first, {"measure": "x"})
+
+
+@pytest.mark.parametrize("what", ["calibration", "fusion"])
+def test_without_a_hash_the_scores_that_it_was_fitted_on_count(what):
+    old = fitted(what, "t1.json")
+
+    assert made_alike(old, fitted(what, "/work/t1.json", "a"))
+    assert not made_alike(old, fitted(what, "t1.json", trained="d2"))

@@ -72,6 +72,29 @@ def test_numbers_that_tell_sessions_apart_are_no_quantities(title):
     assert classes(title, ["1089", "134691"]) == ["1089", "134691"]
 
 
+@pytest.mark.parametrize(
+    "title",
+    [
+        "distance_to_microphone",
+        "turns_per_call",
+        "age_of_speaker",
+        "probe_words_in_utterance",
+    ],
+)
+def test_quantities_that_are_measured_of_these_are_cut(title):
+    assert len(counted(title, range(1, 101))) == 4
+
+
+@pytest.mark.parametrize("title", ["session", "probe_id", "take"])
+def test_a_column_that_is_asked_for_is_taken_whatever_its_title(title):
+    column = Names.of(f"{number:03}" for number in range(1, 101))
+
+    assert trial_conditions({title: column}) == {}
+    found = trial_conditions({title: column}, by_name=True)
+
+    assert sorted(Counter(found[title].tolist()).values()) == [25, 25, 25, 25]
+
+
 def test_numbers_with_a_zero_in_front_are_names():
     assert classes("take", [f"{number:03}" for number in range(100)]) is None
 

@@ -336,6 +336,7 @@ def test_labels_out_of_a_list_and_failed_trials():
             ["--use", "dev", "dev", "--kind", "linear"],
             "leave --kind out: it is for fitting",
         ),
+        (["dev", "no_model.csv"], "which needs bio_ref_template_id"),
         (["blind", "dev"], "blind does not say which trials are of one speaker"),
         (["nan"], "nan: 0 of 1 target and 0 of 1 non-target trials have a score"),
         (["targets"], "targets: 2 of 2 target and 0 of 0 non-target trials have"),
@@ -361,6 +362,9 @@ def test_what_cannot_be_done_is_said(arguments, message):
     write("upside", [(not kind, score) for kind, score in drawn(0)])
     Path("bad").write_text("a a p 1\na b p 0\na b q x\n")
     Path("blind").write_text("0.5 a b\n")
+    Path("no_model.csv").write_text(
+        "probe_template_id,probe_subject_id,bio_ref_subject_id,score\np,,,1\n"
+    )
     Path("empty").touch()
     write("nan", [(True, math.nan), (False, math.nan)])
     write("targets", [(True, 1.0), (True, 2.0)])

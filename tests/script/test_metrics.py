@@ -214,6 +214,16 @@ def test_figures_by_a_column():
     assert "by probe_gender" in done("scores.csv", "--by", "probe_gender")
 
 
+def test_a_column_of_sessions_that_is_asked_for_is_taken():
+    head = "probe_template_id,probe_subject_id,bio_ref_template_id,bio_ref_subject_id"
+    rows = [f"p{n},a,m{n},{'ab'[n % 2]},{n},{n / 20}\n" for n in range(1, 16)]
+    Path("many.csv").write_text(f"{head},session,score\n" + "".join(rows))
+
+    classes = report("many.csv", "--by", "session")["conditions"]["session"]
+
+    assert [one["targets"] + one["non_targets"] for one in classes] == [4, 3, 4, 4]
+
+
 @pytest.mark.parametrize("labelled", [True, False])
 def test_conditions_of_a_protocol(labelled):
     """The trials of `write_csv` in another form; the protocol knows who is who."""

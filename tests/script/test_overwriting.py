@@ -54,7 +54,7 @@ def contents(folder):
         ("score st.h5 out.json -o out", "out.json itself"),
         ("score st.h5 list.txt -o others.h5 --subtract-mean others.h5", "others.h5"),
         ("score st.h5 list.txt -o utt2spk.npz --plda utt2spk.npz", "utt2spk.npz"),
-        ("score st.h5 kaldi -o kaldi/trials", "kaldi/trials itself"),
+        ("score st.h5 kaldi -o kaldi/trials", "nothing says that it is a result"),
         ("score st.npy --all -o st.npy", "st.npy itself"),
         ("score st.npy.names --all -o st.npy", "st.npy.names itself"),
         ("score-norm st.h5 list.txt --cohort others.h5 -o others.h5", "others.h5 its"),

@@ -208,6 +208,10 @@ def test_a_blind_list_is_counted_and_not_converted(tmp_path):
     assert result.exit_code == 0, result.output
     assert "dev: 2 references, 2 probes, 3 trials without labels" in result.output
     assert "target trials" not in result.output
+    unknown = (
+        "3 trials have no labels: they can be scored, and which of them are of one"
+    )
+    assert f"{unknown} speaker is not known" in result.output
     refused = run("convert", source, tmp_path / "out", "--to", "kaldi")
     assert refused.exit_code == 1
     assert "list.txt has no labels, so nothing says which" in refused.output
@@ -333,3 +337,16 @@ def test_conditions_of_recordings_and_of_trials_are_counted(tmp_path):
     assert "  trials by phone_match: 1 Y, 1 N, 1 unknown\n" in result.output
     groups = json.loads(run("check", tmp_path / "key.tsv", "--json").output)["groups"]
     assert groups["dev"]["trial_conditions"] == {"phone_match": {"Y": 1, "N": 1, "": 1}}
+
+
+@pytest.mark.parametrize("form", ["bob", "voxceleb"])
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, form):
+    source = write_list(tmp_path, GOOD)
+    (tmp_path / "file").touch()
+
+    result = run("convert", source, tmp_path / "file/out", "--to", form)
+
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert result.output.startswith(f"Error: {tmp_path / 'file'}")
+    assert "Not a directory" in result.output

@@ -11,6 +11,7 @@ from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.report import figure_tables
 from bob.learn.pytorch.script import report as command
 from bob.learn.pytorch.script.pytorch import pytorch
+from bob.learn.pytorch.verification.score_writing import write_provenance
 from bob.learn.pytorch.verification.scorefiles import write_scores
 
 SPEAKERS = ["ann", "bob", "cid"]
@@ -158,3 +159,35 @@ def test_what_is_read_is_never_written(tmp_path, output):
     assert done.exit_code == 2
     assert "would be overwritten" in done.output
     assert (tmp_path / output).read_bytes() == before
+
+
+@pytest.mark.parametrize("output", ["calibrated-report.html", "dev/report.txt"])
+def test_a_report_may_replace_its_own_earlier_output(tmp_path, output):
+    folder = results(tmp_path / "t3")
+    (folder / "dev").mkdir()
+
+    for _ in range(2):
+        done = run(folder, "--resamples", 0, "-o", folder / output)
+        assert done.exit_code == 0, done.output
+
+
+def test_a_column_that_is_asked_for_is_shown_whatever_its_title(tmp_path):
+    path = write_scores(tmp_path / "a.csv", scores(0), form="csv")
+    first, *lines = path.read_text().splitlines()
+    rows = [f"{number},{line}" for number, line in enumerate(lines)]
+    path.write_text("\n".join([f"session,{first}", *rows]) + "\n")
+    words = (path, "--table", "conditions", "--resamples", 0)
+
+    assert "below" not in run(*words).stdout
+    assert "below" in run(*words, "--by", "session").stdout
+
+
+def test_a_threshold_of_dev_that_is_left_out_is_told(tmp_path):
+    folder = results(tmp_path / "t1")
+    for group, normalisation in (("dev", "none"), ("eval", "as, top 50")):
+        said = {"normalisation": normalisation}
+        write_provenance(folder / f"scores-{group}", said)
+
+    done = run(folder, "--resamples", 0)
+
+    assert "whose scores were made in another way" in " ".join(done.stdout.split())

@@ -119,3 +119,45 @@ def test_recordings_are_not_replaced_by_a_protocol(listed, tmp_path):
 def test_a_protocol_lies_in_the_folder_that_was_named(listed, tmp_path, name):
     with pytest.raises(DatabaseError, match="give it a name without a slash"):
         write_csv_protocol(listed, tmp_path / "out", protocol=name)
+
+
+@pytest.mark.parametrize("moment", ["after the first", "before the second"])
+def test_an_interruption_leaves_the_one_before(
+    speakers, listed, tmp_path, monkeypatch, moment
+):
+    root = write_csv_protocol(speakers, tmp_path / "out", protocol="p")
+    before = files(root / "p")
+    rename = Path.rename
+
+    def interrupted(self, target):
+        if self.name == "new" and moment == "before the second":
+            raise KeyboardInterrupt
+        rename(self, target)
+        if self.name == "p" and moment == "after the first":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_csv_protocol(listed, root, protocol="p")
+
+    assert files(root / "p") == before
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "norm/.nfs0001", "dev/Thumbs.db"])
+def test_what_systems_leave_behind_is_no_hindrance(speakers, listed, tmp_path, name):
+    root = write_csv_protocol(speakers, tmp_path / "out", protocol="p")
+    (root / "p" / name).parent.mkdir(exist_ok=True)
+    (root / "p" / name).touch()
+
+    write_csv_protocol(listed, root, protocol="p")
+
+    assert as_database(root).groups() == ("dev",)
+
+
+def test_what_lies_in_a_hidden_folder_is_not_lost(speakers, listed, tmp_path):
+    root = write_csv_protocol(speakers, tmp_path / "out", protocol="p")
+    (root / "p/.git").mkdir()
+    (root / "p/.git/config").touch()
+
+    with pytest.raises(DatabaseError, match="config is no part of a protocol"):
+        write_csv_protocol(listed, root, protocol="p")

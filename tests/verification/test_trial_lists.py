@@ -145,6 +145,8 @@ def test_a_recording_that_differs_from_itself_is_refused(write):
         ("a.wav\n", r":1: 'a.wav'; expected '1 a.wav b.wav' \(VoxCeleb\)"),
         ("1 a.wav\n", r":1: '1 a.wav'; expected '1 a.wav b.wav' \(VoxCeleb\)"),
         ("a*b 0.5\n", r":1: 'a\*b 0.5'; expected '1 a.wav b.wav' \(VoxCeleb\)"),
+        ("a.wav 0.5\n", r":1: 'a.wav 0.5'; expected '1 a.wav b.wav' \(VoxCeleb\)"),
+        ("1001 0.5\n", r":1: '1001 0.5'; expected '1 a.wav b.wav' \(VoxCeleb\)"),
         ("a b\na b target\n", r":2: 'a b target'; expected '<enrolled> <tested>' li"),
         (
             "1 a.wav b.wav\n2 a.wav c.wav\n",
@@ -268,3 +270,10 @@ def test_a_byte_order_mark_is_no_label(write):
     trials = as_database(write("\ufeff" + VOXCELEB)).trials("dev")
 
     assert trials.count() == 5
+
+
+def test_names_of_a_blind_list_may_be_numbers(write):
+    listed = read_trial_list(write("1001 1002\n1001 1003\n"))
+
+    assert (listed.enrolled, listed.tested) == (("1001",), ("1002", "1003"))
+    assert not listed.is_labelled

@@ -13,7 +13,7 @@ from bob.learn.pytorch.verification.database import (
     as_database,
 )
 from bob.learn.pytorch.verification.names import safe_name
-from bob.learn.pytorch.verification.trial_writing import FORMS, convert
+from bob.learn.pytorch.verification.trial_writing import FORMS, convert, convert_from
 
 
 class Made(WithoutExtras):
@@ -215,3 +215,18 @@ def test_kaldi_folders_are_sorted_as_kaldi_wants_them(tmp_path):
 def test_an_unknown_form_is_refused(tmp_path):
     with pytest.raises(DatabaseError, match="expected one of bob, voxceleb, kaldi"):
         convert(Made({"dev": group(tmp_path, ["a"])}), tmp_path / "out", form="x")
+
+
+@pytest.mark.parametrize(
+    ("form", "start"), [("voxceleb", "wav"), ("sre", "wav"), ("kaldi", None)]
+)
+def test_where_paths_are_seen_from_asks_for_no_trials_again(tmp_path, form, start):
+    made = Made({"dev": group(tmp_path / "wav", ["ann", "bob"])})
+    asked, trials = [], made.trials
+    made.trials = lambda name: asked.append(name) or trials(name)
+
+    written, seen = convert_from(made, tmp_path / "out", form=form)
+
+    assert asked == ["dev"]
+    assert written["dev"].is_file()
+    assert seen == (start and tmp_path / start)

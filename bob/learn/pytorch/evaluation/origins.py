@@ -8,7 +8,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # What the scores of dev and of another group must share for a common threshold.
-_SHARED = ("made_by", "measure", "mean_subtracted", "normalisation", "calibration")
+_SHARED = ("made_by", "measure", "enrolment", "mean_subtracted", "normalisation")
+# What was fitted, and made them; compared by its content, since a path may be spelled
+# in many ways, and hold another one by now.
+_FITTED = ("calibration", "fusion")
 
 
 def normalisation_of(origin: Mapping[str, Any]) -> str:
@@ -48,7 +51,29 @@ def made_alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     True
     >>> made_alike({"normalisation": "none"}, {"normalisation": "as, top 100"})
     False
+    >>> made_alike({"fusion": "f.json", "fusion sha256": "1a"}, {"measure": "cosine"})
+    False
     """
-    return not (one and other) or all(
-        one.get(name) == other.get(name) for name in _SHARED
-    )
+    if not (one and other):
+        return True
+    shared = all(one.get(name) == other.get(name) for name in _SHARED)
+    return shared and all(_fitted_alike(one, other, what) for what in _FITTED)
+
+
+def _fitted_alike(one: Mapping[str, Any], other: Mapping[str, Any], what: str) -> bool:
+    """Whether one calibration, or fusion, made both, or none did.
+
+    Where one of the files keeps no hash of it, as older ones do not, the scores that it
+    was fitted on are compared.
+    """
+    if (what in one) != (what in other):
+        return False
+    here, there = (origin.get(f"{what} sha256") for origin in (one, other))
+    if here and there:
+        return bool(here == there)
+    return _trained_on(one, what) == _trained_on(other, what)
+
+
+def _trained_on(origin: Mapping[str, Any], what: str) -> object:
+    trained = origin.get(f"{what} trained on")
+    return trained.get("sha256") if isinstance(trained, dict) else trained

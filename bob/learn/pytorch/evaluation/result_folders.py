@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
 _GROUPS = ("dev", "eval", "train", "world")
 _RAW, _CALIBRATED = "scores-", "calibrated-"
+_ENDINGS = ("", ".csv")
+_NO_THRESHOLD = (
+    "no half total error rate at the threshold of dev, whose scores were made in "
+    "another way by what the .json files beside both say; make both alike"
+)
 _DEPTHS = ("scores-*", "*/scores-*", "*/*/scores-*", "*/*/*/scores-*")
 
 
@@ -95,9 +100,10 @@ def folders_at(path: Path) -> list[Path]:
 
 def files_in(folder: Path) -> list[Path]:
     """The score files of a folder of all kinds, with those of each reference."""
-    found = [*score_files(folder).values(), *sorted(folder.glob(f"{_CALIBRATED}*"))]
-    parts = [sorted((folder / group).rglob("*.txt")) for group in _GROUPS]
-    return [*found, *(file for files in parts for file in files)]
+    raw = score_files(folder).values()
+    names = [f"{_CALIBRATED}{group}{end}" for group in _GROUPS for end in _ENDINGS]
+    calibrated = [folder / name for name in names if (folder / name).is_file()]
+    return [*raw, *calibrated, *(part for path in raw for part in _parts(path))]
 
 
 def folder_of(file: Path) -> ResultFolder | None:
@@ -121,7 +127,7 @@ def score_files(folder: Path) -> dict[str, Path]:
 
 
 def _is_group(path: Path) -> bool:
-    return path.is_file() and _group(path) in _GROUPS and path.suffix in ("", ".csv")
+    return path.is_file() and _group(path) in _GROUPS and path.suffix in _ENDINGS
 
 
 def _group(path: Path) -> str:
@@ -155,8 +161,10 @@ def system_of(name: str, asked: ResultFolder, *, trials: Path | None) -> System:
     chosen, *others = [_read(asked, group, trials) for group in groups]
     alike = [part for part in others if made_alike(chosen.origin, part.origin)]
     facts = [fact for part in (chosen, *alike) for fact in part.facts]
+    notes = []
     if len(alike) < len(others):
         facts.append(("Threshold of dev", "none: its scores were made in another way"))
+        notes.append(_NO_THRESHOLD)
     normalisation = asked.normalisation or normalisation_of(chosen.origin)
     facts += _made_by(asked, groups[0], normalisation)
     known = dict(facts)
@@ -171,6 +179,7 @@ def system_of(name: str, asked: ResultFolder, *, trials: Path | None) -> System:
         provenance=tuple(facts),
         scores=_in_words(asked, normalisation, chosen.origin),
         calibrated=_known_as_calibrated(asked, chosen.origin),
+        notes=tuple(notes),
     )
 
 
@@ -186,6 +195,7 @@ class _Part:
 
 def _read(asked: ResultFolder, group: str, trials: Path | None) -> _Part:
     from bob.learn.pytorch.hashes import file_sha256
+    from bob.learn.pytorch.verification.reference_files import with_references
     from bob.learn.pytorch.verification.score_writing import read_provenance
     from bob.learn.pytorch.verification.scorefiles import read_with_metadata
 
@@ -193,7 +203,7 @@ def _read(asked: ResultFolder, group: str, trials: Path | None) -> _Part:
     table, metadata = read_with_metadata(path, trials=trials)
     sha256 = file_sha256(path)
     facts = [(f"Scores, {group}", file_fact(path, trials=len(table), sha256=sha256))]
-    table, shown = _with_references(table, path), path
+    table, shown = with_references(table, path, group=group), path
     if asked.takes_calibrated:
         shown = asked.path / f"{_CALIBRATED}{group}"
         table, sha256 = _calibrated(table, shown, trials), file_sha256(shown)
@@ -239,31 +249,25 @@ def _calibrated(table: ScoreTable, path: Path, trials: Path | None) -> ScoreTabl
     return replace(table, score=other.score)
 
 
-def _with_references(table: ScoreTable, path: Path) -> ScoreTable:
-    """Name the references of a file of four columns, which does not.
+def _parts(path: Path) -> list[Path]:
+    """The files of each reference, where these make up the score file.
 
-    verify.py writes a file for each reference too; all of them, one after the other,
-    are the score file. Where that does not hold, the table stays as it is.
+    Others below the folder, such as a report, are left aside.
     """
-    import numpy as np
-
-    from bob.learn.pytorch.metrics import Names
-
-    if table.model is not None:
-        return table
     folder = path.parent / _group(path)
-    parts = {
-        file.relative_to(folder).with_suffix("").as_posix(): file.read_bytes()
+    named = {
+        file.relative_to(folder).with_suffix("").as_posix(): file
         for file in folder.rglob("*.txt")
     }
-    names = sorted(parts)
-    if b"".join(parts[name] for name in names) != path.read_bytes():
-        return table
-    lines = np.array([parts[name].count(b"\n") for name in names], dtype=np.int64)
-    codes = np.repeat(np.arange(len(names), dtype=np.int32), lines)
-    if codes.size != len(table):
-        return table
-    return replace(table, model=Names(tuple(names), codes))
+    if not named:
+        return []
+    found, whole, start = [], path.read_bytes(), 0
+    for _, file in sorted(named.items()):
+        part = file.read_bytes()
+        if part and whole.startswith(part, start):
+            found.append(file)
+            start += len(part)
+    return found if start == len(whole) else []
 
 
 def _failures(place: Path) -> tuple[FailedRecording, ...]:

@@ -217,6 +217,8 @@ def _short(places: Sequence[_Place]) -> list[str]:
 def conditions_only(systems: Sequence[System], titles: Sequence[str]) -> list[System]:
     """Keep the columns of metadata that are named; all where none is.
 
+    Those that are named become conditions whatever their titles are.
+
     Raises
     ------
     ReportError
@@ -237,6 +239,7 @@ def conditions_only(systems: Sequence[System], titles: Sequence[str]) -> list[Sy
         replace(
             system,
             metadata={t: c for t, c in system.metadata.items() if t in titles},
+            by_name=True,
         )
         for system in systems
     ]

@@ -52,7 +52,7 @@ class Interval:
 
     @property
     def says_something(self) -> bool:
-        """False for NaN, and if no resample had an error: there may be some yet."""
+        """Whether it is no NaN, and some resample had an error."""
         if math.isnan(self.low) or math.isnan(self.high):
             return False
         return not self.low == self.high == 0

@@ -200,6 +200,7 @@ def _evaluated(
     table = system.table
     values = figures(table.targets, table.non_targets, cost=cost)
     points, warnings = _dev_point(system)
+    warnings += system.notes
     curve, hter, intervals = None, math.nan, {}
     try:
         curve = table.curve()
@@ -320,7 +321,7 @@ def _conditions(
 
 
 def _usable(system: System) -> dict[str, Names]:
-    return trial_conditions(system.metadata)
+    return trial_conditions(system.metadata, by_name=system.by_name)
 
 
 def _natural(name: str) -> tuple[int, float, str]:

@@ -45,6 +45,11 @@ class System:
         How they were made, in few words, such as ``as-norm, calibrated on dev``.
     calibrated
         Whether a calibration made them; None where nothing tells.
+    notes
+        What a reader of the figures has to know, without the full stop.
+    by_name
+        The columns of ``metadata`` were asked for, and are conditions whatever their
+        titles are.
     """
 
     name: str
@@ -56,3 +61,5 @@ class System:
     provenance: tuple[tuple[str, str], ...] = ()
     scores: str = ""
     calibrated: bool | None = None
+    notes: tuple[str, ...] = ()
+    by_name: bool = False

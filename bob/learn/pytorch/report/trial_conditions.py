@@ -23,14 +23,16 @@ _DIGITS = 3
 _NAMING = re.compile(r"(^|_)(id|key|path|file|filename|name|template|line)$", re.I)
 # Titles of what may be told by numbers that are no quantities.
 _TOLD_APART = re.compile(
-    r"(^|[_ ])(session|chapter|book|meeting|call|conversation|video|recording|utterance"
-    r"|segment|speaker|subject|client|person|device|channel|microphone|room)s?$",
+    r"(session|chapter|book|meeting|call|conversation|video|recording|utterance"
+    r"|segment|speaker|subject|client|person|device|channel|microphone|room)s?",
     re.I,
 )
 _REFERENCE, _PROBE = "bio_ref_", "probe_"
 
 
-def trial_conditions(metadata: Mapping[str, Names]) -> dict[str, Names]:
+def trial_conditions(
+    metadata: Mapping[str, Names], *, by_name: bool = False
+) -> dict[str, Names]:
     """Choose the conditions among the columns of metadata.
 
     Left out are names and what is the same everywhere. Numbers of many values are cut
@@ -44,6 +46,9 @@ def trial_conditions(metadata: Mapping[str, Names]) -> dict[str, Names]:
     ----------
     metadata
         Title -> what it says of each trial.
+    by_name
+        The columns were asked for: whatever their titles are, and whether or not a zero
+        stands in front, numbers are quantities and words are classes.
 
     Returns
     -------
@@ -52,13 +57,15 @@ def trial_conditions(metadata: Mapping[str, Names]) -> dict[str, Names]:
     """
     found: dict[str, Names] = {}
     for title, column in metadata.items():
-        classes = None if _NAMING.search(title) else _classes(title, column)
+        if not by_name and _NAMING.search(title):
+            continue
+        classes = _classes(title, column, by_name=by_name)
         if classes is not None:
             found[title] = classes
     return _paired(found)
 
 
-def _classes(title: str, column: Names) -> Names | None:
+def _classes(title: str, column: Names, *, by_name: bool) -> Names | None:
     codes, counts = np.unique(column.codes, return_counts=True)
     present = [column.distinct[code] for code in codes.tolist()]
     if len(present) < 2:
@@ -66,11 +73,13 @@ def _classes(title: str, column: Names) -> Names | None:
     if len(present) <= MOST_CLASSES:
         named = Names.of(name.strip() or UNKNOWN for name in column.distinct)
         return Names(named.distinct, named.codes[column.codes])
-    return None if _TOLD_APART.search(title) else _ranges(column, present, counts)
+    if not by_name and _TOLD_APART.fullmatch(_without_side(title)):
+        return None
+    return _ranges(column, present, counts, zeros=by_name)
 
 
 def _ranges(
-    column: Names, present: Sequence[str], counts: NDArray[np.intp]
+    column: Names, present: Sequence[str], counts: NDArray[np.intp], *, zeros: bool
 ) -> Names | None:
     """Cut numbers into classes; None if a name that is present is no number.
 
@@ -78,9 +87,14 @@ def _ranges(
     ----------
     counts
         Trials of each name that is present.
+    zeros
+        Take ``0012`` for a number, too.
     """
     numbers = {
-        name: number for name in present if (number := _number(name)) is not None
+        name: number
+        for name in present
+        if (number := _number(name)) is not None
+        and (zeros or not re.match(r"0\d", name))
     }
     if len(numbers) < len([name for name in present if name.strip()]):
         return None
@@ -93,7 +107,7 @@ def _number(text: str) -> float | None:
         number = float(text)
     except ValueError:
         return None
-    return number if np.isfinite(number) and not re.match(r"0\d", text) else None
+    return number if np.isfinite(number) else None
 
 
 def _quartiles(numbers: Mapping[str, float], trials: Mapping[str, int]) -> list[float]:
@@ -115,10 +129,14 @@ def _between(low: float, high: float) -> float:
     return next((edge for edge in rounded if low < edge <= high), high)
 
 
+def _without_side(title: str) -> str:
+    return title.removeprefix(_REFERENCE).removeprefix(_PROBE)
+
+
 def _paired(columns: dict[str, Names]) -> dict[str, Names]:
     found: dict[str, Names] = {}
     for title, column in columns.items():
-        word = title.removeprefix(_REFERENCE).removeprefix(_PROBE)
+        word = _without_side(title)
         reference = columns.get(_REFERENCE + word)
         probe = columns.get(_PROBE + word)
         if reference is None or probe is None:

@@ -136,10 +136,22 @@ def refuse_overwriting(
 
 
 def origin_of(path: Path, calibration: Calibration, what: str) -> dict[str, Any]:
-    """What is kept beside scores of the calibration, or fusion, that made them."""
+    """What is kept beside scores of the calibration, or fusion, that made them.
+
+    Its hash is that of the file which `save_calibration` writes, wherever that is.
+    """
+    import hashlib
+
+    from bob.learn.pytorch.scoring.calibration_file import to_json
+
     said = calibration.provenance
     trained = {name: said[name] for name in ("scores", "sha256") if name in said}
-    return {what: str(path), f"{what} trained on": trained}
+    digest = hashlib.sha256(to_json(calibration).encode("utf-8")).hexdigest()
+    return {
+        what: str(path),
+        f"{what} sha256": digest,
+        f"{what} trained on": trained,
+    }
 
 
 def doubts(

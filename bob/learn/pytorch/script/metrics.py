@@ -163,11 +163,12 @@ def _conditions(
                 f"{', '.join(metadata) or 'no columns beside those of its trials'}; a "
                 "protocol with such a column may be given as --trials"
             )
-        classes = trial_conditions(columns)
+        classes = trial_conditions(columns, by_name=True)
         if not classes:
             raise ScoringError(
                 f"the column {name} of {path} does not part its trials into classes: "
-                "it has one value, or many that are no numbers"
+                "it has one value, or more than 12 that are no numbers; give a column "
+                "of numbers, or of fewer classes"
             )
         found.update(classes)
     return found

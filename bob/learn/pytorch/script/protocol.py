@@ -172,11 +172,14 @@ def _convert(
 
     try:
         database = _database(source, **reading)
-        written = trial_writing.convert(database, output, form=form)
-        start = trial_writing.seen_from(database, form=form)
+        written, start = trial_writing.convert_from(database, output, form=form)
         groups = summarise(database)
     except DatabaseError as error:
         raise click.ClickException(str(error)) from error
+    except OSError as error:
+        place = error.filename2 or error.filename or output
+        reason = printable(f"{place}: {error.strerror or error}")
+        raise click.ClickException(reason) from error
     root = output.resolve()
     notes = _notes(database)
     if as_json:

@@ -162,10 +162,16 @@ def refuse_overwriting(
     """
     companion = Path(f"{output}{beside}")
     inputs = [store, trials, options["plda"], options["subtract_mean"], *others]
-    if trials is not None and trials.is_dir() and not companion.exists():
-        inside = trials.resolve() in output.resolve().parents
-        inputs += [output] if inside else []
     refuse_inputs([output, companion], inputs)
+    if trials is None or not output.exists() or companion.exists():
+        return
+    if trials.resolve() in output.resolve().parents:
+        here, there, beside = map(click.format_filename, (output, trials, companion))
+        raise click.UsageError(
+            f"{here} would be overwritten: it lies in the folder of the trials "
+            f"({there}), and nothing says that it is a result (there is no {beside}); "
+            "write into another file or folder"
+        )
 
 
 @contextlib.contextmanager

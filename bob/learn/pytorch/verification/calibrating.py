@@ -21,6 +21,7 @@ from bob.learn.pytorch.scoring.quality_calibration import (
 )
 from bob.learn.pytorch.verification.configuration import ConfigurationError
 from bob.learn.pytorch.verification.named_embeddings import ScoringError
+from bob.learn.pytorch.verification.reference_files import with_references
 from bob.learn.pytorch.verification.rescoring import (
     ScoreFile,
     flat,
@@ -30,10 +31,12 @@ from bob.learn.pytorch.verification.score_layouts import is_number
 from bob.learn.pytorch.verification.trial_quality import read_measures
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from bob.learn.pytorch.metrics import Names
 
     FloatArray: TypeAlias = NDArray[np.float64]
     Calibration: TypeAlias = LinearCalibration | IsotonicCalibration
@@ -222,7 +225,10 @@ def _measure(file: ScoreFile, name: str) -> tuple[FloatArray, FloatArray]:
     except ConfigurationError as error:
         raise ScoringError(str(error)) from error
     sides = (
-        (file.table.model or file.table.claimed, found.references[name]),
+        (
+            _references(file, group, found.references[name], beside),
+            found.references[name],
+        ),
         (file.table.probe, found.probes[name]),
     )
     for names, numbers in sides:
@@ -237,6 +243,25 @@ def _measure(file: ScoreFile, name: str) -> tuple[FloatArray, FloatArray]:
         for names, numbers in sides
     )
     return one, other
+
+
+def _references(
+    file: ScoreFile, group: str, known: Collection[str], beside: Path
+) -> Names:
+    """The reference of each trial, by the name that its measures have."""
+    table = with_references(file.table, file.path, group=group)
+    if table.model is not None:
+        return table.model
+    # Each subject has the one reference that is called like it.
+    if set(known) == set(table.claimed.distinct):
+        return table.claimed
+    raise ScoringError(
+        f"{file.path} has four columns, which name subjects, and {beside} has measures "
+        f"of references; which reference each score is of is not told by the files in "
+        f"{file.path.with_name(group)} either: run verify.py again with "
+        "--write-five-column-score-files, or score the trials with `bob pytorch score "
+        "… -o scores.csv --quality …`"
+    )
 
 
 def _numbers(file: ScoreFile, title: str) -> FloatArray:

@@ -263,7 +263,7 @@ def _within(
         yield Finding(
             "note", "labels", group, summary.unlabelled_trials,
             f"{summary.unlabelled_trials} trials have no labels: they can be scored, "
-            "and who is compared with whom is not known",
+            "and which of them are of one speaker is not known",
         )  # fmt: skip
     for kind, number in (
         ("target", summary.target_trials),

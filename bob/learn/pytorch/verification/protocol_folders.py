@@ -42,10 +42,15 @@ def folder_of_protocol(root: Path, name: str) -> Path:
 
 
 def _others(place: Path) -> Iterator[Path]:
+    """Files that nobody but the user can make again."""
     for path in place.rglob("*"):
         within = path.relative_to(place).parts
         is_ours = path.match("for_*.csv") or path.name == PROVENANCE_FILE
-        if not path.is_dir() and not (len(within) == 2 and is_ours):
+        # File managers and network drives leave these by themselves.
+        is_litter = path.name.startswith(".") or path.name == "Thumbs.db"
+        if path.is_dir() or is_litter:
+            continue
+        if not (len(within) == 2 and is_ours):
             yield path
 
 
@@ -53,19 +58,21 @@ def _others(place: Path) -> Iterator[Path]:
 def replacing_folder(place: Path) -> Iterator[Path]:
     """A folder to fill, which then takes the place of the one that is there.
 
-    After an error, what was there is there; nobody sees files of both.
+    After an error or Ctrl-C, what was there is there; nobody sees files of both.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
     # Two levels down, where nobody looks for protocols.
-    with TemporaryDirectory(prefix=".unfinished-", dir=place.parent) as aside:
+    with TemporaryDirectory(
+        prefix=".unfinished-", dir=place.parent, ignore_cleanup_errors=True
+    ) as aside:
         made, before = Path(aside, "new"), Path(aside, "old")
         made.mkdir()
         yield made
-        if place.exists():
-            place.rename(before)
         try:
+            if place.exists():
+                place.rename(before)
             made.rename(place)
-        except OSError:
-            if before.exists():
+        except BaseException:
+            if before.exists() and not place.exists():
                 before.rename(place)
             raise

@@ -173,6 +173,7 @@ def labelled_scores(
     path = Path(path)
     found = find_layout(path)
     labels = None
+    blindness = _Blindness(path)
     lines = 0
     for block in score_blocks(path, found):
         if len(block):
@@ -180,7 +181,7 @@ def labelled_scores(
             if not lines:
                 _refuse_trial_list(path, found, scores)
             names = dict(block.names)
-            if _is_blind(names):
+            if blindness.found(names, first=lines):
                 labels = labels or _labels(trials)
                 names = _without_speakers(path, names, labels)
             yield scores, _targets(path, names, labels, first=lines)
@@ -198,29 +199,60 @@ def _read(
         for name in list(names)
         if name.startswith(METADATA)
     }
-    is_blind, is_labelled = _is_blind(names), True
+    is_blind, is_labelled = _Blindness(path).found(names), True
     labels = _labels(trials) if is_blind or metadata else None
     if is_blind:
         try:
             names = _with_speakers(path, names, labels)
         except UnlabelledError:
-            if not unlabelled:
+            # Without references, CSV could not be written again.
+            if not unlabelled or ("claimed" in names and "model" not in names):
                 raise
             is_labelled, labels = False, None
-            sides = _sides(path, names)
-            own = {"claimed": sides["model"], "real": sides["probe"], **sides}
-            names = names if "claimed" in names else own
+            if "claimed" not in names:
+                sides = _sides(path, names)
+                names = {"claimed": sides["model"], "real": sides["probe"], **sides}
     table = ScoreTable(score=scores, **names)
     if metadata and labels is not None:
         others = labels.metadata(table) | others
     return Read(table, others, is_labelled, is_blind)
 
 
-def _is_blind(names: Mapping[str, Names]) -> bool:
-    """Whether no trial names a speaker on one of its sides; in CSV they are empty."""
-    return "claimed" not in names or not (
-        any(names["claimed"].distinct) and any(names["real"].distinct)
-    )
+class _Blindness:
+    """Whether a file names no speakers; in CSV those of one side are empty throughout.
+
+    It is asked of a whole file, or of all its blocks in their order.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._empty = {"claimed", "real"}
+
+    def found(self, names: Mapping[str, Names], *, first: int = 0) -> bool:
+        """Of trials from `first` on; refuses speakers that only some trials lack."""
+        if "claimed" not in names:
+            return True
+        before = bool(self._empty)
+        self._empty = {side for side in self._empty if not any(names[side].distinct)}
+        if self._empty:
+            return True
+        if first and before:
+            raise self._lacking(0)
+        lacking = _empty_in(names["claimed"]) | _empty_in(names["real"])
+        if lacking.any():
+            raise self._lacking(first + int(lacking.argmax()))
+        return False
+
+    def _lacking(self, trial: int) -> ScoreFileError:
+        return ScoreFileError(
+            f"{self._path}, trial {trial + 1}: probe_subject_id or bio_ref_subject_id "
+            "is empty, and is not in all trials; fill it in, or empty the column "
+            "throughout and give the list of the trials (--trials)"
+        )
+
+
+def _empty_in(column: Names) -> NDArray[np.bool_]:
+    return np.array([not name for name in column.distinct])[column.codes]
 
 
 def _without_speakers(

@@ -254,7 +254,13 @@ def _columns(fields: Sequence[str], *, where: str) -> tuple[str, ...]:
             return ("label", *_BLIND)
     # A * parts both names in ESPnet's lists, whose second column is none.
     if len(fields) == 2 and "*" not in fields[0] and fields[0] not in LABELS:
-        return _BLIND
+        # Not at the top: score files are read with the labels of this module.
+        from bob.learn.pytorch.verification.score_layouts import is_number
+
+        # Recordings may be called by numbers; then both are, and without a point.
+        one, other = fields
+        if not is_number(other) or (one.isdecimal() and other.isdecimal()):
+            return _BLIND
     raise _bad_line(" ".join(fields), where, ())
 
 

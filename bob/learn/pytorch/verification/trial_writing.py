@@ -84,10 +84,17 @@ def convert(
         If the form cannot say what the database says: a reference of several recordings
         in a list of pairs, a probe of several, a name with white space.
     """
+    return convert_from(database, folder, form=form)[0]
+
+
+def convert_from(
+    database: Database, folder: str | os.PathLike[str], *, form: str
+) -> tuple[dict[str, Path], Path | None]:
+    """As `convert`, and what paths in lists are seen from; None if absolute."""
     root = Path(folder).resolve()
     if form == "bob":
         write_csv_protocol(database, root)
-        return dict.fromkeys(database.groups(), root)
+        return dict.fromkeys(database.groups(), root), None
     if form not in FORMS:
         raise DatabaseError(f"form {form!r}; expected one of {', '.join(FORMS)}")
     groups = {group: database.trials(group) for group in database.groups()}
@@ -97,15 +104,9 @@ def convert(
             _check_references(trials, form)
     if form == "sre":
         columns = {group: trial_columns(database, group) for group in groups}
-        return _sre(root, groups, columns)
-    return _WRITERS[form](root, groups)
-
-
-def seen_from(database: Database, *, form: str) -> Path | None:
-    """What paths in the lists of a form are seen from; None where they are absolute."""
-    if form not in ("voxceleb", "sre"):
-        return None
-    return _everything({name: database.trials(name) for name in database.groups()})[1]
+        return _sre(root, groups, columns), _everything(groups)[1]
+    start = _everything(groups)[1] if form == "voxceleb" else None
+    return _WRITERS[form](root, groups), start
 
 
 def _check_probes(trials: Trials, form: str) -> None:
