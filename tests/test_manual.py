@@ -1,5 +1,6 @@
 """The manual: its examples run, as they stand on the pages."""
 
+import csv
 import gc
 import re
 import runpy
@@ -320,9 +321,13 @@ def test_both_tools_give_the_same_scores(recordings):
     subprocess.run(command, check=True)
 
     for group in ("dev", "eval"):
-        _, *lines = Path(f"results/bob/scores-{group}.csv").read_text().splitlines()
-        fields = [line.split(",") for line in lines]
-        theirs = {(claimed, probe): float(s) for probe, _, _, claimed, s in fields}
+        with Path(f"results/bob/scores-{group}.csv").open(newline="") as file:
+            theirs = {
+                (row["bio_ref_subject_id"], row["probe_template_id"]): float(
+                    row["score"]
+                )
+                for row in csv.DictReader(file)
+            }
         assert theirs == pytest.approx(scores("both/session", group), abs=1e-6)
 
 
