@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.verification.layout import Layout
-from bob.learn.pytorch.verification.scorefiles import write_scores
+from bob.learn.pytorch.verification.reference_files import with_references
+from bob.learn.pytorch.verification.scorefiles import read_scores, write_scores
 
 PROBES = [f"{name}/{take}" for name in "ab" for take in range(10)]
 
@@ -69,6 +70,18 @@ def test_each_reference_has_its_own_duration(tmp_path, first, second):
         weights.append(json.loads(Path("calibration.json").read_text())["weights"])
 
     assert weights[0] == weights[1]
+
+
+def test_a_report_among_the_files_of_references_is_left_aside(tmp_path):
+    path = write(tmp_path, ["a", "b", "a_2", "b_2"])
+    table = read_scores(path)
+    named = with_references(table, path, group="dev")
+    path.with_name("dev").joinpath("a_1.txt").write_text("EER  2.857 %\n")
+
+    found = with_references(table, path, group="dev")
+
+    assert found.model.tolist() == named.model.tolist()
+    assert set(named.model.distinct) == {"a", "b", "a_2", "b_2"}
 
 
 def test_references_that_nothing_tells_are_refused(tmp_path):

@@ -100,10 +100,17 @@ def folders_at(path: Path) -> list[Path]:
 
 def files_in(folder: Path) -> list[Path]:
     """The score files of a folder of all kinds, with those of each reference."""
-    raw = score_files(folder).values()
+    from bob.learn.pytorch.verification.reference_files import reference_files
+
+    raw = score_files(folder)
     names = [f"{_CALIBRATED}{group}{end}" for group in _GROUPS for end in _ENDINGS]
     calibrated = [folder / name for name in names if (folder / name).is_file()]
-    return [*raw, *calibrated, *(part for path in raw for part in _parts(path))]
+    parts = [
+        part.path
+        for group, path in raw.items()
+        for part in reference_files(path, group=group)
+    ]
+    return [*raw.values(), *calibrated, *parts]
 
 
 def folder_of(file: Path) -> ResultFolder | None:
@@ -247,27 +254,6 @@ def _calibrated(table: ScoreTable, path: Path, trials: Path | None) -> ScoreTabl
             "again, or give --uncalibrated"
         )
     return replace(table, score=other.score)
-
-
-def _parts(path: Path) -> list[Path]:
-    """The files of each reference, where these make up the score file.
-
-    Others below the folder, such as a report, are left aside.
-    """
-    folder = path.parent / _group(path)
-    named = {
-        file.relative_to(folder).with_suffix("").as_posix(): file
-        for file in folder.rglob("*.txt")
-    }
-    if not named:
-        return []
-    found, whole, start = [], path.read_bytes(), 0
-    for _, file in sorted(named.items()):
-        part = file.read_bytes()
-        if part and whole.startswith(part, start):
-            found.append(file)
-            start += len(part)
-    return found if start == len(whole) else []
 
 
 def _failures(place: Path) -> tuple[FailedRecording, ...]:
