@@ -30,7 +30,12 @@ from bob.learn.pytorch.metrics.means import (
     fnmr_mean,
     hter_mean,
 )
-from bob.learn.pytorch.metrics.overview import CostFigures, Figures, figures
+from bob.learn.pytorch.metrics.overview import (
+    CostFigures,
+    Figures,
+    figure_measures,
+    figures,
+)
 from bob.learn.pytorch.metrics.paired import (
     Difference,
     McNemar,
@@ -59,6 +64,7 @@ from bob.learn.pytorch.metrics.reliability import (
     errors_needed,
     few_errors,
     few_speakers,
+    look_like_cosines,
     reliability_warnings,
     rule_of_three,
 )
@@ -69,6 +75,7 @@ from bob.learn.pytorch.metrics.table import Names, ScoreTable
 __all__ = [
     "ScoreTable",
     "Names",
+    "figure_measures",
     "figures",
     "Figures",
     "CostFigures",
@@ -126,6 +133,7 @@ __all__ = [
     "errors_needed",
     "few_errors",
     "few_speakers",
+    "look_like_cosines",
     "rule_of_three",
     "reliability_warnings",
     "ScoreStream",

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from bob.learn.pytorch.metrics.costs import CostFunction, DetectionCost, find_costs
 from bob.learn.pytorch.metrics.curve import ErrorCurve, MetricError, acquired
 from bob.learn.pytorch.metrics.information import cllr
+from bob.learn.pytorch.metrics.means import actual_cost_mean, cllr_mean
 from bob.learn.pytorch.metrics.rates import operating_point
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from bob.learn.pytorch.metrics.curve import OperatingPoint
+    from bob.learn.pytorch.metrics.resampled import Measure
 
 #: The cost that figures are given for unless another is named.
 DEFAULT_COST = "p0.01"
@@ -181,3 +183,14 @@ def finite_or_none(content: Any) -> Any:  # noqa: ANN401
     if isinstance(content, float) and not math.isfinite(content):
         return None
     return content
+
+
+def figure_measures(cost: CostFunction) -> dict[str, Measure]:
+    """The figures that have intervals and differences, by name, at one cost."""
+    return {
+        "eer": ErrorCurve.equal_error_rate,
+        "min_dcf": cost.minimum,
+        "act_dcf": actual_cost_mean(cost),
+        "cllr": cllr_mean(),
+        "min_cllr": ErrorCurve.min_cllr,
+    }

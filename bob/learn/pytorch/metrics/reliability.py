@@ -13,12 +13,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bob.learn.pytorch.metrics.curve import MetricError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bob.learn.pytorch.metrics.curve import ErrorCurve, OperatingPoint
+    from bob.learn.pytorch.metrics.curve import ErrorCurve, FloatArray, OperatingPoint
 
 #: Errors for 90 % confidence that the true rate is within 30 % of the observed one.
 RULE_OF_THIRTY = 30
@@ -110,3 +112,15 @@ def reliability_warnings(
         "true error rate is within 30 % of the observed one takes at least 30 "
         "(Doddington's rule of 30)"
     ]
+
+
+def look_like_cosines(scores: FloatArray) -> bool:
+    """Whether no score ``(trials,)`` is beyond -1 and 1; NaN counts for nothing.
+
+    Examples
+    --------
+    >>> look_like_cosines(np.array([0.3, -1, np.nan]))
+    True
+    """
+    # Rounding may exceed the range of a cosine.
+    return not (np.abs(scores[~np.isnan(scores)]) > 1 + 1e-6).any()

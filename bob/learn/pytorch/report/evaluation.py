@@ -22,16 +22,16 @@ from bob.learn.pytorch.metrics import (
     OperatingPoint,
     ScoreTable,
     TrialMean,
-    actual_cost_mean,
     breakdown,
-    cllr_mean,
     confidence_intervals,
     few_speakers,
+    figure_measures,
     figures,
     find_costs,
     fmr_mean,
     fnmr_mean,
     hter_mean,
+    look_like_cosines,
     mcnemar,
     operating_point,
     paired_differences,
@@ -208,7 +208,7 @@ def _evaluated(
         warnings.append(f"no error rate can be given: {error}")
         points = ()
     if curve is not None:
-        measures = _measures(cost)
+        measures = figure_measures(cost)
         if points:
             hter = points[0].point.half_total_error_rate
             measures["hter"] = hter_mean(points[0].point.threshold)
@@ -231,18 +231,6 @@ def _evaluated(
         uncalibrated=bool(doubt),
         warnings=tuple(warnings),
     )
-
-
-def _measures(
-    cost: CostFunction,
-) -> dict[str, Callable[[ErrorCurve], float] | TrialMean]:
-    return {
-        "eer": ErrorCurve.equal_error_rate,
-        "min_dcf": cost.minimum,
-        "act_dcf": actual_cost_mean(cost),
-        "cllr": cllr_mean(),
-        "min_cllr": ErrorCurve.min_cllr,
-    }
 
 
 def _intervals(
@@ -296,7 +284,7 @@ def _calibration_doubt(system: System) -> str:
     if system.calibrated:
         return ""
     scores = system.table.score[~np.isnan(system.table.score)]
-    if scores.size and np.abs(scores).max() <= 1 + 1e-6:
+    if scores.size and look_like_cosines(scores):
         return COSINES
     return UNCALIBRATED if system.calibrated is False and scores.size else ""
 
@@ -338,7 +326,7 @@ def _compared(
     first: Evaluated, second: Evaluated, cost: CostFunction, resamples: int, seed: int
 ) -> Comparison:
     tables = first.system.table, second.system.table
-    measures = _measures(cost)
+    measures = figure_measures(cost)
     if first.uncalibrated or second.uncalibrated:
         measures = {name: measures[name] for name in ("eer", "min_dcf", "min_cllr")}
     differences = paired_differences(*tables, measures, resamples=resamples, seed=seed)

@@ -22,16 +22,16 @@ from bob.learn.pytorch.metrics import (
     ScoreStream,
     ScoreTable,
     TrialMean,
-    actual_cost_mean,
     breakdown,
-    cllr_mean,
     confidence_intervals,
     failures,
     few_speakers,
+    figure_measures,
     figures,
     find_costs,
     fmr_mean,
     fnmr_mean,
+    look_like_cosines,
     mcnemar,
     operating_point,
     paired_differences,
@@ -266,7 +266,7 @@ def measure_in_bounded_memory(
     with ScoreStream() as stream:
         for scores, is_target in labelled_scores(path, trials=trials):
             stream.add_trials(scores, is_target)
-            are_cosines = are_cosines and _look_like_cosines(scores)
+            are_cosines = are_cosines and look_like_cosines(scores)
         values = stream.figures(cost=cost)
     warnings = _missing(values) or [COSINES] * are_cosines
     return Measured(values, None, {}, None, None, {}, {}, {}, tuple(warnings))
@@ -294,13 +294,11 @@ def _missing(values: Figures) -> list[str]:
 
 
 def _measures(cost: CostFunction) -> Measures:
+    measures = figure_measures(cost)
     return {
-        "eer": ErrorCurve.equal_error_rate,
+        "eer": measures.pop("eer"),
         "rocch_eer": lambda curve: curve.corners().rocch_equal_error_rate(),
-        "min_dcf": cost.minimum,
-        "act_dcf": actual_cost_mean(cost),
-        "cllr": cllr_mean(),
-        "min_cllr": ErrorCurve.min_cllr,
+        **measures,
     }
 
 
@@ -308,7 +306,7 @@ def _doubts(curve: ErrorCurve, cost: CostFunction, table: ScoreTable) -> list[st
     minima = {f"minDCF, {one}": one.min_point(curve) for one in cost.costs}
     warnings = reliability_warnings(curve, minima)
     warnings += few_speakers(table.speakers)
-    if _look_like_cosines(table.score):
+    if look_like_cosines(table.score):
         warnings.append(COSINES)
     return warnings
 
@@ -326,10 +324,6 @@ def _repeated(table: ScoreTable) -> int:
     marked = np.zeros(possible, dtype=bool)
     marked[pairs] = True
     return len(table) - int(np.count_nonzero(marked))
-
-
-def _look_like_cosines(scores: FloatArray) -> bool:
-    return not (np.abs(scores[~np.isnan(scores)]) > 1 + 1e-6).any()
 
 
 def _at_threshold_of(
@@ -387,7 +381,7 @@ def _versus(
     table: ScoreTable, other: ScoreTable, cost: CostFunction, *, resamples: int
 ) -> Versus:
     measures = _measures(cost)
-    if _look_like_cosines(table.score) or _look_like_cosines(other.score):
+    if look_like_cosines(table.score) or look_like_cosines(other.score):
         del measures["act_dcf"], measures["cllr"]
     differences = paired_differences(table, other, measures, resamples=resamples)
     thresholds = (
