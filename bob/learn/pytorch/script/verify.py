@@ -232,7 +232,7 @@ def _report(experiment: Experiment, outcome: Outcome) -> None:
     database = experiment.database
     for kind in kinds(experiment):
         normalised = kind.normalisation is not None
-        files = outcome.normalised_files if normalised else outcome.score_files
+        files = outcome.files_of(kind)
         missing = [group for group in experiment.groups if group not in files]
         if missing:
             logger.warning(

@@ -162,9 +162,7 @@ def _run(experiment: Experiment) -> Outcome:
     else:
         _score(experiment, trials, [recordings, strangers], outcome, seconds)
     for kind in scores.kinds(experiment):
-        normalised = kind.normalisation is not None
-        found = outcome.normalised_files if normalised else outcome.score_files
-        found.update(_joined(kind, trials))
+        outcome.files_of(kind).update(_joined(kind, trials))
     if joins:
         for kind in scores.kinds(experiment):
             scores.forget_previous(kind, names=REPORT_FILES)
@@ -203,13 +201,10 @@ def _joined(experiment: Experiment, trials: Mapping[str, Trials]) -> dict[str, P
 
 
 def _calibrate(experiment: Experiment, outcome: Outcome) -> None:
-    if experiment.calibration is None:
+    if experiment.calibration is None or "calibration" in experiment.skip:
         return
     for kind in scores.kinds(experiment):
-        normalised = kind.normalisation is not None
-        files = outcome.normalised_files if normalised else outcome.score_files
-        if "calibration" not in experiment.skip:
-            calibrate_from_dev(kind, files, experiment.calibration)
+        calibrate_from_dev(kind, outcome.files_of(kind), experiment.calibration)
 
 
 @contextmanager

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from bob.learn.pytorch.verification.experiment import Experiment
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -52,6 +54,11 @@ class Outcome:
     computed: dict[str, int] = field(default_factory=dict)
     reused: dict[str, int] = field(default_factory=dict)
     outdated: dict[str, int] = field(default_factory=dict)
+
+    def files_of(self, kind: Experiment) -> dict[str, Path]:
+        """Group -> score file of a kind of scores; see `scores.kinds`."""
+        raw = kind.normalisation is None
+        return self.score_files if raw else self.normalised_files
 
     def add(self, other: Outcome) -> None:
         """Take in the features that were made, or not, of other recordings."""
