@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from bob.learn.pytorch.architectures import dlt_resnet34, resnet34
+from bob.learn.pytorch.architectures.folded import fold
+from bob.learn.pytorch.kernels import winograd
 
 NETWORKS = {"dltresnet34": dlt_resnet34, "resnet34": resnet34}
 CASES = [
@@ -87,6 +89,27 @@ def test_embeddings_in_double_precision(name, in_double, folder, case):
         embedding = in_double(features)[0].numpy()
 
     np.testing.assert_allclose(embedding, expected, atol=1e-10, rtol=0)
+
+
+@pytest.fixture(scope="module", params=["bfloat16", "bfloat16, kernel", "float16"])
+def in_half(request, filled):
+    """What runs on a CPU with our kernel, on one without, and on a GPU."""
+    precision, *with_kernel = request.param.split(", ")
+    kernel = winograd.load() if with_kernel else None
+    if with_kernel and kernel is None:
+        pytest.skip("the kernel is not compiled, or not for this processor")
+    return fold(filled, precision=getattr(torch, precision), kernel=kernel)
+
+
+@pytest.mark.parametrize(("folder", "case"), CASES, indirect=["folder"])
+def test_embeddings_in_half_precision(name, in_half, folder, case):
+    features = golden_features(folder, case).float()
+    expected = np.load(folder / "embeddings.npz")[f"{case}__{name}__f64"]
+
+    with torch.inference_mode():
+        embedding = in_half(features)[0].double().numpy()
+
+    assert embedding @ expected / np.linalg.norm(embedding) >= 0.9999
 
 
 @pytest.mark.parametrize("folder", ["synthetic", "speech"], indirect=True)

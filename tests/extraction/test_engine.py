@@ -6,9 +6,21 @@ import numpy as np
 import pytest
 
 from bob.learn.pytorch.extraction import engine
-from bob.learn.pytorch.preprocessor.audio import DltResNetExtractor, EmbeddingExtractor
+from bob.learn.pytorch.kernels import winograd
+from bob.learn.pytorch.preprocessor.audio import (
+    DltResNetExtractor,
+    EmbeddingExtractor,
+    ResNetExtractor,
+)
 
 RATE = 16_000
+
+
+def without_kernel(monkeypatch, *, bfloat16):
+    """A processor that our kernel is not for, with or without bfloat16."""
+    monkeypatch.setattr(winograd, "load", lambda: None)
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(f"torch.cpu.{name}", lambda: bfloat16)
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +79,14 @@ def test_every_precision_of_campplus_is_near_float64(campplus_file, voices, prec
         assert cosine >= (0.9999 if precision == "bfloat16" else 1 - 1e-9)
 
 
-def test_bfloat16_is_near_float64(checkpoint, voices):
-    path = checkpoint("dltresnet34")
-    exact = DltResNetExtractor(path, precision="float64")
-    fast = DltResNetExtractor(path, precision="bfloat16")
+@pytest.mark.parametrize(
+    ("network", "extractor"),
+    [("dltresnet34", DltResNetExtractor), ("resnet34", ResNetExtractor)],
+)
+def test_bfloat16_is_near_float64(checkpoint, voices, network, extractor):
+    path = checkpoint(network)
+    exact = extractor(path, precision="float64")
+    fast = extractor(path, precision="bfloat16")
 
     cosines = [fast.embed(voice) @ exact.embed(voice) for voice in voices]
 
@@ -79,7 +95,7 @@ def test_bfloat16_is_near_float64(checkpoint, voices):
 
 
 def test_auto_says_what_it_chose(checkpoint, voices, caplog, monkeypatch):
-    monkeypatch.setattr(engine, "_fast_in_bfloat16", lambda _: True)
+    without_kernel(monkeypatch, bfloat16=True)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     path = checkpoint("dltresnet34")
     extractor = DltResNetExtractor(path, device="auto", precision="auto")
@@ -100,9 +116,25 @@ def test_auto_says_what_it_chose(checkpoint, voices, caplog, monkeypatch):
 
 
 def test_auto_is_float32_where_bfloat16_is_not_faster(monkeypatch):
-    monkeypatch.setattr(engine, "_fast_in_bfloat16", lambda _: False)
+    without_kernel(monkeypatch, bfloat16=False)
 
     assert engine.chosen_precision("auto", "cpu") == "float32"
+
+
+def test_auto_is_float32_where_the_kernel_is(monkeypatch):
+    without_kernel(monkeypatch, bfloat16=True)
+    monkeypatch.setattr(winograd, "load", object)
+
+    assert engine.chosen_precision("auto", "cpu") == "float32"
+
+
+@pytest.mark.parametrize(
+    ("capability", "precision"), [((6, 1), "float32"), ((9, 0), "float16")]
+)
+def test_auto_is_float16_on_a_gpu_with_tensor_cores(monkeypatch, capability, precision):
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda _: capability)
+
+    assert engine.chosen_precision("auto", "cuda:0") == precision
 
 
 @pytest.mark.parametrize(

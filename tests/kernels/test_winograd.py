@@ -43,9 +43,11 @@ def image(*shape):
     return torch.randn(shape).contiguous(memory_format=torch.channels_last)
 
 
-def pack(kernel, weight, geometry=SQUARE):
+def pack(kernel, weight, geometry=SQUARE, **more):
     _, stride, padding, dilation = geometry
-    return kernel.packed(weight, stride=stride, padding=padding, dilation=dilation)
+    return kernel.packed(
+        weight, stride=stride, padding=padding, dilation=dilation, **more
+    )
 
 
 def check(kernel, geometry=SQUARE, *, batch, channels, size, plus, relu):
@@ -166,6 +168,19 @@ def test_many_threads_of_another_library_are_faster(kernel):
         torch.set_num_threads(threads)
         found = [kind for kind in (SQUARE, HALVING) if pack(kernel, weight, kind)]
         assert found == kinds
+        assert kernel.serves == bool(kinds)
+
+
+def test_some_kinds_are_left_to_others_in_bfloat16(kernel):
+    some = {"precision": torch.bfloat16}
+
+    found = [
+        kind
+        for kind in winograd.KINDS
+        if pack(kernel, torch.zeros(16, 16, *kind.size), kind, **some)
+    ]
+
+    assert found == [SQUARE, ROW]
 
 
 def test_where_it_is_not_compiled_there_is_none(monkeypatch, tmp_path):

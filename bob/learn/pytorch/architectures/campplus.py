@@ -90,7 +90,7 @@ class CAMPPlus(nn.Module):
 
     @property
     def in_full(self) -> tuple[nn.Module, ...]:
-        """What computes in float32 where the rest computes in half precision.
+        """What computes in float32 where the rest computes in bfloat16.
 
         All later layers read what these make; in bfloat16 throughout, cosines to exact
         embeddings go down to 0.9995, and with these in float32 stay above 0.9999.

@@ -29,7 +29,8 @@ def fold(
 
     Every convolution takes the batch normalisation behind it into its own weights, and
     adds and cuts below zero in the same step. Sums over time and what follows them stay
-    in float32, whatever the precision of the convolutions.
+    in float32, whatever the precision of the convolutions; so does, in bfloat16, what
+    a network names in `in_full`, or in `in_full_alone` where no kernel serves.
 
     Parameters
     ----------
@@ -54,13 +55,11 @@ def fold(
     folded = copy.deepcopy(network).float().requires_grad_(requires_grad=False)
     for unused in getattr(folded, "unused", ()):
         delattr(folded, unused.rstrip("."))
-    in_full = {
-        part for whole in getattr(folded, "in_full", ()) for part in whole.modules()
-    }
+    in_full = _in_full(folded, kernel) if precision == torch.bfloat16 else set()
     taken_in = set()
     for parent, name, convolution, norm in list(_convolutions(folded)):
         layer = _normalised(convolution, norm)
-        kind = torch.float32 if parent in in_full else precision
+        kind = torch.float32 if convolution in in_full else precision
         setattr(parent, name, _step(layer, kind, kernel))
         taken_in.add(norm)
     for parent in list(folded.modules()):
@@ -69,6 +68,14 @@ def fold(
                 alone = ScaleAndShift(child)
                 setattr(parent, name, nn.Identity() if child in taken_in else alone)
     return folded
+
+
+def _in_full(network: nn.Module, kernel: packed.Kernel | None) -> set[nn.Module]:
+    """Every part of what has to stay in float32."""
+    served = kernel is not None and kernel.serves
+    names = ("in_full",) if served else ("in_full", "in_full_alone")
+    wholes = [whole for name in names for whole in getattr(network, name, ())]
+    return {part for whole in wholes for part in whole.modules()}
 
 
 def _step(

@@ -18,6 +18,10 @@ _PRECISIONS = (torch.float32, torch.bfloat16)
 class Kernel(Protocol):
     """Convolutions in float32, as `bob.learn.pytorch.kernels` has them."""
 
+    @property
+    def serves(self) -> bool:
+        """Whether any is faster than others with as many threads as there are."""
+
     def packed(
         self,
         weight: Tensor,
@@ -26,8 +30,12 @@ class Kernel(Protocol):
         stride: tuple[int, ...],
         padding: tuple[int, ...],
         dilation: tuple[int, ...],
+        precision: torch.dtype,
     ) -> Any | None:  # noqa: ANN401
-        """Weights -> what `convolve` takes; None where it has no such convolution."""
+        """Weights -> what `convolve` takes; None where others are faster.
+
+        Others may compute in `precision`, the kernel computes in float32.
+        """
 
     def convolve(
         self,
@@ -45,13 +53,17 @@ def step(layer: Layer, precision: torch.dtype, kernel: Kernel | None) -> OneStep
     """Return the layer for a CPU, or None where there is nothing better than usual."""
     if layer.weight.device.type != "cpu" or precision not in _PRECISIONS:
         return None
-    if kernel is not None and precision == torch.float32:
+    if kernel is not None:
         stride, padding, dilation = layer.geometry
         weight = kernel.packed(
-            layer.weight, stride=stride, padding=padding, dilation=dilation
+            layer.weight,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            precision=precision,
         )
         if weight is not None:
-            return WinogradConvolution(layer, weight, kernel)
+            return WinogradConvolution(layer, precision, weight, kernel)
     if not _onednn_offers_all():
         return None
     one_frame = layer.weight.shape[2:] == (1,) and layer.stride == (1,)
@@ -121,6 +133,8 @@ class WinogradConvolution(OneStep):
 
     Parameters
     ----------
+    precision
+        Of images that one kernel spans, which are a product of matrices instead.
     weight
         Packed by the kernel.
     """
@@ -128,6 +142,7 @@ class WinogradConvolution(OneStep):
     def __init__(
         self,
         layer: Layer,
+        precision: torch.dtype,
         weight: Any,  # noqa: ANN401
         kernel: Kernel,
     ) -> None:
@@ -137,7 +152,7 @@ class WinogradConvolution(OneStep):
         out_channels = len(layer.weight)
         bias = torch.zeros(out_channels) if layer.bias is None else layer.bias
         self.bias = bias.float()
-        self.row = _row_product(layer, torch.float32)
+        self.row = _row_product(layer, precision)
 
     def forward(
         self, image: Tensor, plus: Tensor | None = None, *, relu: bool = False

@@ -36,14 +36,28 @@ class Geometry(NamedTuple):
         return height, width
 
 
-# In the order of `kinds` in winograd.c, which has no others. It uses one thread, and is
-# as fast as so many of oneDNN's.
+class Worth(NamedTuple):
+    """What the kernel, which uses one thread, is as fast as.
+
+    Attributes
+    ----------
+    threads
+        Of oneDNN in float32.
+    in_bfloat16
+        Whether it is faster than a thread of oneDNN in bfloat16, too.
+    """
+
+    threads: int
+    in_bfloat16: bool
+
+
+# In the order of `kinds` in winograd.c, which has no others.
 KINDS = {
-    Geometry((3, 3), padding=(1, 1)): 3,
-    Geometry((3, 3), padding=(1, 1), stride=(2, 2)): 1,
-    Geometry((1, 9)): 3,
-    Geometry((3, 1), padding=(3, 0), dilation=(3, 1)): 1,
-    Geometry((5, 1), padding=(4, 0), dilation=(2, 1)): 1,
+    Geometry((3, 3), padding=(1, 1)): Worth(3, in_bfloat16=True),
+    Geometry((3, 3), padding=(1, 1), stride=(2, 2)): Worth(1, in_bfloat16=False),
+    Geometry((1, 9)): Worth(3, in_bfloat16=True),
+    Geometry((3, 1), padding=(3, 0), dilation=(3, 1)): Worth(1, in_bfloat16=False),
+    Geometry((5, 1), padding=(4, 0), dilation=(2, 1)): Worth(1, in_bfloat16=False),
 }
 
 
@@ -87,6 +101,12 @@ class Winograd:
         """Numbers that the processor computes with at once: 16, 8 or 4."""
         return int(self._library.winograd_lanes())
 
+    @property
+    def serves(self) -> bool:
+        """Whether any kind is faster than oneDNN with as many threads as torch has."""
+        most = max(worth.threads for worth in KINDS.values())
+        return torch.get_num_threads() <= most
+
     def limit(self, lanes: int) -> None:
         """Use no more lanes, for tests; weights have to be packed after this."""
         self._library.winograd_limit(lanes)
@@ -98,17 +118,21 @@ class Winograd:
         stride: tuple[int, ...],
         padding: tuple[int, ...],
         dilation: tuple[int, ...],
+        precision: torch.dtype = torch.float32,
     ) -> Packed | None:
         """(out, in, height, width) -> what `convolve` takes on this processor.
 
         None for kinds that it does not have, for channels that are not multiples of 16,
-        and where torch has so many threads that oneDNN is faster.
+        and where oneDNN is faster: with more threads, or in that precision.
         """
         out_channels, in_channels, *taps = weight.shape
         geometry = Geometry(tuple(taps), stride, padding, dilation)
         if out_channels % 16 or in_channels % 16:
             return None
-        if torch.get_num_threads() > KINDS.get(geometry, 0):
+        worth = KINDS.get(geometry)
+        if worth is None or torch.get_num_threads() > worth.threads:
+            return None
+        if precision != torch.float32 and not worth.in_bfloat16:
             return None
         kind, sizes = list(KINDS).index(geometry), (out_channels, in_channels)
         # NumPy asks for huge pages, without which it takes longer to read.

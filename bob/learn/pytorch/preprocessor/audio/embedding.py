@@ -52,8 +52,9 @@ class EmbeddingExtractor(RecordingTransformer):
         Of torch, such as "cpu" (None) or "cuda:1"; "auto" is a GPU where there is one.
     precision
         Of the network: "float32", "float64", "bfloat16" or, on a GPU, "float16".
-        "auto" is bfloat16 where the device is faster in it, else float32. Front ends
-        compute in float64 on a CPU, and in float32 on a GPU.
+        "auto" is float16 on a GPU with tensor cores, bfloat16 on a CPU that is faster
+        in it than our kernel is in float32, else float32. Front ends compute in float64
+        on a CPU, and in float32 on a GPU.
     engine
         What runs the network: "torch", or "onnxruntime" on a CPU in float32.
     channel
