@@ -5,17 +5,19 @@ does its work once and answers with a line of JSON: seconds of sound, seconds of
 """
 
 import argparse
+import contextlib
 import json
 import os
 import re
-import resource
 import sys
 import tempfile
+import threading
 import time
 import warnings
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 RATE = 16_000
 
@@ -78,15 +80,18 @@ def straightforward(paths):
     return run
 
 
-def ours(paths, *, model="dltresnet", jobs=1, **options):
+def ours(paths, *, model="dltresnet", jobs=1, kernel=True, **options):
     """What `bob pytorch embed LIST -o store.h5` does."""
     from bob.learn.pytorch.extraction.extract import extract
+    from bob.learn.pytorch.kernels import winograd
     from bob.learn.pytorch.preprocessor.audio import (
         DltResNetExtractor,
         EmbeddingExtractor,
     )
     from bob.learn.pytorch.storage.store import EmbeddingStore
 
+    if not kernel:  # as on processors that it is not for
+        winograd.load = lambda: None
     warnings.simplefilter("ignore")  # of random weights
     if model == "dltresnet":
         extractor = DltResNetExtractor(test=True, **options)
@@ -190,6 +195,41 @@ CONTENDERS = {
 }
 
 
+class Peak(threading.Thread):
+    """The most memory that this process had, and each process that it started.
+
+    Not ru_maxrss: Linux counts there what a process had before it became another
+    program, which is a copy of its parent, and of children it gives the largest alone.
+    """
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.each = {}
+
+    def run(self):
+        """Look at all of them, twenty times a second."""
+        while True:
+            self.look()
+            time.sleep(0.05)
+
+    def look(self):
+        """Look once; a child that is still a copy of its parent does not count."""
+        parent = psutil.Process()
+        children = parent.children(recursive=True)
+        for process in (parent, *children):
+            with contextlib.suppress(OSError, TypeError, psutil.Error):  # is no more
+                if process is parent or process.cmdline() != parent.cmdline():
+                    status = Path(f"/proc/{process.pid}/status").read_text()
+                    found = int(re.search(r"VmHWM:\s+(\d+)", status)[1])
+                    self.each[process.pid] = max(self.each.get(process.pid, 0), found)
+
+    @property
+    def megabytes(self):
+        """Of all together, each at its own peak."""
+        self.look()
+        return sum(self.each.values()) / 1024
+
+
 def main():
     """Load, and work once for every line that comes."""
     parser = argparse.ArgumentParser()
@@ -204,17 +244,16 @@ def main():
     paths = json.loads(arguments.recordings.read_text())
     sound = sum(soundfile.info(path).duration for path in paths)
     run = CONTENDERS[arguments.name](paths, **arguments.options)
+    peak = Peak()
+    peak.start()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     for _ in sys.stdin:
+        peak.each.clear()  # of processes of an earlier turn
         started = time.perf_counter()
         run()
         took = time.perf_counter() - started
-        # Not ru_maxrss of this process: Linux counts the parent's peak there, too.
-        status = Path("/proc/self/status").read_text()
-        peak = int(re.search(r"VmHWM:\s+(\d+)", status)[1])
-        peak += resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        answer = {"sound": sound, "took": took, "peak_mb": peak / 1024}
+        answer = {"sound": sound, "took": took, "peak_mb": peak.megabytes}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 

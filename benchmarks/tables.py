@@ -124,6 +124,7 @@ def path(arguments, recordings):
     choices = (
         ("float32", {"precision": "float32"}),
         ("bfloat16", {"precision": "bfloat16"}),
+        ("float32 by oneDNN", {"kernel": False}),
         ("float32 by ONNX Runtime", {"engine": "onnxruntime"}),
     )
     for threads in arguments.threads:
