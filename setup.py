@@ -137,6 +137,7 @@ KERNELS = [
     Extension(
         "bob.learn.pytorch.kernels._winograd",
         ["bob/learn/pytorch/kernels/winograd.c"],
+        depends=["bob/learn/pytorch/kernels/winograd_lanes.h"],
         extra_compile_args=["-O3", "-std=c11", "-ffp-contract=fast"],
         optional=True,
     )
