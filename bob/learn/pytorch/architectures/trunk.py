@@ -103,12 +103,16 @@ class SpeakerResNet(nn.Module):
         In bfloat16 throughout, cosines of ResNet to exact embeddings go down to 0.9998;
         with these and `in_full_alone` in float32 they stay above 0.9999.
         """
-        return (self.conv1,)
+        return tuple(
+            block.downsample
+            for block in (*self.layer1, *self.layer2)
+            if isinstance(block, BasicBlock)
+        )
 
     @property
     def in_full_alone(self) -> tuple[nn.Module, ...]:
         """The same, unless a kernel has most 3x3 convolutions in float32 anyway."""
-        return (self.layer1,)
+        return (self.conv1, self.layer1)
 
     def stem(
         self, image: Tensor, lengths: Tensor | None = None
