@@ -139,15 +139,10 @@ def of_first_reference(path, *, offset=0.0):
 
 def dense_verify(folder, scale):
     """What verify.py does once models and embeddings are there."""
+    from bob.learn.pytorch.protocols.database import Probe, Recording, Reference, Trials
     from bob.learn.pytorch.verification import scores
     from bob.learn.pytorch.verification.algorithms import NAMED
     from bob.learn.pytorch.verification.components import Extraction, Preprocessing
-    from bob.learn.pytorch.verification.database import (
-        Probe,
-        Recording,
-        Reference,
-        Trials,
-    )
     from bob.learn.pytorch.verification.experiment import Experiment
     from bob.learn.pytorch.verification.layout import lay_out
 
@@ -179,9 +174,9 @@ def dense_verify(folder, scale):
 
 def dense_score(folder, scale):
     """What `bob pytorch score` does once the store and the protocol are read."""
+    from bob.learn.pytorch.comparison.stored_scores import score_trials
+    from bob.learn.pytorch.comparison.stored_trials import Side, StoredTrials
     from bob.learn.pytorch.storage.reading import StoredEmbeddings
-    from bob.learn.pytorch.verification.stored_scores import score_trials
-    from bob.learn.pytorch.verification.stored_trials import Side, StoredTrials
 
     sides = both_sides(scale)
     names = [

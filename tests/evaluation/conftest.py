@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bob.learn.pytorch.metrics import ScoreTable
-from bob.learn.pytorch.verification.scorefiles import write_scores
+from bob.learn.pytorch.scorefiles import write_scores
 
 SPEAKERS = ["ann", "bob", "cid"]
 REFERENCES = [f"{name}-{number}" for name in SPEAKERS for number in (1, 2)]

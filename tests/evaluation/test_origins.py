@@ -3,7 +3,7 @@
 import pytest
 
 from bob.learn.pytorch.evaluation.origins import is_calibrated, made_alike
-from bob.learn.pytorch.verification.rescoring import MEASURE
+from bob.learn.pytorch.scorefiles.rescoring import MEASURE
 
 
 @pytest.mark.parametrize(

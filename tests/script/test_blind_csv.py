@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from bob.learn.pytorch.scorefiles import UnlabelledError, labelled_scores, read_scores
 from bob.learn.pytorch.script.pytorch import pytorch
-from bob.learn.pytorch.verification.score_layouts import UnlabelledError
-from bob.learn.pytorch.verification.scorefiles import labelled_scores, read_scores
 
 HEADER = (
     "probe_template_id,probe_subject_id,bio_ref_template_id,bio_ref_subject_id,room,"

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 from sklearn.linear_model import LogisticRegression
 
+from bob.learn.pytorch.scorefiles import read_scores
 from bob.learn.pytorch.script.pytorch import pytorch
-from bob.learn.pytorch.verification.scorefiles import read_scores
 
 
 def run(*arguments):

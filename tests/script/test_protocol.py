@@ -7,8 +7,8 @@ import sys
 import pytest
 from click.testing import CliRunner
 
+from bob.learn.pytorch.protocols.database import as_database
 from bob.learn.pytorch.script.protocol import protocol
-from bob.learn.pytorch.verification.database import as_database
 
 
 @pytest.fixture
@@ -218,7 +218,7 @@ def test_a_blind_list_is_counted_and_not_converted(tmp_path):
 
 
 def test_forms_on_the_command_line_are_those_of_the_library():
-    from bob.learn.pytorch.verification.trial_writing import FORMS
+    from bob.learn.pytorch.protocols.trial_writing import FORMS
 
     (to,) = (
         item for item in protocol.commands["convert"].params if item.name == "form"

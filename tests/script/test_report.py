@@ -9,10 +9,10 @@ from click.testing import CliRunner
 
 from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.report import figure_tables
+from bob.learn.pytorch.scorefiles import write_scores
+from bob.learn.pytorch.scorefiles.writing import write_provenance
 from bob.learn.pytorch.script import report as command
 from bob.learn.pytorch.script.pytorch import pytorch
-from bob.learn.pytorch.verification.score_writing import write_provenance
-from bob.learn.pytorch.verification.scorefiles import write_scores
 
 SPEAKERS = ["ann", "bob", "cid"]
 

@@ -13,10 +13,10 @@ import pytest
 from click.testing import CliRunner
 from scipy.stats import multivariate_normal
 
+from bob.learn.pytorch.comparison import stored_scores
+from bob.learn.pytorch.scorefiles import read_scores
 from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.storage.store import EmbeddingStore, Record
-from bob.learn.pytorch.verification import stored_scores
-from bob.learn.pytorch.verification.scorefiles import read_scores
 
 MADE_BY = {"model": "toy", "weights": "0" * 64}
 EMBEDDINGS = {

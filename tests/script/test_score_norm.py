@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from bob.learn.pytorch.scorefiles import read_scores
 from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.storage.store import EmbeddingStore, Record
-from bob.learn.pytorch.verification.scorefiles import read_scores
 
 TOP = 4
 

@@ -11,6 +11,8 @@ import soundfile
 
 from bob.learn.pytorch.audio import UnreadableRecording
 from bob.learn.pytorch.extraction.batching import Result
+from bob.learn.pytorch.protocols.csv_writing import write_csv_protocol
+from bob.learn.pytorch.protocols.database import DatabaseError, as_database
 from bob.learn.pytorch.storage import arrays
 from bob.learn.pytorch.verification.checkpoints import (
     CheckpointError,
@@ -20,8 +22,6 @@ from bob.learn.pytorch.verification.checkpoints import (
     plan,
 )
 from bob.learn.pytorch.verification.configuration import ConfigurationError
-from bob.learn.pytorch.verification.csv_writing import write_csv_protocol
-from bob.learn.pytorch.verification.database import DatabaseError, as_database
 from bob.learn.pytorch.verification.making import Workers
 
 STEP = "parts"

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from bob.learn.pytorch.protocols.database import Recording
 from bob.learn.pytorch.verification.components import Extraction, Preprocessing
 from bob.learn.pytorch.verification.configuration import ConfigurationError
-from bob.learn.pytorch.verification.database import Recording
 
 
 class NoDatabase:

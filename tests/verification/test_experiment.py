@@ -8,11 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bob.learn.pytorch.protocols.database import DatabaseError
 from bob.learn.pytorch.verification.algorithms import as_algorithm
 from bob.learn.pytorch.verification.components import Preprocessing
-from bob.learn.pytorch.verification.database import (
-    DatabaseError,
-)
 from bob.learn.pytorch.verification.experiment import run
 from bob.learn.pytorch.verification.layout import lay_out
 

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.verification.all_pairs import all_pairs
-from bob.learn.pytorch.verification.database import (
+from bob.learn.pytorch.protocols.all_pairs import all_pairs
+from bob.learn.pytorch.protocols.database import (
     DatabaseError,
     Probe,
     Recording,
     Reference,
     Trials,
 )
-from bob.learn.pytorch.verification.folder import FolderDatabase
+from bob.learn.pytorch.protocols.folder import FolderDatabase
 from bob.learn.pytorch.verification.in_memory import score_trials
 
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bob.learn.pytorch.protocols.database import Recording
 from bob.learn.pytorch.verification import cohort as cohort_module
 from bob.learn.pytorch.verification.algorithms import NAMED, as_algorithm
 from bob.learn.pytorch.verification.cohort import normalisation_of
 from bob.learn.pytorch.verification.configuration import ConfigurationError, settle
-from bob.learn.pytorch.verification.database import Recording
 from bob.learn.pytorch.verification.experiment import run
 from bob.learn.pytorch.verification.outcome import BadRecordingsError
 
@@ -294,7 +294,7 @@ def test_lists_for_z_and_t_norm_of_a_database_are_its_cohort(
         ]
         text = "\n".join(["path,subject_id,template_id", *rows]) + "\n"
         (tmp_path / "lists" / "p" / file).write_text(text)
-    from bob.learn.pytorch.verification.database import as_database
+    from bob.learn.pytorch.protocols.database import as_database
 
     database = as_database(tmp_path / "lists", original_directory=folder)
     own = replace(

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from bob.learn.pytorch.audio import files
+from bob.learn.pytorch.protocols.database import Recording
 from bob.learn.pytorch.verification.configuration import ConfigurationError
-from bob.learn.pytorch.verification.database import Recording
 from bob.learn.pytorch.verification.recording_seconds import recording_seconds
 
 DATABASE = SimpleNamespace(

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from bob.learn.pytorch.comparison.calibrating import calibrate
 from bob.learn.pytorch.extraction.decision import refuse_other_scores
 from bob.learn.pytorch.extractor import CallableExtractor
+from bob.learn.pytorch.scorefiles.rescoring import read_score_file
 from bob.learn.pytorch.scoring import CalibrationError
 from bob.learn.pytorch.verification.algorithms import NAMED, Similarity
-from bob.learn.pytorch.verification.calibrating import calibrate
 from bob.learn.pytorch.verification.components import Extraction, Preprocessing
 from bob.learn.pytorch.verification.experiment import run
-from bob.learn.pytorch.verification.rescoring import read_score_file
 from bob.learn.pytorch.verification.score_origin import origin
 from bob.learn.pytorch.weights.errors import WeightsError
 

@@ -3,14 +3,9 @@
 import numpy as np
 import pytest
 
+from bob.learn.pytorch.protocols.database import Probe, Recording, Reference, Trials
 from bob.learn.pytorch.verification import scores
 from bob.learn.pytorch.verification.algorithms import Similarity
-from bob.learn.pytorch.verification.database import (
-    Probe,
-    Recording,
-    Reference,
-    Trials,
-)
 
 
 def test_blocks_of_references_give_the_same_rows_as_one_product(monkeypatch):

@@ -10,17 +10,13 @@ import pytest
 import soundfile
 from scipy.optimize import minimize
 
+from bob.learn.pytorch.comparison import stored_scores
 from bob.learn.pytorch.metrics import ScoreTable
+from bob.learn.pytorch.protocols.database import Probe, Recording, Reference, Trials
 from bob.learn.pytorch.scoring import CalibrationError, load_calibration
-from bob.learn.pytorch.verification import options, stored_scores, trial_quality
+from bob.learn.pytorch.verification import options, trial_quality
 from bob.learn.pytorch.verification.cohort import normalisation_of
 from bob.learn.pytorch.verification.configuration import ConfigurationError, settle
-from bob.learn.pytorch.verification.database import (
-    Probe,
-    Recording,
-    Reference,
-    Trials,
-)
 from bob.learn.pytorch.verification.dev_calibration import (
     DevCalibration,
     calibration_of,

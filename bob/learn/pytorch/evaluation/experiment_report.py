@@ -44,7 +44,7 @@ def write_report(
     """
     from bob.learn.pytorch.atomic import write_text
     from bob.learn.pytorch.report import plot_det, summarise
-    from bob.learn.pytorch.verification.scorefiles import read_scores
+    from bob.learn.pytorch.scorefiles import read_scores
 
     tables = {group: read_scores(path) for group, path in score_files.items()}
     dev = tables.get("dev")
@@ -77,8 +77,8 @@ def write_report(
 def _calibrated(path: Path, groups: list[str]) -> tuple[dict[str, Any], str]:
     """Figures of the calibrated scores beside a calibration, for JSON and as text."""
     from bob.learn.pytorch.report import calibrated
+    from bob.learn.pytorch.scorefiles import read_scores
     from bob.learn.pytorch.scoring import LinearCalibration, load_calibration
-    from bob.learn.pytorch.verification.scorefiles import read_scores
 
     calibration = load_calibration(path)
     assert isinstance(calibration, LinearCalibration)  # noqa: S101 - verify.py's own

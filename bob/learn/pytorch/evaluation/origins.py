@@ -30,7 +30,7 @@ def normalisation_of(origin: Mapping[str, Any]) -> str:
 
 def is_calibrated(origin: Mapping[str, Any]) -> bool | None:
     """Whether scores are log-likelihood ratios of a calibration; None if unknown."""
-    from bob.learn.pytorch.verification.rescoring import MEASURE
+    from bob.learn.pytorch.scorefiles.rescoring import MEASURE
 
     if not origin:
         return None

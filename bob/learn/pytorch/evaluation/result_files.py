@@ -36,8 +36,8 @@ def system_of_file(name: str, path: Path, *, trials: Path | None) -> System:
         trials_fact,
     )
     from bob.learn.pytorch.report.systems import System
-    from bob.learn.pytorch.verification.score_writing import read_provenance
-    from bob.learn.pytorch.verification.scorefiles import read_with_metadata
+    from bob.learn.pytorch.scorefiles import read_with_metadata
+    from bob.learn.pytorch.scorefiles.writing import read_provenance
 
     table, metadata = read_with_metadata(path, trials=trials)
     sha256 = file_sha256(path)

@@ -100,7 +100,7 @@ def folders_at(path: Path) -> list[Path]:
 
 def files_in(folder: Path) -> list[Path]:
     """The score files of a folder of all kinds, with those of each reference."""
-    from bob.learn.pytorch.verification.reference_files import reference_files
+    from bob.learn.pytorch.scorefiles.reference_files import reference_files
 
     raw = score_files(folder)
     names = [f"{_CALIBRATED}{group}{end}" for group in _GROUPS for end in _ENDINGS]
@@ -202,9 +202,9 @@ class _Part:
 
 def _read(asked: ResultFolder, group: str, trials: Path | None) -> _Part:
     from bob.learn.pytorch.hashes import file_sha256
-    from bob.learn.pytorch.verification.reference_files import with_references
-    from bob.learn.pytorch.verification.score_writing import read_provenance
-    from bob.learn.pytorch.verification.scorefiles import read_with_metadata
+    from bob.learn.pytorch.scorefiles import read_with_metadata
+    from bob.learn.pytorch.scorefiles.reference_files import with_references
+    from bob.learn.pytorch.scorefiles.writing import read_provenance
 
     path = score_files(asked.path)[group]
     table, metadata = read_with_metadata(path, trials=trials)
@@ -245,7 +245,7 @@ def _known_as_calibrated(asked: ResultFolder, origin: Mapping[str, Any]) -> bool
 
 def _calibrated(table: ScoreTable, path: Path, trials: Path | None) -> ScoreTable:
     """Put the calibrated scores of the same trials in place of the others."""
-    from bob.learn.pytorch.verification.scorefiles import read_scores
+    from bob.learn.pytorch.scorefiles import read_scores
 
     other = read_scores(path, trials=trials)
     if other.probe.tolist() != table.probe.tolist():

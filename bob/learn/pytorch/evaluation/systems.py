@@ -16,7 +16,7 @@ from bob.learn.pytorch.evaluation.result_folders import (
     folders_at,
     system_of,
 )
-from bob.learn.pytorch.verification.score_writing import provenance_file
+from bob.learn.pytorch.scorefiles.writing import provenance_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bob.learn.pytorch.metrics import ScoreTable
+    from bob.learn.pytorch.protocols.database import Trials
     from bob.learn.pytorch.script.extractors import AnyExtractor
     from bob.learn.pytorch.storage.store import StoredEmbeddings
-    from bob.learn.pytorch.verification.database import Trials
 
 Model: TypeAlias = Template | TrainedModel
 

@@ -68,9 +68,9 @@ def checkpoints(
     recording that changed since are made anew, and so are Bob's own, which do not say
     what made them. A run that was stopped is taken up by the same command.
     """
+    from bob.learn.pytorch.protocols.database import DatabaseError
     from bob.learn.pytorch.verification.checkpoints import CheckpointError
     from bob.learn.pytorch.verification.configuration import ConfigurationError
-    from bob.learn.pytorch.verification.database import DatabaseError
 
     try:
         with plain_errors():

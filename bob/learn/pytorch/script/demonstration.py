@@ -16,7 +16,7 @@ _CONFIGURATION = '''\
 
 from bob.learn.pytorch.extractor import CallableExtractor
 from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
-from bob.learn.pytorch.verification.folder import FolderDatabase, SpeakerRule
+from bob.learn.pytorch.protocols.folder import FolderDatabase, SpeakerRule
 
 # {comment}
 database = FolderDatabase(
@@ -76,8 +76,8 @@ def prepare(output: Path, *, recordings: Path | None = None) -> Prepared:
         If the folder holds no speakers.
     """
     from bob.learn.pytorch.atomic import write_text
-    from bob.learn.pytorch.verification.folder import FolderDatabase
-    from bob.learn.pytorch.verification.speaker_protocol import SpeakerRule
+    from bob.learn.pytorch.protocols.folder import FolderDatabase
+    from bob.learn.pytorch.protocols.speaker_protocol import SpeakerRule
     from bob.learn.pytorch.weights.catalogue import find
     from bob.learn.pytorch.weights.store import fetch
 

@@ -75,7 +75,7 @@ def extractor_options(command: Command) -> Command:
             "--precision",
             type=click.Choice((*PRECISIONS, "auto")),
             default="float32",
-            help="Of the network; auto is half precision where it is faster.  [float32]",
+            help="Of the network; auto is the fastest that keeps accuracy.  [float32]",
         ),
         click.option(
             "--device",

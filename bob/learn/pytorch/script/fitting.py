@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bob.learn.pytorch.metrics import CostFunction, DetectionCost, Figures
+    from bob.learn.pytorch.scorefiles.rescoring import Change, ScoreFile
     from bob.learn.pytorch.scoring import IsotonicCalibration, LinearCalibration
-    from bob.learn.pytorch.verification.rescoring import Change, ScoreFile
 
     Calibration = LinearCalibration | IsotonicCalibration
 

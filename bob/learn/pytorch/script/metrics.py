@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bob.learn.pytorch.metrics import Interval, Names, ScoreTable
-    from bob.learn.pytorch.verification.score_figures import Measured
+    from bob.learn.pytorch.scorefiles.figures import Measured
 
 # Of a file this long, a table in memory would take gigabytes.
 _LONG_FILE = 2 << 30
@@ -100,11 +100,8 @@ def metrics(
     """
     with plain_errors():
         from bob.learn.pytorch.metrics import find_costs
-        from bob.learn.pytorch.verification import score_figures
-        from bob.learn.pytorch.verification.scorefiles import (
-            read_scores,
-            read_with_metadata,
-        )
+        from bob.learn.pytorch.scorefiles import figures as score_figures
+        from bob.learn.pytorch.scorefiles import read_scores, read_with_metadata
 
         costs = find_costs(cost)
         if stream or scores.stat().st_size > _LONG_FILE:
@@ -135,8 +132,7 @@ def metrics(
 
 def _dev(path: Path, trials: Path | None) -> ScoreTable:
     """Scores that give a threshold; the list of trials may be of the other ones."""
-    from bob.learn.pytorch.verification.score_layouts import UnlabelledError
-    from bob.learn.pytorch.verification.scorefiles import read_scores
+    from bob.learn.pytorch.scorefiles import UnlabelledError, read_scores
 
     try:
         return read_scores(path, trials=trials)
@@ -150,8 +146,8 @@ def _conditions(
     path: Path, metadata: Mapping[str, Names], wanted: tuple[str, ...]
 ) -> dict[str, Names]:
     """Title -> class of each trial, of the columns that were asked for."""
+    from bob.learn.pytorch.comparison.named_embeddings import ScoringError
     from bob.learn.pytorch.report.trial_conditions import trial_conditions
-    from bob.learn.pytorch.verification.named_embeddings import ScoringError
 
     found: dict[str, Names] = {}
     for name in wanted:

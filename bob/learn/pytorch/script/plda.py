@@ -71,9 +71,9 @@ def train(
         )
     refuse_inputs([output], [store, speakers])
     with plain_errors():
+        from bob.learn.pytorch.comparison.named_embeddings import read_embeddings
+        from bob.learn.pytorch.comparison.stored_trials import speakers_of
         from bob.learn.pytorch.scoring import train_plda
-        from bob.learn.pytorch.verification.named_embeddings import read_embeddings
-        from bob.learn.pytorch.verification.stored_trials import speakers_of
 
         embeddings = read_embeddings(store)
         rows, names = speakers_of(embeddings, speakers)

@@ -13,14 +13,14 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bob.learn.pytorch.verification.database import Database
-    from bob.learn.pytorch.verification.protocol_check import ProtocolReport
-    from bob.learn.pytorch.verification.protocol_summary import GroupSummary
-    from bob.learn.pytorch.verification.speaker_protocol import SpeakerRule
+    from bob.learn.pytorch.protocols.check import ProtocolReport
+    from bob.learn.pytorch.protocols.database import Database
+    from bob.learn.pytorch.protocols.speaker_protocol import SpeakerRule
+    from bob.learn.pytorch.protocols.summary import GroupSummary
 
 _SHOWN = 5
 
-# As in verification/trial_writing.py, which --help does not import.
+# As in protocols/trial_writing.py, which --help does not import.
 _FORMS = ("bob", "voxceleb", "kaldi", "wespeaker", "espnet", "sre")
 
 
@@ -140,8 +140,8 @@ def check(
     together. The exit status is 1 where there is an error, and 0 with warnings.
     """
     from bob.learn.pytorch.audio import printable
-    from bob.learn.pytorch.verification import protocol_check
-    from bob.learn.pytorch.verification.database import DatabaseError
+    from bob.learn.pytorch.protocols import check as protocol_check
+    from bob.learn.pytorch.protocols.database import DatabaseError
 
     try:
         databases = {
@@ -166,9 +166,9 @@ def _convert(
     source: Path, output: Path, form: str, reading: dict[str, Any], *, as_json: bool
 ) -> None:
     from bob.learn.pytorch.audio import printable
-    from bob.learn.pytorch.verification import trial_writing
-    from bob.learn.pytorch.verification.database import DatabaseError
-    from bob.learn.pytorch.verification.protocol_summary import summarise
+    from bob.learn.pytorch.protocols import trial_writing
+    from bob.learn.pytorch.protocols.database import DatabaseError
+    from bob.learn.pytorch.protocols.summary import summarise
 
     try:
         database = _database(source, **reading)
@@ -211,7 +211,7 @@ def _database(
     original_directory: str | None,
     blind: bool = False,
 ) -> Database:
-    from bob.learn.pytorch.verification.database import as_database
+    from bob.learn.pytorch.protocols.database import as_database
 
     return as_database(
         source,
@@ -232,7 +232,7 @@ def _rule(
 ) -> SpeakerRule | None:
     if layout is None and enrol_count is None and minimum_seconds is None:
         return None
-    from bob.learn.pytorch.verification.speaker_protocol import SpeakerRule
+    from bob.learn.pytorch.protocols.speaker_protocol import SpeakerRule
 
     return SpeakerRule(layout, enrol_count, minimum_seconds or 0.0)
 

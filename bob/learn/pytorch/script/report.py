@@ -123,11 +123,11 @@ def report(
         read_systems,
     )
     from bob.learn.pytorch.metrics import MetricError, find_costs
+    from bob.learn.pytorch.protocols.database import DatabaseError
     from bob.learn.pytorch.report.evaluation import evaluate
     from bob.learn.pytorch.report.provenance import versions
+    from bob.learn.pytorch.scorefiles import ScoreFileError
     from bob.learn.pytorch.script.overwriting import refuse_inputs
-    from bob.learn.pytorch.verification.database import DatabaseError
-    from bob.learn.pytorch.verification.scorefiles import ScoreFileError
 
     _check_endings(outputs)
     if options["both"] and options["uncalibrated"]:

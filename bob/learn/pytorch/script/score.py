@@ -21,7 +21,7 @@ from bob.learn.pytorch.script.score_options import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bob.learn.pytorch.verification.stored_scores import Scored
+    from bob.learn.pytorch.comparison.stored_scores import Scored
 
 
 @click.command()
@@ -72,8 +72,8 @@ def score(
 
 
 def _score_all(output: Path, store: Path, options: dict[str, Any]) -> Scored:
-    from bob.learn.pytorch.verification.named_embeddings import read_embeddings
-    from bob.learn.pytorch.verification.stored_scores import score_everything
+    from bob.learn.pytorch.comparison.named_embeddings import read_embeddings
+    from bob.learn.pytorch.comparison.stored_scores import score_everything
 
     if output.suffix.lower() != ".npy":
         raise click.BadParameter(

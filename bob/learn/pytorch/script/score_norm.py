@@ -21,7 +21,7 @@ from bob.learn.pytorch.script.score_options import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-# As verification/cohort_scores.py has them.
+# As comparison/cohort_scores.py has them.
 _KINDS = ("as", "s", "z", "t", "zt")
 
 
@@ -75,8 +75,8 @@ def score_norm(
         refuse_given(("top",), why="only adaptive s-norm, --kind as, has a top")
     refuse_overwriting(output, store, trials, options, cohort, cohort_speakers)
     with plain_errors():
-        from bob.learn.pytorch.verification.cohort_scores import Cohort, cohort_of
-        from bob.learn.pytorch.verification.named_embeddings import read_embeddings
+        from bob.learn.pytorch.comparison.cohort_scores import Cohort, cohort_of
+        from bob.learn.pytorch.comparison.named_embeddings import read_embeddings
 
         def chosen() -> Cohort:
             return cohort_of(

@@ -13,7 +13,7 @@ from bob.learn.pytorch.script import interrupts
 from bob.learn.pytorch.script.extractors import plain_errors
 
 if TYPE_CHECKING:
-    from bob.learn.pytorch.verification.database import Trials
+    from bob.learn.pytorch.protocols.database import Trials
 
 
 @click.command()
@@ -123,11 +123,11 @@ def _trials(
 ) -> tuple[Trials, str, str]:
     """Who is compared with whom, and what that is in a few words and in more."""
     from bob.learn.pytorch.audio import printable
-    from bob.learn.pytorch.verification.all_pairs import all_pairs
-    from bob.learn.pytorch.verification.database import DatabaseError, as_database
-    from bob.learn.pytorch.verification.folder import SpeakerDatabase
-    from bob.learn.pytorch.verification.protocol_summary import summarise_trials
-    from bob.learn.pytorch.verification.speaker_protocol import SpeakerRule
+    from bob.learn.pytorch.protocols.all_pairs import all_pairs
+    from bob.learn.pytorch.protocols.database import DatabaseError, as_database
+    from bob.learn.pytorch.protocols.folder import SpeakerDatabase
+    from bob.learn.pytorch.protocols.speaker_protocol import SpeakerRule
+    from bob.learn.pytorch.protocols.summary import summarise_trials
 
     try:
         rule = None

@@ -71,14 +71,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _expected_errors() -> tuple[type[Exception], ...]:
     """What a user can cause and repair; anything else shows where it happened."""
     from bob.learn.pytorch.extraction.errors import ExportError
+    from bob.learn.pytorch.protocols.database import DatabaseError
+    from bob.learn.pytorch.scorefiles import ScoreFileError
     from bob.learn.pytorch.scoring import CalibrationError
     from bob.learn.pytorch.settings import SettingsError
     from bob.learn.pytorch.storage.records import StoreError
     from bob.learn.pytorch.templates.errors import TemplateError
     from bob.learn.pytorch.verification.configuration import ConfigurationError
-    from bob.learn.pytorch.verification.database import DatabaseError
     from bob.learn.pytorch.verification.outcome import BadRecordingsError
-    from bob.learn.pytorch.verification.scorefiles import ScoreFileError
     from bob.learn.pytorch.weights.errors import UnknownModelError, WeightsError
     from bob.learn.pytorch.workers.partitions import WorkersError
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch.atomic import write_text
+from bob.learn.pytorch.protocols.database import as_database
 from bob.learn.pytorch.verification.algorithms import NAMED, as_algorithm
 from bob.learn.pytorch.verification.cohort import normalisation_of
 from bob.learn.pytorch.verification.components import Extraction, Preprocessing
 from bob.learn.pytorch.verification.configuration import ConfigurationError
-from bob.learn.pytorch.verification.database import as_database
 from bob.learn.pytorch.verification.dev_calibration import calibration_of
 from bob.learn.pytorch.verification.experiment import Experiment
 from bob.learn.pytorch.verification.layout import lay_out

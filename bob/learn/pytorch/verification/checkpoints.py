@@ -21,21 +21,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bob.learn.pytorch.atomic import clear_up
 from bob.learn.pytorch.audio import printable
+from bob.learn.pytorch.protocols.database import as_database
 from bob.learn.pytorch.storage import arrays
 from bob.learn.pytorch.verification import fingerprint, stored
 from bob.learn.pytorch.verification.configuration import (
     ConfigurationError,
     run_files,
 )
-from bob.learn.pytorch.verification.database import as_database
 from bob.learn.pytorch.verification.resources import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bob.learn.pytorch.extraction.extract import Extraction, ManyExtractor
+    from bob.learn.pytorch.protocols.database import Database, Recording
     from bob.learn.pytorch.storage.store import StoredEmbeddings
-    from bob.learn.pytorch.verification.database import Database, Recording
     from bob.learn.pytorch.verification.making import Workers
 
 #: Where Bob keeps enrolled references, beside the folders of the steps.

@@ -11,14 +11,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from bob.learn.pytorch.verification import features, stored
-from bob.learn.pytorch.verification.cohorts import (
+from bob.learn.pytorch.protocols.cohorts import (
     own_cohort,
     read_cohort,
     speakers_in_both,
 )
-from bob.learn.pytorch.verification.configuration import ConfigurationError
-from bob.learn.pytorch.verification.database import (
+from bob.learn.pytorch.protocols.database import (
     Database,
     Probe,
     Recording,
@@ -26,6 +24,8 @@ from bob.learn.pytorch.verification.database import (
     Trials,
     WithoutExtras,
 )
+from bob.learn.pytorch.verification import features, stored
+from bob.learn.pytorch.verification.configuration import ConfigurationError
 from bob.learn.pytorch.verification.fingerprint import of_component
 from bob.learn.pytorch.verification.normalising import (
     KnownCohort,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from bob.learn.pytorch.verification.database import Database, Recording
+    from bob.learn.pytorch.protocols.database import Database, Recording
     from bob.learn.pytorch.verification.making import Computed
 
 logger = logging.getLogger(__name__)

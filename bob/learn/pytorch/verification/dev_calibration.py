@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from bob.learn.pytorch.metrics import ScoreTable
+from bob.learn.pytorch.scorefiles import Form, read_scores, write_scores
+from bob.learn.pytorch.scorefiles.rescoring import MEASURE, provenance_of_fit
+from bob.learn.pytorch.scorefiles.writing import write_provenance
 from bob.learn.pytorch.scoring import (
     CalibrationError,
     LinearCalibration,
@@ -16,14 +19,7 @@ from bob.learn.pytorch.scoring.calibration import SCORE
 from bob.learn.pytorch.scoring.quality_calibration import measured_columns
 from bob.learn.pytorch.verification import trial_quality
 from bob.learn.pytorch.verification.configuration import ConfigurationError
-from bob.learn.pytorch.verification.rescoring import MEASURE, provenance_of_fit
 from bob.learn.pytorch.verification.score_origin import origin
-from bob.learn.pytorch.verification.score_writing import write_provenance
-from bob.learn.pytorch.verification.scorefiles import (
-    Form,
-    read_scores,
-    write_scores,
-)
 
 if TYPE_CHECKING:
     import types
@@ -33,7 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from bob.learn.pytorch.verification.database import Trials
+    from bob.learn.pytorch.protocols.database import Trials
     from bob.learn.pytorch.verification.experiment import Experiment
 
     FloatArray: TypeAlias = NDArray[np.float64]

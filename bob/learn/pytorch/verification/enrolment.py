@@ -12,7 +12,7 @@ from bob.learn.pytorch.verification.fingerprint import digest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bob.learn.pytorch.verification.database import Reference, Trials
+    from bob.learn.pytorch.protocols.database import Reference, Trials
     from bob.learn.pytorch.verification.experiment import Experiment
     from bob.learn.pytorch.verification.features import Vectors
     from bob.learn.pytorch.verification.outcome import Outcome

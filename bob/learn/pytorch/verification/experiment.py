@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch import atomic
+from bob.learn.pytorch.protocols.database import DatabaseError, with_trials
 from bob.learn.pytorch.verification import enrolment, features, scores
 from bob.learn.pytorch.verification.cohort import (
     all_recordings,
@@ -21,7 +22,6 @@ from bob.learn.pytorch.verification.cohort import (
 )
 from bob.learn.pytorch.verification.components import Preprocessing
 from bob.learn.pytorch.verification.configuration import ConfigurationError
-from bob.learn.pytorch.verification.database import DatabaseError, with_trials
 from bob.learn.pytorch.verification.dev_calibration import calibrate_from_dev
 from bob.learn.pytorch.verification.making import Step, Workers
 from bob.learn.pytorch.verification.outcome import (
@@ -35,9 +35,9 @@ from bob.learn.pytorch.weights.errors import WeightsError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from bob.learn.pytorch.protocols.database import Database, Recording, Trials
     from bob.learn.pytorch.verification.algorithms import Algorithm
     from bob.learn.pytorch.verification.components import Extraction
-    from bob.learn.pytorch.verification.database import Database, Recording, Trials
     from bob.learn.pytorch.verification.dev_calibration import DevCalibration
     from bob.learn.pytorch.verification.layout import Layout
     from bob.learn.pytorch.verification.normalising import Normalisation

@@ -28,7 +28,7 @@ from bob.learn.pytorch.verification.progress import track
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bob.learn.pytorch.verification.database import Recording
+    from bob.learn.pytorch.protocols.database import Recording
     from bob.learn.pytorch.verification.experiment import Experiment
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from bob.learn.pytorch.verification.outcome import Failure
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bob.learn.pytorch.verification.database import Recording
+    from bob.learn.pytorch.protocols.database import Recording
 
 logger = logging.getLogger(__name__)
 

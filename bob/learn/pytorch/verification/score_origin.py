@@ -9,8 +9,8 @@ from bob.learn.pytorch.verification.algorithms import Similarity
 from bob.learn.pytorch.weights.errors import WeightsError
 
 if TYPE_CHECKING:
+    from bob.learn.pytorch.protocols.database import Trials
     from bob.learn.pytorch.verification.components import Preprocessing
-    from bob.learn.pytorch.verification.database import Trials
     from bob.learn.pytorch.verification.experiment import Experiment
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")

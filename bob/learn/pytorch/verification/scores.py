@@ -10,16 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bob.learn.pytorch.atomic import beside, write_text
+from bob.learn.pytorch.comparison.quality import Measured, write_measures
+from bob.learn.pytorch.protocols.database import Probe, Reference, Trials
+from bob.learn.pytorch.scorefiles.writing import provenance_file, write_provenance
 from bob.learn.pytorch.verification import cohort, stored, trial_quality
 from bob.learn.pytorch.verification.configuration import ConfigurationError
-from bob.learn.pytorch.verification.database import Probe, Reference, Trials
 from bob.learn.pytorch.verification.fingerprint import digest
 from bob.learn.pytorch.verification.normalising import row_normaliser
 from bob.learn.pytorch.verification.score_origin import origin
-from bob.learn.pytorch.verification.score_writing import (
-    provenance_file,
-    write_provenance,
-)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,7 +85,7 @@ def _measured(
     vectors: Vectors,
     seconds: Mapping[str, float],
     normaliser: RowNormaliser | None,
-) -> trial_quality.Measured | None:
+) -> Measured | None:
     """Quality measures that the calibration asks for; None if there are none."""
     how = experiment.calibration
     if how is None or not how.quality:
@@ -139,13 +137,13 @@ class _Writer:
         write_text(path, lines % tuple(values.tolist()))
         self._written.add(path)
 
-    def finish(self, measured: trial_quality.Measured | None) -> None:
+    def finish(self, measured: Measured | None) -> None:
         """Remove what is of no reference, and say what made the rest."""
         layout = self._experiment.layout
         if measured is None:
             layout.measures(self._group).unlink(missing_ok=True)
         else:
-            trial_quality.write_measures(measured, layout.measures(self._group))
+            write_measures(measured, layout.measures(self._group))
         folder = layout.scores / self._group
         for path in folder.rglob("*.txt"):
             if path not in self._written:  # of a reference that is no more

@@ -1,0 +1,1 @@
+"""Stored embeddings and score files -> other score files, without an experiment."""

@@ -1,0 +1,1 @@
+"""Who is compared with whom: lists of trials and databases, read, checked, written."""

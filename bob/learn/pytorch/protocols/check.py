@@ -1,0 +1,375 @@
+"""What is wrong with a protocol, before anything is computed on it.
+
+An *error* makes figures wrong or an experiment stop, a *warning* makes them doubtful, a
+*note* is worth knowing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from bob.learn.pytorch.metrics.reliability import RULE_OF_THIRTY
+from bob.learn.pytorch.protocols.recording_files import same_contents, without_file
+from bob.learn.pytorch.protocols.summary import GroupSummary, summarise_trials
+from bob.learn.pytorch.protocols.trial_columns import trial_columns
+from bob.learn.pytorch.protocols.trial_counts import TrialCounts, count_trials
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from bob.learn.pytorch.metrics import Names
+    from bob.learn.pytorch.protocols.database import Database, Recording, Trials
+
+Severity: TypeAlias = Literal["error", "warning", "note"]
+
+#: More of the target trials than this from one speaker, and more than twice its share.
+_LARGE_SHARE = 0.25
+
+_MOST_CONDITIONS = 20
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a protocol.
+
+    Attributes
+    ----------
+    severity : str
+        ``error``, ``warning`` or ``note``; see the top of this module.
+    kind : str
+        One word for it, such as ``missing``.
+    group : str
+        Where; two groups with a comma if it is between them.
+    count : int
+        How many there are.
+    text : str
+        In words.
+    examples : tuple of str
+        What is concerned, all of it.
+    """
+
+    severity: Severity
+    kind: str
+    group: str
+    count: int
+    text: str
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class GroupStatistics:
+    """Counts of one group, and how they are spread.
+
+    Attributes
+    ----------
+    summary : GroupSummary
+        The counts.
+    target_share : float
+        Of all trials, as a fraction.
+    target_trials_per_speaker, enrolment_recordings : (least, median, most)
+        Over enrolled speakers, and over references.
+    conditions : mapping
+        Column of metadata with few values -> value -> count of recordings.
+    trial_conditions : mapping
+        The same of columns that say something of trials, with counts of trials.
+    """
+
+    summary: GroupSummary
+    target_share: float
+    target_trials_per_speaker: tuple[float, float, float]
+    enrolment_recordings: tuple[float, float, float]
+    conditions: Mapping[str, Mapping[str, int]]
+    trial_conditions: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON, the counts on top."""
+        rest = {
+            name: value for name, value in asdict(self).items() if name != "summary"
+        }
+        return {**asdict(self.summary), **rest}
+
+
+@dataclass(frozen=True)
+class ProtocolReport:
+    """What `check` finds: numbers by group, and findings, errors first."""
+
+    groups: Mapping[str, GroupStatistics]
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_sound(self) -> bool:
+        """No error was found."""
+        return all(item.severity != "error" for item in self.findings)
+
+
+def check(
+    databases: Mapping[str, Database], *, contents: bool = False
+) -> ProtocolReport:
+    """Look for what would make the results of a protocol wrong.
+
+    Parameters
+    ----------
+    databases : mapping of str to Database
+        By name. Groups of several, such as two trial lists, are compared with each
+        other as ``dev`` and ``eval`` of one are, and called ``<name> <group>``.
+    contents : bool
+        Also look for recordings of the same contents, for which files of one size are
+        read.
+
+    Returns
+    -------
+    ProtocolReport
+        Without ``contents``, no recording is opened.
+    """
+    groups = {
+        _titled(name, group, databases): database.trials(group)
+        for name, database in databases.items()
+        for group in database.groups()
+    }
+    columns = {
+        _titled(name, group, databases): trial_columns(database, group)
+        for name, database in databases.items()
+        for group in database.groups()
+    }
+    counts = {group: count_trials(trials) for group, trials in groups.items()}
+    statistics = {
+        group: _statistics(trials, counts[group], columns[group])
+        for group, trials in groups.items()
+    }
+    sets: dict[str, Sequence[Recording]] = {
+        group: trials.recordings() for group, trials in groups.items()
+    }
+    for name, database in databases.items():
+        training = _titled(name, "train", databases)
+        sets |= {training: found} if (found := database.training()) else {}
+    findings = [
+        *_without_group(databases),
+        *_between(sets),
+        *(
+            finding
+            for group, trials in groups.items()
+            for finding in _within(
+                group, trials, counts[group], statistics[group].summary
+            )
+        ),
+        *_without_file(sets),
+        *(_contents(sets) if contents else ()),
+    ]
+    rank = {"error": 0, "warning": 1, "note": 2}
+    return ProtocolReport(
+        statistics, tuple(sorted(findings, key=lambda item: rank[item.severity]))
+    )
+
+
+def _titled(name: str, group: str, databases: Mapping[str, Database]) -> str:
+    return f"{name} {group}" if len(databases) > 1 else group
+
+
+def _statistics(
+    trials: Trials, counts: TrialCounts, columns: Mapping[str, Names]
+) -> GroupStatistics:
+    summary = summarise_trials(trials)
+    total = max(1, trials.count())
+    return GroupStatistics(
+        summary,
+        summary.target_trials / total,
+        _spread(counts.targets_by_speaker.values()),
+        _spread(len(item.recordings) for item in trials.references),
+        _conditions(trials.recordings()),
+        _trial_conditions(columns),
+    )
+
+
+def _spread(values: Iterable[int]) -> tuple[float, float, float]:
+    found = np.array(list(values), dtype=np.float64)
+    if not found.size:
+        return (0.0, 0.0, 0.0)
+    return float(found.min()), float(np.median(found)), float(found.max())
+
+
+def _conditions(recordings: Sequence[Recording]) -> dict[str, dict[str, int]]:
+    columns: dict[str, Counter[str]] = {}
+    for item in recordings:
+        for name, value in item.metadata.items():
+            columns.setdefault(name, Counter())[value] += 1
+    return {
+        name: dict(values.most_common())
+        for name, values in columns.items()
+        if len(values) <= _MOST_CONDITIONS
+    }
+
+
+def _without_group(databases: Mapping[str, Database]) -> Iterator[Finding]:
+    for name, database in databases.items():
+        if not database.groups():
+            yield Finding(
+                "error", "trials", name, 0,
+                "no recording enrols or probes, so nothing is compared",
+            )  # fmt: skip
+
+
+def _trial_conditions(columns: Mapping[str, Names]) -> dict[str, dict[str, int]]:
+    counted = {
+        title: Counter(
+            dict(zip(column.distinct, np.bincount(column.codes).tolist(), strict=True))
+        )
+        for title, column in columns.items()
+        if len(column.distinct) <= _MOST_CONDITIONS
+    }
+    return {title: dict(values.most_common()) for title, values in counted.items()}
+
+
+def _between(sets: Mapping[str, Sequence[Recording]]) -> Iterator[Finding]:
+    """Speakers and recordings that two groups share."""
+    for one, other in combinations(sets, 2):
+        both = f"{one}, {other}"
+        speakers = {item.subject for item in sets[one] if item.subject} & {
+            item.subject for item in sets[other]
+        }
+        if speakers:
+            yield Finding(
+                "error", "speakers", both, len(speakers),
+                f"{len(speakers)} speakers are in {one} and in {other}: what is set on "
+                "one of them is not tested by the other", tuple(sorted(speakers)),
+            )  # fmt: skip
+        paths = {str(item.path) for item in sets[one] if item.path} & {
+            str(item.path) for item in sets[other] if item.path
+        }
+        if paths:
+            yield Finding(
+                "error", "recordings", both, len(paths),
+                f"{len(paths)} recordings are in {one} and in {other}",
+                tuple(sorted(paths)),
+            )  # fmt: skip
+
+
+def _within(
+    group: str, trials: Trials, counts: TrialCounts, summary: GroupSummary
+) -> Iterator[Finding]:
+    """What the trials of one group tell."""
+    if summary.unlabelled_trials:
+        yield Finding(
+            "note", "labels", group, summary.unlabelled_trials,
+            f"{summary.unlabelled_trials} trials have no labels: they can be scored, "
+            "and which of them are of one speaker is not known",
+        )  # fmt: skip
+    for kind, number in (
+        ("target", summary.target_trials),
+        ("non-target", summary.non_target_trials),
+    ):
+        if not number and not summary.unlabelled_trials:
+            yield Finding(
+                "error", "trials", group, 0,
+                f"no {kind} trial: there is no error rate",
+            )  # fmt: skip
+    for severity, kind, examples, text in _KINDS:
+        found: tuple[str, ...] = getattr(counts, examples)
+        if found:
+            yield Finding(
+                severity, kind, group, len(found), text.format(len(found)), found
+            )
+    repeated = _files_of_several_keys(trials)
+    if repeated:
+        yield Finding(
+            "warning", "duplicates", group, len(repeated),
+            f"{len(repeated)} files stand for several recordings", repeated,
+        )  # fmt: skip
+    yield from _imbalance(group, counts, summary)
+
+
+_KINDS: tuple[tuple[Severity, str, str, str], ...] = (
+    ("error", "self-trials", "self_trials",
+     "{} trials compare a recording with itself, which no impostor could match"),
+    ("warning", "duplicates", "repeated",
+     "{} trials come more than once; they count as often here, and once in Bob"),
+    ("note", "duplicates", "mirrored",
+     "{} trials come in both directions, which count double for most similarities"),
+    ("warning", "sessions", "one_session",
+     "{} target trials are of one session, which the room and the microphone win"),
+    ("warning", "unused", "probes_without_trial",
+     "{} probes are in no trial; Bob stops at them"),
+    ("warning", "unused", "references_without_trial", "{} references are in no trial"),
+    ("note", "imbalance", "references_without_target",
+     "{} references have no target trial"),
+)  # fmt: skip
+
+
+def _imbalance(
+    group: str, counts: TrialCounts, summary: GroupSummary
+) -> Iterator[Finding]:
+    targets = summary.target_trials
+    by_speaker = counts.targets_by_speaker
+    if targets and len(by_speaker) > 1:
+        name, most = max(by_speaker.items(), key=lambda item: item[1])
+        share = most / targets
+        if share > max(_LARGE_SHARE, 2 / len(by_speaker)):
+            yield Finding(
+                "warning", "imbalance", group, most,
+                f"{share:.0%} of the target trials are of speaker {name}: the error "
+                "rate is mostly that speaker's", (name,),
+            )  # fmt: skip
+    for kind, number in (
+        ("target", targets),
+        ("non-target", summary.non_target_trials),
+    ):
+        if 0 < number < 10 * RULE_OF_THIRTY:
+            yield Finding(
+                "note", "few", group, number,
+                f"{number} {kind} trials: {_rough_below(number)} "
+                f"(Doddington's rule of {RULE_OF_THIRTY})",
+            )  # fmt: skip
+
+
+def _rough_below(number: int) -> str:
+    if number <= RULE_OF_THIRTY:
+        return (
+            f"no rate is reliable, since even if all are wrong it comes from no more "
+            f"than {RULE_OF_THIRTY} errors"
+        )
+    return (
+        f"rates under {RULE_OF_THIRTY / number:.0%} come from fewer than "
+        f"{RULE_OF_THIRTY} errors and are rough"
+    )
+
+
+def _files_of_several_keys(trials: Trials) -> tuple[str, ...]:
+    uses = Counter(str(item.path) for item in trials.recordings() if item.path)
+    return tuple(path for path, number in uses.items() if number > 1)
+
+
+def _without_file(
+    sets: Mapping[str, Sequence[Recording]],
+) -> Iterator[Finding]:
+    """Recordings that are not there, or are empty."""
+    for group, recordings in sets.items():
+        for kind, found in without_file(recordings).items():
+            if found:
+                yield Finding(
+                    "error", kind, group, len(found),
+                    f"{len(found)} recordings are {kind}", found,
+                )  # fmt: skip
+
+
+def _contents(sets: Mapping[str, Sequence[Recording]]) -> Iterator[Finding]:
+    everything = {
+        item.path: (group, item)
+        for group, recordings in sets.items()
+        for item in recordings
+        if item.path is not None
+    }
+    for paths in same_contents(everything):
+        items = [everything[path] for path in paths]
+        groups = dict.fromkeys(group for group, _ in items)
+        speakers = {item.subject for _, item in items}
+        wrong = len(groups) > 1 or len(speakers) > 1
+        yield Finding(
+            "error" if wrong else "warning", "duplicates", ", ".join(groups),
+            len(paths),
+            f"{len(paths)} recordings of {len(speakers)} speaker(s) have the same "
+            "contents", tuple(map(str, paths)),
+        )  # fmt: skip

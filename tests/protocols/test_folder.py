@@ -1,0 +1,219 @@
+import logging
+import os
+
+import numpy as np
+import pytest
+import soundfile
+
+from bob.learn.pytorch.protocols.database import DatabaseError, as_database
+from bob.learn.pytorch.protocols.folder import FolderDatabase
+from bob.learn.pytorch.protocols.speaker_protocol import SpeakerRule
+
+
+def touch(folder, *paths):
+    for path in paths:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).touch()
+
+
+@pytest.fixture
+def meetings(tmp_path):
+    """Four speakers in two meetings."""
+    for meeting in ("m1", "m2"):
+        for speaker in ("ann", "bob", "cid", "dan"):
+            touch(
+                tmp_path,
+                f"{meeting}/{speaker}/0-100.wav",
+                f"{meeting}/{speaker}/200-300.wav",
+            )
+    return tmp_path
+
+
+def all_keys(trials):
+    return sorted(recording.key for recording in trials.recordings())
+
+
+def test_folders_below_the_speaker_are_sessions(tmp_path):
+    for speaker in "abcd":
+        touch(
+            tmp_path,
+            f"{speaker}/s1/x/1.wav",
+            f"{speaker}/s2/x/1.flac",
+            f"{speaker}/s2/2.mp3",
+        )
+
+    database = as_database(tmp_path)
+
+    dev = database.trials("dev")
+    assert database.protocol == "session"
+    assert [r.key for r in dev.references[0].recordings] == ["a/s1/x/1"]
+    assert [probe.id for probe in dev.probes] == [
+        "a/s2/2",
+        "a/s2/x/1",
+        "c/s2/2",
+        "c/s2/x/1",
+    ]
+    assert dev.probes[0].recordings[0].path == tmp_path / "a/s2/2.mp3"
+
+
+def test_file_names_tell_the_session_too(tmp_path):
+    for speaker in "abcd":
+        touch(
+            tmp_path,
+            *(f"{speaker}/{m}-{i}-9.wav" for m in ("m1", "m2") for i in (1, 2)),
+        )
+
+    dev = as_database(tmp_path).trials("dev")
+
+    assert [r.key for r in dev.references[0].recordings] == ["a/m1-1-9", "a/m1-2-9"]
+    assert [probe.id for probe in dev.probes][:2] == ["a/m2-1-9", "a/m2-2-9"]
+
+
+def test_only_recordings_that_are_not_hidden_count(tmp_path):
+    touch(tmp_path, "a/1.wav", "a/2.WAV", "a/notes.txt", "a/._1.wav", ".git/3.wav")
+
+    assert all_keys(as_database(tmp_path).trials("dev")) == ["a/1", "a/2"]
+
+
+def test_names_with_spaces_fit_into_score_lines(tmp_path):
+    touch(tmp_path, "Ann Lee/1 x.wav", "Ann Lee/2 x.wav")
+
+    reference = as_database(tmp_path).trials("dev").references[0]
+
+    assert (reference.id, reference.subject) == ("Ann%20Lee", "Ann%20Lee")
+    assert reference.recordings[0].key == "Ann%20Lee/1%20x"
+    assert reference.recordings[0].path == tmp_path / "Ann Lee/1 x.wav"
+
+
+def test_a_layout_says_which_folder_is_the_speaker(meetings):
+    database = as_database(meetings, rule=SpeakerRule("session/speaker"))
+
+    dev = database.trials("dev")
+    assert [reference.id for reference in dev.references] == ["ann", "cid"]
+    assert [r.key for r in dev.references[0].recordings] == [
+        "m1/ann/0-100",
+        "m1/ann/200-300",
+    ]
+    assert {probe.id.split("/")[0] for probe in dev.probes} == {"m2"}
+
+
+def test_swapped_levels_are_suspected_aloud(meetings, caplog):
+    with caplog.at_level(logging.WARNING):
+        _ = as_database(meetings).protocol
+
+    assert "give the layout 'session/speaker'" in caplog.text
+
+
+def test_sessions_of_one_name_are_not_suspected(tmp_path, caplog):
+    for speaker in "abcd":
+        touch(tmp_path, f"{speaker}/session1/1.wav", f"{speaker}/session2/1.wav")
+
+    with caplog.at_level(logging.WARNING):
+        _ = as_database(tmp_path).protocol
+
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    "layout", ["session", "speaker/speaker", "speaker/meeting", ""]
+)
+def test_a_layout_without_exactly_one_speaker_is_refused(tmp_path, layout):
+    rule = SpeakerRule(layout or "/")
+
+    with pytest.raises(DatabaseError, match="expected one word a folder level"):
+        FolderDatabase(tmp_path, rule=rule)
+
+
+def test_stray_recordings_are_named_and_passed_over(tmp_path, caplog):
+    touch(tmp_path, "noise.wav", "a/1.wav", "a/2.wav")
+
+    with caplog.at_level(logging.WARNING):
+        keys = all_keys(as_database(tmp_path).trials("dev"))
+
+    assert keys == ["a/1", "a/2"]
+    assert "noise.wav" in caplog.text
+
+
+def test_a_folder_of_other_things_says_what_it_holds(tmp_path):
+    touch(tmp_path, "a/1.m4a", "a/2.m4a")
+
+    with pytest.raises(DatabaseError, match=r"speaker/…/recording.*found 2 x \.m4a"):
+        as_database(tmp_path).groups()
+
+
+def test_recordings_without_speaker_folders_are_refused(tmp_path):
+    touch(tmp_path, "1.wav", "2.wav")
+
+    with pytest.raises(DatabaseError, match=r"2 recording\(s\) less deep, like 1\.wav"):
+        as_database(tmp_path).groups()
+
+
+def test_links_in_circles_end(tmp_path):
+    touch(tmp_path, "a/1.wav", "a/2.wav")
+    (tmp_path / "a" / "loop").symlink_to(tmp_path)
+
+    assert all_keys(as_database(tmp_path).trials("dev")) == ["a/1", "a/2"]
+
+
+def test_short_recordings_are_left_out_and_unreadable_ones_stay(tmp_path):
+    (tmp_path / "a").mkdir()
+    for name, seconds in (("1", 0.5), ("2", 1.0), ("3", 1.5)):
+        soundfile.write(
+            tmp_path / "a" / f"{name}.wav", np.zeros(int(8000 * seconds)), 8000
+        )
+    touch(tmp_path, "a/4.wav")
+
+    database = as_database(tmp_path, rule=SpeakerRule(minimum_seconds=1.0))
+
+    assert all_keys(database.trials("dev")) == ["a/2", "a/3", "a/4"]
+    assert "1 recording(s) under 1 s left out" in database.notes
+
+
+def test_a_group_that_is_not_there_is_named(tmp_path):
+    touch(tmp_path, "a/1.wav", "a/2.wav")
+
+    with pytest.raises(DatabaseError, match="no group 'eval'; it has dev"):
+        as_database(tmp_path).trials("eval")
+
+
+def test_librispeech_has_one_session_a_speaker(shared):
+    """10 speakers x 10 recordings of one chapter: 5 references, 45 probes a group."""
+    database = as_database(shared / "data" / "librispeech" / "test-other")
+
+    assert database.protocol == "recording"
+    for group in ("dev", "eval"):
+        trials = database.trials(group)
+        assert (len(trials.references), len(trials.probes)) == (5, 45)
+
+
+def test_speakers_that_would_become_one_are_refused(tmp_path):
+    touch(tmp_path, "Ann Lee/1.wav", "Ann%20Lee/2.wav")
+
+    with pytest.raises(DatabaseError, match="speakers 'Ann Lee' and 'Ann%20Lee' are"):
+        as_database(tmp_path).groups()
+
+
+def test_a_minimum_that_leaves_nothing_is_said(tmp_path):
+    (tmp_path / "a").mkdir()
+    for name, seconds in (("1", 0.5), ("2", 1.0)):
+        samples = np.zeros(int(8000 * seconds))
+        soundfile.write(tmp_path / "a" / f"{name}.wav", samples, 8000)
+
+    with pytest.raises(DatabaseError, match=r"all 2 recordings in .* than 3 s; choose"):
+        as_database(tmp_path, rule=SpeakerRule(minimum_seconds=3.0)).groups()
+    with pytest.raises(DatabaseError, match=r"\(1 recording\(s\) under 0.6 s left o"):
+        as_database(tmp_path, rule=SpeakerRule(minimum_seconds=0.6)).groups()
+
+
+def test_pipes_among_the_recordings_are_not_waited_for(tmp_path):
+    touch(tmp_path, "a/1.wav", "a/2.wav")
+    os.mkfifo(tmp_path / "a/3.wav")
+
+    database = as_database(tmp_path, rule=SpeakerRule(minimum_seconds=1.0))
+
+    assert all_keys(database.trials("dev")) == ["a/1", "a/2", "a/3"]
+
+
+def test_another_thing_than_a_rule_is_refused(tmp_path):
+    with pytest.raises(DatabaseError, match="rule 'session/speaker'; expected a Speak"):
+        FolderDatabase(tmp_path, rule="session/speaker")
