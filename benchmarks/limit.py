@@ -83,7 +83,9 @@ def ways(name, net, features, folder):
     kernel = winograd.load()
     if kernel is not None:
         ours = fold(net, kernel=kernel)
+        mixed = fold(net, precision=torch.bfloat16, kernel=kernel)
         works["folded, our kernel, float32"] = lambda: ours(features)
+        works["folded, our kernel, bfloat16"] = lambda: mixed(features)
     return works
 
 

@@ -215,7 +215,19 @@ def limit(arguments, _):
         subprocess.run(command, check=True, env=environment(threads))  # noqa: S603
 
 
-TABLES = {"path": path, "limit": limit, "rivals": rivals, "growth": growth}
+def half(*_):
+    """How near half precision stays to exact embeddings."""
+    command = [sys.executable, HERE / "half_precision.py"]
+    subprocess.run(command, check=True, env=environment(1))  # noqa: S603
+
+
+TABLES = {
+    "path": path,
+    "limit": limit,
+    "half": half,
+    "rivals": rivals,
+    "growth": growth,
+}
 
 
 def main():
