@@ -1,5 +1,6 @@
 """What every test may ask for."""
 
+import gc
 import importlib.util
 import os
 import sys
@@ -17,6 +18,21 @@ settings.register_profile("random", deadline=None)
 settings.load_profile("same")
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """What is imported stays to the end, so nobody looks there for what may go.
+
+    Of half a million objects, each look would take a fifth of a second.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +90,52 @@ def checkpoint(tmp_path_factory, golden_weights):
 def weights(checkpoint) -> Path:
     """A checkpoint of DltResNet as the original wrote it, filled by formula."""
     return checkpoint("dltresnet34")
+
+
+@pytest.fixture(scope="module")
+def _kept() -> dict:
+    """Networks that were loaded for a test of a module, and what runs them."""
+    return {}
+
+
+@pytest.fixture
+def networks_are_kept(monkeypatch, _kept):
+    """A network that one command has loaded serves the next of the same module.
+
+    To load it takes half a second, and each hash of its file, of which a command needs
+    up to six, a twentieth. A file that has changed is hashed and loaded again.
+    """
+    from bob.learn.pytorch.extraction import engine
+    from bob.learn.pytorch.weights import store
+
+    hash_file, load, make = store.file_sha256, store.load_embedder, engine.make
+
+    def hash_once(path):
+        status = Path(path).stat()
+        key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        if key not in _kept:
+            _kept[key] = hash_file(path)
+        return _kept[key]
+
+    def load_once(model, *, path=None, precision="float32", device="cpu", **options):
+        file = store.fetch(model, path=path, **options)
+        kind = (model.name, model.embedding_size, precision, device)
+        key = (*kind, hash_once(file))
+        if key not in _kept:
+            _kept[key] = load(
+                model, path=path, precision=precision, device=device, **options
+            )
+        return _kept[key]
+
+    def make_once(embedder, *, cache, **options):
+        key = (embedder, *options.items())
+        if key not in _kept:
+            _kept[key] = make(embedder, cache=cache, **options)
+        return _kept[key]
+
+    monkeypatch.setattr(store, "file_sha256", hash_once)
+    monkeypatch.setattr(store, "load_embedder", load_once)
+    monkeypatch.setattr(engine, "make", make_once)
 
 
 @pytest.fixture

@@ -1,8 +1,10 @@
-"""The manual: every command and option on its pages exists, and so do its tables."""
+"""The manual: what its pages name exists, and what they show is what runs."""
 
 import importlib.util
 import re
+import runpy
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from bob.learn.pytorch.weights import catalogue
 DOC = Path(__file__).resolve().parents[1] / "doc"
 PAGES = sorted(DOC.rglob("*.rst"))
 README = DOC.with_name("README.md")
+EXAMPLES = DOC / "examples"
 
 
 def commands_in(text):
@@ -147,3 +150,58 @@ def test_every_page_is_reached_and_every_table_is_made():
 
     assert set(pages) == listed
     assert sorted(asked) == sorted(tables())
+
+
+def example(name):
+    return str(EXAMPLES / name)
+
+
+def test_the_guide_of_old_is_word_for_word(shared):
+    guide = (shared / "seeds" / "bob_audio_extractor.txt").read_text()
+    blocks = re.findall(r"\.\. code:: python\n\n((?:  .*\n|\n)+)", guide)
+    told = [line[2:] for block in blocks for line in block.splitlines() if line.strip()]
+
+    shown = Path(example("guide.py")).read_text().splitlines()
+
+    assert [line for line in shown if line.strip()] == told
+
+
+def test_the_six_functions(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(example("smallest.json"), "smallest.json")
+    told = []
+    monkeypatch.setattr(
+        "subprocess.run", lambda command, **_: told.append(command) or Done
+    )
+
+    runpy.run_path(example("six_functions.py"))
+
+    assert capfd.readouterr().out.strip() == "(1, 201)"
+    assert told[0].endswith("-m pip install numpy==1.26.4")
+
+
+class Done:
+    returncode = 0
+
+
+def test_every_example_is_shown_on_a_page_and_run():
+    pages = "\n".join(page.read_text() for page in PAGES)
+    shown = set(re.findall(r"literalinclude:: (?:\.\./)?examples/(\S+)", pages))
+    here = Path(__file__)
+    tests = here.read_text() + here.with_name("test_manual.py").read_text()
+    run = set(re.findall(r'example\("(\S+?)"\)', tests))
+
+    there = {path.name for path in EXAMPLES.glob("*.[jp]*")}
+
+    assert there == shown
+    assert there <= run
+
+
+def test_the_configuration_in_the_readme_is_the_first_of_the_manual():
+    def statements(text):
+        return re.findall(r"^\w[^#\n]*[^#\s]", text, flags=re.MULTILINE)
+
+    (shown,) = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.S)
+
+    first = Path(example("first.py")).read_text()
+    assert statements(shown) == statements(first)

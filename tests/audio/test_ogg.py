@@ -11,12 +11,17 @@ from bob.learn.pytorch.audio.ogg import fault
 RATE = 16_000
 
 
-@pytest.fixture(params=["VORBIS", "OPUS"])
-def path(request, tmp_path):
+@pytest.fixture(scope="module", params=["VORBIS", "OPUS"])
+def encoded(request, tmp_path_factory):
+    path = tmp_path_factory.mktemp("encoded") / "a.ogg"
     noise = 0.2 * np.random.default_rng(1).standard_normal(8 * RATE).clip(-4, 4)
-    soundfile.write(
-        tmp_path / "a.ogg", noise, RATE, format="OGG", subtype=request.param
-    )
+    soundfile.write(path, noise, RATE, format="OGG", subtype=request.param)
+    return path.read_bytes()
+
+
+@pytest.fixture
+def path(encoded, tmp_path):
+    (tmp_path / "a.ogg").write_bytes(encoded)
     return tmp_path / "a.ogg"
 
 

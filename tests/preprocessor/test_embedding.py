@@ -141,31 +141,30 @@ def test_missing_weights_name_the_way_to_have_them(tmp_path, monkeypatch, voice)
         extractor.transform([(RATE, voice)])
 
 
-def test_the_setting_says_where_the_weights_are(checkpoint, monkeypatch, voice):
+def test_the_setting_says_where_the_weights_are(
+    checkpoint, extractor, monkeypatch, voice
+):
     path = checkpoint("dltresnet34")
     monkeypatch.setenv("BOB_LEARN_PYTORCH_EXTRACTOR_AUDIO_DRN_MODELPATH", str(path))
 
     by_setting = DltResNetExtractor()
 
-    expected = DltResNetExtractor(path)
-    np.testing.assert_array_equal(by_setting((RATE, voice)), expected((RATE, voice)))
-    assert by_setting.fingerprint() == expected.fingerprint()
+    np.testing.assert_array_equal(by_setting((RATE, voice)), extractor((RATE, voice)))
+    assert by_setting.fingerprint() == extractor.fingerprint()
 
 
-def test_a_file_tells_which_network_it_is_for(checkpoint, voice):
-    for network, kind in (
-        ("dltresnet34", DltResNetExtractor),
-        ("resnet34", ResNetExtractor),
-    ):
-        path = checkpoint(network)
+@pytest.mark.parametrize("network", ["dltresnet34", "resnet34"])
+def test_a_file_tells_which_network_it_is_for(checkpoint, extractor, voice, network):
+    path = checkpoint(network)
+    named = extractor if network == "dltresnet34" else ResNetExtractor(path)
 
-        by_path = EmbeddingExtractor(path)
-        by_name = EmbeddingExtractor(f"{network}-voxceleb1", model_file=str(path))
+    by_path = EmbeddingExtractor(path)
+    by_name = EmbeddingExtractor(f"{network}-voxceleb1", model_file=str(path))
 
-        expected = kind(path)((RATE, voice))
-        np.testing.assert_array_equal(by_path((RATE, voice)), expected)
-        np.testing.assert_array_equal(by_name((RATE, voice)), expected)
-        assert by_path.fingerprint()["model"] == f"{network}-voxceleb1"
+    expected = named((RATE, voice))
+    np.testing.assert_array_equal(by_path((RATE, voice)), expected)
+    np.testing.assert_array_equal(by_name((RATE, voice)), expected)
+    assert by_path.fingerprint()["model"] == f"{network}-voxceleb1"
 
 
 def test_names_and_files_that_are_none_are_refused(tmp_path, voice):

@@ -11,6 +11,8 @@ from click.testing import CliRunner
 from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.script.verify import main
 
+pytestmark = pytest.mark.usefixtures("networks_are_kept")
+
 RATE = 16_000
 NOISE = np.random.default_rng(0).normal(0, 0.1, RATE)
 

@@ -18,6 +18,8 @@ from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.verification import checkpoints as library
 from bob.learn.pytorch.weights import catalogue
 
+pytestmark = pytest.mark.usefixtures("networks_are_kept")
+
 RATE = 16_000
 MODEL = "dltresnet34-voxceleb1"
 SPEAKERS = {"anna": 110, "boris": 140, "clara": 190, "dora": 230}
@@ -96,7 +98,7 @@ def test_one_group_in_a_store_of_ones_own(protocols):
     ("arguments", "says"),
     [
         (("nothing", "-o", "out"), "'nothing' is neither a folder of speakers"),
-        (("recordings", "-o", "out", "--protocol", "x"), "'x'"),
+        (("recordings", "-o", "out", "--protocol", "x", "--model", MODEL), "'x'"),
         (("protocols", "-o", "out", "--model", "campplus"), "no trained model"),
     ],
 )

@@ -15,6 +15,8 @@ from bob.learn.pytorch.script import embed as embed_module
 from bob.learn.pytorch.script.pytorch import COMMANDS, pytorch
 from bob.learn.pytorch.weights.catalogue import MODELS
 
+pytestmark = pytest.mark.usefixtures("networks_are_kept")
+
 RATE = 16_000
 
 

@@ -18,16 +18,23 @@ from bob.learn.pytorch.scoring import (
 )
 from bob.learn.pytorch.script.pytorch import pytorch
 
+pytestmark = pytest.mark.usefixtures("networks_are_kept")
+
 RATE = 16_000
 CALIBRATION = Path("calibration.json")
 COUNTS = TrainingTrials(targets=40, non_targets=400)
 
 
+@pytest.fixture(scope="module")
+def sha256(weights):
+    return hashlib.sha256(weights.read_bytes()).hexdigest()
+
+
 @pytest.fixture
-def said(weights):
+def said(sha256):
     return {
         "model": "dltresnet34-voxceleb1",
-        "weights": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "weights": sha256,
         "measure": "cosine",
         "normalisation": "none",
         "database": "calls",

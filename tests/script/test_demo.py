@@ -10,6 +10,8 @@ from bob.learn.pytorch.script.demo import demo
 from bob.learn.pytorch.script.demonstration import _unpack
 from bob.learn.pytorch.weights.store import save_weights
 
+pytestmark = pytest.mark.usefixtures("networks_are_kept")
+
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory, golden_weights):

@@ -16,6 +16,8 @@ from bob.learn.pytorch.extraction.engine import CPUEngine
 from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.storage.store import EmbeddingStore
 
+pytestmark = pytest.mark.usefixtures("networks_are_kept")
+
 RATE = 16_000
 ODD = os.fsdecode(b"non\xff.wav")
 SHOWN = "non\\udcff.wav"

@@ -178,8 +178,9 @@ def test_score_a_b_with_a_list(stream):
 
     found = report("v", "--trials", "list", *(["--stream"] if stream else []))
 
+    expected = report("scores")
     assert {name: found[name] for name in ASKED} == {
-        name: report("scores")[name] for name in ASKED
+        name: expected[name] for name in ASKED
     }
 
 

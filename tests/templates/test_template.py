@@ -1,3 +1,5 @@
+"""What a template says, and files that are none."""
+
 import errno
 import json
 import os
@@ -7,70 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from bob.learn.pytorch.templates import template as module
-from bob.learn.pytorch.templates.errors import InvalidTemplate, UnknownTemplate
+from bob.learn.pytorch.templates.errors import InvalidTemplate
 from bob.learn.pytorch.templates.static import static_problems, static_warnings
-from bob.learn.pytorch.templates.template import Limits, from_content, load, shipped
+from bob.learn.pytorch.templates.template import Limits, load, shipped
 
-SMALLEST = {
-    "authors": ["Jane Doe"],
-    "references": [],
-    "downstream_tasks": ["audio_classification"],
-    "model_init": ["model = abs"],
-    "sample_rate": 16000,
-    "in_shape": 2,
-    "embed_fwd": ["y = model(x)"],
-}
 DIGITS = "0123456789abcdef" * 4
 
 
-@pytest.fixture
-def backbones(tmp_path, monkeypatch):
-    """A folder in place of that of the shipped templates."""
-    folder = tmp_path / "backbones"
-    for name in ("speech/ecapa_tdnn", "speech/resemblyzer", "music/crepe"):
-        path = folder / f"{name}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(SMALLEST))
-    (folder / "trusted.json").write_text("{}")
-    monkeypatch.setattr(module, "BACKBONES", folder)
-    return folder
-
-
-@pytest.fixture
-def elsewhere(tmp_path, monkeypatch):
-    """The working directory, which is no folder of templates."""
-    folder = tmp_path / "elsewhere"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.fixture
-def written(tmp_path):
-    """`written(raw)`: the path of a file with that text, or those bytes."""
-
-    def write(raw):
-        path = tmp_path / "mine.json"
-        path.write_bytes(raw.encode() if isinstance(raw, str) else raw)
-        return path
-
-    return write
-
-
-def made(**changes):
-    return from_content({**SMALLEST, **changes}, name="mine")
-
-
-def refusal(path):
-    with pytest.raises(InvalidTemplate) as caught:
-        load(path)
-    assert str(caught.value).startswith(f"{path} is no valid template")
-    return str(caught.value)
-
-
 class TestValues:
-    def test_what_is_not_said_has_a_default(self):
+    def test_what_is_not_said_has_a_default(self, made):
         template = made()
 
         assert template.title == "mine"
@@ -87,7 +34,7 @@ class TestValues:
         assert template.import_context == ""
         assert template.path is None
 
-    def test_what_is_said_counts(self):
+    def test_what_is_said_counts(self, made):
         template = made(
             name="A model",
             in_shape=3,
@@ -118,7 +65,7 @@ class TestValues:
         ("axes", "layout"),
         [(1, "samples"), (2, "batch_samples"), (3, "batch_channels_samples")],
     )
-    def test_the_layout_follows_the_number_of_axes(self, axes, layout):
+    def test_the_layout_follows_the_number_of_axes(self, axes, layout, made):
         assert made(in_shape=axes).in_layout == layout
 
     @pytest.mark.parametrize(
@@ -133,10 +80,10 @@ class TestValues:
             ({}, "not stated"),
         ],
     )
-    def test_licences_are_shown_in_one_line(self, given, shown):
+    def test_licences_are_shown_in_one_line(self, given, shown, made):
         assert made(licence=given).licence == shown
 
-    def test_weights_have_a_file_name_and_a_list_of_addresses(self):
+    def test_weights_have_a_file_name_and_a_list_of_addresses(self, made):
         template = made(
             weights=[
                 {"name": "a", "sha256": None, "url": "https://a.org/b/c%20d.pt?e=f"},
@@ -166,12 +113,14 @@ class TestValues:
         assert template.weights[1]["url"] == ["https://a.org/x", "https://b.org/y"]
         assert "file_name" not in template.content["weights"][0]
 
-    def test_comments_are_gone_and_defaults_are_not_in_the_content(self):
+    def test_comments_are_gone_and_defaults_are_not_in_the_content(
+        self, smallest, made
+    ):
         template = made(**{"// a": 1, "limits": {"// b": 2, "seconds": 3}})
 
-        assert template.content == {**SMALLEST, "limits": {"seconds": 3}}
+        assert template.content == {**smallest, "limits": {"seconds": 3}}
 
-    def test_it_survives_pickling(self):
+    def test_it_survives_pickling(self, made):
         copy = pickle.loads(pickle.dumps(made()))  # noqa: S301
 
         assert copy.sha256 == made().sha256
@@ -195,7 +144,7 @@ class TestHash:
         ],
         ids=lambda changes: next(iter(changes)),
     )
-    def test_what_changes_no_embedding_does_not_count(self, changes):
+    def test_what_changes_no_embedding_does_not_count(self, changes, made):
         assert made(**changes).sha256 == made().sha256
 
     @pytest.mark.parametrize(
@@ -216,122 +165,18 @@ class TestHash:
         ],
         ids=lambda changes: next(iter(changes)),
     )
-    def test_everything_else_counts(self, changes):
+    def test_everything_else_counts(self, changes, made):
         assert made(**changes).sha256 != made().sha256
 
-    def test_the_order_of_keys_and_the_spaces_between_do_not_count(self, written):
-        backwards = dict(reversed(SMALLEST.items()))
+    def test_the_order_of_keys_and_the_spaces_between_do_not_count(
+        self, written, smallest, made
+    ):
+        backwards = dict(reversed(smallest.items()))
 
         template = load(written(json.dumps(backwards, indent=7)))
 
         assert template.sha256 == made().sha256
         assert re.fullmatch("[0-9a-f]{64}", template.sha256)
-
-
-class TestFinding:
-    def test_shipped_templates_are_listed_by_name_without_being_read(self, backbones):
-        (backbones / "speech" / "broken.json").write_text("{")
-
-        assert shipped() == [
-            "music/crepe",
-            "speech/broken",
-            "speech/ecapa_tdnn",
-            "speech/resemblyzer",
-        ]
-
-    @pytest.mark.parametrize(
-        "given",
-        ["speech/ecapa_tdnn", "speech/ecapa_tdnn.json", Path("speech/ecapa_tdnn.json")],
-    )
-    def test_a_shipped_template_is_found(self, backbones, elsewhere, given):
-        template = load(given)
-
-        assert template.name == "speech/ecapa_tdnn"
-        assert template.path == backbones / "speech" / "ecapa_tdnn.json"
-
-    def test_a_file_is_found_and_named_by_its_stem(self, backbones, elsewhere):
-        Path("models").mkdir()
-        path = Path("models/mine.v2.json")
-        path.write_text(json.dumps(SMALLEST))
-
-        for given in (path, str(path), str(path.absolute()), f"./{path}"):
-            assert load(given).name == "mine.v2"
-
-    def test_a_file_with_a_folder_in_front_needs_no_suffix(self, backbones, elsewhere):
-        Path("mine").write_text(json.dumps(SMALLEST))
-
-        assert load("./mine").name == "mine"
-        assert load(Path("mine")).name == "mine"
-        with pytest.raises(UnknownTemplate, match=r"write \./mine"):
-            load("mine")
-
-    def test_the_working_directory_comes_before_the_shipped_ones(
-        self, backbones, elsewhere
-    ):
-        path = Path("speech/ecapa_tdnn.json")
-        path.parent.mkdir()
-        path.write_text(json.dumps(SMALLEST))
-
-        assert load("speech/ecapa_tdnn.json").name == "ecapa_tdnn"
-
-    def test_a_name_is_that_of_a_shipped_template_whatever_lies_here(
-        self, backbones, elsewhere
-    ):
-        Path("speech/ecapa_tdnn").mkdir(parents=True)
-
-        assert load("speech/ecapa_tdnn").name == "speech/ecapa_tdnn"
-
-    def test_a_file_in_the_home_folder(self, elsewhere, monkeypatch):
-        monkeypatch.setenv("HOME", str(elsewhere))
-        (elsewhere / "mine.json").write_text(json.dumps(SMALLEST))
-
-        assert load("~/mine.json").path == elsewhere / "mine.json"
-
-    @pytest.mark.parametrize(
-        ("wanted", "near"),
-        [
-            ("ecapa", "speech/ecapa_tdnn"),
-            ("speech/ecapa", "speech/ecapa_tdnn"),
-            ("Resemblizer", "speech/resemblyzer"),
-            ("music/ecapa_tdnn", "speech/ecapa_tdnn"),
-            ("speech/resemblizer.json", "speech/resemblyzer"),
-        ],
-    )
-    def test_an_unknown_name_is_answered_with_the_nearest(
-        self, backbones, elsewhere, wanted, near
-    ):
-        with pytest.raises(UnknownTemplate, match=f"the nearest are {near}"):
-            load(wanted)
-
-    @pytest.mark.parametrize("wanted", ["", "§", ".", "speech/", "a\0b", "-"])
-    def test_a_name_like_no_other_is_answered_with_the_command_that_lists(
-        self, backbones, elsewhere, wanted
-    ):
-        with pytest.raises(UnknownTemplate, match="bob pytorch template list"):
-            load(wanted)
-
-    def test_a_file_that_is_not_there_is_told_with_where_it_was_looked_for(
-        self, backbones, elsewhere
-    ):
-        with pytest.raises(UnknownTemplate) as caught:
-            load("a/mine.json")
-
-        assert str(elsewhere / "a" / "mine.json") in str(caught.value)
-        assert str(backbones / "a" / "mine.json") in str(caught.value)
-
-    def test_a_name_that_is_not_utf8_can_be_printed(self, backbones, elsewhere):
-        name = os.fsdecode(b"non-\xff.json")
-        with pytest.raises(UnknownTemplate) as caught:
-            load(name)
-        str(caught.value).encode()
-
-        Path(name).write_text(json.dumps(SMALLEST))
-        load(name).name.encode()
-
-        Path(name).write_text("{")
-        with pytest.raises(InvalidTemplate) as caught:
-            load(name)
-        str(caught.value).encode()
 
 
 class TestReading:
@@ -364,16 +209,20 @@ class TestReading:
             (b"\x80\x02}q\x00.", "byte 0x80 in line 1 is no UTF-8"),
         ],
     )
-    def test_what_is_no_template_is_refused_with_its_name(self, written, raw, message):
+    def test_what_is_no_template_is_refused_with_its_name(
+        self, written, raw, message, refusal
+    ):
         assert message in refusal(written(raw))
 
     @pytest.mark.parametrize("depth", [50, 300, 700, 950, 2000])
-    def test_a_deep_file_is_refused_whatever_its_depth(self, written, depth):
+    def test_a_deep_file_is_refused_whatever_its_depth(self, written, depth, refusal):
         refusal(written('{"model_init": ' + "[" * depth + "]" * depth + "}"))
         refusal(written('{"licence":' * depth + "1" + "}" * depth))
 
-    def test_a_key_that_is_there_twice_is_told_with_its_path(self, written):
-        text = json.dumps({**SMALLEST, "limits": {"seconds": 1}})
+    def test_a_key_that_is_there_twice_is_told_with_its_path(
+        self, written, smallest, refusal
+    ):
+        text = json.dumps({**smallest, "limits": {"seconds": 1}})
         text = text.replace('"seconds": 1', '"seconds": 1, "seconds": 1')
         text = text.replace("{", '{"in_shape": 1, ', 1)
 
@@ -383,13 +232,13 @@ class TestReading:
         assert lines[1].startswith("  $.in_shape: the key 'in_shape' is there more")
         assert lines[2].startswith("  $.limits.seconds: the key 'seconds' is there")
 
-    def test_comments_may_share_a_key(self, written):
-        text = json.dumps(SMALLEST).replace("{", '{"//": "a", "//": {"b": 1}, ', 1)
+    def test_comments_may_share_a_key(self, written, smallest):
+        text = json.dumps(smallest).replace("{", '{"//": "a", "//": {"b": 1}, ', 1)
 
-        assert load(written(text)).content == SMALLEST
+        assert load(written(text)).content == smallest
 
-    def test_everything_that_is_wrong_is_told(self, written):
-        path = written(json.dumps({**SMALLEST, "sample_rate": 0, "pooling": "meen"}))
+    def test_everything_that_is_wrong_is_told(self, written, smallest, refusal):
+        path = written(json.dumps({**smallest, "sample_rate": 0, "pooling": "meen"}))
 
         lines = refusal(path).splitlines()
 
@@ -397,7 +246,7 @@ class TestReading:
         assert lines[1].startswith("  $.sample_rate: got the number 0")
         assert lines[2].startswith("  $.pooling: got the text 'meen'")
 
-    def test_a_folder_and_a_pipe_are_no_files(self, tmp_path):
+    def test_a_folder_and_a_pipe_are_no_files(self, tmp_path, refusal):
         folder, pipe = tmp_path / "a.json", tmp_path / "b.json"
         folder.mkdir()
         os.mkfifo(pipe)
@@ -405,7 +254,7 @@ class TestReading:
         assert "it is a folder" in refusal(folder)
         assert "it is no regular file" in refusal(pipe)
 
-    def test_a_file_that_may_not_be_read(self, written, monkeypatch):
+    def test_a_file_that_may_not_be_read(self, written, monkeypatch, refusal):
         path = written("{}")
 
         def refuse(self):
@@ -419,179 +268,11 @@ class TestReading:
         with pytest.raises(InvalidTemplate, match="name too long"):
             load("a" * 5000 + ".json")
 
-    def test_a_huge_file_is_not_read(self, written):
+    def test_a_huge_file_is_not_read(self, written, refusal):
         path = written("")
         os.truncate(path, 10**10)
 
         assert "more than 10 MB" in refusal(path)
-
-
-class TestStatic:
-    @pytest.mark.parametrize(
-        ("changes", "problem"),
-        [
-            (
-                {"model_init": ["model = ("]},
-                "model_init[0] at `model = (`: no Python: ",
-            ),
-            (
-                {"model_init": ["a = 1", "import import", "model = a"]},
-                "model_init[1] at `import import`: no Python: invalid syntax",
-            ),
-            ({"pre_proc": ["x = x", "x == = 2"]}, "pre_proc[1] at `x == = 2`: "),
-            ({"download_cmds": ["!ls"]}, "download_cmds[0] at `!ls`: no Python"),
-            ({"import_cmds": ["import os os"]}, "import_cmds[0] at `import os os`"),
-            ({"embed_fwd": ["y = 1\n  y = 2"]}, "unexpected indent (line 2"),
-            ({"embed_fwd": ["y = x; return y"]}, "'return' outside function"),
-            ({"model_init": ["net = 1"]}, "model_init: no line assigns `model`"),
-            ({"model_init": ["model == 1"]}, "model_init: no line assigns `model`"),
-            ({"embed_fwd": ["z = x"]}, "embed_fwd: no line assigns `y`"),
-            (
-                {"embed_fwd": ["def f():", "    y = 1"]},
-                "embed_fwd: no line assigns `y`",
-            ),
-            (
-                {"model_init": ["model = open(weights['encoder'])"]},
-                "model_init[0] at `model = open(weights['encoder'])`: "
-                "weights['encoder'] is not in the list; allowed here: nothing",
-            ),
-        ],
-    )
-    def test_what_cannot_work_is_told_with_its_place(self, changes, problem):
-        (found,) = static_problems(made(**changes))
-
-        assert problem in found
-
-    def test_misspelt_weights_are_answered_with_the_nearest(self):
-        template = made(
-            model_init=["model = open(weights['encode'])"],
-            weights=[{"name": "encoder", "sha256": DIGITS, "url": "https://a.org/b"}],
-        )
-
-        assert "the nearest is 'encoder'" in static_problems(template)[0]
-
-    def test_weights_that_nothing_uses_are_a_warning(self):
-        template = made(
-            weights=[{"name": "encoder", "sha256": DIGITS, "url": "https://a.org/b"}]
-        )
-
-        assert static_warnings(template) == ["weights: nothing uses 'encoder'"]
-
-    @pytest.mark.parametrize(
-        "line",
-        [
-            "model = 1",
-            "model: int = 1",
-            "import torch as model",
-            "from torch import nn as model",
-            "(model := 1)",
-            "def model(x): return x",
-            "class model: pass",
-            "for model in [1]: pass",
-            "with open('a') as model: pass",
-            "a, (model, *b) = 1, (2, 3)",
-            "def f():\n    global model\n    model = 1\nf()",
-            "if True:\n    model = 1",
-            "from models import *",
-            "exec('model = 1')",
-        ],
-    )
-    def test_any_way_to_assign_is_one(self, line):
-        template = made(model_init=[line])
-
-        assert static_problems(template) == []
-
-    def test_a_model_may_be_imported(self):
-        template = made(import_cmds=["from m import model"], model_init=["model.a()"])
-
-        assert static_problems(template) == []
-
-    def test_a_block_may_be_one_item_or_several(self):
-        lines = ["def f(a):", "    b = a", "    return b", "model = f"]
-
-        for given in (lines, ["\n".join(lines)], ["\n".join(lines[:3]), lines[3]]):
-            template = made(model_init=given)
-
-            assert static_problems(template) == static_warnings(template) == []
-
-    def test_lines_for_the_shell_are_no_problem_where_they_may_be(self):
-        template = made(import_cmds=["!ls -l", "$ ls", "cd somewhere", "import os"])
-
-        assert static_problems(template) == static_warnings(template) == []
-
-    def test_names_that_nothing_defines_are_a_warning(self):
-        template = made(
-            import_cmds=["import numpy as np"],
-            download_cmds=["cache = np.zeros(1)"],
-            model_init=["model = [torch.nn for _ in range(3)]"],
-            pre_proc=["x = (lambda a: a + shift)(x)"],
-            embed_fwd=["y = model(x, cache, device, later)", "later = 1"],
-        )
-
-        assert static_problems(template) == []
-        assert static_warnings(template) == [
-            "model_init[0] at `model = [torch.nn for _ in range(3)]`: nothing defines "
-            "'torch'",
-            "pre_proc[0] at `x = (lambda a: a + shift)(x)`: nothing defines 'shift'",
-            "embed_fwd[0] at `y = model(x, cache, device, later)`: nothing defines "
-            "'cache'",
-        ]
-
-    def test_x_is_not_there_before_pre_proc(self):
-        (warning,) = static_warnings(made(model_init=["model = x"]))
-
-        assert "nothing defines 'x'" in warning
-
-    def test_after_an_import_with_a_star_no_name_is_unknown(self):
-        template = made(import_cmds=["from torch import *"], embed_fwd=["y = relu(x)"])
-
-        assert static_warnings(template) == []
-
-    def test_names_inside_functions_classes_and_comprehensions_are_their_own(self):
-        template = made(
-            model_init=[
-                "class Net:\n"
-                "    size = 3\n"
-                "    def __call__(self, a, *b, **c):\n"
-                "        try:\n"
-                "            return [d + self.size for d in a if d]\n"
-                "        except ValueError as error:\n"
-                "            raise error\n"
-                "model = Net()"
-            ]
-        )
-
-        assert static_problems(template) == static_warnings(template) == []
-
-    def test_fetching_at_each_start_is_a_warning(self):
-        (warning,) = static_warnings(made(import_cmds=["!pip install torch"]))
-
-        assert warning.startswith("import_cmds[0] at `pip install torch`")
-        assert "install_cmds" in warning
-
-    @pytest.mark.parametrize("folder", ["/opt/model", "../model", "a/../../b"])
-    def test_a_folder_outside_is_a_warning(self, folder):
-        (warning,) = static_warnings(made(import_context=folder))
-
-        assert warning.startswith(f"import_context: '{folder}' lies outside")
-
-    def test_a_long_line_is_not_shown_whole(self):
-        (found,) = static_problems(made(model_init=["model = (" + "1, " * 1000]))
-
-        assert len(found) < 200
-
-    def test_nothing_is_run(self, tmp_path):
-        line = f"open({str(tmp_path / 'ran')!r}, 'w')"
-        template = made(
-            import_cmds=[f"!touch {tmp_path / 'ran'}", line],
-            model_init=[line, "model = 1"],
-            embed_fwd=[line, "y = 1"],
-        )
-
-        static_problems(template)
-        static_warnings(template)
-
-        assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("name", shipped())

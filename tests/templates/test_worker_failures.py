@@ -24,6 +24,12 @@ def fails(start):
     return embed
 
 
+@pytest.fixture
+def impatient(monkeypatch):
+    """A process that does not answer any more is not waited for as long."""
+    monkeypatch.setattr("bob.learn.pytorch.templates.worker.LAST_WORDS", 0.05)
+
+
 def test_an_environment_without_torch_is_told(fails):
     imports = ["import sys", "sys.modules['torch'] = None"]
 
@@ -190,6 +196,7 @@ def test_a_worker_that_died_says_so_and_no_more(start):
     worker.close()
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
     "line",
     [
@@ -206,6 +213,7 @@ def test_a_template_that_closes_our_pipes_is_ended(start, line):
         worker.embed(BATCH, seconds=0.1)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_something_else_in_our_pipe_ends_the_worker(start):
     lines = ["import os", "[os.write(n, b'\\0\\0\\0\\5hello') for n in pipes]", "y = x"]
     search = """
@@ -255,6 +263,7 @@ def test_shared_memory_that_is_said_to_be_endless_does_no_harm(start):
         np.testing.assert_array_equal(worker.embed(batch, seconds=0.1), batch[:, :4])
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
     "answer",
     [

@@ -15,6 +15,8 @@ from bob.learn.pytorch.verification.experiment import run
 from bob.learn.pytorch.verification.layout import lay_out
 from bob.learn.pytorch.verification.making import Workers
 
+pytestmark = pytest.mark.usefixtures("networks_are_kept")
+
 
 @pytest.fixture
 def embedding(experiment, toys, weights):

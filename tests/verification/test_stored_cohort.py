@@ -11,6 +11,8 @@ from bob.learn.pytorch.verification.components import Preprocessing
 from bob.learn.pytorch.verification.configuration import ConfigurationError, settle
 from bob.learn.pytorch.verification.experiment import run
 
+pytestmark = pytest.mark.usefixtures("networks_are_kept")
+
 GIVEN = {
     "database": "d",
     "preprocessor": "p",

@@ -1,0 +1,89 @@
+"""Templates for the command line that need nothing but NumPy."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bob.learn.pytorch.templates import checking, loading, trust
+from bob.learn.pytorch.templates import template as templates
+
+CONTENT = {
+    "name": "A model of nothing",
+    "authors": ["A"],
+    "references": ["B, C 2020"],
+    "downstream_tasks": [],
+    "licence": "MIT",
+    "import_cmds": ["import numpy as np"],
+    "model_init": ["model = 1"],
+    "embed_fwd": ["y = x[:, :4]"],
+    "sample_rate": 16_000,
+    "in_shape": 2,
+    "in_type": "numpy",
+    "embedding_size": 4,
+}
+TRACE = Path("/tmp/never-by-a-test")  # noqa: S108
+
+
+@pytest.fixture
+def nothing_runs_untrusted():
+    """What runs of a template that must not run leaves a trace."""
+    yield
+    assert not TRACE.exists()
+
+
+@pytest.fixture
+def unless_run():
+    """Keys of a template that leaves that trace."""
+    return {"import_cmds": [f"open({str(TRACE)!r}, 'x')", "raise SystemExit(9)"]}
+
+
+@pytest.fixture
+def template_content():
+    """What is in the templates of these tests unless they say other."""
+    return CONTENT
+
+
+@pytest.fixture
+def template_file(tmp_path, monkeypatch):
+    """`template_file(**keys)`: a template in the working directory."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(name="mine.json", **keys):
+        Path(name).write_text(json.dumps({**CONTENT, **keys}))
+        return name
+
+    return write
+
+
+@pytest.fixture
+def template_backbones(tmp_path, monkeypatch):
+    """`template_backbones(**entries)`: templates in place of the shipped ones."""
+    folder = tmp_path / "backbones"
+    monkeypatch.setattr(templates, "BACKBONES", folder)
+    folder.mkdir()
+
+    def write(**entries):
+        for name, keys in entries.items():
+            path = folder / "speech" / f"{name}.json"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(json.dumps({**CONTENT, **keys}))
+        trust.write_shipped_hashes()
+
+    return write
+
+
+@pytest.fixture
+def templates_installed(environment, monkeypatch):
+    """Every template is installed already, in the environment of the tests."""
+    asked = []
+
+    def install(template, *, trusted=False, progress=False):
+        if not trusted:
+            trust.require(template)
+        asked.append(template.name)
+        return environment, {}
+
+    monkeypatch.setattr(loading, "install", install)
+    monkeypatch.setattr(checking, "install", install)
+    return asked

@@ -1,0 +1,172 @@
+"""Templates as `--model` of other commands."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import h5py
+import numpy as np
+import pytest
+import soundfile
+from click.testing import CliRunner
+
+from bob.learn.pytorch.script import extractors, verify
+from bob.learn.pytorch.script.pytorch import pytorch
+from bob.learn.pytorch.templates import trust
+from bob.learn.pytorch.templates.template import load
+
+pytestmark = pytest.mark.usefixtures("nothing_runs_untrusted")
+
+RATE = 16_000
+
+
+def run(*words, typed=""):
+    return CliRunner().invoke(pytorch, [str(word) for word in words], input=typed)
+
+
+@pytest.fixture
+def recordings(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    noise = 0.1 * np.random.default_rng(5).standard_normal((2, RATE))
+    soundfile.write("a.wav", noise[0], RATE)
+    soundfile.write("b.wav", noise[1], RATE)
+    return "a.wav", "b.wav"
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Somebody is there who can be asked."""
+    stream = SimpleNamespace(isatty=lambda: True)
+    fake = SimpleNamespace(stdin=stream, stderr=stream)
+    monkeypatch.setattr(extractors, "sys", fake)
+
+
+def test_recordings_are_embedded_by_a_template(
+    template_file, recordings, templates_installed
+):
+    path = template_file()
+    words = ("embed", *recordings, "-o", "made.h5", "--model", path)
+
+    refused = run(*words)
+    done = run(*words, "--yes", "--jobs", "1")
+    again = run(*words, "--yes", "--jobs", "1")
+
+    assert (refused.exit_code, "is not trusted" in refused.output) == (1, True)
+    assert done.exit_code == 0, done.output
+    assert "2 of 2 recordings are in made.h5" in done.stdout
+    assert "a process of its own" in done.stdout
+    assert "computed now" not in again.stdout
+    assert Path("made.h5").stat().st_size
+    with h5py.File("made.h5") as store:
+        assert len(store)
+
+
+def test_a_changed_template_does_not_mix_with_what_is_stored(
+    template_file, recordings, templates_installed
+):
+    words = ("embed", *recordings, "-o", "made.h5", "--yes", "--jobs", "1", "--model")
+    run(*words, template_file())
+
+    result = run(*words, template_file(embed_fwd=["y = x[:, 1:5]"]))
+
+    assert result.exit_code == 1
+    assert "made.h5" in result.output
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_a_recording_that_kills_the_model_is_named(
+    template_file, recordings, templates_installed
+):
+    lines = ["import os", "x.shape[1] < 9000 and os._exit(3)", "y = x[:, :4]"]
+    soundfile.write("bad.wav", soundfile.read("a.wav")[0][:8000], RATE)
+    words = ("embed", "a.wav", "bad.wav", "b.wav", "-o", "made.npz", "--jobs", "1")
+
+    result = run(*words, "--model", template_file(embed_fwd=lines), "--yes")
+
+    assert result.exit_code == 1
+    assert "2 of 3 recordings are in made.npz" in result.stdout
+    assert "bad.wav: cannot be embedded: template mine, embed_fwd[1]" in result.stdout
+    assert "exit status 3" in result.stdout
+
+
+def test_a_template_that_cannot_be_loaded_is_a_plain_error(
+    template_file, recordings, templates_installed
+):
+    path = template_file(model_init=["model = nothing"])
+
+    result = run(
+        "embed", "a.wav", "-o", "a.h5", "--model", path, "--yes", "--jobs", "1"
+    )
+
+    assert result.exit_code == 1
+    assert (
+        "template mine, model_init[0] at `model = nothing`: NameError" in result.output
+    )
+    assert isinstance(result.exception, SystemExit)
+
+
+@pytest.mark.parametrize("answer", ["y", "n", ""])
+def test_somebody_who_is_there_is_asked(
+    template_file, recordings, templates_installed, terminal, answer
+):
+    path = template_file()
+    words = ("embed", "a.wav", "-o", "made.h5", "--jobs", "1", "--model", path)
+
+    result = run(*words, typed=f"{answer}\n" if answer else "")
+
+    assert "y = x[:, :4]" in result.stderr
+    assert "May this run, now and from now on?" in result.stderr
+    assert (result.exit_code == 0) == (answer == "y")
+    assert trust.is_trusted(load(path)) == (answer == "y")
+    assert Path("made.h5").exists() == (answer == "y")
+
+
+def test_nobody_is_asked_of_what_is_shipped(
+    recordings, templates_installed, template_backbones
+):
+    template_backbones(one={})
+
+    result = run("embed", "a.wav", "-o", "a.h5", "--jobs", "1", "--model", "speech/one")
+
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--precision", "bfloat16"),
+        ("--engine", "onnxruntime"),
+        ("--chunks", "10"),
+        ("--memory", "100"),
+    ],
+)
+def test_options_of_our_networks_are_refused(template_file, recordings, option, value):
+    words = ("embed", "a.wav", "-o", "a.h5", "--yes", "--model", template_file())
+
+    result = run(*words, option, value)
+
+    assert result.exit_code == 2
+    assert "a template decides this itself" in result.output
+    assert option in result.output
+
+
+def test_verify_py_tells_what_is_not_trusted_without_a_traceback(
+    template_file, tmp_path, capsys, unless_run
+):
+    random = np.random.default_rng(0)
+    for name in ("a/1.wav", "a/2.wav", "b/1.wav", "b/2.wav"):
+        path = tmp_path / "corpus" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, 0.1 * random.standard_normal(RATE), RATE)
+    Path("experiment.py").write_text(
+        "from bob.learn.pytorch.extractor import CallableExtractor\n"
+        "from bob.learn.pytorch.preprocessor.audio import TemplateExtractor\n"
+        "database, algorithm, sub_directory = 'corpus', 'cosine', 'mine'\n"
+        f"preprocessor = TemplateExtractor({template_file(**unless_run)!r})\n"
+        "extractor = CallableExtractor(lambda x: x)\n"
+    )
+
+    assert verify.main(["experiment.py"]) == 1
+
+    said = capsys.readouterr().err
+    assert "verify.py: template mine is not trusted" in said
+    assert "bob pytorch template trust" in said
