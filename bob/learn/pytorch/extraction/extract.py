@@ -75,9 +75,14 @@ def extract(
 ) -> Extraction:
     """Put the embeddings of recordings into a store, those that it does not have yet.
 
-    What is done is on disk every few seconds, so that a run that was stopped goes on
-    where it stood. Recordings that changed since, and those that failed before, are
-    done again.
+    Rows of the store, failures among them, are in the order of the recordings, however
+    many processes or machines work: what is done waits in memory for what comes before
+    it, a few partitions a process at most. What an earlier run stored keeps its place,
+    and the rest follows.
+
+    What is done and need not wait is on disk every few seconds, so that a run that was
+    stopped goes on where it stood. Recordings that changed since, and those that failed
+    before, are done again.
 
     Parameters
     ----------
@@ -204,7 +209,7 @@ def _made(
     jobs: int,
     client: Client | None,
 ) -> Generator[Sequence[Record], None, None]:
-    """Records as they are made."""
+    """Records in the order of what is to do."""
     if not todo:  # then the network need not be loaded
         return
     if client is None and jobs == 1:
@@ -216,9 +221,7 @@ def _made(
         # Workers have other working folders, and perhaps other weights.
         todo = [(name, os.path.abspath(path)) for name, path in todo]  # noqa: PTH100
         make = partial(make_work, extractor, expected=extractor.fingerprint())
-    yield from share_out(
-        make, todo, jobs=jobs, client=client, give_up=_given_up, in_order=False
-    )
+    yield from share_out(make, todo, jobs=jobs, client=client, give_up=_given_up)
 
 
 def make_work(

@@ -119,7 +119,6 @@ def _elsewhere(
             jobs=workers.jobs,
             client=client,
             give_up=partial(_given_up, step.stage),
-            in_order=True,
         ):
             yield from failures
 

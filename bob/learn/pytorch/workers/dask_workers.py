@@ -29,7 +29,7 @@ R = TypeVar("R")
 
 logger = logging.getLogger(__name__)
 
-_OPEN = 4  # partitions a thread of a worker: enough that none waits for us
+_OPEN = 8  # partitions a thread of a worker: see `processes`
 _COUNT_AGAIN = 5  # seconds after which the workers are counted again
 _KEPT = "bob.learn.pytorch.work"  # where a worker keeps what it made
 
@@ -40,9 +40,10 @@ def on_dask(
     *,
     client: Client,
     give_up: Callable[[T, str], R],
-    in_order: bool = True,
 ) -> Iterator[list[R]]:
     """Results of each partition, from Dask workers that each load what they need once.
+
+    They come in the order of the partitions; those of later ones wait for a long one.
 
     Workers may come and go. Of one that is lost, others do the partitions, as often as
     ``distributed.scheduler.allowed-failures`` of the scheduler says (3), then item by
@@ -57,14 +58,11 @@ def on_dask(
         threads calls what it gives in all of them at once.
     partitions
         Items that go to a worker together. They are read as they are needed, and at
-        most four a thread are under way or wait.
+        most eight a thread are under way or wait.
     client
         Of the scheduler, as `dask_client` gives it.
     give_up
         From an item and a reason to its result.
-    in_order
-        Whether results come in the order of the partitions. If not, each comes when it
-        is there, and a long one holds up nobody.
 
     Raises
     ------
@@ -75,7 +73,7 @@ def on_dask(
     Exception
         Whatever `make_work`, or what it makes, raises on a worker.
     """
-    window = Window(partitions, give_up, in_order=in_order)
+    window = Window(partitions, give_up)
     return _delivered(window, _Cluster(client, pickled(make_work)))
 
 

@@ -61,20 +61,15 @@ class Window(Generic[T, R]):
         Read one by one as workers become free; those without items are left out.
     give_up
         From an item and a reason to its result.
-    in_order
-        Whether partitions are ready in the order in which they came.
     """
 
     def __init__(
         self,
         partitions: Iterable[Sequence[T]],
         give_up: Callable[[T, str], R],
-        *,
-        in_order: bool,
     ) -> None:
         self._source = iter(partitions)
         self._give_up = give_up
-        self._in_order = in_order
         self._open: deque[_Partition[T, R]] = deque()
         self._again: deque[Task[T, R]] = deque()
 
@@ -121,18 +116,9 @@ class Window(Generic[T, R]):
         )
 
     def ready(self) -> Iterator[list[R]]:
-        """Results of the partitions that are done and may be delivered, each once."""
-        waiting = len(self._open)
-        for _ in range(waiting):
-            partition = self._open[0]
-            done = partition.done == len(partition.items)
-            if done:
-                self._open.popleft()
-                yield partition.whole()
-            elif self._in_order:
-                return
-            else:
-                self._open.rotate(-1)
+        """Results of partitions that are done, each once, in the order they came in."""
+        while self._open and self._open[0].done == len(self._open[0].items):
+            yield self._open.popleft().whole()
 
 
 def check_one_each(items: Sequence[object], results: Sequence[object]) -> None:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-_OPEN = 4  # partitions a process that may wait for one that takes long
+# Partitions a process that are under way, or wait for one that takes long: enough that
+# an hour among recordings of seconds stops nobody, few enough to be done again.
+_OPEN = 8
 
 
 def in_processes(
@@ -31,9 +33,10 @@ def in_processes(
     *,
     jobs: int,
     give_up: Callable[[T, str], R],
-    in_order: bool = True,
 ) -> Iterator[list[R]]:
     """Results of each partition, from processes that each load what they need once.
+
+    They come in the order of the partitions; those of later ones wait for a long one.
 
     The processes are started, not forked, and share the processors: each has
     processors / jobs threads of OpenMP, or as many as OMP_NUM_THREADS says if that is
@@ -50,14 +53,11 @@ def in_processes(
         must pickle: a function of a module, or `functools.partial` of one.
     partitions
         Items that go to a process together. They are read as they are needed, and at
-        most four a process are under way or wait.
+        most eight a process are under way or wait.
     jobs
         How many processes.
     give_up
         From an item and a reason to its result.
-    in_order
-        Whether results come in the order of the partitions. If not, each comes when it
-        is there, and a long one holds up nobody.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def in_processes(
     """
     if jobs < 1:
         raise ValueError(f"jobs is {jobs!r}; expected a count of processes, 1 or more")
-    window = Window(partitions, give_up, in_order=in_order)
+    window = Window(partitions, give_up)
     return _delivered(window, _Crew(pickled(make_work), jobs=jobs))
 
 

@@ -25,15 +25,14 @@ def share_out(
     jobs: int,
     client: Client | None,
     give_up: Callable[[T, str], R],
-    in_order: bool,
 ) -> Iterator[list[R]]:
-    """Results of items, a partition at a time, small enough that all have work.
+    """Results of items in their order, a partition at a time: all workers have some.
 
     Parameters
     ----------
     client
         Of a Dask scheduler, whose workers then do it, however many `jobs` says.
-    make_work, jobs, give_up, in_order
+    make_work, jobs, give_up
         As of `bob.learn.pytorch.workers.processes.in_processes`.
     """
     if client is not None:
@@ -42,9 +41,7 @@ def share_out(
     size = max(1, min(PARTITION, -(-len(items) // (4 * jobs))))
     parts = (items[start : start + size] for start in range(0, len(items), size))
     if client is None:
-        return in_processes(
-            make_work, parts, jobs=jobs, give_up=give_up, in_order=in_order
-        )
+        return in_processes(make_work, parts, jobs=jobs, give_up=give_up)
     from bob.learn.pytorch.workers.dask_workers import on_dask
 
-    return on_dask(make_work, parts, client=client, give_up=give_up, in_order=in_order)
+    return on_dask(make_work, parts, client=client, give_up=give_up)
