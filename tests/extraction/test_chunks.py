@@ -1,4 +1,4 @@
-"""The mean embedding of chunks, and the limit above which it is needed."""
+"""The mean embedding of chunks."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,9 @@ import torch
 
 from bob.learn.pytorch.architectures.campplus import campplus
 from bob.learn.pytorch.audio import Waveform, blocks
-from bob.learn.pytorch.audio.recording import ConstantRecording, TooLongRecording
+from bob.learn.pytorch.audio.recording import ConstantRecording
 from bob.learn.pytorch.embedder import SpeakerEmbedder
 from bob.learn.pytorch.extraction.chunks import embed_chunks
-from bob.learn.pytorch.extraction.memory import check_fits
 from bob.learn.pytorch.features import KaldiFbank
 
 RATE = 16_000
@@ -95,20 +94,3 @@ def test_a_chunk_too_short_for_the_network(embedder, noise, seconds):
         embed_chunks(
             embedder, noise, rate=RATE, chunk_seconds=seconds, resampler="soxr"
         )
-
-
-def test_what_needs_too_much_memory_is_refused(embedder):
-    with pytest.raises(
-        TooLongRecording,
-        match=r"a\.flac: lasts 3 h 0 min, for which CAMPPlus needs about 33\.5 GB of "
-        r"memory; up to 2 GB are allowed, which is enough for 10 min: cut it",
-    ):
-        check_fits(
-            embedder.network, 10_800, cap_mb=2000, name="a.flac", advice="cut it"
-        )
-
-
-def test_what_fits_passes(embedder):
-    check_fits(embedder.network, 600, cap_mb=2000, name="a.flac", advice="cut it")
-    with pytest.raises(TooLongRecording, match=r"lasts 50 s.* enough for 32\.3 s"):
-        check_fits(embedder.network, 50, cap_mb=100, name=None, advice="cut it")

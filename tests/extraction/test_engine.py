@@ -1,11 +1,12 @@
 """The same embeddings from every engine, alone and in batches."""
 
 import logging
+import pickle
 
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.extraction import engine
+from bob.learn.pytorch.extraction import choice
 from bob.learn.pytorch.kernels import winograd
 from bob.learn.pytorch.preprocessor.audio import (
     DltResNetExtractor,
@@ -118,14 +119,14 @@ def test_auto_says_what_it_chose(checkpoint, voices, caplog, monkeypatch):
 def test_auto_is_float32_where_bfloat16_is_not_faster(monkeypatch):
     without_kernel(monkeypatch, bfloat16=False)
 
-    assert engine.chosen_precision("auto", "cpu") == "float32"
+    assert choice.chosen_precision("auto", "cpu") == "float32"
 
 
 def test_auto_is_float32_where_the_kernel_is(monkeypatch):
     without_kernel(monkeypatch, bfloat16=True)
     monkeypatch.setattr(winograd, "load", object)
 
-    assert engine.chosen_precision("auto", "cpu") == "float32"
+    assert choice.chosen_precision("auto", "cpu") == "float32"
 
 
 @pytest.mark.parametrize(
@@ -134,21 +135,82 @@ def test_auto_is_float32_where_the_kernel_is(monkeypatch):
 def test_auto_is_float16_on_a_gpu_with_tensor_cores(monkeypatch, capability, precision):
     monkeypatch.setattr("torch.cuda.get_device_capability", lambda _: capability)
 
-    assert engine.chosen_precision("auto", "cuda:0") == precision
+    assert choice.chosen_precision("auto", "cuda:0") == precision
 
 
 @pytest.mark.parametrize(
     ("options", "says"),
     [
         ({"engine": "tensorrt"}, "engine is 'tensorrt'; expected one of torch, onnx"),
-        ({"engine": "onnxruntime", "precision": "bfloat16"}, "on the CPU in float32"),
-        ({"engine": "onnxruntime", "device": "cuda"}, "device is 'cuda'"),
+        (
+            {"engine": "onnxruntime", "precision": "bfloat16"},
+            "computes in float32 here",
+        ),
+        ({"engine": "onnxruntime", "device": "cuda"}, "device is 'cuda', .*on the CPU"),
         ({"precision": "float16"}, "in which a CPU does not compute; use 'bfloat16'"),
     ],
 )
 def test_what_cannot_be_is_refused_at_once(options, says):
     with pytest.raises(ValueError, match=says):
         EmbeddingExtractor(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "option"),
+    [
+        ({"engine": "tensorrt"}, "engine"),
+        ({"precision": "half"}, "precision"),
+        ({"precision": "float16"}, "precision"),
+        ({"engine": "onnxruntime", "precision": "float16"}, "precision"),
+        ({"engine": "onnxruntime", "device": "cuda:1"}, "device"),
+    ],
+)
+def test_the_option_to_change_is_told_and_comes_from_workers_too(options, option):
+    with pytest.raises(choice.ChoiceError) as refused:
+        EmbeddingExtractor(**options)
+
+    assert refused.value.option == option
+    assert pickle.loads(pickle.dumps(refused.value)).option == option  # noqa: S301
+
+
+@pytest.mark.parametrize("device", [None, "cpu", "auto"])
+@pytest.mark.parametrize("precision", ["float32", "auto"])
+def test_auto_means_for_onnx_runtime_what_it_can(monkeypatch, device, precision):
+    without_kernel(monkeypatch, bfloat16=True)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    extractor = EmbeddingExtractor(
+        device=device, precision=precision, engine="onnxruntime"
+    )
+
+    assert extractor.chosen() == {
+        "device": "cpu",
+        "precision": "float32",
+        "engine": "onnxruntime",
+    }
+
+
+@pytest.mark.parametrize(
+    ("device", "count", "says"),
+    [
+        ("cuda:7", 2, "finds 2 CUDA devices here: use 'cuda:0', 'cuda:1', or 'auto'"),
+        ("cuda:1", 1, "finds 1 CUDA device here: use 'cuda:0', or 'auto'"),
+        ("cuda:1", 0, "finds no CUDA device here; use device='cpu'"),
+    ],
+)
+def test_a_device_that_is_not_there_is_refused(monkeypatch, device, count, says):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: count > 0)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: count)
+
+    with pytest.raises(choice.ChoiceError, match=f"device is '{device}', .*{says}"):
+        choice.chosen_device(device)
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:1"])
+def test_a_device_that_is_there_is_taken(monkeypatch, device):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+
+    assert choice.chosen_device(device) == device
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """From what a user says about Dask to a client, or to an error that helps."""
 
+import logging
 import os
 import signal
 import socket
@@ -121,6 +122,38 @@ def test_a_cluster_whose_jobs_cannot_be_submitted_from_here_is_refused(
     )
 
     assert "submits jobs with nowhere-submit, which is not on this" in refusal(path)
+
+
+@pytest.mark.parametrize("submits", [True, False])
+def test_what_libraries_log_of_a_start_is_told_only_where_it_is_used(
+    tmp_path, caplog, submits
+):
+    """A cluster without its qsub logs thousands of lines before it is refused."""
+    path = tmp_path / "cluster.py"
+    path.write_text(
+        "import logging\n"
+        + IN_THREADS.format(name="client")
+        + f"class Job:\n    submit_command = '{'true' if submits else 'nowhere'} -x'\n"
+        + "cluster.job_cls = Job\n"
+        + "for name in ('tornado.application', 'asyncio', 'distributed.deploy.spec'):\n"
+        + "    logging.getLogger(name).error('Traceback of qsub')\n"
+    )
+    names = ("tornado.application", "asyncio", "distributed")
+    for name in names:
+        logging.getLogger(name).addHandler(caplog.handler)
+    try:
+        if submits:
+            with dask_client(str(path)):
+                pass
+        else:
+            assert "submits jobs with nowhere" in refusal(path)
+    finally:
+        for name in names:
+            logging.getLogger(name).removeHandler(caplog.handler)
+
+    told = {each.name for each in caplog.records if "of qsub" in each.getMessage()}
+    expected = {"tornado.application", "asyncio", "distributed.deploy.spec"}
+    assert told == (expected if submits else set())
 
 
 def test_what_a_file_imports_does_not_change_what_ctrl_c_does(tmp_path):

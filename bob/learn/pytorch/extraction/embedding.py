@@ -6,7 +6,7 @@ import logging
 import os
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from bob.learn.pytorch.architectures.trunk import SpeakerResNet
     from bob.learn.pytorch.embedder import Network
     from bob.learn.pytorch.extraction.engine import Engine
     from bob.learn.pytorch.weights.catalogue import TrainedModel
@@ -39,9 +40,10 @@ logger = logging.getLogger(__name__)
 class RecordingEmbedder:
     """Recordings in, embeddings out, alone or in batches.
 
-    Recordings longer than `long.LONGEST_WHOLE_SECONDS` go by themselves: in blocks,
-    where the network allows it, which gives the same embedding in little memory; else
-    as a whole, if that takes no more memory than is allowed, or in chunks, if asked.
+    Recordings that need more memory than `long.LARGEST_WHOLE_MB` go by themselves: in
+    blocks, where the network allows it, which gives the same embedding in little
+    memory; else as a whole, if that takes no more memory than is allowed, or in chunks,
+    if asked.
 
     Parameters
     ----------
@@ -52,7 +54,7 @@ class RecordingEmbedder:
     channel
         Which channel to take, counted from 0, or "mix"; None refuses several.
     memory_mb
-        How much memory a batch, or one recording, may need.
+        How much memory a batch, or one recording, may need beside the model.
     chunk_seconds
         Length of the chunks whose embeddings are averaged, for recordings that the
         network would have to see as a whole; None refuses those above the memory.
@@ -74,8 +76,14 @@ class RecordingEmbedder:
         self._chunk_seconds = chunk_seconds
         self.readers = engine.readers
         self._in_blocks = long.has_limited_reach(engine.embedder)
-        each = memory.needed_mb(self._network, frames=1)
+        each = memory.needed_mb(self._network, frames=1, way=engine.way)
         self.frames_at_once = max(1, min(engine.frames_at_once, int(memory_mb / each)))
+        self._largest_whole_mb = min(long.LARGEST_WHOLE_MB, memory_mb)
+        if self._in_blocks:  # a block has no less
+            least = self._needed_mb(
+                2 * long.LEAST_BLOCK_FRAMES / memory.FRAMES_A_SECOND
+            )
+            self._largest_whole_mb = max(self._largest_whole_mb, least)
 
     @property
     def _network(self) -> Network:
@@ -98,14 +106,18 @@ class RecordingEmbedder:
         """
         if isinstance(recording, str | os.PathLike):
             seconds, found, _ = files.info(recording)
-            if seconds > long.LONGEST_WHOLE_SECONDS:
+            if self._needed_mb(seconds) > self._largest_whole_mb:
                 name = os.fspath(recording)
                 return self._long(Loaded(recording, 0, seconds, found, name), rate)
         waveform = as_waveform(recording, rate=rate, channel=self._channel)
         about = (waveform.seconds, waveform.sample_rate, waveform.name)
-        if waveform.seconds > long.LONGEST_WHOLE_SECONDS:
+        if self._needed_mb(waveform.seconds) > self._largest_whole_mb:
             return self._long(Loaded(waveform, 0, *about), None)
         return self._whole(waveform)
+
+    def _needed_mb(self, seconds: float) -> float:
+        frames = round(seconds * memory.FRAMES_A_SECOND)
+        return memory.needed_mb(self._network, frames=frames, way=self._engine.way)
 
     def _whole(self, waveform: Waveform) -> Loaded:
         minimum = self._engine.embedder.minimum_seconds
@@ -121,11 +133,13 @@ class RecordingEmbedder:
 
     def _long(self, item: Loaded, rate: float | None) -> Loaded:
         """How a recording that does not go into a batch is embedded, later."""
-        embedder, name = self._engine.embedder, item.name
+        embedder = self._engine.embedder
         options: dict[str, Any] = {"channel": self._channel, "rate": rate}
+        needed = self._needed_mb(item.seconds)
         if self._in_blocks:
+            options["block_frames"] = self._block_frames()
             work = partial(long.embed_long, embedder, item.content, **options)
-        elif self._chunk_seconds is not None:
+        elif needed > self._memory_mb and self._chunk_seconds is not None:
             options["chunk_seconds"] = self._chunk_seconds
             options["resampler"] = self._model.resampler
             work = partial(chunks.embed_chunks, embedder, item.content, **options)
@@ -133,8 +147,9 @@ class RecordingEmbedder:
             memory.check_fits(
                 self._network,
                 item.seconds,
+                way=self._engine.way,
                 cap_mb=self._memory_mb,
-                name=name,
+                name=item.name,
                 advice="allow more, cut it, or take the mean over chunks "
                 "(--memory, --chunks; memory_mb, chunk_seconds in Python)",
             )
@@ -142,6 +157,16 @@ class RecordingEmbedder:
             return self._whole(waveform)
         frames = round(item.seconds * memory.FRAMES_A_SECOND)
         return replace(item, content=work, frames=frames)
+
+    def _block_frames(self) -> int:
+        """What a block has beside its surroundings, for the memory that it may take."""
+        reach = cast("SpeakerResNet", self._network).reach()
+        # ONNX Runtime leaves them to PyTorch, as published: that is less than float64.
+        way = "float32" if self._engine.way == "float32" else "float64"
+        each = memory.needed_mb(self._network, frames=1, way=way)
+        most = self._largest_whole_mb / each
+        inner = int(most) - reach.before - reach.behind
+        return max(long.LEAST_BLOCK_FRAMES, min(long.BLOCK_FRAMES, inner))
 
     def start_batch(
         self, batch: Sequence[Loaded]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from bob.learn.pytorch.embedder import FrontEnd, Network, SpeakerEmbedder
-
-ENGINES = ("torch", "onnxruntime")
-PRECISIONS = ("float32", "float64", "bfloat16", "float16")
-Precision = Literal["float32", "float64", "bfloat16", "float16"]
 
 # What a CPU takes together, in frames of 10 ms: what is read and written then stays in
 # its cache, and short recordings alone take twice as long for each second.
@@ -37,6 +33,10 @@ class Engine(Protocol):
     @property
     def embedder(self) -> SpeakerEmbedder:
         """The trained model as this engine runs it, for a recording in blocks."""
+
+    @property
+    def way(self) -> str:
+        """One of `memory.WAYS`, for how much memory it takes."""
 
     @property
     def frames_at_once(self) -> int:
@@ -82,7 +82,9 @@ class CPUEngine:
         self._front_end = embedder.features
         self._network: Network = embedder.network
         self._input = torch.float64
+        self.way = "float64"
         if precision != "float64":
+            self.way = "float32"
             self._input = torch.float32
             self._network = fold(  # type: ignore[type-var]
                 self._network,
@@ -153,6 +155,7 @@ class GPUEngine:
         self._front_end = embedder.features.to(self._device)  # type: ignore[attr-defined]
         network = embedder.network.to(self._device)  # type: ignore[attr-defined]
         self._input = torch.float64 if precision == "float64" else torch.float32
+        self.way = "float64" if precision == "float64" else "float32"
         if precision != "float64":
             network = fold(network, precision=getattr(torch, precision))
         self._network = network
@@ -256,7 +259,7 @@ def make(
     Parameters
     ----------
     device, precision, engine
-        As `chosen_device` and `chosen_precision` give them.
+        As `choice.choose` gives them.
     cache
         Where ONNX Runtime's network is kept between runs; made where it is missing.
     """
@@ -267,87 +270,3 @@ def make(
     if device.startswith("cpu"):
         return CPUEngine(embedder, precision=precision)
     return GPUEngine(embedder, device=device, precision=precision)
-
-
-def check(engine: str, precision: str, device: str | None) -> None:
-    """Refuse what cannot be, as far as it shows without loading torch.
-
-    Raises
-    ------
-    ValueError
-        Of an unknown engine or precision, or one that do not go together.
-    """
-    if engine not in ENGINES:
-        raise ValueError(f"engine is {engine!r}; expected one of {', '.join(ENGINES)}")
-    if precision not in (*PRECISIONS, "auto"):
-        raise ValueError(
-            f"precision is {precision!r}; expected one of "
-            f"{', '.join(PRECISIONS)}, or auto"
-        )
-    on_cpu = device is None or device.startswith("cpu")
-    if precision == "float16" and on_cpu:
-        raise ValueError(
-            "precision is 'float16', in which a CPU does not compute; use 'bfloat16', "
-            "or device='cuda'"
-        )
-    if engine == "onnxruntime" and not (on_cpu and precision == "float32"):
-        raise ValueError(
-            f"engine is 'onnxruntime', which runs on the CPU in float32 here, but "
-            f"device is {device!r} and precision {precision!r}; leave both out, or use "
-            "engine='torch'"
-        )
-
-
-def chosen_device(device: str | None) -> str:
-    """The device meant: None is the CPU, and "auto" a GPU where there is one.
-
-    Raises
-    ------
-    ValueError
-        A CUDA device is asked for, and there is none, or torch knows no such device.
-    """
-    if device is None or device == "cpu":
-        return "cpu"
-    import torch
-
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        if torch.device(device).type not in ("cpu", "cuda"):
-            raise RuntimeError("not offered here")
-    except RuntimeError as error:
-        raise ValueError(
-            f"device is {device!r}, which is none; expected 'cpu', 'cuda', "
-            "'cuda:1' and the like, or 'auto'"
-        ) from error
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(
-            f"device is {device!r}, but torch {torch.__version__} finds no CUDA device "
-            "here; use device='cpu', or 'auto' for what there is"
-        )
-    return device
-
-
-def chosen_precision(precision: str, device: str) -> str:
-    """The precision meant: "auto" is the fastest that an embedding hardly shows."""
-    if precision == "auto":
-        return _fastest(device)
-    check("torch", precision, device)
-    return precision
-
-
-def _fastest(device: str) -> str:
-    import torch
-
-    if device.startswith("cuda"):
-        # As fast there as bfloat16, and its cosines to exact embeddings are 40 times
-        # nearer to 1; activations of these networks stay far below its largest number.
-        tensor_cores = torch.cuda.get_device_capability(device) >= (7, 0)
-        return "float16" if tensor_cores else "float32"
-    from bob.learn.pytorch.kernels import winograd
-
-    if winograd.load() is not None:  # nearly as fast in float32, and exact
-        return "float32"
-    looked_at = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    offered = any(getattr(torch.cpu, name, lambda: False)() for name in looked_at)
-    return "bfloat16" if offered else "float32"

@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     from bob.learn.pytorch.embedder import SpeakerEmbedder
     from bob.learn.pytorch.features.spectrogram import Spectrogram
 
-# Up to here a recording is better embedded whole: that takes 0.8 GB of memory
-# (DltResNet) or 1.5 GB (ResNet), the recording is decoded once, not three times, and
-# at any sampling rate it is resampled as the network knows it.
-LONGEST_WHOLE_SECONDS = 300.0
+# Beside the model. Up to here a recording is better embedded whole: it is decoded once,
+# not three times, and at any sampling rate it is resampled as the network knows it. A
+# process with as much stays below 2 GB.
+LARGEST_WHOLE_MB = 400.0
 # From 4096 to 16384 all are equally fast.
 BLOCK_FRAMES = 8192
+# Below, most of a block would be what it shares with its neighbours.
+LEAST_BLOCK_FRAMES = 1024
 
 
 class Window(NamedTuple):

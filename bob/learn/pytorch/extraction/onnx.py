@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import warnings
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -99,12 +101,41 @@ def graph_of(network: Exportable) -> ExportedProgram:
     )
 
 
+def exporter_sha256() -> str:
+    """What a graph depends on besides its network's weights, as one hash.
+
+    That is this package with the source of every architecture and of this module, and
+    the packages that trace and write. A network that was exported by another is not
+    what this one would write.
+
+    Raises
+    ------
+    ExportError
+        The packages that write ONNX are missing.
+    """
+    _check_packages()
+    from bob.learn.pytorch import architectures
+
+    names = ("bob.learn.pytorch", "torch", "onnx", "onnxscript")
+    made_by = [f"opset {OPSET}", *(f"{name} {version(name)}" for name in names)]
+    digest = hashlib.sha256("\n".join(made_by).encode())
+    for folder in architectures.__path__:
+        for source in sorted(Path(folder).rglob("*.py")):
+            digest.update(source.read_bytes())
+    digest.update(Path(__file__).read_bytes())
+    return digest.hexdigest()
+
+
 def _check(network: Exportable) -> None:
     if network.training:
         raise ExportError(
             f"{type(network).__name__} is in training mode, in which it normalises by "
             "the batch; call its eval() before it is exported"
         )
+    _check_packages()
+
+
+def _check_packages() -> None:
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     AnyExtractor: TypeAlias = EmbeddingExtractor | TemplateExtractor
 
-# As `bob.learn.pytorch.extraction.engine` has them; importing that takes longer.
+# As `bob.learn.pytorch.extraction.choice` has them; importing that takes longer.
 ENGINES = ("torch", "onnxruntime")
 PRECISIONS = ("float32", "float64", "bfloat16", "float16")
 # Of options that are of networks of ours alone; a template is given no other.
@@ -225,15 +225,26 @@ def make_extractor(
 
     if not isinstance(model, str) or is_template(model):
         return _make_template(model, yes=yes, **options)
-    try:
+    with _options_named():
         extractor = EmbeddingExtractor(model, **options)
         extractor.chosen()
-        extractor.fetch(progress=True)
+    extractor.fetch(progress=True)
+    return extractor
+
+
+@contextlib.contextmanager
+def _options_named() -> Iterator[None]:
+    """Say which option is to blame, where the error knows it."""
+    from bob.learn.pytorch.extraction.choice import ChoiceError
+
+    try:
+        yield
+    except ChoiceError as error:
+        raise click.BadParameter(str(error), param_hint=f"--{error.option}") from error
     except ValueError as error:
         if type(error) is not ValueError:
             raise
-        raise click.BadParameter(str(error), param_hint="--device") from error
-    return extractor
+        raise click.UsageError(str(error)) from error
 
 
 def _make_template(
@@ -253,15 +264,11 @@ def _make_template(
                 "a template decides this itself; it takes --device and --channel",
                 param_hint=f"--{option}",
             )
-    try:
+    with _options_named():
         extractor = TemplateExtractor(
             model, device=device, channel="mix" if channel is None else channel
         )
         extractor.chosen()
-    except ValueError as error:
-        if type(error) is not ValueError:
-            raise
-        raise click.BadParameter(str(error), param_hint="--device") from error
     ask_for_trust(extractor.model, yes=yes)
     extractor.trusted = True
     extractor.fetch(progress=True)

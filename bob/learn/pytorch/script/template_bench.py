@@ -65,7 +65,7 @@ def bench(
     command. A model that fails is a row with its reason, and the exit status is 1.
     """
     with plain_errors(model="MODEL"):
-        from bob.learn.pytorch.extraction.engine import chosen_device
+        from bob.learn.pytorch.extraction.choice import chosen_device
         from bob.learn.pytorch.report.models import as_text
         from bob.learn.pytorch.script import benchmarking
 

@@ -17,6 +17,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bob.learn.pytorch.workers.messages import held_back
 from bob.learn.pytorch.workers.partitions import WorkersError
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 GROUP = "dask.client"
 _VARIABLES = ("dask_client", "client")
 _SCHEMES = ("tcp", "tls")
+# What a cluster that cannot start its workers fills the screen by.
+_LOGGERS = ("asyncio", "distributed", "tornado")
 _PATIENCE = 15  # seconds for a cluster to end its workers
 
 
@@ -55,17 +58,29 @@ def dask_client(given: str, *, timeout: float = 10) -> Iterator[Client]:
     WorkersError
         It is none of the three, or gives no client that can be used.
     """
+    import distributed  # noqa: F401 - which sets up its loggers
+
+    with held_back(*_LOGGERS):
+        client = _started(given, timeout=timeout)
+    try:
+        yield client
+    finally:
+        _close(client)
+
+
+def _started(given: str, *, timeout: float) -> Client:
     if "://" in given:
-        client = _at_address(given, timeout=timeout)
-    elif given.endswith(".py"):
+        return _at_address(given, timeout=timeout)
+    if given.endswith(".py"):
         client = _of_file(Path(given).expanduser())
     else:
         client = _registered(given)
     try:
         _check_submits(client, given)
-        yield client
-    finally:
+    except WorkersError:
         _close(client)
+        raise
+    return client
 
 
 def _at_address(address: str, *, timeout: float) -> Client:

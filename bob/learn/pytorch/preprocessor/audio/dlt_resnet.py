@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from bob.learn.pytorch.extraction.engine import chosen_device
+from bob.learn.pytorch.extraction.choice import chosen_device
 from bob.learn.pytorch.preprocessor.audio.embedding import EmbeddingExtractor
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from bob.learn.pytorch.architectures.trunk import SpeakerResNet
     from bob.learn.pytorch.embedder import SpeakerEmbedder
-    from bob.learn.pytorch.extraction.engine import Precision
+    from bob.learn.pytorch.extraction.choice import Precision
     from bob.learn.pytorch.weights.catalogue import TrainedModel
 
 EMBEDDING_SIZE = 128

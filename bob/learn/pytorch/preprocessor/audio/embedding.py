@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bob.learn.pytorch import settings
 from bob.learn.pytorch.audio import check_channel
+from bob.learn.pytorch.extraction import choice
 from bob.learn.pytorch.extraction import engine as engines
 from bob.learn.pytorch.preprocessor.audio.recordings import RecordingTransformer
 from bob.learn.pytorch.weights import catalogue
@@ -56,7 +57,8 @@ class EmbeddingExtractor(RecordingTransformer):
         in it than our kernel is in float32, else float32. Front ends compute in float64
         on a CPU, and in float32 on a GPU.
     engine
-        What runs the network: "torch", or "onnxruntime" on a CPU in float32.
+        What runs the network: "torch", or "onnxruntime" on a CPU in float32, which
+        "auto" means for it.
     channel
         Which channel to take, counted from 0, or "mix"; None refuses several.
     memory_mb
@@ -80,7 +82,7 @@ class EmbeddingExtractor(RecordingTransformer):
         *,
         model_file: str | os.PathLike[str] | None = None,
         device: str | None = None,
-        precision: engines.Precision | Literal["auto"] = "float32",
+        precision: choice.Precision | Literal["auto"] = "float32",
         engine: Literal["torch", "onnxruntime"] = "torch",
         channel: int | Literal["mix"] | None = None,
         memory_mb: float = MEMORY_MB,
@@ -107,7 +109,7 @@ class EmbeddingExtractor(RecordingTransformer):
             value = getattr(self, name)
             if not isinstance(value, types):
                 raise TypeError(f"{name} is {value!r}; expected {expected}")
-        engines.check(self.engine, self.precision, self._wanted_device())
+        choice.check(self.engine, self.precision, self._wanted_device())
         self._embedder: SpeakerEmbedder | None = None
         self._runner: RecordingEmbedder | None = None
         self._model: catalogue.TrainedModel | None = None
@@ -168,7 +170,7 @@ class EmbeddingExtractor(RecordingTransformer):
             self.model,
             path=self._weights_file(),
             precision="float64" if self.precision == "float64" else "float32",
-            device=engines.chosen_device(self._wanted_device()),
+            device=self.chosen()["device"],
             progress=progress,
         )
 
@@ -191,9 +193,7 @@ class EmbeddingExtractor(RecordingTransformer):
 
     def chosen(self) -> dict[str, str]:
         """The device, precision and engine that "auto" and None stand for."""
-        device = engines.chosen_device(self._wanted_device())
-        precision = engines.chosen_precision(self.precision, device)
-        return {"device": device, "precision": precision, "engine": self.engine}
+        return choice.choose(self.engine, self.precision, self._wanted_device())
 
     def fingerprint(self) -> dict[str, str]:
         """Everything that its embeddings depend on; fetches missing weights."""
@@ -228,8 +228,15 @@ class EmbeddingExtractor(RecordingTransformer):
         """Where the network for ONNX Runtime lies, or is to be kept."""
 
         def place() -> Path:
-            name = f"{self.model.name}-{self._weights_sha256()[:16]}.onnx"
-            return settings.weights_folder() / "onnx" / name
+            from bob.learn.pytorch.extraction.onnx import exporter_sha256
+
+            model = self.model
+            parts = (
+                f"{model.name}-{model.embedding_size}",
+                self._weights_sha256()[:16].replace(" ", "-"),
+                exporter_sha256()[:16],
+            )
+            return settings.weights_folder() / "onnx" / f"{'-'.join(parts)}.onnx"
 
         return place
 
