@@ -5,6 +5,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from bob.learn.pytorch import lengths as masks
 from bob.learn.pytorch.architectures import campplus, dlt_resnet34, resnet34
 from bob.learn.pytorch.architectures.trunk import unit_length
 from bob.learn.pytorch.embedder import SpeakerEmbedder
@@ -30,13 +31,22 @@ def test_keep_leaves_nothing_behind_the_lengths_whatever_stands_there():
     assert keep(image, None) is image
 
 
-def test_cut_is_keep_of_finite_numbers():
-    image = torch.randn(3, 2, 5, 4, generator=torch.Generator().manual_seed(0))
-    lengths = torch.tensor([1, 3, 5])
+@pytest.mark.parametrize("where", ["on a CPU", "in a graph", "in training"])
+@settings(max_examples=20)
+@given(ends=st.lists(st.integers(0, 7), min_size=1), axis=st.sampled_from([-2, 2, 3]))
+def test_cut_is_keep_of_finite_numbers(where, ends, axis):
+    """The mask of a GPU is that of a graph."""
+    generator = torch.Generator().manual_seed(sum(ends))
+    image = torch.randn(len(ends), 2, 7, 7, generator=generator)
+    lengths = torch.tensor(ends)
+    expected = keep(image.clone(), lengths, axis=axis)
 
-    torch.testing.assert_close(
-        cut(image, lengths, axis=2), keep(image, lengths, axis=2), atol=0, rtol=0
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        if where == "in a graph":
+            patch.setattr(masks, "unchecked", lambda: True)
+        made = cut(image.requires_grad_(where == "in training"), lengths, axis=axis)
+
+    torch.testing.assert_close(made, expected, atol=0, rtol=0)
     assert cut(image, None) is image
 
 
