@@ -132,7 +132,7 @@ def largest_difference(network, mixture, *, device="cpu", dtype=torch.float32):
 
 
 @settings(max_examples=3)
-@given(mixture=mixtures(longest=401))
+@given(mixture=mixtures(items=3, longest=401))
 @example(mixture=([58, 330, 0, 201], float("nan"), 3))
 def test_any_batch_is_its_items_one_by_one(difference_on_the_way, mixture):
     assert difference_on_the_way(mixture) < 1e-5
