@@ -82,9 +82,8 @@ class CPUEngine:
         self._front_end = embedder.features
         self._network: Network = embedder.network
         self._input = torch.float64
-        self.way = "float64"
+        self.way = "float64" if precision == "float64" else "float32"
         if precision != "float64":
-            self.way = "float32"
             self._input = torch.float32
             self._network = fold(  # type: ignore[type-var]
                 self._network,

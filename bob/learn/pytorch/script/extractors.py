@@ -63,7 +63,7 @@ def extractor_options(command: Command) -> Command:
             type=click.FloatRange(min=0, min_open=True),
             metavar="MB",
             default=_USUAL["memory_mb"],
-            help="That a batch, or a long recording with CAM++, may need.  [4096]",
+            help="That a batch, or one recording, may need.  [4096]",
         ),
         click.option(
             "--engine",

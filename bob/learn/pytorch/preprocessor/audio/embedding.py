@@ -62,8 +62,8 @@ class EmbeddingExtractor(RecordingTransformer):
     channel
         Which channel to take, counted from 0, or "mix"; None refuses several.
     memory_mb
-        How much memory a batch may need, or a recording of hours that a network such
-        as CAM++ has to see as a whole; a longer one is refused.
+        How much memory a batch may need, or one recording. What needs more goes in
+        blocks; a network such as CAM++, which has to see the whole, refuses it.
     chunk_seconds
         Take the mean over chunks of such recordings instead; it is not the embedding
         that they have as a whole.
