@@ -1,15 +1,15 @@
 """Networks made ready to run, and no longer to be trained."""
 
 import copy
-from collections.abc import Iterator
-from typing import TypeVar
+from collections.abc import Iterator, Mapping
+from typing import TypeGuard, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bob.learn.pytorch.architectures import packed
-from bob.learn.pytorch.architectures.convolution import Layer, OneStep
+from bob.learn.pytorch.architectures.convolution import Layer, OneStep, TakenIn
 
 Network = TypeVar("Network", bound=nn.Module)
 Norm = nn.BatchNorm1d | nn.BatchNorm2d
@@ -45,7 +45,10 @@ def fold(
     Raises
     ------
     ValueError
-        If the network is in training mode, where normalisation depends on the batch.
+        If the network is in training mode, where normalisation depends on the batch,
+        or has a layer that cannot be folded, which is named. A network that calls a
+        convolution and its normalisation otherwise than by `convolve` or as neighbours
+        in an `nn.Sequential` is refused when the copy is first called.
     """
     if network.training:
         raise ValueError(
@@ -56,18 +59,34 @@ def fold(
     for unused in getattr(folded, "unused", ()):
         delattr(folded, unused.rstrip("."))
     in_full = _in_full(folded, kernel) if precision == torch.bfloat16 else set()
-    taken_in = set()
+    names = {module: name for name, module in folded.named_modules()}
+    taken_in: dict[nn.Module, nn.Module] = {}
     for parent, name, convolution, norm in list(_convolutions(folded)):
-        layer = _normalised(convolution, norm)
+        _check_convolution(convolution, names[convolution])
+        layer = _normalised(convolution, norm, names)
         kind = torch.float32 if convolution in in_full else precision
-        setattr(parent, name, _step(layer, kind, kernel))
-        taken_in.add(norm)
-    for parent in list(folded.modules()):
-        for name, child in parent.named_children():
-            if isinstance(child, Norm):
-                alone = ScaleAndShift(child)
-                setattr(parent, name, nn.Identity() if child in taken_in else alone)
+        step = _step(layer, kind, kernel)
+        if norm is not None and _in_turn(parent):
+            taken_in[norm] = nn.Identity()
+        elif norm is not None:
+            step.taken_in = names[norm]
+            taken_in[norm] = TakenIn(names[norm])
+        setattr(parent, name, step)
+    _replace_norms(folded, taken_in, names)
     return folded
+
+
+def _replace_norms(
+    network: nn.Module,
+    taken_in: Mapping[nn.Module, nn.Module],
+    names: Mapping[nn.Module, str],
+) -> None:
+    """Put in the place of every norm what is left of it."""
+    for parent in list(network.modules()):
+        for name, child in parent.named_children():
+            if _is_norm(child):
+                alone = taken_in.get(child) or ScaleAndShift(child, names[child])
+                setattr(parent, name, alone)
 
 
 def _in_full(network: nn.Module, kernel: packed.Kernel | None) -> set[nn.Module]:
@@ -142,20 +161,22 @@ class FoldedConvolution(OneStep):
 
 
 class ScaleAndShift(nn.Module):
-    """A batch normalisation with no convolution in front of it, in float32."""
+    """A batch normalisation that no convolution has taken in, in float32."""
 
     scale: Tensor
     shift: Tensor
 
-    def __init__(self, norm: Norm) -> None:
+    def __init__(self, norm: Norm, name: str) -> None:
         super().__init__()
-        scale, shift = _affine(norm)
-        self.register_buffer("scale", scale.float()[:, None])
-        self.register_buffer("shift", shift.float()[:, None])
+        scale, shift = _affine(norm, name)
+        self.register_buffer("scale", scale.float())
+        self.register_buffer("shift", shift.float())
 
     def forward(self, frames: Tensor) -> Tensor:
-        """(batch, channels, time) -> the same."""
-        return torch.addcmul(self.shift, frames, self.scale)
+        """(batch, channels, …) -> the same."""
+        shape = (-1, *[1] * (frames.dim() - 2))
+        scale, shift = self.scale.reshape(shape), self.shift.reshape(shape)
+        return torch.addcmul(shift, frames, scale)
 
 
 def _convolutions(
@@ -165,41 +186,91 @@ def _convolutions(
     for parent in network.modules():
         children = list(parent.named_children())
         for i, (name, child) in enumerate(children):
-            if isinstance(child, nn.Conv1d | nn.Conv2d):
-                yield parent, name, child, _norm_of(name, dict(children[i + 1 :]))
+            if not isinstance(child, nn.Conv1d | nn.Conv2d):
+                continue
+            behind = children[i + 1 :]
+            if _in_turn(parent):
+                norm = behind[0][1] if behind else None
+            else:
+                norm = _norm_of(name, dict(behind))
+            if not _is_norm(norm) or norm.num_features != child.out_channels:
+                norm = None
+            yield parent, name, child, norm
 
 
-def _norm_of(name: str, behind: dict[str, nn.Module]) -> Norm | None:
-    """The norm among what stands behind a convolution, as the networks name them."""
+def _in_turn(parent: nn.Module) -> bool:
+    """Whether its layers run one after the other, whatever they are called."""
+    return type(parent).forward is nn.Sequential.forward
+
+
+def _is_norm(layer: nn.Module | None) -> TypeGuard[Norm]:
+    """Whether this is a batch normalisation that computes as PyTorch's own."""
+    return isinstance(layer, Norm) and type(layer).forward in {
+        nn.BatchNorm1d.forward,
+        nn.BatchNorm2d.forward,
+    }
+
+
+def _norm_of(name: str, behind: dict[str, nn.Module]) -> nn.Module | None:
+    """The norm that a convolution is called with, as the networks here name it.
+
+    A guess that costs nothing where it fails: `convolve` runs a norm that it does not
+    find, and refuses one that belongs to another convolution.
+    """
     places = {
         name.replace("conv", "bn"): name.startswith("conv"),
-        "1": name == "0",
         "nonlinear": name == "linear",
         "nonlinear2": name == "linear1",
     }
     for place, fits in places.items():
         norm = behind.get(place) if fits else None
-        norm = getattr(norm, "batchnorm", norm)
-        if isinstance(norm, Norm):
-            return norm
+        if norm is not None:
+            return getattr(norm, "batchnorm", norm)
     return None
 
 
-def _normalised(convolution: nn.Conv1d | nn.Conv2d, norm: Norm | None) -> Layer:
+def _check_convolution(convolution: nn.Conv1d | nn.Conv2d, name: str) -> None:
+    """Refuse a convolution of which `Layer` would lose something."""
+    kinds = (nn.Conv1d.forward, nn.Conv2d.forward)
+    faults = {
+        f"{convolution.groups} groups": convolution.groups != 1,
+        f"padding {convolution.padding!r}": isinstance(convolution.padding, str),
+        f"padding mode {convolution.padding_mode!r}": (
+            convolution.padding_mode != "zeros"
+        ),
+        "a forward of its own": type(convolution).forward not in kinds,
+        "hooks": bool(convolution._forward_hooks or convolution._forward_pre_hooks),
+    }
+    found = [fault for fault, there in faults.items() if there]
+    if found:
+        raise ValueError(
+            f"the convolution {name!r} has {' and '.join(found)}, which cannot be "
+            f"folded: use precision float64, which runs the network as it is"
+        )
+
+
+def _normalised(
+    convolution: nn.Conv1d | nn.Conv2d,
+    norm: Norm | None,
+    names: Mapping[nn.Module, str],
+) -> Layer:
     weight = convolution.weight.double()
     bias = None if convolution.bias is None else convolution.bias.double()
     if norm is not None:
-        scale, shift = _affine(norm)
+        scale, shift = _affine(norm, names[norm])
         weight = weight * scale.reshape(-1, *[1] * (weight.dim() - 1))
         bias = shift if bias is None else shift + bias * scale
     geometry = (convolution.stride, convolution.padding, convolution.dilation)
     return Layer(weight, bias, *(tuple(int(n) for n in part) for part in geometry))
 
 
-def _affine(norm: Norm) -> tuple[Tensor, Tensor]:
+def _affine(norm: Norm, name: str) -> tuple[Tensor, Tensor]:
     """What a batch normalisation multiplies with and adds, in float64."""
     if norm.running_mean is None or norm.running_var is None:
-        raise ValueError("a normalisation without running statistics cannot be folded")
+        raise ValueError(
+            f"the normalisation {name!r} has no running statistics, so it depends on "
+            f"the batch and cannot be folded: train with track_running_stats=True"
+        )
     scale = 1 / (norm.running_var.double() + norm.eps).sqrt()
     shift = -norm.running_mean.double()
     if norm.affine:
