@@ -39,7 +39,7 @@ class Player:
         return self._known[name]
 
     def _found(self, name: str) -> Path | None:
-        from bob.learn.pytorch.protocols.names import AUDIO_SUFFIXES
+        from bob.learn.pytorch.audio.suffixes import AUDIO_SUFFIXES
 
         name = urlsplit(name).path if name.startswith("file:") else name
         for text in dict.fromkeys((name, unquote(name))):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bob.learn.pytorch.audio.suffixes import AUDIO_SUFFIXES
 from bob.learn.pytorch.protocols.csv_protocol import (
     CsvProtocolDatabase,
     read_recordings,
@@ -18,7 +19,7 @@ from bob.learn.pytorch.protocols.database import (
     as_database,
 )
 from bob.learn.pytorch.protocols.folder import SpeakerDatabase
-from bob.learn.pytorch.protocols.names import AUDIO_SUFFIXES, recording_keys
+from bob.learn.pytorch.protocols.names import recording_keys
 
 if TYPE_CHECKING:
     import os

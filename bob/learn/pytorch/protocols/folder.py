@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bob.learn.pytorch.audio.suffixes import AUDIO_SUFFIXES
 from bob.learn.pytorch.protocols.database import (
     DatabaseError,
     Recording,
@@ -17,7 +18,7 @@ from bob.learn.pytorch.protocols.database import (
     WithoutExtras,
 )
 from bob.learn.pytorch.protocols.lists_within import lists_within
-from bob.learn.pytorch.protocols.names import AUDIO_SUFFIXES, SafeNames, recording_keys
+from bob.learn.pytorch.protocols.names import SafeNames, recording_keys
 from bob.learn.pytorch.protocols.speaker_protocol import (
     SpeakerProtocol,
     SpeakerRule,

@@ -8,18 +8,11 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bob.learn.pytorch.audio.suffixes import AUDIO_SUFFIXES
 from bob.learn.pytorch.protocols.database import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-#: What `soundfile` decodes, by suffix.
-AUDIO_SUFFIXES = frozenset(
-    {
-        ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc",
-        ".au", ".snd", ".caf", ".w64", ".rf64", ".sph", ".nist",
-    }
-)  # fmt: skip
 
 #: White space, folders that lead elsewhere, bytes of file names that are not UTF-8.
 _UNSAFE = re.compile(r"\s|^/+|(?<![^/])\.\.?(?![^/])|[\udc80-\udcff]")
