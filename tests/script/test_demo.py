@@ -95,6 +95,17 @@ def test_a_folder_without_recordings_is_refused(run, tmp_path):
     assert "Traceback" not in result.output
 
 
+def test_a_folder_that_cannot_be_written_is_named(run, recordings, tmp_path):
+    (tmp_path / "file").touch()
+
+    result = run("--data", str(recordings), "--output", "file/demo")
+
+    assert result.exit_code == 1
+    assert f"{tmp_path / 'file'}" in result.output
+    assert "--output" in result.output
+    assert "Traceback" not in result.output
+
+
 def test_only_recordings_are_taken_out_of_the_archive(tmp_path):
     import zipfile
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -134,7 +135,7 @@ def load_for_one(path: Path) -> Calibration:
         raise CalibrationError(
             f"{path} is a fusion of {', '.join(getattr(calibration, 'columns', ()))}, "
             f"not a calibration of one system; apply it with `bob pytorch fuse --use "
-            f"{path}` and {count} score files"
+            f"{shlex.quote(str(path))}` and {count} score files"
         )
     return calibration
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -105,7 +106,7 @@ def load_fusion(path: Path) -> LinearCalibration:
     if not isinstance(fusion, LinearCalibration) or not is_fusion(fusion):
         raise CalibrationError(
             f"{path} is a calibration of one system, not a fusion of several; apply it "
-            f"with `bob pytorch calibrate --use {path}`"
+            f"with `bob pytorch calibrate --use {shlex.quote(str(path))}`"
         )
     return fusion
 

@@ -9,6 +9,7 @@ suffix of a recording; the same absolute path; a path that ends in it, if only o
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,8 @@ def read_embeddings(path: str | os.PathLike[str]) -> StoredEmbeddings:
         )
     if not path.is_file():
         raise StoreError(
-            f"{path} is no file; make it with `bob pytorch embed RECORDINGS -o {path}`"
+            f"{path} is no file; make it with `bob pytorch embed RECORDINGS -o "
+            f"{shlex.quote(str(path))}`"
         )
     if suffix in _STORES:
         return read_store(path)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
+from bob.learn.pytorch import csv_rows
 from bob.learn.pytorch.atomic import write_text
 from bob.learn.pytorch.comparison.named_embeddings import ScoringError
 
@@ -95,14 +95,12 @@ def write_measures(found: Measured, path: Path) -> None:
 
     Numbers are as in the columns of score files.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["side", "id", *found.references])
+    rows = [["side", "id", *found.references]]
     for name, columns in ((_REFERENCE, found.references), (_PROBE, found.probes)):
         for item in dict.fromkeys(key for column in columns.values() for key in column):
             cells = (as_text(column[item]) for column in columns.values())
-            writer.writerow([name, item, *cells])
-    write_text(path, text.getvalue())
+            rows.append([name, item, *cells])
+    write_text(path, csv_rows.as_text(rows))
 
 
 def as_text(number: float) -> str:

@@ -173,6 +173,12 @@ def score_everything(
 
     if not rows:
         raise ScoringError(f"{embeddings.path} holds no embedding to compare")
+    broken = [name for name in embeddings.names if len(name.splitlines()) > 1]
+    if broken:
+        raise ScoringError(
+            f"{embeddings.path} holds {broken[0]!r}, whose line break would make two "
+            "lines of its name beside the matrix; rename the recording"
+        )
     names = Path(f"{path}.names")
     # Names of another matrix would be taken for those of this one. So the old ones go
     # before the new matrix comes, and the new ones, written by then, come last.

@@ -259,13 +259,12 @@ def _calibrated(table: ScoreTable, path: Path, trials: Path | None) -> ScoreTabl
 def _failures(place: Path) -> tuple[FailedRecording, ...]:
     """What verify.py listed beside the results."""
     from bob.learn.pytorch.report.systems import FailedRecording
+    from bob.learn.pytorch.verification.outcome import read_failures
 
-    path = place.parent / "failures.tsv"
-    if not path.is_file():
-        return ()
-    lines = path.read_text("utf-8", "surrogateescape").splitlines()[1:]
-    rows = [line.split("\t") for line in lines if line.count("\t") == 3]
-    return tuple(FailedRecording(*row) for row in rows)
+    return tuple(
+        FailedRecording(item.key, str(item.path or ""), item.stage, item.reason)
+        for item in read_failures(place.parent / "failures.tsv")
+    )
 
 
 def _made_by(

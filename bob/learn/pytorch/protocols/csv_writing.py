@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import csv
+import itertools
 import json
 import os
 from collections import Counter
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 import numpy as np
 
 from bob.learn.pytorch.atomic import beside
+from bob.learn.pytorch.csv_rows import write_rows
 from bob.learn.pytorch.protocols.csv_folders import folder_of_protocol, replacing_folder
 from bob.learn.pytorch.protocols.csv_matching import (
     MATCHING_COLUMNS,
@@ -51,7 +52,7 @@ _HEADER = ("path", "key", "subject_id", "template_id")
 CONFIGURATION_FILE = "bob_database.py"
 
 _CONFIGURATION = '''\
-"""The protocol {protocol} for `bob bio pipeline simple` and verify.py."""
+"""A protocol for `bob bio pipeline simple` and verify.py."""
 
 from bob.bio.base.database import CSVDatabase, FileSampleLoader
 
@@ -334,11 +335,7 @@ def _write_configuration(root: Path, protocol: str, name: str, layout: _Layout) 
 
 def _write(path: Path, header: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
     with replacing(path) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        # Python before 3.13 leaves a carriage return unquoted, where it ends the line.
-        quoting = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
-        for line in (header, *lines):
-            (quoting if "\r" in "".join(line) else writer).writerow(line)
+        write_rows(file, itertools.chain([header], lines))
 
 
 def _write_if_any(

@@ -20,6 +20,7 @@ NIST, "2018 Speaker Recognition Evaluation Plan", section 6 (format of the table
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -340,6 +341,6 @@ def _other_side(table: SreTable, code: int, side: str) -> DatabaseError:
     segment = segments.distinct[segments.codes[at]]
     return DatabaseError(
         f"{where}: side {side} of {segment!r} is the second channel of a file: "
-        f"put it into a file of its own (`sox {segment} … remix 2`) and call that "
-        "side a"
+        f"put it into a file of its own (`sox {shlex.quote(segment)} … remix 2`) "
+        "and call that side a"
     )

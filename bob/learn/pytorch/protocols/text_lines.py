@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.protocols.database import DatabaseError
@@ -50,12 +51,12 @@ def refuse_other_files(path: Path, *, expected: str) -> None:
         if first.startswith(mark):
             raise DatabaseError(
                 f"{path} is compressed by {name}; expected {expected}: unpack it "
-                f"(`{command} {path}`) and give what comes out"
+                f"(`{command} {shlex.quote(str(path))}`) and give what comes out"
             )
     if first.startswith(_WIDE):
         raise DatabaseError(
             f"{path} is text in UTF-16; expected {expected} in UTF-8: convert it "
-            f"(`iconv -f UTF-16 -t UTF-8 {path}`)"
+            f"(`iconv -f UTF-16 -t UTF-8 {shlex.quote(str(path))}`)"
         )
 
 

@@ -365,7 +365,7 @@ def _subjects(recordings: Iterable[Recording]) -> dict[str, str]:
 
 def _absolute(recording: Recording) -> str:
     path = os.path.abspath(str(recording.path))  # noqa: PTH100 - three times as fast
-    if path != path.strip() or "\n" in path or "\r" in path:
+    if path != path.strip() or len(path.splitlines()) > 1:
         raise DatabaseError(
             f"{path!r} cannot stand in a list of paths; rename it, or convert to bob"
         )
@@ -377,6 +377,8 @@ def _write_data(
 ) -> None:
     """``wav.scp``, ``utt2spk`` and ``spk2utt``, sorted by bytes as Kaldi wants them."""
     keys = sorted(recordings, key=_bytes)
+    for name in (*keys, *dict.fromkeys(speakers[key] for key in keys)):
+        _one_word(name)
     _write(folder / "wav.scp", (f"{key} {_absolute(recordings[key])}" for key in keys))
     _write(folder / "utt2spk", (f"{key} {speakers[key]}" for key in keys))
     spoken: dict[str, list[str]] = {}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import csv
 import html
-import io
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from bob.learn.pytorch import csv_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -113,15 +113,13 @@ class ModelRow:
 
 
 def as_csv(rows: Iterable[ModelRow]) -> str:
-    """One line a model, in numbers; what there is not is empty."""
-    text = io.StringIO()
-    names = list(ModelRow("").as_dict())
-    table = csv.DictWriter(text, names, lineterminator="\n")
-    table.writeheader()
-    for row in rows:
-        content = row.as_dict()
-        table.writerow({name: _number(value) for name, value in content.items()})
-    return text.getvalue()
+    """Return a line for each model, in numbers; missing values are empty.
+
+    A text that a spreadsheet would evaluate has an apostrophe before it.
+    """
+    lines = [list(ModelRow("").as_dict())]
+    lines += [[_number(value) for value in row.as_dict().values()] for row in rows]
+    return csv_rows.as_text(lines)
 
 
 def as_text(rows: Sequence[ModelRow]) -> str:
@@ -240,8 +238,10 @@ def _percent(rate: float | None) -> float | None:
     return None if found is None else 100 * found
 
 
-def _number(value: object) -> object:
-    return f"{value:.6g}" if isinstance(value, float) else value
+def _number(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else csv_rows.inert(str(value))
 
 
 def _shown(value: float | None, form: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import textwrap
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from bob.learn.pytorch import csv_rows
+from bob.learn.pytorch.csv_rows import inert
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -159,29 +160,30 @@ def _line(table: Table, cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def as_csv(table: Table) -> str:
-    """Numbers in full, rates as fractions; what there is not is empty."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    """Return numbers in full and rates as fractions; missing values are empty.
+
+    A text that a spreadsheet would evaluate has an apostrophe before it.
+    """
     heads: list[str] = []
     for column in table.columns:
         heads.append(column.key)
         if column.interval:
             heads += [f"{column.key}_low", f"{column.key}_high"]
-    writer.writerow(heads)
+    lines = [list(map(inert, heads))]
     for row in table.rows:
         fields: list[str] = []
         for column, cell in zip(table.columns, row, strict=True):
             fields.append(_number(cell.value))
             if column.interval:
                 fields += [_number(cell.low), _number(cell.high)]
-        writer.writerow(fields)
-    return text.getvalue()
+        lines.append(fields)
+    return csv_rows.as_text(lines)
 
 
 def _number(value: float | str | None) -> str:
     if value is None:
         return ""
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
+    return f"{value:.10g}" if isinstance(value, float) else inert(str(value))
 
 
 def as_latex(table: Table) -> str:
@@ -193,7 +195,7 @@ def as_latex(table: Table) -> str:
     heads = " & ".join(_latex(column.title) for column in table.columns)
     rows = [" & ".join(_latex_cell(cell) for cell in row) for row in table.rows]
     lines = [
-        f"% {table.title}",
+        _latex_comment(table.title),
         rf"\begin{{tabular}}{{{sides}}}",
         r"\toprule",
         rf"{heads} \\",
@@ -213,9 +215,14 @@ def _latex_cell(cell: Cell) -> str:
     return text
 
 
+def _latex_comment(text: str) -> str:
+    """A comment, which a line break would end."""
+    return f"% {_in_a_line(text)}"
+
+
 def _latex_note(note: str) -> str:
     if DAGGER not in note:
-        return f"% {note}"
+        return _latex_comment(note)
     return rf"\par\smallskip{{\footnotesize {_latex(note)}\par}}"
 
 
@@ -228,8 +235,16 @@ _SPECIAL = {
     "<": "$<$",
     ">": "$>$",
     "|": r"\textbar{}",
+    # After the end of a row they would be its arguments.
+    "[": "{[}",
+    "*": "{*}",
 } | {character: f"\\{character}" for character in "&%$#_{}"}
 
 
 def _latex(text: str) -> str:
-    return "".join(_SPECIAL.get(character, character) for character in text)
+    return "".join(_SPECIAL.get(letter, letter) for letter in _in_a_line(text))
+
+
+def _in_a_line(text: str) -> str:
+    """A text without what ends a line, or what TeX refuses to read."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)

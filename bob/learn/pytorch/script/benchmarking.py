@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import shlex
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -121,7 +122,7 @@ def _candidate(name: str, *, yes: bool) -> Candidate:
     try:
         ask_for_trust(model, yes=yes)
     except UntrustedTemplate:
-        how = f"`bob pytorch template trust {printable(name)}`, or --yes"
+        how = f"`bob pytorch template trust {printable(shlex.quote(name))}`, or --yes"
         reason = f"it is not trusted, and runs other people's code ({how})"
         return Candidate(name, model.name, model, reason)
     return Candidate(name, model.name, model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -30,6 +31,7 @@ def demo(data: Path | None, output: Path, as_json: bool) -> None:  # noqa: FBT00
     from one meeting and tested with the others. The configuration that is written
     can be changed and run again with `verify.py`.
     """
+    from bob.learn.pytorch.audio import printable
     from bob.learn.pytorch.protocols.database import DatabaseError
     from bob.learn.pytorch.script import demonstration
     from bob.learn.pytorch.settings import SettingsError
@@ -41,20 +43,26 @@ def demo(data: Path | None, output: Path, as_json: bool) -> None:  # noqa: FBT00
         prepared = demonstration.prepare(output, recordings=data)
     except (DatabaseError, SettingsError, WeightsError) as error:
         raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(
+            f"{error.filename or output} cannot be written ({error.strerror or error});"
+            " give another folder with --output"
+        ) from error
+    configuration = printable(shlex.quote(str(prepared.configuration)))
     if not as_json:
-        click.echo(f"Recordings: {prepared.recordings}")
+        click.echo(f"Recordings: {printable(str(prepared.recordings))}")
         kept = " (it was there and stays as it is)" if prepared.kept else ""
-        click.echo(f"Running:    verify.py {prepared.configuration}{kept}\n")
+        click.echo(f"Running:    verify.py {configuration}{kept}\n")
     status = demonstration.run(prepared, quiet=as_json)
     if status:
         sys.exit(status)
     if as_json and not prepared.report.exists():
         raise click.ClickException(
-            f"{prepared.report} is not there: {prepared.configuration} was changed to "
+            f"{prepared.report} is not there: {configuration} was changed to "
             "write elsewhere; remove it to start afresh"
         )
     if as_json:
         click.echo(json.dumps(json.loads(prepared.report.read_text()), indent=2))
     else:
-        verify = Path(sys.executable).with_name("verify.py")
-        click.echo(f"Change it and run it again: {verify} {prepared.configuration}")
+        verify = shlex.quote(str(Path(sys.executable).with_name("verify.py")))
+        click.echo(f"Change it and run it again: {verify} {configuration}")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 _CONFIGURATION = '''\
-"""A speaker verification experiment; run it with `verify.py {configuration}`."""
+"""A speaker verification experiment; run it with verify.py."""
 
 from bob.learn.pytorch.extractor import CallableExtractor
 from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
@@ -36,7 +36,7 @@ skip_extraction = True
 # Speakers are the mean of their enrolment embeddings; scores are cosines.
 algorithm = "cosine"
 
-sub_directory = "{experiment}"
+sub_directory = {experiment!r}
 temp_directory = {temporary!r}
 result_directory = {results!r}
 
@@ -99,7 +99,6 @@ def prepare(output: Path, *, recordings: Path | None = None) -> Prepared:
     kept = configuration.exists()
     if not kept:
         text = _CONFIGURATION.format(
-            configuration=configuration,
             comment=comment,
             recordings=str(recordings),
             layout=layout,

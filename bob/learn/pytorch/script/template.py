@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,8 +148,9 @@ def new(file: Path, force: bool) -> None:  # noqa: FBT001
                 f"{click.format_filename(file)} cannot be written ({error.strerror})"
             ) from error
     shown = click.format_filename(file)
+    quoted = click.format_filename(shlex.quote(str(file)))
     click.echo(
-        f"{shown} is written; fill it in, then `bob pytorch template check {shown}`"
+        f"{shown} is written; fill it in, then `bob pytorch template check {quoted}`"
     )
 
 

@@ -37,6 +37,11 @@ def write(content: Content, path: Path) -> None:
     columns = content.columns
     _refuse_blanks(columns)
     ark = path.with_suffix(".ark").resolve()
+    if len(str(ark).splitlines()) > 1:
+        raise StoreError(
+            f"{str(ark)!r} has a line break, where a line of the scp file would end; "
+            "export to a folder and a file without one"
+        )
     with contextlib.ExitStack() as places:
         # The last one is renamed first: the scp file when all that it names is there.
         scp_place = places.enter_context(beside(ark.with_suffix(".scp")))

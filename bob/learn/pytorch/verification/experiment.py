@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch import atomic
@@ -26,14 +25,16 @@ from bob.learn.pytorch.verification.dev_calibration import calibrate_from_dev
 from bob.learn.pytorch.verification.making import Step, Workers
 from bob.learn.pytorch.verification.outcome import (
     BadRecordingsError,
-    Failure,
     Outcome,
+    read_failures,
+    write_failures,
 )
 from bob.learn.pytorch.verification.recording_seconds import recording_seconds
 from bob.learn.pytorch.weights.errors import WeightsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from bob.learn.pytorch.protocols.database import Database, Recording, Trials
     from bob.learn.pytorch.verification.algorithms import Algorithm
@@ -337,7 +338,7 @@ def _judge_failures(
     """Parts are the recordings of the trials, and those of cohorts."""
     listed_in = _list_of_failures(experiment)
     failures = list(outcome.failures.values())
-    _list_failures(listed_in, failures)
+    write_failures(listed_in, failures)
     nothing_left = any(
         part and all(item.key in outcome.failures for item in part) for part in parts
     )
@@ -353,24 +354,5 @@ def _list_of_failures(experiment: Experiment) -> Path:
 def _remember_failures(experiment: Experiment, outcome: Outcome) -> None:
     """Where no recording was looked at, those that failed before count."""
     path = _list_of_failures(experiment)
-    if not outcome.failures and path.exists():
-        for line in path.read_text("utf-8", "surrogateescape").splitlines()[1:]:
-            key, place, stage, reason = line.split("\t")
-            failure = Failure(key, Path(place) if place else None, stage, reason)
-            outcome.failures[key] = failure
-
-
-def _list_failures(path: Path, failures: Iterable[Failure]) -> None:
-    lines = [
-        "\t".join((item.key, str(item.path or ""), item.stage, _one_line(item.reason)))
-        for item in failures
-    ]
-    if lines:
-        heading = "recording\tpath\tstage\treason"
-        atomic.write_text(path, "\n".join((heading, *lines)) + "\n")
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    if not outcome.failures:
+        outcome.failures |= {item.key: item for item in read_failures(path)}

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bob.learn.pytorch import atomic, csv_rows
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Sequence
 
     from bob.learn.pytorch.verification.experiment import Experiment
+
+
+_HEADING = ("recording", "path", "stage", "reason")
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,31 @@ class Failure:
         # Readers' messages often name the file themselves.
         name = str(self.path or self.key)
         return self.reason if name in self.reason else f"{name}: {self.reason}"
+
+
+def write_failures(path: Path, failures: Iterable[Failure]) -> None:
+    """List failures in a tab-separated file; without any, there is no file."""
+    rows = [
+        (item.key, str(item.path or ""), item.stage, " ".join(item.reason.split()))
+        for item in failures
+    ]
+    if rows:
+        rows.insert(0, _HEADING)
+        atomic.write_text(path, csv_rows.as_text(rows, delimiter="\t"))
+    else:
+        path.unlink(missing_ok=True)
+
+
+def read_failures(path: Path) -> list[Failure]:
+    """Read what `write_failures` wrote; nothing where there is no file."""
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        rows = list(csv.reader(file, delimiter="\t"))[1:]
+    return [
+        Failure(key, Path(place) if place else None, stage, reason)
+        for key, place, stage, reason in (row for row in rows if len(row) == 4)
+    ]
 
 
 @dataclass
