@@ -247,6 +247,68 @@ def test_weights_that_are_no_real_numbers_are_refused(tmp_path, trained, dtype):
         load_weights(trained, tmp_path / "toy.pth")
 
 
+ODD = {
+    "a list": (lambda t: t.tolist(), "a list as 'em.weight'; expected a tensor"),
+    "an array": (lambda t: t.numpy(), "a ndarray as 'em.weight'; expected a tensor"),
+    "nothing": (lambda t: None, "a NoneType as 'em.weight'; expected a tensor"),
+    "sparse": (lambda t: t.to_sparse(), r"holds em.weight \(torch.sparse_coo, cpu\)"),
+    "empty": (lambda t: t.to("meta"), r"holds em.weight \(torch.strided, meta\)"),
+    "quantised": (
+        lambda t: torch.quantize_per_tensor(t, 0.1, 0, torch.quint8),
+        "holds em.weight of torch.quint8",
+    ),
+    "too large": (lambda t: t.double() * 1e300, "not finite in em.weight"),
+    "whole numbers": (lambda t: t.long(), "holds em.weight of torch.int64"),
+    "a scalar": (lambda t: t.sum(), r"em.weight \(\) instead of \(3, 4\)"),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_an_odd_entry_is_refused_by_file_and_name(tmp_path, weights, odd):
+    change, message = ODD[odd]
+    weights["em.weight"] = change(weights["em.weight"])
+    torch.save({"state_dict": weights}, tmp_path / "toy.pth")
+
+    with pytest.raises(WrongWeights, match=f"toy.pth .*{message}"):
+        load_weights(ToyNetwork(), tmp_path / "toy.pth")
+
+
+@pytest.mark.parametrize("extra", ["em.lora_A", "bn.gamma", "em.deeper.weight"])
+def test_more_than_a_needed_module_has_is_refused_by_name(tmp_path, weights, extra):
+    """It was trained as another network: adapters, more layers, other parameters."""
+    weights[extra] = torch.ones(2)
+    torch.save(weights, tmp_path / "toy.pth")
+
+    with pytest.raises(WrongWeights, match=f"toy.pth .*has 1 entries more: {extra};"):
+        load_weights(ToyNetwork(), tmp_path / "toy.pth")
+
+
+def test_an_entry_under_two_names_is_refused(tmp_path, weights):
+    weights["module.em.weight"] = weights["em.weight"] + 1
+    torch.save(weights, tmp_path / "toy.pth")
+
+    with pytest.raises(WrongWeights, match=r"toy.pth holds 'em.weight' twice"):
+        load_weights(ToyNetwork(), tmp_path / "toy.pth")
+
+
+def test_a_variance_below_zero_is_refused(tmp_path, weights):
+    weights["bn.running_var"][1] = -1
+    torch.save(weights, tmp_path / "toy.pth")
+
+    with pytest.raises(WrongWeights, match=r"below zero in bn.running_var"):
+        load_weights(ToyNetwork(), tmp_path / "toy.pth")
+
+
+def test_numbers_of_eight_bits_are_widened(tmp_path, weights):
+    weights["em.weight"] = weights["em.weight"].to(torch.float8_e4m3fn)
+    torch.save(weights, tmp_path / "toy.pth")
+    network = ToyNetwork()
+
+    load_weights(network, tmp_path / "toy.pth")
+
+    assert torch.equal(network.em.weight, weights["em.weight"].float())
+
+
 def test_importing_the_store_does_not_load_torch():
     code = (
         "import sys, bob.learn.pytorch.weights.store;"

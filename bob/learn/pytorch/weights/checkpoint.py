@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -65,26 +66,28 @@ def load_weights(
 ) -> None:
     """Load what an embedding needs, every entry of it, into a network.
 
-    Other entries of the file are ignored, and other entries of the network keep their
-    values: classification heads of any size may lie in the file. With `everything`,
-    all entries of the network must be there, but for the counters of batch
-    normalisation, which may always be missing.
+    Entries of modules that the embedding does not need are ignored, and other entries
+    of the network keep their values: classification heads of any size may lie in the
+    file. With `everything`, all entries of the network must be there, but for the
+    counters of batch normalisation, which may always be missing.
 
     Raises
     ------
     WrongWeights
-        When entries are missing, of another shape, no real floating-point numbers, or
-        not finite; it names them, and the trained model whose network the file seems to
-        hold.
+        When entries are missing, of another shape, more than a needed module has, no
+        real floating-point numbers, not finite in the precision of the network, or
+        variances below zero; it names them, and the trained model whose network the
+        file seems to hold.
     """
     weights = read_weights(path)
     own = network.state_dict()
     counters = {key for key in own if key.endswith(_COUNTER)}
     needed = (set(own) if everything else set(network.embedding_keys())) - counters
     _check_entries(weights, own, needed, Path(path))
-    _check_numbers(weights, needed, Path(path))
-    wanted = needed | (counters & weights.keys() if everything else set())
-    network.load_state_dict({key: weights[key] for key in wanted}, strict=False)
+    loaded = _numbers(weights, own, needed, Path(path))
+    if everything:
+        loaded |= {key: weights[key] for key in counters & weights.keys()}
+    network.load_state_dict(loaded, strict=False)
 
 
 def save_weights(
@@ -131,7 +134,12 @@ def _read_torch(path: Path, *, mmap: bool) -> object:
     import torch
 
     try:
-        with torch.serialization.safe_globals(_numpy_values()):
+        # Torch warns of kinds of tensors that are refused here by name.
+        with (
+            torch.serialization.safe_globals(_numpy_values()),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except Exception as error:  # torch raises whatever a damaged file leads it to
         raise WrongWeights(f"{path} cannot be opened: {_why(error)}") from error
@@ -169,12 +177,11 @@ def _numpy_values() -> list[Any]:
 
 
 def _read_safetensors(path: Path) -> object:
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
         return load_file(path)
-    except SafetensorError as error:
+    except Exception as error:  # what a damaged header leads it to is not documented
         raise WrongWeights(
             f"{path} cannot be opened: it is damaged ({error}); {_FETCH_AGAIN}"
         ) from error
@@ -186,14 +193,23 @@ def _state_dict(content: object, path: Path) -> dict[str, Tensor]:
     entries = content
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         entries = content["state_dict"]
-    if isinstance(entries, dict):
-        weights = {
-            str(key).removeprefix("module."): value
-            for key, value in entries.items()
-            if isinstance(value, torch.Tensor)
-        }
-        if weights:
-            return weights
+    weights: dict[str, Tensor] = {}
+    for key, value in entries.items() if isinstance(entries, dict) else ():
+        name = str(key).removeprefix("module.")
+        if isinstance(value, torch.Tensor) and name in weights:
+            raise WrongWeights(
+                f"{path} holds {name!r} twice, with 'module.' and without; "
+                f"save the state dict of one network alone"
+            )
+        if isinstance(value, torch.Tensor):
+            weights[name] = value
+        elif "." in name and not name.endswith("._extra_state"):
+            raise WrongWeights(
+                f"{path} holds a {type(value).__name__} as {name!r}; expected "
+                f"a tensor: save the state dict of the network again"
+            )
+    if weights:
+        return weights
     held = (
         _listed(content) or "an empty dict"
         if isinstance(content, dict)
@@ -212,14 +228,19 @@ def _check_entries(
     path: Path,
 ) -> None:
     missing = needed - weights.keys()
+    _check_layout(weights, needed - missing, path)
     reshaped = [
         f"{key} {tuple(weights[key].shape)} instead of {tuple(own[key].shape)}"
         for key in sorted(needed - missing)
         if weights[key].shape != own[key].shape
     ]
-    if not missing and not reshaped:
+    modules = {_module(key) for key in needed}
+    others = [key for key in weights.keys() - own.keys() if _module(key) in modules]
+    if not missing and not reshaped and not others:
         return
     faults = []
+    if others:
+        faults.append(f"has {len(others)} entries more: {_listed(others)}")
     if missing:
         faults.append(
             f"misses {len(missing)} of {len(needed)} entries: {_listed(missing)}"
@@ -238,7 +259,35 @@ def _check_entries(
     )
 
 
-def _check_numbers(weights: Mapping[str, Tensor], needed: set[str], path: Path) -> None:
+def _module(key: str) -> str:
+    return key.split(".")[0]
+
+
+def _check_layout(weights: Mapping[str, Tensor], held: set[str], path: Path) -> None:
+    """Refuse tensors that are no plain arrays: sparse, nested, or without numbers."""
+    import torch
+
+    odd = [
+        f"{key} ({tensor.layout}, {tensor.device.type})"
+        for key, tensor in ((key, weights[key]) for key in sorted(held))
+        if tensor.layout != torch.strided
+        or tensor.is_nested
+        or tensor.device.type != "cpu"
+    ]
+    if odd:
+        raise WrongWeights(
+            f"{path} holds {_listed(odd)}; expected tensors of plain numbers: save the "
+            f"network again as such, or name another file"
+        )
+
+
+def _numbers(
+    weights: Mapping[str, Tensor],
+    own: Mapping[str, Tensor],
+    needed: set[str],
+    path: Path,
+) -> dict[str, Tensor]:
+    """Return what is needed as the network holds it, where that is possible."""
     others = [
         f"{key} of {weights[key].dtype}"
         for key in sorted(needed)
@@ -249,16 +298,28 @@ def _check_numbers(weights: Mapping[str, Tensor], needed: set[str], path: Path) 
             f"{path} holds {_listed(others)}; expected real floating-point numbers: "
             f"save the network again as such, or name another file"
         )
-    broken = [key for key in sorted(needed) if not weights[key].isfinite().all()]
+    numbers = {key: weights[key].to(own[key].dtype) for key in sorted(needed)}
+    broken = [key for key, values in numbers.items() if not values.isfinite().all()]
     if broken:
         raise WrongWeights(
             f"{path} has values that are not finite in {_listed(broken)}; its "
             f"training diverged or the file is damaged. Use an earlier checkpoint, or "
             f"fetch it again"
         )
+    negative = [
+        key
+        for key, values in numbers.items()
+        if key.endswith("running_var") and (values < 0).any()
+    ]
+    if negative:
+        raise WrongWeights(
+            f"{path} has variances below zero in {_listed(negative)}; the file is "
+            f"damaged. Use an earlier checkpoint, or fetch it again"
+        )
+    return numbers
 
 
 def _listed(names: Iterable[object]) -> str:
-    texts = sorted(str(name) for name in names)
+    texts = sorted(repr(str(name))[1:-1] for name in names)
     more = f" and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
     return ", ".join(texts[:_NAMED]) + more
