@@ -176,6 +176,46 @@ def test_a_stored_calibration_is_applied():
         assert Path("again", name).read_text() == Path("calibrated", name).read_text()
 
 
+def test_durations_beyond_training_are_said_and_held_to_its_range():
+    """Recordings of 1 to 20 s trained it; half a second counts as the least of them."""
+    write_csv("dev.csv")
+    done("calibrate", "dev.csv", "--quality", "duration")
+    ranges = json.loads(Path("calibration.json").read_text())["ranges"]
+    least = math.exp(ranges["smaller log duration"][0])
+    ratios, notes = [], []
+    for seconds in (0.5, least):
+        lines = [f"p0,ann,ann,ann,{seconds!r},15,telephone,0.3\n",
+                 "p1,bob,ann,ann,15,15,telephone,0.3\n"]  # fmt: skip
+        Path("eval.csv").write_text(HEADER + "".join(lines))
+
+        report = done("calibrate", "--use", "calibration.json", "eval.csv", "--json")
+        notes.append(" ".join(json.loads(report)["notes"]))
+        ratios.append(read_scores("calibrated/eval.csv").score[0])
+
+    assert 1 < least < 1.2
+    assert "of eval.csv, in 1 of 2 trials the smaller duration lies outs" in notes[0]
+    assert "the smaller duration lies" not in notes[1]
+    assert ratios[0] == ratios[1]
+
+
+def test_a_measure_that_tells_targets_apart_by_itself_is_said():
+    """All targets are long recordings, and no others are: that is no voice."""
+    rows = drawn(0)
+    lines = [
+        f"p{n},{'ann' if target else 'bob'},ann,ann,{9 + n % 7 + 5 * target},"
+        f"{20 + n % 3},telephone,{score!r}\n"
+        for n, (target, score) in enumerate(rows)
+    ]
+    Path("dev.csv").write_text(HEADER + "".join(lines))
+
+    notes = json.loads(done("calibrate", "dev.csv", "--quality", "duration", "--json"))[
+        "notes"
+    ]
+
+    (note,) = [note for note in notes if "how the trials were chosen" in note]
+    assert note.startswith("the smaller log duration alone tells target from non-")
+
+
 def test_where_scores_come_from_is_kept_if_they_are_the_same():
     write("dev", drawn(0))
     Path("dev.json").write_text('{"sha256": "0", "made_by": {"model": "other"}}')

@@ -136,6 +136,34 @@ def test_the_quality_of_both_recordings_is_weighed(compare, said, measure, weigh
     assert "for such recordings" in told
 
 
+def test_a_duration_beyond_training_counts_as_the_nearest_there(compare, said):
+    """Both last 2 s, and 3 to 5 s trained it: a line would go on climbing."""
+    columns = ("score", "smaller log duration", "larger log duration")
+    ends = (float(np.log(3)), float(np.log(5)))
+    line = LinearCalibration(
+        columns, (12.0, -3.0, 0.0), 1.0, 0.5, COUNTS, said,
+        ranges=dict.fromkeys(columns[1:], ends), plain=(12.0, -20.0),
+    )  # fmt: skip
+    save_calibration(line, CALIBRATION)
+
+    report = json.loads(compare("--calibration", CALIBRATION.name, "--json").stdout)
+    told = " ".join(compare("--calibration", CALIBRATION.name).stdout.split())
+
+    score = report["score"]
+    ratio = 1 + 12 * score - 3 * np.log(3)
+    assert report["log_likelihood_ratio"] == pytest.approx(ratio, rel=1e-5)
+    assert report["without_quality"] == {
+        "log_likelihood_ratio": pytest.approx(12 * score - 20),
+        "likelihood_ratio": pytest.approx(np.exp(12 * score - 20)),
+        "decision": "two speakers",
+    }
+    beyond = "the smaller duration is 2 s, outside of 3 s to 5 s where the calibration"
+    assert report["notes"][0].startswith(beyond)
+    assert beyond in told
+    assert "by the score alone: likelihood ratio 1/" in told
+    assert "shorter recordings counts more for one speaker" in told
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [

@@ -113,3 +113,30 @@ def test_what_cannot_be_done_is_said(systems, arguments, message):
     assert message in result.output
     assert not Path("fusion.json").exists()
     assert not Path("fused").exists()
+
+
+def test_a_negative_weight_is_said_and_held_to_the_range_of_training(systems):
+    """The second system measures what misleads the first."""
+    random = np.random.default_rng(3)
+    noise = random.normal(size=200)
+    one = noise + random.normal(0, 0.5, 200) + (np.arange(200) < TARGETS) * 2
+    write("dev-one", one)
+    write("dev-two", noise)
+    write("far-one", one)
+    write("far-two", noise - 50)
+
+    fitted = json.loads(done("fuse", "dev-one", "dev-two", "--json"))["notes"]
+    used = json.loads(
+        done("fuse", "--use", "fusion.json", "far-one", "far-two", "--into", "far",
+             "--json")
+    )["notes"]  # fmt: skip
+
+    assert any(note.startswith("the weight of dev-two is neg") for note in fitted)
+    beyond = "of far-one, in 200 of 200 trials the score of dev-two lies outside of"
+    assert used[0].startswith(beyond)
+    scores = read_scores("far/far-one").score
+    fusion = json.loads(Path("fusion.json").read_text())
+    expected = fusion["offset"] + np.dot(
+        fusion["weights"], [one, np.full(200, noise.min())]
+    )
+    assert scores == pytest.approx(expected, rel=1e-4, abs=1e-4)

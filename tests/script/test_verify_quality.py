@@ -73,6 +73,21 @@ def test_measures_are_given_one_by_one_and_told_in_the_report(toy, capsys):
     assert "linear, with duration, magnitude, trained on dev" in description
 
 
+def test_measures_beyond_those_of_dev_are_said(toy, capsys):
+    """Recordings of eval are made short, where those of dev trained it."""
+    assert main([toy]) == 0
+    found = Path("results/toy/session/nonorm/scores-eval").read_text().split()
+    for path in {Path(f"corpus/{name}.wav") for name in found if "/" in name}:
+        samples, _ = soundfile.read(path)
+        soundfile.write(path, samples[:1200], RATE)
+
+    assert main(["--calibration-quality", "duration", toy]) == 0
+
+    said = capsys.readouterr().err
+    assert "calibrated-eval: in " in said
+    assert "trials the smaller duration lies outside of " in said
+
+
 def test_without_measures_the_report_has_the_score_alone(toy, capsys):
     assert main([toy]) == 0
 

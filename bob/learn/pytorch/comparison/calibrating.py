@@ -9,6 +9,7 @@ import numpy as np
 
 from bob.learn.pytorch.comparison.named_embeddings import ScoringError
 from bob.learn.pytorch.comparison.quality import read_measures
+from bob.learn.pytorch.metrics import ErrorCurve
 from bob.learn.pytorch.protocols.text_columns import is_number
 from bob.learn.pytorch.scorefiles.reference_files import with_references
 from bob.learn.pytorch.scorefiles.rescoring import ScoreFile, flat, provenance_of_fit
@@ -21,6 +22,7 @@ from bob.learn.pytorch.scoring import (
     load_calibration,
 )
 from bob.learn.pytorch.scoring.quality_calibration import (
+    beyond_ranges,
     is_fusion,
     measured_columns,
     quality_of,
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     Calibration: TypeAlias = LinearCalibration | IsotonicCalibration
 
 
+#: Equal error rate of a measure that tells speakers apart by itself.
+SEPARATING = 0.25
 #: What has to be the same in training and in use.
 ORIGIN = ("model", "weights", "measure", "mean_subtracted", "normalisation")
 
@@ -114,11 +118,55 @@ def calibrated(calibration: Calibration, file: ScoreFile) -> FloatArray:
         It is a fusion, or of scores that were made otherwise: by another model, other
         weights, measure or normalisation. What is not said is not compared.
     """
+    return calibrated_with_notes(calibration, file)[0]
+
+
+def calibrated_with_notes(
+    calibration: Calibration, file: ScoreFile
+) -> tuple[FloatArray, list[str]]:
+    """Apply as `calibrated` does, and say which measures lie beyond the training."""
     _refuse_other_origin(calibration, file)
     quality = quality_of(calibration)
+    if not quality or not isinstance(calibration, LinearCalibration):
+        return calibration(file.table.score), []
+    values = _with_quality(file, quality)[0]
+    notes = [f"of {file.path}, {note}" for note in beyond_ranges(calibration, values)]
+    return calibration(values), notes
+
+
+def separating_measures(
+    values: FloatArray, columns: Sequence[str], is_target: NDArray[np.bool_]
+) -> list[str]:
+    """Say which measures tell target from non-target trials without the score.
+
+    Such a measure describes how the trials were chosen, and not who speaks in them.
+
+    Parameters
+    ----------
+    values
+        ``(trials, columns)`` with the score first.
+    is_target
+        ``(trials,)``
+    """
+    found = []
+    for name, column in zip(columns[1:], values.T[1:], strict=True):
+        curve = ErrorCurve.from_scores(column[is_target], column[~is_target])
+        rate = curve.equal_error_rate()
+        if min(rate, 1 - rate) <= SEPARATING:
+            found.append(
+                f"the {name} alone tells target from non-target trials with an EER of "
+                f"{100 * min(rate, 1 - rate):.1f} %, which comes from how the trials "
+                "were chosen: on others it misleads. Leave it out, or take trials of "
+                "both kinds that are alike in it"
+            )
+    return found
+
+
+def separating_in(dev: ScoreFile, quality: Sequence[str]) -> list[str]:
+    """Say the same of the measures of a score file."""
     if not quality:
-        return calibration(file.table.score)
-    return calibration(_with_quality(file, quality)[0])
+        return []
+    return separating_measures(*_with_quality(dev, quality), labels_of(dev))
 
 
 def load_for_one(path: Path) -> Calibration:

@@ -15,7 +15,7 @@ from bob.learn.pytorch.comparison.calibrating import (
     refuse_useless,
 )
 from bob.learn.pytorch.comparison.named_embeddings import ScoringError
-from bob.learn.pytorch.metrics import MetricError, paired_tables
+from bob.learn.pytorch.metrics import ErrorCurve, MetricError, paired_tables
 from bob.learn.pytorch.scorefiles.rescoring import ScoreFile, flat, provenance_of_fit
 from bob.learn.pytorch.scoring import (
     CalibrationError,
@@ -24,7 +24,7 @@ from bob.learn.pytorch.scoring import (
     fused,
     load_calibration,
 )
-from bob.learn.pytorch.scoring.quality_calibration import is_fusion
+from bob.learn.pytorch.scoring.quality_calibration import beyond_ranges, is_fusion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,6 +74,21 @@ def fuse(
         raise CalibrationError(f"{', '.join(columns)}: {error}") from error
 
 
+def separating_systems(systems: Mapping[str, ScoreFile]) -> list[str]:
+    """Say which systems make no error by themselves, which leaves weights to chance."""
+    is_target = labels_of(next(iter(systems.values())))
+    found = []
+    for name, scores in _aligned(systems).items():
+        curve = ErrorCurve.from_scores(scores[is_target], scores[~is_target])
+        if curve.equal_error_rate() == 0:
+            found.append(
+                f"{name} alone tells all target from all non-target trials, so that "
+                "these trials do not determine the weights: fit on more, or harder, "
+                "trials"
+            )
+    return found
+
+
 def fused_scores(
     fusion: LinearCalibration, systems: Mapping[str, ScoreFile]
 ) -> ScoreFile:
@@ -88,10 +103,19 @@ def fused_scores(
         model, other weights, measure or normalisation. What is not said is not
         compared.
     """
+    return fused_with_notes(fusion, systems)[0]
+
+
+def fused_with_notes(
+    fusion: LinearCalibration, systems: Mapping[str, ScoreFile]
+) -> tuple[ScoreFile, list[str]]:
+    """Fuse as `fused_scores` does, and say which scores lie beyond the training."""
     for name, file in systems.items():
         _refuse_other_origin(fusion, name, file)
-    first = next(iter(systems.values()))
-    return first.with_scores(fused(fusion, _aligned(systems)))
+    first, columns = next(iter(systems.values())), _aligned(systems)
+    rows = np.stack([columns[name] for name in fusion.columns], axis=1)
+    notes = [f"of {first.path}, {note}" for note in beyond_ranges(fusion, rows)]
+    return first.with_scores(fused(fusion, columns)), notes
 
 
 def load_fusion(path: Path) -> LinearCalibration:

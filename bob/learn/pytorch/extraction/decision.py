@@ -15,7 +15,12 @@ from bob.learn.pytorch.scoring import (
     magnitudes,
     threshold_for,
 )
-from bob.learn.pytorch.scoring.quality_calibration import measured_columns, quality_of
+from bob.learn.pytorch.scoring.quality_calibration import (
+    beyond_ranges,
+    doubtful_weights,
+    measured_columns,
+    quality_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -44,11 +49,18 @@ class Decision:
         Accept at or above it. Its score is that of recordings of the same quality.
     quality
         What was weighed beside the score, by name: of the two recordings.
+    plain
+        The logarithm by the score alone, where measures were weighed and the
+        calibration knows it.
+    beyond
+        Which measures lie outside those that trained the calibration, in sentences.
     """
 
     log_likelihood_ratio: float
     threshold: Threshold
     quality: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    plain: float | None = None
+    beyond: tuple[str, ...] = ()
 
     @property
     def accepted(self) -> bool:
@@ -64,10 +76,15 @@ class Decision:
     @property
     def likelihood_ratio(self) -> float:
         """Infinite where it does not fit into a float."""
-        try:
-            return math.exp(self.log_likelihood_ratio)
-        except OverflowError:
-            return math.inf
+        return ratio_of(self.log_likelihood_ratio)
+
+
+def ratio_of(logarithm: float) -> float:
+    """Return ``e ** logarithm``; infinite where it does not fit into a float."""
+    try:
+        return math.exp(logarithm)
+    except OverflowError:
+        return math.inf
 
 
 class Measuring:
@@ -135,9 +152,14 @@ def decide(
     quality = quality or {}
     refuse_unknown_quality(calibration, known=quality)
     weighed = {name: quality[name] for name in quality_of(calibration)}
-    if weighed:
+    plain, beyond = None, []
+    if weighed and isinstance(calibration, LinearCalibration):
         sides = {name: ([left], [right]) for name, (left, right) in weighed.items()}
-        ratio = float(calibration(measured_columns([score], sides)[0])[0])
+        values, _ = measured_columns([score], sides)
+        ratio = float(calibration(values)[0])
+        beyond = beyond_ranges(calibration, values)
+        if calibration.plain is not None:
+            plain = calibration.plain[0] * score + calibration.plain[1]
     else:
         ratio = float(calibration([score])[0])
     if isinstance(calibration, LinearCalibration):
@@ -151,7 +173,7 @@ def decide(
     else:
         at = bayes_threshold(p_target=p_target, c_miss=c_miss, c_fa=c_fa)
         threshold = Threshold(at, None, p_target, c_miss, c_fa, calibration.provenance)
-    return Decision(ratio, threshold, weighed)
+    return Decision(ratio, threshold, weighed, plain, tuple(beyond))
 
 
 def refuse_unknown_quality(calibration: Calibration, *, known: Collection[str]) -> None:
@@ -212,7 +234,7 @@ def cautions(decision: Decision, calibration: Calibration) -> list[str]:
     """What to know of a calibration before acting on it, in sentences."""
     said, trials = calibration.provenance, calibration.trained_on
     ratio = decision.log_likelihood_ratio
-    notes = []
+    notes = [*decision.beyond, *doubtful_weights(calibration)]
     if decision.beyond_cosines:
         at = decision.threshold.score or 0.0
         always = "two speakers" if at > 0 else "one speaker"

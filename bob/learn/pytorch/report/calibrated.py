@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch.metrics.overview import figures
 from bob.learn.pytorch.metrics.reliability import FEW_SPEAKERS
+from bob.learn.pytorch.scoring.quality_calibration import doubtful_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +93,8 @@ def notes_on(calibration: LinearCalibration) -> list[str]:
             "where few trials are told apart with hardly an error; with 0 it is the "
             "plain logistic regression."
         )
-    return lines + [f"Note: {doubt}." for doubt in few_speakers_trained(calibration)]
+    doubts = doubtful_weights(calibration) + few_speakers_trained(calibration)
+    return lines + [f"Note: {doubt}." for doubt in doubts]
 
 
 def few_speakers_trained(

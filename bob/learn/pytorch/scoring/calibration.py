@@ -7,7 +7,7 @@ costs; a bare score has no such meaning.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -52,6 +52,12 @@ class LinearCalibration:
         Counts of trials.
     provenance
         Whatever says where it comes from: trained model, protocol, file, date.
+    ranges
+        Column -> smallest and largest number in training. Numbers beyond are taken as
+        the nearest of both: a line says nothing where no trial was.
+    plain
+        Weight and offset of a calibration by the score alone, on the same trials; None
+        where it is not known.
     """
 
     columns: tuple[str, ...]
@@ -60,6 +66,8 @@ class LinearCalibration:
     p_target: float
     trained_on: TrainingTrials
     provenance: Mapping[str, str] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    plain: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if not self.columns or len(self.columns) != len(self.weights):
@@ -69,6 +77,12 @@ class LinearCalibration:
             )
         if not np.isfinite([*self.weights, self.offset]).all():
             raise CalibrationError("weights and offset must be finite")
+        for column, (low, high) in self.ranges.items():
+            if column not in self.columns or not -np.inf < low <= high < np.inf:
+                raise CalibrationError(
+                    f"the range of {column} is {low} to {high}; expected one of "
+                    f"{', '.join(self.columns)}, and two finite numbers in order"
+                )
         checked_prior(self.p_target)
 
     def __call__(self, scores: ArrayLike) -> FloatArray:
@@ -94,8 +108,16 @@ class LinearCalibration:
                 f"columns {', '.join(self.columns)}, so expected "
                 f"(trials, {len(self.columns)})"
             )
-        joined: FloatArray = values @ np.array(self.weights) + self.offset
+        joined: FloatArray = self._held(values) @ np.array(self.weights) + self.offset
         return joined
+
+    def _held(self, values: FloatArray) -> FloatArray:
+        """``(..., columns)`` with each column within its range."""
+        if not self.ranges:
+            return values
+        everything = (-np.inf, np.inf)
+        ends = np.array([self.ranges.get(name, everything) for name in self.columns])
+        return np.clip(values, ends[:, 0], ends[:, 1])
 
 
 @dataclass(frozen=True)
@@ -134,7 +156,8 @@ def fit_calibration(
     targets, non_targets
         Scores of target and of non-target trials, ``(trials,)``; or ``(trials,
         columns)`` with the score first and quality measures after it. Trials with a
-        NaN are left out and counted.
+        NaN are left out and counted. The range of each measure is kept: see
+        `LinearCalibration.ranges`.
     columns
         Names of the columns.
     p_target
@@ -180,7 +203,32 @@ def fit_calibration(
             f"{calibration.weights[0]:.3g}: non-target trials score higher than target "
             f"trials; check the labels, and that higher means more alike"
         )
-    return calibration
+    if len(calibration.columns) == 1:
+        return replace(calibration, ranges={})
+    measures = {name: calibration.ranges[name] for name in calibration.columns[1:]}
+    names = calibration.columns
+    alone = _fit_alone(
+        [_complete(trials, names)[0][:, 0] for trials in (targets, non_targets)],
+        p_target=p_target,
+        penalty=penalty,
+    )
+    return replace(calibration, ranges=measures, plain=alone)
+
+
+def _fit_alone(
+    scores: list[FloatArray], *, p_target: float, penalty: float
+) -> tuple[float, float] | None:
+    """Weight and offset of the score alone; None where trials do not allow them."""
+    try:
+        weights, offset = fit_weights(
+            *(part[:, np.newaxis] for part in scores),
+            names=(SCORE,),
+            p_target=p_target,
+            penalty=penalty,
+        )
+    except CalibrationError:
+        return None
+    return (float(weights[0]), offset) if weights[0] > 0 else None
 
 
 def fit_linear(
@@ -192,7 +240,10 @@ def fit_linear(
     penalty: float,
     provenance: Mapping[str, str] | None,
 ) -> LinearCalibration:
-    """As :func:`fit_calibration`, with weights of any sign."""
+    """Fit as :func:`fit_calibration` does, with weights of any sign.
+
+    The result has the range of every column, and holds every column to it.
+    """
     names = tuple(columns)
     checked_prior(p_target)
     if not 0 <= penalty < np.inf:
@@ -211,6 +262,7 @@ def fit_linear(
             len(positives), len(negatives), lost_positives + lost_negatives
         ),
         provenance=dict(provenance or {}),
+        ranges=_ranges(names, np.concatenate([positives, negatives])),
     )
 
 
@@ -267,6 +319,11 @@ def checked_prior(p_target: float) -> None:
             f"p_target is {p_target}; it is the prior probability of a target trial "
             f"and lies between 0 and 1, both excluded"
         )
+
+
+def _ranges(names: tuple[str, ...], rows: FloatArray) -> dict[str, tuple[float, float]]:
+    ends = zip(rows.min(axis=0).tolist(), rows.max(axis=0).tolist(), strict=True)
+    return dict(zip(names, ends, strict=True))
 
 
 def _complete(scores: ArrayLike, names: tuple[str, ...]) -> tuple[FloatArray, int]:

@@ -28,6 +28,8 @@ _EXPECTED = (
     "expected what `bob pytorch calibrate`, `bob pytorch fuse` or verify.py "
     "--calibrate-scores wrote"
 )
+#: Of calibrations with measures, and of some fusions; older files have neither.
+_OPTIONAL = {"ranges", "score_alone"}
 _TRIALS = {"targets", "non_targets", "failures"}
 
 
@@ -65,6 +67,13 @@ def to_json(calibration: Calibration) -> str:
             "offset": calibration.offset,
             "p_target": calibration.p_target,
         }
+        if calibration.ranges:
+            fields["ranges"] = {
+                name: list(ends) for name, ends in calibration.ranges.items()
+            }
+        if calibration.plain is not None:
+            weight, offset = calibration.plain
+            fields["score_alone"] = {"weight": weight, "offset": offset}
     else:
         fields = {
             "format": FORMAT,
@@ -101,7 +110,8 @@ def from_json(text: str) -> Calibration:
     kind = fields.get("kind")
     if not isinstance(kind, str) or kind not in _KINDS:
         raise CalibrationError(f"the kind is {kind!r}, expected {', '.join(_KINDS)}")
-    _require_keys(fields, _KINDS[kind], "the calibration")
+    optional = _OPTIONAL if kind == "linear" else set()
+    _require_keys(fields, _KINDS[kind] | (optional & set(fields)), "the calibration")
     trials = _trials(fields["trained_on"])
     provenance = fields["provenance"]
     if not (
@@ -134,6 +144,8 @@ def _linear(
         p_target=_float(fields["p_target"], "p_target"),
         trained_on=trials,
         provenance=provenance,
+        ranges=_ranges(fields.get("ranges", {})),
+        plain=_plain(fields.get("score_alone")),
     )
     if calibration.weights[0] <= 0 and not is_fusion(calibration):
         raise CalibrationError(
@@ -141,6 +153,25 @@ def _linear(
             "positive one: higher means more alike"
         )
     return calibration
+
+
+def _ranges(fields: object) -> dict[str, tuple[float, float]]:
+    if not isinstance(fields, dict):
+        raise CalibrationError("ranges must map columns to two numbers")
+    found = {name: _floats(fields, name) for name in fields}
+    for name, ends in found.items():
+        if len(ends) != 2:
+            raise CalibrationError(f"the range of {name} must be two numbers")
+    return {name: (ends[0], ends[1]) for name, ends in found.items()}
+
+
+def _plain(fields: object) -> tuple[float, float] | None:
+    if fields is None:
+        return None
+    if not isinstance(fields, dict):
+        raise CalibrationError("score_alone must have a weight and an offset")
+    _require_keys(fields, {"weight", "offset"}, "score_alone")
+    return _float(fields["weight"], "weight"), _float(fields["offset"], "offset")
 
 
 def _number(value: float) -> float | str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -27,7 +28,9 @@ def fit_fusion(
 ) -> LinearCalibration:
     """Weigh systems by prior-weighted logistic regression; the result is calibrated.
 
-    A weight may be negative: a system can tell how far to trust another.
+    A weight may be negative: a system can tell how far to trust another. The result
+    keeps the range of its scores, and takes those beyond as the nearest within: see
+    `LinearCalibration.ranges`.
 
     Parameters
     ----------
@@ -61,7 +64,7 @@ def fit_fusion(
     array([ 1.07, -2.66])
     """
     names = tuple(targets)
-    return fit_linear(
+    fusion = fit_linear(
         _stacked(targets, names),
         _stacked(non_targets, names),
         columns=names,
@@ -69,6 +72,9 @@ def fit_fusion(
         penalty=penalty,
         provenance=provenance,
     )
+    weights = zip(names, fusion.weights, strict=True)
+    held = {name: fusion.ranges[name] for name, weight in weights if weight < 0}
+    return replace(fusion, ranges=held)
 
 
 def fused(fusion: LinearCalibration, scores: Mapping[str, ArrayLike]) -> FloatArray:

@@ -73,7 +73,10 @@ def calibrate(
             for number, path in enumerate(files)
         ]
         calibration = stored or calibrating.calibrate(read[0], **fit)
-        ready = [(file, calibrating.calibrated(calibration, file)) for file in read]
+        applied = [
+            calibrating.calibrated_with_notes(calibration, file) for file in read
+        ]
+        ready = [(file, new) for file, (new, _) in zip(read, applied, strict=True)]
         changes = rescoring.write_changed(
             ready,
             folder,
@@ -83,5 +86,8 @@ def calibrate(
         if use is None:
             save_calibration(calibration, output)
         dev = None if use is not None else ready[0][0].with_scores(ready[0][1])
-        notes = doubts(calibration, dev, costs)
+        notes = [note for _, beyond in applied for note in beyond]
+        if use is None:
+            notes += calibrating.separating_in(read[0], fit["quality"])
+        notes += doubts(calibration, dev, costs)
     tell(use or output, calibration, changes, costs, notes=notes, as_json=as_json)

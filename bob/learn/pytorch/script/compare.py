@@ -198,12 +198,12 @@ def _told(
     """A decision for programs, and in lines for people."""
     threshold, trials = decision.threshold, calibration.trained_on
     ratio = decision.log_likelihood_ratio
-    report = {
+    report: dict[str, Any] = {
         "log_likelihood_ratio": ratio if math.isfinite(ratio) else None,
         "likelihood_ratio": decision.likelihood_ratio
         if math.isfinite(decision.likelihood_ratio)
         else None,
-        "decision": "one speaker" if decision.accepted else "two speakers",
+        "decision": _decided(accepted=decision.accepted),
         "threshold": {
             "log_likelihood_ratio": threshold.log_likelihood_ratio,
             "score": threshold.score,
@@ -212,6 +212,7 @@ def _told(
             "c_fa": threshold.c_fa,
         },
         "quality": {name: list(sides) for name, sides in decision.quality.items()},
+        "without_quality": _without_quality(decision),
         "calibration": {
             "path": path,
             "targets": trials.targets,
@@ -241,7 +242,33 @@ def _told(
         f"threshold from {path}: {trials.targets} target and {trials.non_targets} "
         f"non-target trials{', ' if said else ''}{said}",
     ]
+    without = report["without_quality"]
+    if without is not None:
+        lines.insert(
+            1,
+            f"by the score alone: likelihood ratio {_ratio(decision.plain or 0.0)}, "
+            f"{without['decision']}",
+        )
     return report, lines
+
+
+def _without_quality(decision: Decision) -> dict[str, Any] | None:
+    """The answer by the score alone; None where no measure was weighed."""
+    from bob.learn.pytorch.extraction.decision import ratio_of
+
+    ratio = decision.plain
+    if ratio is None:
+        return None
+    accepted = ratio >= decision.threshold.log_likelihood_ratio
+    return {
+        "log_likelihood_ratio": ratio,
+        "likelihood_ratio": ratio_of(ratio) if math.isfinite(ratio_of(ratio)) else None,
+        "decision": _decided(accepted=accepted),
+    }
+
+
+def _decided(*, accepted: bool) -> str:
+    return "one speaker" if accepted else "two speakers"
 
 
 def _named(measure: str) -> str:

@@ -166,6 +166,7 @@ def doubts(
     """
     from bob.learn.pytorch.metrics import reliability_warnings
     from bob.learn.pytorch.report.calibrated import few_speakers_trained
+    from bob.learn.pytorch.scoring.quality_calibration import doubtful_weights
 
     found = []
     if trained is not None:
@@ -174,7 +175,7 @@ def doubts(
         name = click.format_filename(trained.path)
         warnings = reliability_warnings(curve, minima)
         found += [f"of {name}, {warning}" for warning in warnings]
-    return found + few_speakers_trained(calibration)
+    return found + doubtful_weights(calibration) + few_speakers_trained(calibration)
 
 
 def tell(

@@ -90,9 +90,9 @@ def fuse(
             if paths
         ]
         fusion = stored or fusing.fuse(sets[0], **{name: options[name] for name in FIT})
-        results = [fusing.fused_scores(fusion, files) for files in sets]
+        results = [fusing.fused_with_notes(fusion, files) for files in sets]
         changes = rescoring.write_changed(
-            [(file, file.table.score) for file in results],
+            [(file, file.table.score) for file, _ in results],
             folder,
             cost=costs,
             origin=origin_of(use or output, fusion, "fusion"),
@@ -100,7 +100,9 @@ def fuse(
         )
         if use is None:
             save_calibration(fusion, output)
-        notes = doubts(fusion, None if use is not None else results[0], costs)
+        notes = [note for _, beyond in results for note in beyond]
+        notes += [] if stored else fusing.separating_systems(sets[0])
+        notes += doubts(fusion, None if use is not None else results[0][0], costs)
     tell(
         use or output,
         fusion,

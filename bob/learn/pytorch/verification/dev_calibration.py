@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from bob.learn.pytorch.comparison.calibrating import separating_measures
 from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.scorefiles import Form, read_scores, write_scores
 from bob.learn.pytorch.scorefiles.rescoring import MEASURE, provenance_of_fit
@@ -16,7 +18,11 @@ from bob.learn.pytorch.scoring import (
     save_calibration,
 )
 from bob.learn.pytorch.scoring.calibration import SCORE
-from bob.learn.pytorch.scoring.quality_calibration import measured_columns
+from bob.learn.pytorch.scoring.quality_calibration import (
+    beyond_ranges,
+    doubtful_weights,
+    measured_columns,
+)
 from bob.learn.pytorch.verification import trial_quality
 from bob.learn.pytorch.verification.configuration import ConfigurationError
 from bob.learn.pytorch.verification.score_origin import origin
@@ -33,6 +39,8 @@ if TYPE_CHECKING:
     from bob.learn.pytorch.verification.experiment import Experiment
 
     FloatArray: TypeAlias = NDArray[np.float64]
+
+logger = logging.getLogger(__name__)
 
 #: The group that calibrations are trained on.
 TRAINED_ON = "dev"
@@ -150,8 +158,16 @@ def calibrate_from_dev(
     except CalibrationError as error:
         of = f" with the columns {', '.join(columns)}" if how.quality else ""
         raise CalibrationError(f"{path} gives no calibration{of}: {error}") from error
+    if how.quality:
+        for note in doubtful_weights(calibration) + separating_measures(
+            values, columns, dev.is_target
+        ):
+            logger.warning("%s: %s", layout.calibration(), note)
     for name, group in groups.items():
         _write_calibrated(experiment, group, calibration(inputs[name][0]))
+        if how.quality:
+            for note in beyond_ranges(calibration, inputs[name][0]):
+                logger.warning("%s: %s", layout.calibrated_scores(name), note)
     save_calibration(calibration, layout.calibration())
     return calibration
 
