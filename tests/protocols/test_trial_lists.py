@@ -158,7 +158,7 @@ def test_a_recording_that_differs_from_itself_is_refused(write):
             "1 a.wav b.wav\n1 my file.wav b.wav\n",
             ":2: '1 my file.wav b.wav'.*or use CSV for names with spaces",
         ),
-        ("a.wav b.wav Target\n", ":1: 'a.wav b.wav Target'; .* target, nontarget, tgt"),
+        ("a.wav b.wav traget\n", ":1: 'a.wav b.wav traget'; .* target, nontarget, tgt"),
         ("1 a.wav b.wav\n1 a\0b.wav c\n", ":2: not a text file in UTF-8, byte 0x00"),
         ("\n# nothing\n", "holds no trial; expected lines like '1 a.wav b.wav'"),
     ],

@@ -14,7 +14,7 @@ from bob.learn.pytorch.protocols.identities import first_folder
 from bob.learn.pytorch.protocols.kaldi import entries, plain_path, read_speakers
 from bob.learn.pytorch.protocols.named_database import NamedTrialDatabase
 from bob.learn.pytorch.protocols.names import safe_name
-from bob.learn.pytorch.protocols.trial_lists import LABELS, TrialList
+from bob.learn.pytorch.protocols.trial_lists import LABELS, WORDS, TrialList
 
 if TYPE_CHECKING:
     import os
@@ -139,7 +139,7 @@ def _listed(found: _List, sides: Sequence[_List]) -> TrialList:
         if label not in LABELS:
             raise DatabaseError(
                 f"{found.where(found.texts, code)}: label {label!r}; expected one of "
-                f"{', '.join(LABELS)}: correct the line"
+                f"{', '.join(WORDS)}: correct the line"
             )
     for side in sides:
         # Commonly, all three files have the same trials in the same order.

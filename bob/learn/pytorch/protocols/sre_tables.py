@@ -30,7 +30,7 @@ from bob.learn.pytorch.metrics import Names
 from bob.learn.pytorch.protocols.database import DatabaseError
 from bob.learn.pytorch.protocols.fast_trials import fast_columns
 from bob.learn.pytorch.protocols.text_lines import refuse_other_files, text_lines
-from bob.learn.pytorch.protocols.trial_lists import LABELS, TrialList
+from bob.learn.pytorch.protocols.trial_lists import LABELS, WORDS, TrialList
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -321,7 +321,7 @@ def _checked(table: SreTable) -> SreTable:
         if word not in LABELS:
             raise DatabaseError(
                 f"{table.where('label', code)}: targettype {word!r}; expected one of "
-                f"{', '.join(LABELS)}: correct the line"
+                f"{', '.join(WORDS)}: correct the line"
             )
     side = table.columns.get("side")
     for code, word in enumerate(() if side is None else side.distinct):

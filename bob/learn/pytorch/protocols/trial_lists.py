@@ -45,13 +45,22 @@ __all__ = [
 ]
 
 #: Of VoxCeleb, of Kaldi and NIST, of SITW.
-LABELS = {
+WORDS = {
     "1": True,
     "0": False,
     "target": True,
     "nontarget": False,
     "tgt": True,
     "imp": False,
+    "non-target": False,
+    "true": True,
+    "false": False,
+}
+#: The same in capitals, too.
+LABELS = {
+    spelled: label
+    for word, label in WORDS.items()
+    for spelled in (word, word.upper(), word.capitalize())
 }
 _WORDS = frozenset(LABELS) - {"1", "0"}
 _EXPECTED = "a list of trials like '1 a.wav b.wav'"
@@ -264,7 +273,7 @@ def _bad_line(line: str, where: str, form: Sequence[str]) -> DatabaseError:
         expected = "'{}' like the lines before".format(
             " ".join(f"<{name}>" for name in form)
         )
-    labels = f", with a label out of {', '.join(LABELS)}" if form != _BLIND else ""
+    labels = f", with a label out of {', '.join(WORDS)}" if form != _BLIND else ""
     spaces = len(line.split()) > 3
     return DatabaseError(
         f"{where}: {line.strip()!r}; expected {expected}{labels}: correct the line"

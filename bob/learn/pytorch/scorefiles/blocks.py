@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,18 @@ from bob.learn.pytorch.protocols.text_columns import (
     fast_blocks,
     is_number,
 )
-from bob.learn.pytorch.scorefiles.layouts import Found, ScoreFileError
+from bob.learn.pytorch.protocols.trial_lists import LABELS
+from bob.learn.pytorch.scorefiles.label_columns import (
+    LABELLED,
+    AmbiguousError,
+    labelled_form,
+)
+from bob.learn.pytorch.scorefiles.layouts import (
+    Found,
+    ScoreFileError,
+    decimal_comma,
+    find_layout,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +37,34 @@ if TYPE_CHECKING:
 # Read at a time, line by line. Larger blocks outgrow the processor's cache.
 BLOCK_CHARACTERS = 1 << 22
 BLOCK_ROWS = 8192
+
+
+def score_layout(path: Path, *, metadata: bool = False) -> Found:
+    """The form of a score file, for which lines are read until labels are sure.
+
+    Parameters
+    ----------
+    metadata : bool
+        See `find_layout`.
+
+    Raises
+    ------
+    ScoreFileError
+        As `find_layout` does; or the columns may be Bob's as well as those of another
+        form with a label, which is said.
+    """
+    found = find_layout(path, metadata=metadata)
+    if found.form not in ("four", "five") or not LABELS.keys() & set(found.first):
+        return found
+    columns = tuple(map(str, range(len(found.first))))
+    layout = Layout(columns, found.layout.separator, number=None)
+    try:
+        form = labelled_form(found.first, score_blocks(path, Found("", layout)))
+    except AmbiguousError as error:
+        raise ScoreFileError(f"{path}: {error}") from error
+    if form is None:
+        return found
+    return Found(form, replace(found.layout, columns=LABELLED[form]), found.first)
 
 
 def score_blocks(path: Path, found: Found) -> Iterator[Block]:
@@ -105,33 +145,35 @@ def _csv_blocks(path: Path, layout: Layout) -> Iterator[Block]:
 def _block(fields: Sequence[Sequence[str]], layout: Layout) -> Block:
     """Columns of text -> names and numbers; ValueError where a score is none."""
     named = dict(zip(layout.columns, fields, strict=True))
+    names = {
+        name: Names.of(column)
+        for name, column in named.items()
+        if name is not None and name != layout.number
+    }
+    if layout.number is None:
+        return Block(names, None)
     texts = named[layout.number]
     # All at once: a call of is_number for each would take twice as long.
     joined = "".join(texts)
     if "_" in joined or not joined.isascii():
         raise ValueError("a score is not a number")
-    return Block(
-        {
-            name: Names.of(column)
-            for name, column in named.items()
-            if name is not None and name != layout.number
-        },
-        np.fromiter(map(float, texts), np.float64, len(texts)),
-    )
+    return Block(names, np.fromiter(map(float, texts), np.float64, len(texts)))
 
 
 def _misfit(
     path: Path, rows: Iterable[list[str]], layout: Layout, *, first: int
 ) -> ScoreFileError:
     """Say which row does not fit."""
-    width, score = len(layout.columns), layout.columns.index(layout.number)
+    width, numbers = len(layout.columns), layout.number is not None
+    score = layout.columns.index(layout.number) if numbers else 0
     number, problem = first, "it cannot be read"
     for number, row in enumerate(rows, start=first):  # noqa: B007
         if row and len(row) != width:
             problem = f"{len(row)} columns where {width} are expected"
             break
-        if row and not is_number(row[score]):
-            problem = f"the score {row[score]!r} is not a number"
+        if row and numbers and not is_number(row[score]):
+            comma = decimal_comma([row[score]])
+            problem = f"the score {row[score]!r} is not a number{comma}"
             break
     return ScoreFileError(
         f"{path}, line {number}: {problem}; repair the line or write the file again"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from bob.learn.pytorch.protocols.database import DatabaseError
 from bob.learn.pytorch.protocols.text_columns import Layout, is_number, one_separator
 from bob.learn.pytorch.protocols.text_lines import refuse_other_files
 from bob.learn.pytorch.protocols.trial_lists import LABELS
+from bob.learn.pytorch.scorefiles.label_columns import LABELLED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,19 +29,19 @@ TEXT_COLUMNS: dict[str, tuple[str, ...]] = {
     "five": ("claimed", "model", "real", "probe", "score"),
     "voxsrc": ("score", "model", "probe"),
     "kaldi": ("model", "probe", "score"),
-    "wespeaker": ("model", "probe", "score", "label"),
+    "wespeaker": LABELLED["a b score label"],
     "espnet": ("pair", "score", "label"),
     "espnet, no labels": ("pair", "score"),
+    **LABELLED,
 }
 
 #: Stands before the title of a column that Bob knows nothing of.
 METADATA = "metadata:"
 
-_WORDS = ("target", "nontarget")
 _EXPECTED = (
     "a score file has four columns (claimed real probe score), five (claimed model "
-    "real probe score), two names with their score before or behind them, perhaps a "
-    "label behind it (target, nontarget), ESPnet's a*b score, or is a CSV whose header "
+    "real probe score), two names with their score before or behind them, perhaps with "
+    "a label (1, 0, target, nontarget), ESPnet's a*b score, or is a CSV whose header "
     "has a column score"
 )
 
@@ -54,14 +56,17 @@ class UnlabelledError(ScoreFileError):
 
 @dataclass(frozen=True)
 class Found:
-    """The form of a file, and where its columns are."""
+    """The form of a file, where its columns are, and the fields of its first line."""
 
     form: str
     layout: Layout
+    first: tuple[str, ...] = ()
 
 
 def find_layout(path: Path, *, metadata: bool = False) -> Found:
-    """What the first line of a score file tells.
+    """What the first line of a score file tells, which may not be enough.
+
+    See `score_layout`, which looks at further lines for labels.
 
     Parameters
     ----------
@@ -90,11 +95,15 @@ def find_layout(path: Path, *, metadata: bool = False) -> Found:
     header = next(csv.reader([first]), [])
     if "score" in header:
         return _csv(path, header, skipped, metadata=metadata)
-    form = _form(first.split())
+    fields = tuple(first.split())
+    form = _form(fields)
     if form is None:
-        raise ScoreFileError(f"{path} begins with {first.strip()[:80]!r}; {_EXPECTED}")
+        hint = decimal_comma(fields)
+        raise ScoreFileError(
+            f"{path} begins with {first.strip()[:80]!r}; {_EXPECTED}{hint}"
+        )
     columns = TEXT_COLUMNS[form]
-    return Found(form, Layout(columns, one_separator(first, len(columns))))
+    return Found(form, Layout(columns, one_separator(first, len(columns))), fields)
 
 
 def no_trial(path: Path) -> ScoreFileError:
@@ -102,6 +111,12 @@ def no_trial(path: Path) -> ScoreFileError:
     return ScoreFileError(
         f"{path} holds no trial; write it again, a run may have been cut short"
     )
+
+
+def decimal_comma(fields: Sequence[str]) -> str:
+    """What to say of numbers like 0,5, if there are any."""
+    found = next((text for text in fields if re.fullmatch(r"-?\d+,\d+", text)), None)
+    return f" (write {found} with a point)" if found else ""
 
 
 def _form(fields: Sequence[str]) -> str | None:
@@ -132,8 +147,8 @@ def _of_three(fields: Sequence[str]) -> str | None:
 
 
 def _of_four(fields: Sequence[str]) -> str:
-    labelled = fields[3] in _WORDS and is_number(fields[2])
-    return "wespeaker" if labelled else "four"
+    labelled = fields[3] in LABELS and not is_number(fields[3])
+    return "wespeaker" if labelled and is_number(fields[2]) else "four"
 
 
 def _csv(path: Path, header: Sequence[str], skipped: int, *, metadata: bool) -> Found:

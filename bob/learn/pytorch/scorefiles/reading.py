@@ -12,6 +12,8 @@ form           one trial
 ``kaldi``      ``enrolled tested score``
 ``wespeaker``  ``enrolled tested score target|nontarget``
 ``espnet``     ``enrolled*tested score 1|0``, or without labels
+others         ``enrolled tested score label``, with the label at any place but
+               between the names, and the score before or behind them
 =============  ===========================================================
 
 A trial without a score says ``nan``. Forms that name recordings and no speakers need a
@@ -27,8 +29,9 @@ import numpy as np
 
 from bob.learn.pytorch.metrics import Names, ScoreTable
 from bob.learn.pytorch.protocols.text_columns import Block, Joined
+from bob.learn.pytorch.protocols.trial_lists import WORDS
 from bob.learn.pytorch.protocols.trial_sources import read_trial_source
-from bob.learn.pytorch.scorefiles.blocks import score_blocks
+from bob.learn.pytorch.scorefiles.blocks import score_blocks, score_layout
 from bob.learn.pytorch.scorefiles.labels import (
     Labels,
     in_the_file,
@@ -41,7 +44,6 @@ from bob.learn.pytorch.scorefiles.layouts import (
     Found,
     ScoreFileError,
     UnlabelledError,
-    find_layout,
     no_trial,
 )
 from bob.learn.pytorch.scorefiles.text import (
@@ -177,7 +179,7 @@ def labelled_scores(
         As `read_scores` does, but nothing tells whether the list holds more trials.
     """
     path = Path(path)
-    found = find_layout(path)
+    found = score_layout(path)
     labels = None
     blindness = _Blindness(path)
     lines = 0
@@ -282,7 +284,7 @@ def _columns(
     path: Path, *, metadata: bool
 ) -> tuple[Found, dict[str, Names], NDArray[np.float64]]:
     """The form of a file, its columns of names, and its scores."""
-    found = find_layout(path, metadata=metadata)
+    found = score_layout(path, metadata=metadata)
     joined = Joined()
     for block in score_blocks(path, found):
         joined.add(block)
@@ -324,7 +326,7 @@ def _targets(
             return in_the_file(names["label"])
         except KeyError as error:
             raise ScoreFileError(
-                f"{path}: {error} is no label; expected target or nontarget, 1 or 0"
+                f"{path}: {error} is no label; expected one of {', '.join(WORDS)}"
             ) from error
     sides = _sides(path, names)
     if labels is not None:
@@ -348,8 +350,11 @@ def _labels(trials: Source) -> Labels | None:
 
 
 def _refuse_trial_list(path: Path, found: Found, scores: NDArray[np.float64]) -> None:
-    if found.form == "voxsrc" and ((scores == 0) | (scores == 1)).all():
+    place = {"voxsrc": "first", "kaldi": "last"}.get(found.form)
+    # One trial may score 1 by chance.
+    are_labels = ((scores == 0) | (scores == 1)).all()
+    if place and are_labels and (place == "first" or np.ptp(scores)):
         raise ScoreFileError(
-            f"{path} is a list of trials: its first column is always 0 or 1; give the "
-            "file of scores, and this as the list of trials"
+            f"{path} is a list of trials: its {place} column is always 0 or 1; give "
+            "the file of scores, and this as the list of trials"
         )

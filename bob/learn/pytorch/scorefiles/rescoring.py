@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bob.learn.pytorch.hashes import file_sha256
 from bob.learn.pytorch.metrics import Figures, figures
-from bob.learn.pytorch.scorefiles.layouts import METADATA, ScoreFileError, find_layout
+from bob.learn.pytorch.scorefiles.blocks import score_layout
+from bob.learn.pytorch.scorefiles.layouts import METADATA, ScoreFileError
 from bob.learn.pytorch.scorefiles.reading import read_everything
 from bob.learn.pytorch.scorefiles.writing import (
     read_provenance,
@@ -124,7 +125,7 @@ def read_score_file(
         are missing.
     """
     path = Path(path)
-    found = find_layout(path, metadata=True)
+    found = score_layout(path, metadata=True)
     columns = tuple(
         name.removeprefix(METADATA)
         for name in found.layout.columns

@@ -9,6 +9,7 @@ import numpy as np
 
 from bob.learn.pytorch.atomic import beside
 from bob.learn.pytorch.metrics import Names, ScoreTable
+from bob.learn.pytorch.scorefiles.label_columns import LABELLED
 from bob.learn.pytorch.scorefiles.layouts import (
     CSV_COLUMNS,
     TEXT_COLUMNS,
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 Form: TypeAlias = Literal[
     "four", "five", "csv", "voxsrc", "kaldi", "wespeaker", "espnet",
-    "espnet, no labels",
+    "espnet, no labels", "label a b score", "a b label score", "a b score label",
+    "label score a b", "score label a b", "score a b label",
 ]  # fmt: skip
 
 # Here a trial has one name, of two parts.
@@ -94,6 +96,7 @@ def _layout(form: str) -> tuple[tuple[str, ...], str, str]:
         "wespeaker": (TEXT_COLUMNS["wespeaker"], " ", "%.8f"),
         "espnet": (TEXT_COLUMNS["wespeaker"], " ", "%.8f"),
         "espnet, no labels": (TEXT_COLUMNS["kaldi"], " ", "%.8f"),
+        **{name: (columns, " ", "%.8f") for name, columns in LABELLED.items()},
     }
     if form not in layouts:
         raise ScoreFileError(
@@ -105,7 +108,7 @@ def _layout(form: str) -> tuple[tuple[str, ...], str, str]:
 
 def _names(table: ScoreTable, column: str, *, form: str) -> Names:
     if column == "label":
-        words = ("0", "1") if form in _ESPNET else ("nontarget", "target")
+        words = ("nontarget", "target") if form == "wespeaker" else ("0", "1")
         return Names(words, table.is_target.astype(np.int32))
     names: Names | None = getattr(table, column)
     if names is None:

@@ -199,8 +199,9 @@ def tell(
     systems
         Of a fusion: which file was taken for which system.
     """
+    notes = [*notes, *_of_one_kind(changes)]
     if as_json:
-        content = _content(path, calibration, changes, cost) | {"notes": [*notes]}
+        content = _content(path, calibration, changes, cost) | {"notes": notes}
         if systems is not None:
             content["systems"] = {
                 name: click.format_filename(file) for name, file in systems.items()
@@ -214,6 +215,18 @@ def tell(
     for note in notes:
         lines += ["", textwrap.fill(f"Note: {note}.", 79, subsequent_indent="      ")]
     click.echo("\n".join(lines))
+
+
+def _of_one_kind(changes: Sequence[Change]) -> list[str]:
+    """Name files that have labels, and target trials only or none."""
+    return [
+        f"{click.format_filename(change.source)} has {change.after.targets} target and "
+        f"{change.after.non_targets} non-target trials with a score, so it has no "
+        "error rate"
+        for change in changes
+        if change.after is not None
+        and not (change.after.targets and change.after.non_targets)
+    ]
 
 
 def _content(

@@ -95,8 +95,9 @@ def metrics(
     """Print the error rates of a score file of any kind: EER, DCF, Cllr …
 
     FILE has four or five columns, is CSV of Bob, or of the form 'score a b', 'a b
-    score' and the like, for which --trials may say who is who. Higher means more
-    alike. Rates are fractions in JSON and percent in the table.
+    score' and the like, perhaps with a column of labels (1 and 0, target and
+    nontarget); without labels, --trials may say who is who. Higher means more alike.
+    Rates are fractions in JSON and percent in the table.
     """
     with plain_errors():
         from bob.learn.pytorch.metrics import find_costs
@@ -210,12 +211,14 @@ def _lines(measured: Measured) -> list[str]:
             for one in conditions
         ])  # fmt: skip
     lines += _versus_lines(measured)
-    for warning in measured.warnings:
-        lines += [
-            "",
-            textwrap.fill(f"Note: {warning}.", 79, subsequent_indent="      "),
-        ]
-    return lines
+    notes = [
+        textwrap.fill(f"Note: {warning}.", 79, subsequent_indent="      ")
+        for warning in measured.warnings
+    ]
+    if notes and not (found.targets and found.non_targets):
+        # The whole table is empty, and this says why.
+        return [*notes, "", *lines]
+    return [*lines, *(line for note in notes for line in ("", note))]
 
 
 def _point_lines(measured: Measured) -> list[str]:
