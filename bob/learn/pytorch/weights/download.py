@@ -7,65 +7,35 @@ the user's environment, as the library `requests` reads them.
 from __future__ import annotations
 
 import logging
-import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bob.learn.pytorch.weights.answers import (
+    LARGEST_BYTES,
+    announced_bytes,
+    range_start,
+    refuse_other_kinds,
+    validator,
+)
 from bob.learn.pytorch.weights.arrival import bring, settle
+from bob.learn.pytorch.weights.checksum import file_sha256
 from bob.learn.pytorch.weights.errors import DownloadError, HashMismatch, WeightsError
 from bob.learn.pytorch.weights.partial import PartialFile
+from bob.learn.pytorch.weights.web import Answer, Interrupted, Patience, asked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    import requests
 
     from bob.learn.pytorch.weights.catalogue import WebFile
 
 logger = logging.getLogger(__name__)
 
-_BLOCK_BYTES = 1 << 15
 _TRY_AGAIN = (408, 425, 429, 500, 502, 503, 504)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Patience:
-    """How long a download goes on trying.
-
-    Attributes
-    ----------
-    attempts
-        How many attempts in a row may bring less than `progress_bytes`.
-    first_wait, longest_wait
-        Seconds before the second attempt, doubled each time, and their limit.
-    connect_seconds, read_seconds
-        How long a server may take to accept a connection, and to send the next bytes.
-    """
-
-    attempts: int = 4
-    first_wait: float = 1.0
-    longest_wait: float = 30.0
-    connect_seconds: float = 10.0
-    read_seconds: float = 60.0
-    progress_bytes: int = 1 << 20
-
-    def wait(self, failures: int, *, asked_for: float) -> float:
-        """Seconds to wait after so many failures; a server may ask for more."""
-        seconds: float = self.first_wait * 2 ** (failures - 1)
-        return min(max(seconds, asked_for), self.longest_wait)
-
-
 PATIENCE = Patience()
-
-
-class _Interrupted(Exception):  # noqa: N818 - not an error: the next attempt goes on
-    """An attempt ended early in a way that another attempt may mend."""
-
-    def __init__(self, reason: str, *, wait: float = 0.0) -> None:
-        super().__init__(reason)
-        self.wait = wait
 
 
 def fetch_web_file(
@@ -81,7 +51,9 @@ def fetch_web_file(
 
     With `progress`, a bar is drawn on standard error if that is a terminal. `remedy`
     is added to error messages. A file without a published hash is given to `check`,
-    which raises a `WeightsError` for one that is not to be trusted as the first.
+    which raises a `WeightsError` for one that is not to be trusted as the first. No
+    more comes than the published size, or `LARGEST_BYTES` without one, and a server
+    that sends less than `LEAST_RATE` is left.
 
     Raises
     ------
@@ -93,7 +65,7 @@ def fetch_web_file(
         failures = {}
         for url in source.urls:
             transfer = _Transfer(
-                url, PartialFile(destination), source.sha256, progress, patience, check
+                url, PartialFile(destination), source, progress, patience, check
             )
             failure = transfer.bring_to(destination)
             if failure is None:
@@ -114,7 +86,7 @@ class _Transfer:
 
     url: str
     part: PartialFile
-    sha256: str | None
+    source: WebFile
     progress: bool
     patience: Patience
     check: Callable[[Path], object] | None = None
@@ -129,25 +101,39 @@ class _Transfer:
 
     def _bring_to(self, destination: Path) -> None:
         continued = self._transfer()
-        if self.check is not None and self.sha256 is None:
-            self._check(self.check)
         try:
-            settle(self.part.path, destination, sha256=self.sha256)
-        except HashMismatch:
-            self.part.discard()
+            self._settle(destination)
+        except (HashMismatch, DownloadError):
             if not continued:
                 raise
             # The part that an earlier process left may have been of another file.
             self._transfer()
-            settle(self.part.path, destination, sha256=self.sha256)
+            self._settle(destination)
+
+    def _settle(self, destination: Path) -> None:
+        try:
+            self._check()
+            settle(self.part.path, destination, sha256=self.source.sha256)
+        except (HashMismatch, DownloadError):
+            self.part.discard()
+            raise
         self.part.discard()
 
-    def _check(self, check: Callable[[Path], object]) -> None:
+    def _check(self) -> None:
         """Refuse what can be no complete file, before its hash is remembered."""
+        part, sha256, size = self.part.path, self.source.sha256, self.source.size
+        if sha256 is not None and file_sha256(part) == sha256:
+            return
+        refuse_other_kinds(part)
+        if size is not None and self.part.size != size:
+            raise DownloadError(
+                f"the server's file has {self.part.size} bytes; expected are {size}"
+            )
+        if self.check is None or sha256 is not None:
+            return
         try:
-            check(self.part.path)
+            self.check(part)
         except WeightsError as error:
-            self.part.discard()
             raise DownloadError(f"what came is not the file: {error}") from error
 
     def _transfer(self) -> bool:
@@ -160,18 +146,17 @@ class _Transfer:
             failures = 1 if grown >= self.patience.progress_bytes else failures + 1
             most = max(most, self.part.size)
             self._pause(interruption, failures)
-        self._refuse_page()
         return continued
 
-    def _interruption(self) -> _Interrupted | None:
+    def _interruption(self) -> Interrupted | None:
         """Make one attempt; None if it brought all."""
         try:
             self._attempt()
-        except _Interrupted as error:
+        except Interrupted as error:
             return error
         return None
 
-    def _pause(self, error: _Interrupted, failures: int) -> None:
+    def _pause(self, error: Interrupted, failures: int) -> None:
         """Wait before the next attempt, or give up."""
         if failures >= self.patience.attempts:
             kept = self.part.size
@@ -185,121 +170,90 @@ class _Transfer:
         time.sleep(seconds)
 
     def _continues(self) -> bool:
-        return self.part.continues(self.url, hash_known=self.sha256 is not None)
+        return self.part.continues(self.url, hash_known=self.source.sha256 is not None)
 
     def _attempt(self) -> None:
         """Ask for what is missing and append it."""
-        import requests
-
         if self._continues() and self.part.size == self.part.total:
             return
-        with requests.Session() as session, self._ask(session) as response:
-            self._refuse(response)
-            if response.status_code == 200:
-                self.part.begin(self.url, response.headers)
-            else:
-                self._check_start(response)
-            self._pour(response)
-        total = self.part.total
-        if total is not None and self.part.size != total:
-            raise _Interrupted(f"{self.part.size} of {total} bytes came")
-
-    def _ask(self, session: requests.Session) -> requests.Response:
-        import requests
-
         # Ranges count the bytes of the file itself, so it must not come compressed.
         headers = {"Accept-Encoding": "identity"}
         if self._continues():
             headers["Range"] = f"bytes={self.part.size}-"
-            validator = self.part.validator(self.url)
-            if validator is not None:
-                headers["If-Range"] = validator
-        patience = (self.patience.connect_seconds, self.patience.read_seconds)
-        try:
-            return session.get(self.url, headers=headers, stream=True, timeout=patience)
-        except requests.exceptions.SSLError as error:
-            raise DownloadError(
-                f"the server's certificate was not accepted ({_plain(error)}); "
-                f"where an organisation signs its own, name the file with its "
-                f"certificate in the environment variable REQUESTS_CA_BUNDLE"
-            ) from error
-        except (requests.ConnectionError, requests.Timeout) as error:
-            raise _Interrupted(f"no connection ({_plain(error)})") from error
-        except (requests.RequestException, OSError) as error:
-            # requests raises a bare OSError where REQUESTS_CA_BUNDLE names no file.
-            raise DownloadError(_plain(error)) from error
+            if (known := self.part.validator(self.url)) is not None:
+                headers["If-Range"] = known
+        with asked(self.url, headers, self.patience) as (answer, blocks):
+            self._refuse(answer)
+            self._begin(answer)
+            self._pour(blocks)
+        total = self.part.total
+        if total is not None and self.part.size != total:
+            raise Interrupted(f"{self.part.size} of {total} bytes came")
 
-    def _refuse(self, response: requests.Response) -> None:
+    def _refuse(self, answer: Answer) -> None:
         """Stop at answers that do not bring the file."""
-        hops = [hop.url for hop in (*response.history, response)]
         encrypted = self.url.startswith("https:")
-        if encrypted and any(hop.startswith("http:") for hop in hops):
+        if encrypted and any(hop.startswith("http:") for hop in answer.hops):
             raise DownloadError(
-                f"{self.url} leads to {', '.join(hops)}; not all of it is encrypted"
+                f"{self.url} leads to {', '.join(answer.hops)}; not all of it is "
+                f"encrypted"
             )
-        if response.status_code in (200, 206):
+        if answer.status in (200, 206):
             return
-        reason = f"the server answered {response.status_code} {response.reason}"
-        if response.status_code == 416:
+        reason = f"the server answered {answer.status} {answer.reason}"
+        if answer.status == 416:
             self.part.discard()
-            raise _Interrupted(reason)
-        if response.status_code in _TRY_AGAIN:
-            wait = response.headers.get("Retry-After", "")
-            raise _Interrupted(reason, wait=float(wait) if wait.isdecimal() else 0.0)
+            raise Interrupted(reason)
+        if answer.status in _TRY_AGAIN:
+            wait = answer.headers.get("Retry-After", "")
+            raise Interrupted(reason, wait=float(wait) if wait.isdecimal() else 0.0)
         raise DownloadError(reason)
 
-    def _check_start(self, response: requests.Response) -> None:
-        """A continuation must begin where the part ends, in a file of the same size."""
-        text = response.headers.get("Content-Range", "")
-        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", text)
-        fits = (
-            found is not None
-            and int(found[1]) == self.part.size
-            and found[2] in ("*", str(self.part.total))
-        )
-        if not fits:
-            size = self.part.size
+    def _begin(self, answer: Answer) -> None:
+        """Begin anew, or where the part ends in a file of the same size."""
+        total = announced_bytes(answer.headers)
+        if answer.status == 200:
+            self._refuse_too_much(total or 0)
+            mark = validator(answer.headers)
+            self.part.begin(self.url, total=total, validator=mark)
+            return
+        size = self.part.size
+        found = range_start(answer.headers)
+        if found not in ((size, None), (size, self.part.total)):
             self.part.discard()
-            raise _Interrupted(f"asked to continue at byte {size}, it sent {text!r}")
+            text = answer.headers.get("Content-Range", "")[:80]
+            raise Interrupted(f"asked to continue at byte {size}, it sent {text!r}")
 
-    def _refuse_page(self) -> None:
-        """A portal that wants a login answers 200 with a page."""
-        with self.part.path.open("rb") as file:
-            head = file.read(64)
-        if head.lstrip().startswith(b"<"):
+    def _refuse_too_much(self, size: int) -> None:
+        most = self.source.size
+        if size > (LARGEST_BYTES if most is None else most):
             self.part.discard()
             raise DownloadError(
-                f"a web page came instead of the file ({head!r}…); a proxy or a login "
-                f"may stand in between"
+                f"the server sends {size} bytes or more; expected are {most}"
+                if most is not None
+                else f"the server sends {size} bytes or more; a file whose size is not "
+                f"published may have {LARGEST_BYTES}"
             )
 
-    def _pour(self, response: requests.Response) -> None:
+    def _pour(self, blocks: Iterator[bytes]) -> None:
         """Append what comes."""
-        import requests
         import tqdm
 
+        size = self.part.size
         with (
             self.part.path.open("ab") as file,
             tqdm.tqdm(
                 desc=self.part.path.stem,
                 total=self.part.total,
-                initial=self.part.size,
+                initial=size,
                 unit="B",
                 unit_scale=True,
                 unit_divisor=1024,
                 disable=None if self.progress else True,  # None: unless on a terminal
             ) as bar,
         ):
-            try:
-                for block in response.iter_content(_BLOCK_BYTES):
-                    file.write(block)
-                    bar.update(len(block))
-            except requests.RequestException as error:
-                raise _Interrupted(f"the connection broke ({_plain(error)})") from error
-
-
-def _plain(error: Exception) -> str:
-    """What went wrong, without the objects that libraries wrap around it."""
-    inner = error.args[0] if error.args else None
-    said = str(getattr(inner, "reason", None) or error)
-    return said.rpartition("): ")[2]
+            for block in blocks:
+                size += len(block)
+                self._refuse_too_much(size)
+                file.write(block)
+                bar.update(len(block))

@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -30,12 +29,13 @@ class PartialFile:
     def total(self) -> int | None:
         """Bytes of the whole file, as its server announced them."""
         total = self._noted().get("total")
-        return int(total) if total else None
+        return total if isinstance(total, int) else None
 
     def validator(self, url: str) -> str | None:
         """What makes a server continue this very file only: its ETag or its date."""
         noted = self._noted()
-        return noted.get("validator") if noted.get("url") == url else None
+        said = noted.get("validator") if noted.get("url") == url else None
+        return said if isinstance(said, str) else None
 
     def continues(self, url: str, *, hash_known: bool) -> bool:
         """Whether the part may be continued from this address.
@@ -47,16 +47,10 @@ class PartialFile:
             return False
         return hash_known or self.validator(url) is not None
 
-    def begin(self, url: str, headers: Mapping[str, str]) -> None:
+    def begin(self, url: str, *, total: int | None, validator: str | None) -> None:
         """Start anew with what a server says of the file."""
         self.discard()
-        tag = headers.get("ETag", "")
-        weak = tag.startswith("W/")
-        noted = {
-            "url": url,
-            "validator": (None if weak else tag) or headers.get("Last-Modified"),
-            "total": headers.get("Content-Length"),
-        }
+        noted = {"url": url, "validator": validator, "total": total}
         self._note.write_text(json.dumps(noted), encoding="utf-8")
 
     def discard(self) -> None:
@@ -64,7 +58,7 @@ class PartialFile:
         self.path.unlink(missing_ok=True)
         self._note.unlink(missing_ok=True)
 
-    def _noted(self) -> dict[str, str | None]:
+    def _noted(self) -> dict[str, object]:
         try:
             noted = json.loads(self._note.read_text(encoding="utf-8"))
         except (OSError, ValueError):

