@@ -120,3 +120,56 @@ def test_only_dev_is_there(data):
     assert database.groups() == ("dev",)
     with pytest.raises(DatabaseError, match="no group 'eval'"):
         database.trials("eval")
+
+
+@pytest.mark.parametrize(
+    ("enrol", "test"), [("enroll", "test"), ("eval_enroll", "eval_test")]
+)
+@pytest.mark.parametrize("given", ["folder", "list"])
+def test_the_enrolment_folder_beside_the_test_folder_enrols(data, given, enrol, test):
+    """The trials lie in the test folder, where the same speakers have recordings."""
+    data({"wav.scp": WAV, "utt2spk": SPEAKERS}, enrol)
+    folder = data(
+        {
+            "wav.scp": "t1 t1.wav\nt2 t2.wav\n",
+            "utt2spk": "t1 ann\nt2 bob\n",
+            "trials": "ann t1 target\nann t2 nontarget\nbob t2 target\n",
+        },
+        test,
+    )
+
+    place = folder / test / ("trials" if given == "list" else "")
+    trials = as_database(place).trials("dev")
+
+    assert [r.path for r in trials.references[0].recordings] == [
+        folder / enrol / "a1.wav", folder / enrol / "a2.wav",
+    ]  # fmt: skip
+    assert trials.probes[0].recordings[0].path == folder / test / "t1.wav"
+
+
+def test_a_test_folder_enrols_itself_where_another_has_not_its_names(data):
+    data({"wav.scp": "x1 x1.wav\n", "utt2spk": "x1 xena\n"}, "enroll")
+    folder = data(
+        {"wav.scp": WAV, "utt2spk": SPEAKERS, "trials": "a1 a2 target\n"}, "test"
+    )
+
+    trials = as_database(folder / "test").trials("dev")
+
+    assert trials.references[0].recordings[0].path == folder / "test" / "a1.wav"
+
+
+def test_a_name_that_neither_folder_has_is_looked_for_where_it_should_be(data):
+    data({"wav.scp": "x1 x1.wav\n", "utt2spk": "x1 xena\n"}, "enroll")
+    folder = data(
+        {
+            "wav.scp": WAV,
+            "utt2spk": SPEAKERS,
+            "trials": "xena a2 nontarget\nyan a1 target\n",
+        },
+        "test",
+    )
+
+    with pytest.raises(
+        DatabaseError, match=r"'yan' is neither an utterance of .*enroll"
+    ):
+        as_database(folder / "test").trials("dev")

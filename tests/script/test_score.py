@@ -97,6 +97,39 @@ def test_a_list_is_scored_by_the_cosine_in_its_order(folder):
     )
 
 
+def test_a_recording_that_is_compared_with_itself_is_told_of(folder):
+    trials = write_list("1 ann/1.wav ann/1.wav\n1 ann/2 ann/1\n0 bob/1 ann/1.wav\n")
+
+    output = done("score", "store.h5", trials, "-o", "out")
+
+    assert output.startswith(
+        "3 scores are in out\n  1 trial compares a recording with itself, such as "
+        "ann/1.wav with ann/1.wav: "
+    )
+
+
+def test_two_names_of_one_file_are_one_recording(folder):
+    Path("a").mkdir()
+    Path("a/1.wav").write_bytes(b"1")
+    Path("a/2.wav").symlink_to("1.wav")
+    made("links.h5", {"a/1.wav": [3, 4], "a/2.wav": [3, 4], "b/1.wav": [4, 3]})
+    trials = write_list("1 a/1.wav a/2.wav\n0 a/1.wav b/1.wav\n")
+
+    output = done("score", "links.h5", trials, "-o", "out")
+
+    assert "1 trial compares a recording with itself, such as a/1.wav with" in output
+
+
+@pytest.mark.parametrize("kind", ["target", "non-target"])
+def test_scores_of_trials_of_one_kind_are_said_to_have_no_error_rate(folder, kind):
+    label = int(kind == "non-target")
+    trials = write_list(f"{label} ann/1 ann/2\n{label} ann/1 bob/1\n")
+
+    output = done("score", "store.h5", trials, "-o", "out")
+
+    assert f"there is no {kind} trial" in output
+
+
 def test_the_distance_of_euclid(folder):
     trials = write_list("1 ann/1 ann/2\n0 bob/1 ann/1\n")
 

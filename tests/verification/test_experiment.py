@@ -31,6 +31,23 @@ def test_scores_equal_those_of_a_loop_over_all_pairs(experiment, toys):
         assert probe.startswith(real)
 
 
+def test_recordings_that_are_compared_with_themselves_are_told_of(
+    experiment, toys, caplog
+):
+    folder = experiment.database.folder
+    own = folder / "speaker1" / "take2.wav"
+    own.unlink()
+    own.symlink_to(folder / "speaker1" / "take0.wav")
+
+    run(experiment)
+
+    (told,) = [item for item in caplog.messages if "itself" in item]
+    assert told.startswith(
+        "group dev: 1 trial compares a recording with itself, such as speaker1 with "
+        f"speaker1/take2 ({own})"
+    )
+
+
 def test_lines_are_sorted_by_reference_and_then_in_the_order_of_probes(
     experiment, toys
 ):

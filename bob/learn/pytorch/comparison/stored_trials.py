@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bob.learn.pytorch.comparison.named_embeddings import RowsByName, ScoringError
-from bob.learn.pytorch.comparison.stored_recordings import Finder
+from bob.learn.pytorch.comparison.stored_recordings import FAILED, Finder
 from bob.learn.pytorch.metrics import Names, ScoreTable
 from bob.learn.pytorch.protocols.database import DatabaseError, as_database
+from bob.learn.pytorch.protocols.self_trials import (
+    file_of,
+    self_trials,
+    self_trials_note,
+)
 from bob.learn.pytorch.protocols.trial_columns import trial_columns
 from bob.learn.pytorch.protocols.trial_lists import TrialList, read_trial_list
 from bob.learn.pytorch.protocols.trial_sources import in_common
 from bob.learn.pytorch.scorefiles.labels import with_speakers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -96,6 +101,19 @@ class StoredTrials:
     def is_labelled(self) -> bool:
         """Whether it is known which trials are of one speaker."""
         return not len(self.references) or any(self.references.subjects)
+
+    def targets(self) -> int:
+        """How many trials are of one speaker."""
+        code: dict[str, int] = {}
+        subjects = [
+            np.array([code.setdefault(name, len(code)) for name in side.subjects], int)
+            for side in (self.references, self.probes)
+        ]
+        if self.pairs is not None:
+            left, right = (of[at] for of, at in zip(subjects, self.pairs, strict=True))
+            return int(np.count_nonzero(left == right))
+        left, right = (np.bincount(of, minlength=len(code)) for of in subjects)
+        return int(left @ right)
 
     def form(self, path: Path, asked: str | None) -> str:
         """The form of their score file; see `write_scores`.
@@ -199,7 +217,29 @@ def stored_trials(
         chosen = _group(database, group)
         trials = _of_database(database.trials(chosen), finder)
         trials = replace(trials, columns=trial_columns(database, chosen))
-    return replace(trials, notes=finder.notes(source, allow_missing=allow_missing))
+    notes = finder.notes(source, allow_missing=allow_missing)
+    return replace(trials, notes=(*notes, *_odd(trials, embeddings)))
+
+
+def _odd(trials: StoredTrials, embeddings: StoredEmbeddings) -> Iterator[str]:
+    """What makes error rates of these trials wrong, or keeps them from being."""
+    first, second = self_trials(
+        *(_marks(side, embeddings) for side in (trials.references, trials.probes)),
+        trials.pairs,
+    )
+    if first.size:
+        names = trials.references.names[first[0]], trials.probes.names[second[0]]
+        yield self_trials_note(first.size, *names)
+    targets = trials.targets()
+    for kind, count in (("target", targets), ("non-target", len(trials) - targets)):
+        if trials.is_labelled and len(trials) and not count:
+            yield f"there is no {kind} trial, so these scores have no error rate"
+
+
+def _marks(side: Side, embeddings: StoredEmbeddings) -> list[list[Hashable]]:
+    """What the recordings of each are known by: files, where names are paths."""
+    known = cache(lambda row: file_of(embeddings.names[row]))
+    return [[known(row) for row in rows if row != FAILED] for rows in side.rows]
 
 
 def _plain_list(path: Path, finder: Finder) -> TrialList | None:

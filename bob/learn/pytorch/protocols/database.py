@@ -328,7 +328,7 @@ def _from_trial_list(
             path, protocol=protocol, original_directory=original_directory
         )
     listed = trial_lists.read_trial_list(path)
-    folders = None if listed.label_first else kaldi_trials.beside(listed.path)
+    folders = None if listed.label_first else kaldi_trials.folders_of(listed)
     if folders is None:
         return trial_lists.TrialListDatabase(
             {"dev": listed}, protocol=protocol, original_directory=original_directory

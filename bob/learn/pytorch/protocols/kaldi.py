@@ -20,7 +20,7 @@ from bob.learn.pytorch.protocols.text_lines import refuse_other_files
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,10 @@ class DataFolder:
             if utterance in self.speakers:
                 found.setdefault(self.speakers[utterance], []).append(utterance)
         return found
+
+    def knows(self, names: Iterable[str]) -> bool:
+        """Whether each name is that of an utterance, or of a speaker of some."""
+        return all(name in self.files or name in self.utterances for name in names)
 
     def recordings(
         self, original_directory: str | os.PathLike[str] | None = None

@@ -26,26 +26,57 @@ if TYPE_CHECKING:
 
     from bob.learn.pytorch.protocols.trial_lists import TrialList
 
+_ENROLLING = ("enroll", "enrol")
+
 
 def beside(trial_list: Path) -> tuple[Path, Path] | None:
     """(test folder, enrolment folder) that the ids of a trial list may be in.
 
-    Both are the folder of the list if that has a ``wav.scp``, or the one above, as
-    WeSpeaker has it (``trials/list.kaldi``); otherwise its folders ``test`` or
-    ``eval``, and ``enroll`` or ``enrol``, if both have one.
+    The test folder is that of the list if that has a ``wav.scp``, or the one above, as
+    WeSpeaker has it (``trials/list.kaldi``). The enrolment folder is then ``enroll`` or
+    ``enrol`` beside it (beside ``eval_test`` also ``eval_enroll``), or the same.
+    Otherwise they are the folders ``test`` or ``eval``, and ``enroll`` or ``enrol``, of
+    the folder of the list, if both have a ``wav.scp``.
     """
     folder = trial_list.absolute().parent
     above = (folder.parent,) if folder.name == "trials" else ()
     for both in (folder, *above):
         if (both / "wav.scp").is_file():
-            return both, both
+            return both, _enrolment_beside(both)
     tests = [folder / name for name in ("test", "eval")]
-    enrolments = [folder / name for name in ("enroll", "enrol")]
+    enrolments = [folder / name for name in _ENROLLING]
     for test in tests:
         for enrolment in enrolments:
             if (test / "wav.scp").is_file() and (enrolment / "wav.scp").is_file():
                 return test, enrolment
     return None
+
+
+def _enrolment_beside(test: Path) -> Path:
+    """The folder beside a test folder whose name says that it enrols, or the same."""
+    names = [*_ENROLLING, *(test.name.replace("test", name) for name in _ENROLLING)]
+    found = (test.with_name(name) for name in names)
+    return next((path for path in found if (path / "wav.scp").is_file()), test)
+
+
+def folders_of(listed: TrialList) -> tuple[Path, Path] | None:
+    """The folders of `beside` that the names of a trial list are in.
+
+    A test folder enrols, too, where it has all names of the enrolled side, and the
+    folder that is there for it has not.
+
+    Raises
+    ------
+    DatabaseError
+        One of the folders cannot be read.
+    """
+    found = beside(listed.path)
+    if found is None or found[0] == found[1]:
+        return found
+    test, enrolment = (read_data_folder(folder) for folder in found)
+    if enrolment.knows(listed.enrolled) or not test.knows(listed.enrolled):
+        return found
+    return found[0], found[0]
 
 
 def is_between_folders(folder: Path) -> bool:
@@ -232,7 +263,8 @@ def _check_same(
         if tests[utterance].path != enrolments[utterance].path:
             raise DatabaseError(
                 f"utterance {utterance!r} is another recording in "
-                f"{folders[0] / 'wav.scp'} than in {folders[1] / 'wav.scp'}"
+                f"{folders[0] / 'wav.scp'} than in {folders[1] / 'wav.scp'}; give each "
+                "recording an id of its own"
             )
 
 

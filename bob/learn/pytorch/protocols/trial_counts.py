@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bob.learn.pytorch.protocols.self_trials import flat_pairs, self_trials_of
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -69,20 +71,20 @@ def count_trials(trials: Trials) -> TrialCounts:
             found["references_without_trial"].append(reference.id)
         elif labelled and not len(targets):
             found["references_without_target"].append(reference.id)
-        for kind, probes in (
-            ("self_trials", walk.own(at, listed)),
-            ("one_session", walk.of_one_session(at, targets)),
-        ):
-            found[kind] += [
-                f"{reference.id} {trials.probes[probe].id}" for probe in probes
-            ]
+        found["one_session"] += [
+            f"{reference.id} {trials.probes[probe].id}"
+            for probe in walk.of_one_session(at, targets)
+        ]
     unused = [trials.probes[index].id for index in np.flatnonzero(~used)]
     fields = (
-        "self_trials", "one_session", "references_without_trial",
-        "references_without_target",
+        "one_session", "references_without_trial", "references_without_target",
     )  # fmt: skip
     return TrialCounts(
         by_speaker,
+        self_trials=tuple(
+            f"{trials.references[one].id} {trials.probes[other].id}"
+            for one, other in zip(*self_trials_of(trials), strict=True)
+        ),
         repeated=_repeated(trials),
         mirrored=_mirrored(trials),
         probes_without_trial=tuple(unused),
@@ -99,10 +101,6 @@ class _Walk:
         self.subject = np.array(
             [self._coded(item.subject) for item in trials.probes], dtype=np.int64
         )
-        self._with: dict[str, list[int]] = defaultdict(list)
-        for index, probe in enumerate(trials.probes):
-            for recording in probe.recordings:
-                self._with[_place(recording)].append(index)
         sessions = [_session(item.recordings) for item in trials.probes]
         self._session = np.array(
             [-1 if name is None else self._coded(f"/{name}") for name in sessions],
@@ -122,12 +120,6 @@ class _Walk:
         everything = np.arange(len(self._trials.probes))
         for at in range(len(self._trials.references)):
             yield at, everything if pairs is None else pairs[at]
-
-    def own(self, at: int, listed: NDArray[np.int64]) -> list[int]:
-        """Probes of a reference with a recording that enrols it."""
-        recordings = self._trials.references[at].recordings
-        own = {i for item in recordings for i in self._with.get(_place(item), ())}
-        return [index for index in sorted(own) if (listed == index).any()]
 
     def of_one_session(self, at: int, targets: NDArray[np.int64]) -> list[int]:
         """Target probes from the session that a reference is enrolled with."""
@@ -159,20 +151,12 @@ def _session_of(recording: Recording) -> str | None:
     return video.group(1) if video else None
 
 
-def _flat(
-    pairs: Sequence[NDArray[np.int64]],
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Positions of the references and of the probes, ``(trials,)`` each."""
-    counts = [len(listed) for listed in pairs]
-    first = np.repeat(np.arange(len(counts)), counts)
-    return first, np.concatenate([np.zeros(0, np.int64), *pairs])
-
-
 def _repeated(trials: Trials) -> tuple[str, ...]:
     """Trials of a sparse list that come more than once, by reference."""
-    if trials.pairs is None:
+    pairs = flat_pairs(trials)
+    if pairs is None:
         return ()
-    first, second = _flat(trials.pairs)
+    first, second = pairs
     count = max(1, len(trials.probes))
     codes = np.sort(first * count + second)
     again = np.unique(codes[1:][codes[1:] == codes[:-1]])
@@ -186,7 +170,8 @@ def _repeated(trials: Trials) -> tuple[str, ...]:
 
 def _mirrored(trials: Trials) -> tuple[str, ...]:
     """Trials of a sparse list that come in both directions."""
-    if trials.pairs is None:
+    pairs = flat_pairs(trials)
+    if pairs is None:
         return ()
     code: dict[tuple[str, ...], int] = {}
     one, other = (
@@ -199,7 +184,7 @@ def _mirrored(trials: Trials) -> tuple[str, ...]:
         )
         for items in (trials.references, trials.probes)
     )
-    at, listed = _flat(trials.pairs)
+    at, listed = pairs
     if not at.size:
         return ()
     first, second = one[at], other[listed]

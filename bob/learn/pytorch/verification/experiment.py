@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from bob.learn.pytorch import atomic
 from bob.learn.pytorch.protocols.database import DatabaseError, with_trials
+from bob.learn.pytorch.protocols.self_trials import self_trials_notes
 from bob.learn.pytorch.verification import enrolment, features, scores
 from bob.learn.pytorch.verification.cohort import (
     all_recordings,
@@ -231,6 +232,8 @@ def _alone(folder: Path) -> Iterator[None]:
 def _trials(database: Database, group: str) -> Trials:
     protocol = f"{database.protocol} of {database.name}"
     trials = database.trials(group)
+    for note in self_trials_notes(trials):
+        logger.warning("group %s: %s", group, note)
     return with_trials(trials, group=group, protocol=protocol, files="the database")
 
 
