@@ -223,10 +223,9 @@ def stored_trials(
 
 def _odd(trials: StoredTrials, embeddings: StoredEmbeddings) -> Iterator[str]:
     """What makes error rates of these trials wrong, or keeps them from being."""
-    first, second = self_trials(
-        *(_marks(side, embeddings) for side in (trials.references, trials.probes)),
-        trials.pairs,
-    )
+    references = _marks(trials.references, embeddings)
+    probes = _marks(trials.probes, embeddings)
+    first, second = self_trials(references, probes, trials.pairs)
     if first.size:
         names = trials.references.names[first[0]], trials.probes.names[second[0]]
         yield self_trials_note(first.size, *names)
