@@ -1,24 +1,93 @@
-"""SHA-256 of files."""
+"""The same recording is the one of the same content, and is read once."""
 
 import hashlib
+import os
+import shutil
+import time
 
 import pytest
 
-from bob.learn.pytorch.hashes import file_sha256, stream_sha256
+from bob.learn.pytorch import hashes
+from bob.learn.pytorch.hashes import content_of, is_same, source_of
+
+LONG_AGO = 10**18
 
 
-@pytest.mark.parametrize("size", [0, 3, 1 << 20, (1 << 20) + 1])
-def test_the_hash_is_that_of_all_bytes(tmp_path, size):
-    content = bytes(range(256)) * (size // 256) + bytes(size % 256)
-    path = tmp_path / "file"
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"anna" * 1000)
+    os.utime(path, ns=(LONG_AGO, LONG_AGO))
+    time.sleep(0.06)  # so that another change has another time
+    return path
+
+
+def replace(path, content):
+    """Another content of the same name, size and time of change."""
     path.write_bytes(content)
+    os.utime(path, ns=(LONG_AGO, LONG_AGO))
 
-    assert file_sha256(path) == hashlib.sha256(content).hexdigest()
+
+def test_the_content_counts_as_b2sum_prints_it(file):
+    expected = hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest()
+
+    assert content_of(source_of(file)) == f"blake2b:{expected}"
 
 
-def test_of_an_open_file_what_is_left_counts(tmp_path):
-    (tmp_path / "file").write_bytes(b"abcdef")
+def test_a_file_that_did_not_change_is_not_read_again(file, monkeypatch):
+    known = source_of(file)
+    monkeypatch.setattr(hashes, "content_hash", None)
 
-    with (tmp_path / "file").open("rb") as file:
-        file.seek(2)
-        assert stream_sha256(file) == hashlib.sha256(b"cdef").hexdigest()
+    assert source_of(file, known=known) == known
+
+
+def test_another_content_of_equal_size_and_time_is_noticed(file):
+    known = source_of(file)
+    replace(file, b"bert" * 1000)
+
+    assert not is_same(known, source_of(file, known=known))
+
+
+def test_a_copy_and_a_touched_file_are_the_same(file, tmp_path):
+    known = source_of(file)
+    copy = tmp_path / "elsewhere" / "b.wav"
+    copy.parent.mkdir()
+    shutil.copyfile(file, copy)
+    os.utime(file)
+
+    assert is_same(known, source_of(copy, known=known))
+    assert is_same(known, source_of(file, known=known))
+
+
+def test_a_record_of_size_and_time_alone_is_accepted(file):
+    before = f"4000 {LONG_AGO}"
+
+    assert is_same(before, source_of(file, known=before))
+    os.utime(file)
+    assert not is_same(before, source_of(file, known=before))
+
+
+def test_what_may_change_again_within_a_tick_of_the_clock_is_read_once_more(tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"anna")
+
+    first = source_of(path)
+    time.sleep(0.06)
+    second = source_of(path, known=first)
+
+    assert first != second == source_of(path, known=second)
+
+
+def test_a_pipe_is_not_read_and_a_missing_file_has_no_source(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+
+    assert not source_of(tmp_path / "pipe").startswith("blake2b:")
+    assert source_of(tmp_path / "absent") == ""
+    assert not is_same("", "")
+
+
+def test_any_name_stands_on_one_line(tmp_path):
+    path = tmp_path / os.fsdecode(b"a\n\xff\x1b[31m.wav")
+    path.write_bytes(b"x")
+
+    assert source_of(path).isprintable()

@@ -1,17 +1,22 @@
 """An experiment that goes well, and one that goes on."""
 
+import os
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
 
 from bob.learn.pytorch.protocols.database import DatabaseError
+from bob.learn.pytorch.storage import arrays
 from bob.learn.pytorch.verification.algorithms import as_algorithm
 from bob.learn.pytorch.verification.components import Preprocessing
+from bob.learn.pytorch.verification.configuration import ConfigurationError
 from bob.learn.pytorch.verification.experiment import run
+from bob.learn.pytorch.verification.fingerprint import digest, of_component
 from bob.learn.pytorch.verification.layout import lay_out
 
 
@@ -139,6 +144,105 @@ def test_a_changed_recording_is_computed_again_and_the_others_are_not(experiment
         if old != new
     }
     assert changed == {"speaker1"}
+
+
+def in_its_place(path, other):
+    """Another recording of the same name, size and time of change."""
+    status = path.stat()
+    assert other.stat().st_size == status.st_size
+    shutil.copyfile(other, path)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def test_another_recording_of_equal_name_size_and_time_is_computed_again(experiment):
+    run(experiment)
+    folder = experiment.database.folder
+    in_its_place(folder / "speaker1" / "take0.wav", folder / "speaker2" / "take0.wav")
+
+    outcome = run(experiment)
+
+    assert outcome.computed == {"preprocessing": 1, "extraction": 1}
+
+
+def test_a_copy_of_the_recordings_is_not_computed_again(experiment, toys):
+    expected = run(experiment).score_files["dev"].read_bytes()
+    folder = experiment.database.folder.rename(experiment.database.folder.parent / "o")
+    shutil.copytree(folder, experiment.database.folder, copy_function=shutil.copyfile)
+
+    outcome = run(experiment)
+
+    assert outcome.computed == {"preprocessing": 0, "extraction": 0}
+    assert outcome.score_files["dev"].read_bytes() == expected
+
+
+def marked_as_before(experiment):
+    """Files as they were marked before recordings had hashes: by size and time."""
+    made_by = [of_component(experiment.preprocessing.component)]
+    made_by.append([of_component(experiment.extraction.component), None])
+    for path in sorted(experiment.database.folder.rglob("*.wav")):
+        key = path.relative_to(experiment.database.folder).with_suffix("")
+        made_from = [
+            {"size": path.stat().st_size, "changed": path.stat().st_mtime_ns},
+            None,
+        ]
+        layout = experiment.layout
+        for folder, by in zip(
+            (layout.preprocessed, layout.extracted), made_by, strict=True
+        ):
+            file = layout.stored(folder, str(key))
+            arrays.write(arrays.read(file), file)
+            made_from = f"{digest(by)}-{digest(made_from)}"
+            with h5py.File(file, "r+") as content:
+                content.attrs["bob.learn.pytorch.fingerprint"] = made_from
+
+
+def test_what_was_stored_before_recordings_had_hashes_is_used(experiment):
+    expected = run(experiment).score_files["dev"].read_bytes()
+    marked_as_before(experiment)
+
+    outcome = run(experiment)
+    unchanged = outcome.score_files["dev"].read_bytes()
+    folder = experiment.database.folder
+    in_its_place(folder / "speaker1" / "take0.wav", folder / "speaker2" / "take0.wav")
+    later = run(experiment)
+
+    assert outcome.computed == {"preprocessing": 0, "extraction": 0}
+    assert expected == unchanged
+    assert later.computed == {"preprocessing": 1, "extraction": 1}
+
+
+def test_a_stage_is_left_out_though_its_files_were_stored_before(experiment):
+    expected = run(experiment).score_files["dev"].read_bytes()
+    marked_as_before(experiment)
+
+    outcome = run(replace(experiment, skip=frozenset({"preprocessing", "extraction"})))
+
+    assert outcome.score_files["dev"].read_bytes() == expected
+
+
+@pytest.mark.parametrize("stage", ["preprocessed", "extracted"])
+def test_a_flipped_bit_in_a_stored_feature_changes_no_score(experiment, stage, caplog):
+    expected = run(experiment).score_files["dev"].read_bytes()
+    path = experiment.layout.stored(getattr(experiment.layout, stage), "speaker0/take2")
+    numbers = arrays.read(path).tobytes()
+    content = bytearray(path.read_bytes())
+    content[content.index(numbers) + 3] ^= 8
+    path.write_bytes(content)
+
+    assert run(experiment).score_files["dev"].read_bytes() == expected
+    assert f"{path} is damaged" in caplog.text
+
+
+def test_a_damaged_reference_is_enrolled_again_or_refused(experiment):
+    expected = run(experiment).score_files["dev"].read_bytes()
+    path = experiment.layout.model("dev", "speaker0")
+    content = bytearray(path.read_bytes())
+    content[content.index(arrays.read(path).tobytes()) + 3] ^= 8
+    path.write_bytes(content)
+
+    with pytest.raises(ConfigurationError, match=r"speaker0\.hdf5 is damaged"):
+        run(replace(experiment, skip=frozenset({"enrollment"})))
+    assert run(experiment).score_files["dev"].read_bytes() == expected
 
 
 def test_a_file_that_another_program_left_is_not_used(experiment):

@@ -16,7 +16,7 @@ import torch
 from sklearn.tree import DecisionTreeRegressor
 
 from bob.learn.pytorch.preprocessor.audio import DltResNetExtractor
-from bob.learn.pytorch.verification.fingerprint import digest, of_component, of_file
+from bob.learn.pytorch.verification.fingerprint import digest, of_component
 
 
 class Scaler:
@@ -157,14 +157,22 @@ def test_a_component_that_refers_to_itself_is_described_all_the_same():
     assert len(digest(of_component(circle))) == 32
 
 
-def test_a_file_is_known_by_size_and_time_of_change(tmp_path):
-    path = tmp_path / "a.wav"
-    path.write_bytes(b"1234")
-    before = of_file(path)
-    os.utime(path, ns=(0, 10**18))
+@pytest.mark.parametrize("name", ["weights.pt", "./weights.pt"])
+def test_a_file_that_is_named_counts_with_its_content(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "weights.pt"
 
-    assert of_file(path) != before
-    assert of_file(tmp_path / "absent") == {"missing": True}
+    def described(content):
+        path.write_bytes(content)
+        os.utime(path, ns=(0, 10**18))
+        return digest(of_component(Scaler(weights=name)))
+
+    first = described(b"1234")
+
+    assert described(b"5678") != first
+    assert described(b"1234") == first
+    path.unlink()
+    assert digest(of_component(Scaler(weights=name))) != first
 
 
 def test_a_changed_method_changes_the_fingerprint_and_a_moved_one_does_not():

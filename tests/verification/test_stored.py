@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import h5py
@@ -60,3 +61,70 @@ def test_a_file_that_changed_after_it_was_marked_is_not_trusted(tmp_path):
     path.write_text("something else")
 
     assert stored.fingerprint(path) == ""
+
+
+def mark_of_before(path, fingerprint):
+    """As files were marked before there were checksums."""
+    with h5py.File(path, "r+") as file:
+        file.attrs["bob.learn.pytorch.fingerprint"] = fingerprint
+
+
+def flipped(content, bit):
+    changed = bytearray(content)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+EVERY_BIT = pytest.param(1, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("step", [41, EVERY_BIT])
+def test_no_flipped_bit_changes_what_is_read_or_hangs(tmp_path, caplog, step):
+    path = tmp_path / "a.hdf5"
+    embedding = np.random.default_rng(0).normal(size=(1, 24))
+    stored.write(path, "f1", lambda place: arrays.write(embedding, place), source="s")
+    content = path.read_bytes()
+
+    for bit in range(0, len(content) * 8, step):
+        path.write_bytes(flipped(content, bit))
+        if stored.fingerprint(path) == "f1" and stored.is_whole(path):
+            pytest.fail(f"bit {bit} of {len(content) * 8} is not noticed")
+    assert f"{path} is damaged" in caplog.text
+
+
+@pytest.mark.parametrize("step", [41, EVERY_BIT])
+def test_a_flipped_bit_in_a_mark_of_before_does_not_hang(tmp_path, step):
+    path = tmp_path / "a.hdf5"
+    arrays.write(np.arange(24.0), str(path))
+    mark_of_before(path, f"{'0' * 32}-{'1' * 32}")
+    content = path.read_bytes()
+    assert stored.fingerprint(path) == f"{'0' * 32}-{'1' * 32}"
+
+    for bit in range(0, len(content) * 8, step):
+        path.write_bytes(flipped(content, bit))
+        stored.fingerprint(path)
+
+
+def test_a_changed_text_file_of_equal_size_and_time_is_damaged(tmp_path):
+    path = tmp_path / "a.txt"
+    stored.write(path, "f1", as_text)
+    status = path.stat()
+    path.write_text("no DHDF5")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    with pytest.raises(stored.DamagedFileError, match=r"a\.txt is damaged"):
+        stored.check(path)
+
+
+@pytest.mark.parametrize(
+    "writer", [lambda place: arrays.write(np.arange(3), place), as_text]
+)
+def test_what_a_file_stands_for_is_kept_beside_what_made_it(tmp_path, writer):
+    path = tmp_path / "b.hdf5"
+    stored.write(path, "f1", writer, source="here")
+
+    stored.accept(path, "f2", "there")
+
+    made = stored.mark(path)
+    assert (made.fingerprint, made.accepted, made.source) == ("f1", "f2", "there")
+    assert stored.is_whole(path)

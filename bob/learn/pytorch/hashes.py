@@ -1,15 +1,21 @@
-"""SHA-256 of files."""
+"""Hashes of files: SHA-256 as published, and BLAKE2b to know a recording again."""
 
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
-    import os
+    from collections.abc import Iterator
 
 _BLOCK_BYTES = 1 << 20
+_CONTENT = "blake2b:"
+# File systems count time in ticks: a second change within one leaves the same times.
+_TICK_NS = 50_000_000
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:
@@ -27,6 +33,102 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
 def stream_sha256(file: BinaryIO) -> str:
     """SHA-256 of what is left of an open file, which may be larger than memory."""
     digest = hashlib.sha256()
-    while block := file.read(_BLOCK_BYTES):
+    for block in _blocks(file):
         digest.update(block)
     return digest.hexdigest()
+
+
+def content_hash(file: BinaryIO) -> str:
+    """Return 128 bits of the BLAKE2b hash of an open file's rest, in hexadecimal."""
+    digest = hashlib.blake2b(digest_size=16)
+    for block in _blocks(file):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
+    while block := file.read(_BLOCK_BYTES):
+        yield block
+
+
+def source_of(path: str | os.PathLike[str], *, known: str = "") -> str:
+    """Return a line that tells which content a file has, and where it was seen.
+
+    That is a hash of the whole content, size in bytes, times of change of the content
+    and of the file's entry in nanoseconds, inode and path. Two recordings are the same
+    if their hashes are, see `is_same`.
+
+    Parameters
+    ----------
+    path
+        Of the file.
+    known
+        What an earlier call returned. The file is not read again if size, both times
+        and inode are as they were.
+
+    Returns
+    -------
+    str
+        Empty where there is no file. Without a hash, only size and time, for what is
+        no regular file or cannot be read.
+    """
+    place = os.path.abspath(path)  # noqa: PTH100 - leaves links as they are
+    try:
+        status = os.stat(place)  # noqa: PTH116 - the path may not be UTF-8
+    except (OSError, ValueError):
+        return ""
+    seen = f"{status.st_size} {status.st_mtime_ns}"
+    state = f"{seen} {status.st_ctime_ns} {status.st_ino}"
+    content, _, rest = known.partition(" ")
+    if not (content.startswith(_CONTENT) and rest.startswith(f"{state} ")):
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe would empty it
+            return seen
+        try:
+            with open(place, "rb", buffering=0) as file:  # noqa: PTH123 - as above
+                content = _CONTENT + content_hash(file)
+        except OSError:
+            return seen
+        if time.time_ns() - status.st_ctime_ns < _TICK_NS:
+            state = f"{seen} 0 {status.st_ino}"  # so that it is read once more
+    return f"{content} {state} {_visible(place)}"
+
+
+def content_of(source: str) -> str:
+    """Return the part of a line that is the same for copies of a file, its hash."""
+    return source.partition(" ")[0] if source.startswith(_CONTENT) else source
+
+
+def before_hashes(source: str) -> str:
+    """Return size and time of change, which was all that was kept before hashes were.
+
+    A record of that kind counts as long as both agree; then the full line takes its
+    place, so that nothing is computed again because of the new form.
+    """
+    return (
+        " ".join(source.split(" ", 3)[1:3]) if source.startswith(_CONTENT) else source
+    )
+
+
+def path_in(source: str) -> str:
+    """Return the path in a line, empty where it holds none."""
+    parts = source.split(" ", 5)
+    return parts[5] if source.startswith(_CONTENT) and len(parts) > 5 else ""
+
+
+def is_same(known: str, source: str) -> bool:
+    """Return whether a record is of what a file holds now; not where one is empty."""
+    if not known or not source:
+        return False
+    if known.startswith(_CONTENT):
+        return content_of(known) == content_of(source)
+    return known == before_hashes(source)
+
+
+def _visible(path: str) -> str:
+    """A path in which every letter shows, on one line."""
+    return "".join(
+        letter
+        if letter.isprintable()
+        else letter.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for letter in path
+    )

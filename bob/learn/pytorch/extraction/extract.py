@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from bob.learn.pytorch.storage.store import EmbeddingStore, Record
+from bob.learn.pytorch.hashes import path_in, source_of
+from bob.learn.pytorch.storage.store import EmbeddingStore, Record, StoreError
 from bob.learn.pytorch.workers.partitions import WorkersError
 from bob.learn.pytorch.workers.processes import processors
 from bob.learn.pytorch.workers.sharing import PARTITION, share_out
@@ -106,13 +107,9 @@ def extract(
     """
     from tqdm import tqdm
 
-    todo = [
-        (name, path)
-        for name, path in recordings.items()
-        if not store.is_current(name, source=source_of(path))
-    ]
-    run = Extraction(reused=len(recordings) - len(todo))
     shown = None if progress else True  # of tqdm: None is "on a terminal"
+    todo = _to_do(recordings, store, shown=shown)
+    run = Extraction(reused=len(recordings) - len(todo))
     with (
         closing(_made(extractor, todo, jobs=jobs, client=client)) as made,
         tqdm(total=len(todo), unit="recording", disable=shown) as bar,
@@ -183,6 +180,50 @@ class _Batch:
                 self._run.computed += 1
 
 
+def _to_do(
+    recordings: Mapping[str, str], store: EmbeddingStore, *, shown: bool | None
+) -> list[Item]:
+    """Recordings without an embedding, or with another content than then.
+
+    Raises
+    ------
+    StoreError
+        A name is of another recording in the store.
+    """
+    from tqdm import tqdm
+
+    known = store.sources() if len(store) else {}
+    todo, renewed, others = [], {}, []
+    # Shown only where many files have to be read, such as those of a copied corpus.
+    for name, path in tqdm(
+        recordings.items(), desc="looking for changes", delay=2, disable=shown
+    ):
+        before = known.get(name)
+        source = "" if before is None else source_of(path, known=before)
+        if before is None or not store.is_current(name, source=source):
+            todo.append((name, path))
+            if before is not None and _is_another(before, source):
+                others.append((name, path_in(before), path_in(source)))
+        elif source not in ("", before):
+            renewed[name] = source
+    if others:
+        name, there, now = others[0]
+        raise StoreError(
+            f"{store.path} holds other recordings of the names of {len(others)} of "
+            f"these: {name} is {there} there, and {now} now. Write to another store, "
+            "or give each a name of its own in a list (a name, a blank and a path a "
+            "line)"
+        )
+    store.renew(renewed)
+    return todo
+
+
+def _is_another(before: str, now: str) -> bool:
+    """Whether one name stands for two files, and not for one that has changed."""
+    there = path_in(before)
+    return bool(there) and there != path_in(now) and os.path.isfile(there)  # noqa: PTH113
+
+
 def sensible_jobs(recordings: int, *, device: str) -> int:
     """How many processes are worth starting: one a processor where there is much to do.
 
@@ -191,15 +232,6 @@ def sensible_jobs(recordings: int, *, device: str) -> int:
     if not device.startswith("cpu"):
         return 1
     return max(1, min(processors(), recordings // PARTITION))
-
-
-def source_of(path: str) -> str:
-    """What tells whether a file has changed since; empty for what is no file."""
-    try:
-        status = os.stat(path)  # noqa: PTH116 - the path may not be UTF-8
-    except (OSError, ValueError):
-        return ""
-    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def _made(

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from bob.learn.pytorch import atomic
 from bob.learn.pytorch.audio import RecordingError, printable
 from bob.learn.pytorch.extraction.errors import ExportError
-from bob.learn.pytorch.extraction.extract import extract_into, source_of
+from bob.learn.pytorch.extraction.extract import extract_into
+from bob.learn.pytorch.hashes import content_of, source_of
 from bob.learn.pytorch.report import plot_det, summarise
 from bob.learn.pytorch.report.models import Costs, ModelRow, as_csv, as_page
 from bob.learn.pytorch.script import model_costs
@@ -234,7 +235,7 @@ def _run_one(
     identity = {
         **made_by,
         "device": device,
-        "sample": _digest([(key, source_of(paths[key])) for key in chosen]),
+        "sample": _digest([(key, content_of(source_of(paths[key]))) for key in chosen]),
     }
     row = ModelRow(
         one.name,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bob.learn.pytorch.hashes import content_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -78,9 +80,11 @@ def hashes_of(names: Iterable[str]) -> NDArray[np.uint64]:
 def state_of(source: str, *, failed: bool) -> int:
     """What is remembered of a record: 63 bits of its source's hash, and if it failed.
 
-    The bits are all 0 where the source is unknown.
+    Of a file, the content counts, wherever and since when it is. The bits are all 0
+    where the source is unknown.
     """
-    known = int.from_bytes(blake2b(source.encode(), digest_size=8).digest(), "little")
+    content = content_of(source).encode()
+    known = int.from_bytes(blake2b(content, digest_size=8).digest(), "little")
     return ((known & ~1) if source else 0) | failed
 
 

@@ -37,8 +37,9 @@ class Record:
     reason
         Why there is no embedding.
     source
-        What tells whether the recording has changed since, such as its size and the
-        time of its last change; empty where that is unknown.
+        What tells whether the recording has changed since, such as what
+        `bob.learn.pytorch.hashes.source_of` says of its file; empty where that is
+        unknown.
     """
 
     name: str

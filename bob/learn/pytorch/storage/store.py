@@ -15,7 +15,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bob.learn.pytorch.atomic import beside
+from bob.learn.pytorch.hashes import before_hashes
 from bob.learn.pytorch.storage import image as store_image
 from bob.learn.pytorch.storage.batches import packed, scan
 from bob.learn.pytorch.storage.index import state_of
@@ -24,6 +27,7 @@ from bob.learn.pytorch.storage.reading import (
     StoredEmbeddings,
     Summary,
     read,
+    read_content,
     summarise,
 )
 from bob.learn.pytorch.storage.records import (
@@ -51,6 +55,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
+_RENEWED_AT_ONCE = 8192
 _FOLD_AT = 1_000_000  # records that wait behind the HDF5 part before it takes them up
 
 
@@ -192,13 +197,42 @@ class EmbeddingStore:
         Parameters
         ----------
         source
-            As in its :class:`Record`; empty, here or there, no change is seen.
+            As in its :class:`Record`; empty, here or there, no change is seen. Of files
+            with a hash only that counts; a record of before there were hashes counts
+            as long as size and time of change agree.
         """
         state = self._index.get(name)
         if state is None or state & 1:
             return False
-        now = state_of(text(source), failed=False)
-        return not state or not now or state == now
+        now = text(source)
+        return not (state and now) or state in {
+            state_of(now, failed=False),
+            state_of(before_hashes(now), failed=False),
+        }
+
+    def sources(self) -> dict[str, str]:
+        """Return the source of every record that has an embedding, by its name."""
+        content = read(self.path, embeddings=False)
+        return dict(zip(content.names, content.sources, strict=True))
+
+    def renew(self, sources: Mapping[str, str]) -> None:
+        """Replace the sources of records, whose embeddings stay as they are.
+
+        Raises
+        ------
+        StoreError
+            As for `append`.
+        """
+        if not sources:
+            return
+        content = read_content(self.path).columns
+        rows = [row for row, name in enumerate(content.names) if name in sources]
+        for start in range(0, len(rows), _RENEWED_AT_ONCE):
+            part = content.take(
+                np.array(rows[start : start + _RENEWED_AT_ONCE], dtype=np.int64)
+            )
+            part.sources[:] = [text(sources[name]) for name in part.names]
+            self._add(part)
 
     def has_failed(self, name: str) -> bool:
         """Whether there is a reason, but no embedding."""

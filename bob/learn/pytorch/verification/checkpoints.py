@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bob.learn.pytorch.atomic import clear_up
 from bob.learn.pytorch.audio import printable
+from bob.learn.pytorch.hashes import before_hashes, content_of
 from bob.learn.pytorch.protocols.database import as_database
 from bob.learn.pytorch.storage import arrays
 from bob.learn.pytorch.verification import fingerprint, stored
@@ -268,8 +269,9 @@ def _brought_up_to_date(
     outdated = []
     for name, (_, file) in planned.checkpoints.items():
         if name in row:
-            mark = fingerprint.of_step(made_by, content.sources[row[name]])
-            if stored.fingerprint(file) != mark:
+            source = content.sources[row[name]]
+            mark = fingerprint.of_step(made_by, content_of(source))
+            if not _is_current(file, mark, made_by, source):
                 outdated.append((file, row[name], mark))
     left_over = tuple(
         item.file
@@ -286,6 +288,23 @@ def _brought_up_to_date(
     for file, number, mark in tqdm(outdated, unit="file", disable=None):
         stored.write(file, mark, partial(arrays.write, content.embeddings[number]))
     return Filled(run, len(outdated), left_over, references)
+
+
+def _is_current(file: Path, mark: str, made_by: dict[str, str], source: str) -> bool:
+    """Whether a file holds the embedding that the store has of a recording.
+
+    Files that were written before recordings had hashes are known by size and time of
+    change, and get the full record then.
+    """
+    made = stored.mark(file)
+    if made is None:
+        return False
+    if mark not in (made.fingerprint, made.accepted):
+        before = fingerprint.of_step(made_by, before_hashes(source))
+        if made.checksum or made.fingerprint != before:
+            return False
+        stored.accept(file, mark, source)
+    return stored.is_whole(file)
 
 
 def _remove_references(planned: Plan) -> int:

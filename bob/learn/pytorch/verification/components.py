@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bob.learn.pytorch.storage import arrays
 from bob.learn.pytorch.verification import stored
 from bob.learn.pytorch.verification.configuration import ConfigurationError
-from bob.learn.pytorch.verification.fingerprint import of_component, of_file
+from bob.learn.pytorch.verification.fingerprint import of_component, of_source
 from bob.learn.pytorch.verification.legacy import AudioFile
 from bob.learn.pytorch.verification.making import OF_THE_RECORDING
 
@@ -41,22 +41,27 @@ class Preprocessing:
         self.component = component
         self.database = database
         self.writes_data = bool(getattr(component, "writes_data", True))
-        self._made_by: Any = None
+        self._made_by: dict[bool, Any] = {}
 
     def prepare(self) -> None:
         """Load what the component needs, so that it fails once and not a file each."""
         _prepare(self.component)
 
-    def made_by(self) -> Any:
+    def made_by(self, *, before: bool = False) -> Any:
         """What beside the recording determines the result; may fetch weights."""
-        if self._made_by is None:
-            self._made_by = of_component(self.component)
-        return self._made_by
+        if before not in self._made_by:
+            self._made_by[before] = of_component(self.component, before=before)
+        return self._made_by[before]
 
-    def made_from(self, recording: Recording) -> Any:
+    def made_from(
+        self, recording: Recording, source: str, *, before: bool = False
+    ) -> Any:
         """What of the recording determines the result; may fail with it."""
         annotations = self.database.annotations(recording)
-        return [_state(recording), of_component(annotations)]
+        return [
+            _state(recording, source, before=before),
+            of_component(annotations, before=before),
+        ]
 
     def __call__(self, recording: Recording) -> Any:
         """Read and preprocess one recording."""
@@ -105,10 +110,12 @@ class Preprocessing:
             return read(file, directory, extension)
         return file.load(directory, extension)
 
-    def write(self, data: Any, path: Path, fingerprint: str) -> None:
+    def write(
+        self, data: Any, path: Path, fingerprint: str, *, source: str = ""
+    ) -> None:
         """Store preprocessed data."""
         write = getattr(self.component, "write_data", arrays.write)
-        stored.write(path, fingerprint, lambda place: write(data, place))
+        stored.write(path, fingerprint, lambda place: write(data, place), source=source)
 
     def read(self, path: Path) -> Any:
         """Read stored preprocessed data."""
@@ -127,17 +134,17 @@ class Extraction:
                 "trained one"
             )
         self.component = component
-        self._made_by: Any = None
+        self._made_by: dict[bool, Any] = {}
 
     def prepare(self) -> None:
         """Load what the component needs, so that it fails once and not a file each."""
         _prepare(self.component)
 
-    def made_by(self) -> Any:
+    def made_by(self, *, before: bool = False) -> Any:
         """What beside the preprocessed data determines the result."""
-        if self._made_by is None:
-            self._made_by = of_component(self.component)
-        return self._made_by
+        if before not in self._made_by:
+            self._made_by[before] = of_component(self.component, before=before)
+        return self._made_by[before]
 
     def __call__(self, data: Any, recording: Recording) -> Any:
         """Extract the feature of one recording's preprocessed data."""
@@ -145,10 +152,14 @@ class Extraction:
             return self.component.transform([data])[0]
         return self.component(data, **_metadata(self.component, recording))
 
-    def write(self, feature: Any, path: Path, fingerprint: str) -> None:
+    def write(
+        self, feature: Any, path: Path, fingerprint: str, *, source: str = ""
+    ) -> None:
         """Store a feature."""
         write = getattr(self.component, "write_feature", arrays.write)
-        stored.write(path, fingerprint, lambda place: write(feature, place))
+        stored.write(
+            path, fingerprint, lambda place: write(feature, place), source=source
+        )
 
     def read(self, path: Path) -> Any:
         """Read a stored feature."""
@@ -189,10 +200,10 @@ def _parts(component: Any) -> Iterator[Any]:
         yield from _parts(component.estimator)
 
 
-def _state(recording: Recording) -> Any:
+def _state(recording: Recording, source: str, *, before: bool) -> Any:
     """What says whether a recording has changed: its file, or else its samples."""
     if recording.path is not None:
-        return of_file(recording.path)
+        return of_source(source, before=before)
     return of_component(getattr(recording.source, "data", recording.key))
 
 

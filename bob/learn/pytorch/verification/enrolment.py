@@ -63,6 +63,11 @@ def _left_before(experiment: Experiment, path: Path, keys: list[str]) -> Any:
             f"enrollment is left out, but {path} was enrolled from other embeddings or "
             "by another algorithm; run without --skip-enrollment"
         )
+    if not stored.is_whole(path):
+        raise ConfigurationError(
+            f"enrollment is left out, but {path} is damaged; run without "
+            "--skip-enrollment"
+        )
     return experiment.algorithm.read_model(path)
 
 
@@ -81,7 +86,8 @@ def _enrolled(
 ) -> Any:
     algorithm = experiment.algorithm
     fingerprint = _fingerprint(experiment, keys)
-    if not experiment.force and stored.fingerprint(path) == fingerprint:
+    is_there = not experiment.force and stored.fingerprint(path) == fingerprint
+    if is_there and stored.is_whole(path):
         return algorithm.read_model(path)
     model = algorithm.enrol([vectors[key] for key in keys])
     stored.write(path, fingerprint, lambda place: algorithm.write_model(model, place))

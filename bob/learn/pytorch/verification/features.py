@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bob.learn.pytorch.hashes import source_of
 from bob.learn.pytorch.verification import from_store, stored
 from bob.learn.pytorch.verification.components import tried
 from bob.learn.pytorch.verification.configuration import ConfigurationError
@@ -45,6 +46,7 @@ class Preprocess:
         preprocessing = experiment.preprocessing
         self.folder = experiment.layout.preprocessed
         self.prepare = preprocessing.prepare
+        self.source = _source
         self.made_by = preprocessing.made_by
         self.made_from = preprocessing.made_from
         self.write = preprocessing.write
@@ -74,16 +76,22 @@ class Extract:
         if not self._stored:
             self._preprocessing.prepare()
 
-    def made_by(self) -> Any:
-        """The extractor, and the preprocessor if it runs here."""
-        before = None if self._stored else self._preprocessing.made_by()
-        return [self._extraction.made_by(), before]
+    def source(self, recording: Recording, known: str) -> str:
+        """What the recording's file holds, if it is read here."""
+        return "" if self._stored else _source(recording, known)
 
-    def made_from(self, recording: Recording) -> Any:
+    def made_by(self, *, before: bool = False) -> Any:
+        """The extractor, and the preprocessor if it runs here."""
+        first = None if self._stored else self._preprocessing.made_by(before=before)
+        return [self._extraction.made_by(before=before), first]
+
+    def made_from(
+        self, recording: Recording, source: str, *, before: bool = False
+    ) -> Any:
         """The preprocessed file, or the recording."""
         if self._stored:
-            return stored.fingerprint(self._source(recording))
-        return self._preprocessing.made_from(recording)
+            return stored.fingerprint(self._place(recording))
+        return self._preprocessing.made_from(recording, source, before=before)
 
     def compute(self, recordings: Sequence[Recording]) -> Computed:
         """Extract the features."""
@@ -98,10 +106,16 @@ class Extract:
                 yield None, error
 
     def _read(self, recording: Recording) -> Any:
-        return self._preprocessing.read(self._source(recording))
+        path = self._place(recording)
+        stored.check(path)
+        return self._preprocessing.read(path)
 
-    def _source(self, recording: Recording) -> Path:
+    def _place(self, recording: Recording) -> Path:
         return self._layout.stored(self._layout.preprocessed, recording.key)
+
+
+def _source(recording: Recording, known: str) -> str:
+    return "" if recording.path is None else source_of(recording.path, known=known)
 
 
 def make(
@@ -150,13 +164,18 @@ def _plan(
 ) -> list[Planned]:
     """What is to be computed."""
     planned, reused, outdated = [], 0, 0
-    for item in _expected(step, experiment, recordings, outcome):
-        present = None if experiment.force else stored.fingerprint(item.path)
-        if present == item.fingerprint:
-            reused += 1
-        else:
+    for item, made in _expected(step, experiment, recordings, outcome):
+        if made is None or experiment.force:
             planned.append(item)
-            outdated += present is not None
+        elif not _stands(made, step, item):
+            planned.append(item)
+            outdated += 1
+        elif not stored.is_whole(item.path):
+            planned.append(item)
+        else:
+            reused += 1
+            if item.source != made.source or not made.checksum:
+                stored.accept(item.path, item.fingerprint, item.source)
     outcome.reused[step.stage], outcome.outdated[step.stage] = reused, outdated
     if outdated:
         logger.warning(
@@ -174,16 +193,36 @@ def _expected(
     experiment: Experiment,
     recordings: Sequence[Recording],
     outcome: Outcome,
-) -> Iterator[Planned]:
+) -> Iterator[tuple[Planned, stored.Mark | None]]:
+    """What every file should be made by, and what is known of the one that is there."""
     made_by = step.made_by()
     for recording in recordings:
         path = experiment.layout.stored(step.folder, recording.key)
+        made = stored.mark(path)
+        source = step.source(recording, made.source if made else "")
         try:
-            made_from = step.made_from(recording)
+            made_from = step.made_from(recording, source)
         except OF_THE_RECORDING as error:
             outcome.failures[recording.key] = failure(recording, step.stage, error)
         else:
-            yield Planned(recording, path, of_step(made_by, made_from))
+            expected = of_step(made_by, made_from)
+            yield Planned(recording, path, expected, source), made
+
+
+def _stands(made: stored.Mark, step: Step, item: Planned) -> bool:
+    """Whether a file is what would be made now.
+
+    Those that were made before recordings had hashes are accepted by size and time of
+    change, and get the full record then.
+    """
+    if item.fingerprint in (made.fingerprint, made.accepted):
+        return True
+    return not made.checksum and made.fingerprint == _before(step, item)
+
+
+def _before(step: Step, item: Planned) -> str:
+    made_from = step.made_from(item.recording, item.source, before=True)
+    return of_step(step.made_by(before=True), made_from)
 
 
 def refuse_outdated(
@@ -200,8 +239,8 @@ def refuse_outdated(
         With the number of files that do not fit.
     """
     outdated = sum(
-        not _fits(stored.fingerprint(item.path), item.fingerprint, item.recording)
-        for item in _expected(step, experiment, recordings, Outcome())
+        not _fits(made, step, item)
+        for item, made in _expected(step, experiment, recordings, Outcome())
     )
     if outdated:
         raise ConfigurationError(
@@ -211,11 +250,16 @@ def refuse_outdated(
         )
 
 
-def _fits(present: str | None, expected: str, recording: Recording) -> bool:
-    if present in (None, "", expected):
+def _fits(made: stored.Mark | None, step: Step, item: Planned) -> bool:
+    if made is None or not made.fingerprint or _stands(made, step, item):
         return True
-    gone = recording.path is not None and not recording.path.exists()
-    return gone and same_maker(present or "", expected)
+    path = item.recording.path
+    gone = path is not None and not path.exists()
+    return gone and any(
+        same_maker(known, expected)
+        for known in (made.fingerprint, made.accepted)
+        for expected in (item.fingerprint, _before(step, item))
+    )
 
 
 def load(
@@ -252,6 +296,7 @@ def _read(
     try:
         if not path.exists():
             raise FileNotFoundError(f"no stored feature at {path}")
+        stored.check(path)
         return as_rows(experiment.extraction.read(path), str(path))
     except OF_THE_RECORDING as error:
         stage = "reading of the feature"

@@ -18,12 +18,15 @@ from typing import Any
 
 import numpy as np
 
+from bob.learn.pytorch.hashes import before_hashes, content_of, source_of
+
 #: Inside these, a class or function is known by name and version alone.
 _PACKAGE = "bob.learn.pytorch."
 
 _DEEPEST = 100
 _LONGEST_PATH = 4096
 _STANDARD_LIBRARY = sysconfig.get_path("stdlib")
+_sources: dict[str, str] = {}
 
 
 def digest(description: object) -> str:
@@ -42,16 +45,26 @@ def same_maker(fingerprint: str, other: str) -> bool:
     return fingerprint.split("-")[0] == other.split("-")[0]
 
 
-def of_file(path: Path) -> dict[str, Any]:
-    """Size in bytes and time of change in nanoseconds; also for a missing file."""
-    try:
-        status = path.stat()
-    except OSError:
+def of_source(source: str, *, before: bool = False) -> dict[str, Any]:
+    """Return what of a file counts, its content, as JSON values.
+
+    Parameters
+    ----------
+    source
+        What `bob.learn.pytorch.hashes.source_of` says of it; empty where it is missing.
+    before
+        Size and time of change instead, which counted before the content did: files
+        that were made then are known by it.
+    """
+    if not source:
         return {"missing": True}
-    return {"size": status.st_size, "changed": status.st_mtime_ns}
+    if not before:
+        return {"content": content_of(source)}
+    size, changed = before_hashes(source).split(" ")
+    return {"size": int(size), "changed": int(changed)}
 
 
-def of_component(component: object) -> Any:
+def of_component(component: object, *, before: bool = False) -> Any:
     """What in a component determines its results, as JSON values.
 
     A component of this package knows (its method ``fingerprint``); what a class
@@ -62,17 +75,23 @@ def of_component(component: object) -> Any:
     imported from a file of the user's counts with the content of that file, and of
     the files that it imports; code of installed packages by its name.
 
-    A text or path that names a file counts with the file's size and time of change.
-    What a component reads by a name that it makes up while it runs cannot be seen; it
-    should have a method ``fingerprint`` of its own.
+    A text or path that names a file counts with the file's content, also a bare name
+    of a file in the working folder. What a component reads by a name that it makes up
+    while it runs cannot be seen; it should have a method ``fingerprint`` of its own.
+
+    Parameters
+    ----------
+    before
+        Describe files as `of_source` does then, and leave out those of bare names.
     """
-    return _Description().of(component)
+    return _Description(before=before).of(component)
 
 
 class _Description:
     """One walk over an object and what it refers to, each described once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, before: bool) -> None:
+        self._before = before
         #: Number of each object that was met, by its id.
         self._met: dict[int, int] = {}
         #: Keeps temporary objects, whose id another would take over.
@@ -100,12 +119,12 @@ class _Description:
 
     def text(self, value: str) -> Any:
         """A text, and what it names if that is a file."""
-        try:
-            may_be = "/" in value and len(value) < _LONGEST_PATH
-            named = may_be and Path(value).is_file()
-        except (OSError, ValueError):
-            named = False
-        return [value, of_file(Path(value))] if named else value
+        if not value or len(value) >= _LONGEST_PATH or "\n" in value:
+            return value
+        if self._before and "/" not in value:
+            return value
+        source = _source_of(value)
+        return [value, of_source(source, before=self._before)] if source else value
 
     def bytes(self, value: bytes) -> str:
         return hashlib.blake2b(value, digest_size=16).hexdigest()
@@ -286,6 +305,18 @@ class _Description:
             for name, item in sorted(vars(parent).items())
             if name not in _OF_CLASSES
         }
+
+
+def _source_of(path: str) -> str:
+    """What a file holds, empty where there is none; each is read once a process."""
+    try:
+        named = Path(path).is_file()
+    except (OSError, ValueError):
+        return ""
+    if not named:
+        return ""
+    _sources[path] = source_of(path, known=_sources.get(path, ""))
+    return _sources[path]
 
 
 def _as_tuple(slots: Any) -> tuple[str, ...]:

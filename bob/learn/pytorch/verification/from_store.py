@@ -72,7 +72,7 @@ def take(
         key = item.recording.key
         if key in files and key in row:
             embedding = content.embeddings[row[key]][None]
-            step.write(embedding, item.path, item.fingerprint)
+            step.write(embedding, item.path, item.fingerprint, source=item.source)
         else:
             left.append(item)
     return left

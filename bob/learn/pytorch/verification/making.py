@@ -37,16 +37,26 @@ class Step(Protocol):
     def prepare(self) -> None:
         """Load what computing needs; its errors are no recording's."""
 
-    def made_by(self) -> Any:
+    def source(self, recording: Recording, known: str) -> str:
+        """What the recording's file holds, if it counts; `known` is of before."""
+
+    def made_by(self, *, before: bool = False) -> Any:
         """What beside the recording determines the result; may fetch weights."""
 
-    def made_from(self, recording: Recording) -> Any:
-        """What of the recording determines the result; may fail with it."""
+    def made_from(
+        self, recording: Recording, source: str, *, before: bool = False
+    ) -> Any:
+        """What of the recording determines the result; may fail with it.
+
+        With `before`, as files were described that have no hash of the recording.
+        """
 
     def compute(self, recordings: Sequence[Recording]) -> Computed:
         """Results, or errors of recordings, in the same order."""
 
-    def write(self, result: Any, path: Path, fingerprint: str) -> None:
+    def write(
+        self, result: Any, path: Path, fingerprint: str, *, source: str = ""
+    ) -> None:
         """Store a result; an error here is the disk's."""
 
 
@@ -56,6 +66,7 @@ class Planned(NamedTuple):
     recording: Recording
     path: Path
     fingerprint: str
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -139,7 +150,9 @@ class Maker:
         results = self._step.compute([item.recording for item in planned])
         for item, (result, error) in zip(planned, results, strict=True):
             if error is None:
-                self._step.write(result, item.path, item.fingerprint)
+                self._step.write(
+                    result, item.path, item.fingerprint, source=item.source
+                )
                 yield None
             else:
                 yield failure(item.recording, self._step.stage, error)

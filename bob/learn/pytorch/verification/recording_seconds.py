@@ -10,8 +10,8 @@ import numpy as np
 
 from bob.learn.pytorch.atomic import write_text
 from bob.learn.pytorch.audio import files
+from bob.learn.pytorch.hashes import is_same, source_of
 from bob.learn.pytorch.verification.configuration import ConfigurationError
-from bob.learn.pytorch.verification.fingerprint import of_file
 from bob.learn.pytorch.verification.making import OF_THE_RECORDING
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from bob.learn.pytorch.protocols.database import Database, Recording
 
 logger = logging.getLogger(__name__)
-
-_GONE = {"missing": True}
 
 
 def recording_seconds(
@@ -55,15 +53,19 @@ def recording_seconds(
     found: dict[str, float] = {}
     learnt: dict[str, list[Any]] = {}
     for recording in recordings:
-        state = None if recording.path is None else of_file(recording.path)
-        known_of, known = before.get(recording.key, (None, 0.0))
-        still_true = state is not None and state == known_of and not force
-        if known and (still_true or state == _GONE):
-            found[recording.key] = known
-        elif (seconds := _seconds(recording, database)) > 0:
+        known_of, known = _remembered(before.get(recording.key))
+        path = recording.path
+        source = "" if path is None else source_of(path, known=known_of)
+        gone = path is not None and not source
+        seconds = 0.0
+        if known and (gone or (is_same(known_of, source) and not force)):
+            seconds = known
+        else:
+            seconds = _seconds(recording, database)
+        if seconds > 0:
             found[recording.key] = seconds
-            if state is not None:
-                learnt[recording.key] = [state, seconds]
+        if seconds > 0 and source not in ("", known_of):
+            learnt[recording.key] = [source, seconds]
     if learnt:
         write_text(remembered, json.dumps({**before, **learnt}))
     return found
@@ -78,6 +80,16 @@ def _read(path: Path) -> Mapping[str, Any]:
         logger.warning("%s cannot be read (%s) and is written anew", path, error)
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def _remembered(entry: object) -> tuple[str, float]:
+    """What a file held, as `source_of` says it, and the duration in seconds."""
+    if not isinstance(entry, list) or len(entry) != 2:
+        return "", 0.0
+    of, seconds = entry
+    if isinstance(of, dict):  # of before there were hashes
+        of = f"{of.get('size')} {of.get('changed')}"
+    return str(of), float(seconds)
 
 
 def _seconds(recording: Recording, database: Database) -> float:
