@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from bob.learn.pytorch.protocols.cohorts import read_cohort
 from bob.learn.pytorch.protocols.database import DatabaseError, as_database
 from bob.learn.pytorch.protocols.folder import FolderDatabase
 from bob.learn.pytorch.protocols.speaker_protocol import SpeakerRule
@@ -217,3 +218,26 @@ def test_pipes_among_the_recordings_are_not_waited_for(tmp_path):
 def test_another_thing_than_a_rule_is_refused(tmp_path):
     with pytest.raises(DatabaseError, match="rule 'session/speaker'; expected a Speak"):
         FolderDatabase(tmp_path, rule="session/speaker")
+
+
+def test_recordings_that_cannot_be_read_are_counted_by_suffix(tmp_path, caplog):
+    for speaker in "abcd":
+        names = ("1.wav", "2.m4a", "3.amr", "4.mp2", "5.WV1", "6.M4A", "notes.txt")
+        touch(tmp_path, *(f"{speaker}/{name}" for name in names))
+
+    trials = as_database(tmp_path).trials("dev")
+
+    assert len(all_keys(trials)) == 2 * 3
+    (told,) = caplog.messages
+    assert told.startswith(
+        f"12 recording(s) in {tmp_path} are left out, since such files cannot be read "
+        "(8 x .m4a, 4 x .amr); convert them"
+    )
+
+
+def test_a_cohort_of_one_recording_a_speaker_counts_them_too(tmp_path, caplog):
+    touch(tmp_path, "ann.wav", "bob.wav", "cid.m4a")
+
+    read_cohort(tmp_path)
+
+    assert "1 recording(s) in" in caplog.text

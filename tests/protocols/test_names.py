@@ -58,7 +58,13 @@ def test_a_safe_name_stays_as_it_is(name):
 
 @pytest.mark.parametrize(
     ("name", "stem"),
-    [("a/b.wav", "a/b"), ("a.FLAC", "a"), ("v1.5", "v1.5"), ("a", "a")],
+    [
+        ("a/b.wav", "a/b"),
+        ("a.FLAC", "a"),
+        ("a/b.m4a", "a/b"),
+        ("v1.5", "v1.5"),
+        ("a", "a"),
+    ],
 )
 def test_only_suffixes_of_recordings_are_dropped(name, stem):
     assert without_audio_suffix(name) == stem

@@ -274,3 +274,30 @@ def test_names_of_a_blind_list_may_be_numbers(write):
 
     assert (listed.enrolled, listed.tested) == (("1001",), ("1002", "1003"))
     assert not listed.is_labelled
+
+
+@pytest.mark.parametrize("folder", [".", "wav"])
+@pytest.mark.parametrize(
+    ("listed", "there"), [(".m4a", ".wav"), ("", ".flac"), (".wav", ".FLAC")]
+)
+def test_converted_recordings_are_found_under_the_names_of_the_list(
+    tmp_path, folder, listed, there
+):
+    """As those of VoxCeleb2, whose lists name .m4a files."""
+    names = [f"id{speaker}/video/{take}" for speaker in (1, 2) for take in (1, 2)]
+    for name in names:
+        place = tmp_path / folder / f"{name}{there}"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch()
+    path = tmp_path / "list.txt"
+    path.write_text(
+        "".join(f"1 {names[0]}{listed} {name}{listed}\n" for name in names[1:2])
+        + f"0 {names[0]}{listed} {names[2]}{listed}\n"
+    )
+
+    database = TrialListDatabase({"dev": path})
+
+    recordings = database.trials("dev").recordings()
+    assert [item.key for item in recordings] == names[:3]
+    assert all(item.path.is_file() for item in recordings)
+    assert f"looked for as {there}" in " ".join(database.notes)

@@ -18,7 +18,7 @@ from bob.learn.pytorch.protocols.database import (
     Reference,
     as_database,
 )
-from bob.learn.pytorch.protocols.folder import SpeakerDatabase
+from bob.learn.pytorch.protocols.folder import SpeakerDatabase, warn_of_unreadable
 from bob.learn.pytorch.protocols.names import recording_keys
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ def _is_flat(folder: Path) -> bool:
 
 def _one_a_speaker(folder: Path) -> list[Recording]:
     names = sorted(item.name for item in folder.iterdir() if _is_recording(item))
+    warn_of_unreadable((item.name for item in folder.iterdir()), folder)
     keys = recording_keys(names)
     return [Recording(keys[name], folder / name, keys[name]) for name in names]
 

@@ -10,7 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.audio.suffixes import AUDIO_SUFFIXES
+from bob.learn.pytorch.audio.suffixes import (
+    AUDIO_SUFFIXES,
+    CONVERT,
+    UNREADABLE_SUFFIXES,
+)
 from bob.learn.pytorch.protocols.database import (
     DatabaseError,
     Recording,
@@ -29,7 +33,7 @@ from bob.learn.pytorch.protocols.speaker_protocol import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 logger = logging.getLogger(__name__)
 
@@ -185,7 +189,9 @@ class FolderDatabase(SpeakerDatabase):
     def spoken(self) -> list[SpokenIn]:
         """Every recording with its speaker and session, in the order of paths."""
         folder = Path(self.original_directory or "")
-        found = list(_recordings_below(folder))
+        files = list(_files_below(folder))
+        found = [path for path in files if _suffix(path) in AUDIO_SUFFIXES]
+        warn_of_unreadable(files, folder)
         deep_enough = [path for path in found if path.count("/") >= len(self._levels)]
         self._report(found, deep_enough)
         keys = recording_keys(deep_enough)
@@ -256,7 +262,22 @@ def _levels(layout: str) -> list[str]:
     return levels
 
 
-def _recordings_below(folder: Path) -> Iterator[str]:
+def _suffix(path: str) -> str:
+    return Path(path).suffix.lower()
+
+
+def warn_of_unreadable(paths: Iterable[str], folder: Path) -> None:
+    """Warn of recordings that are passed over since their coding cannot be read."""
+    found = Counter(filter(UNREADABLE_SUFFIXES.__contains__, map(_suffix, paths)))
+    if found:
+        counts = ", ".join(f"{count} x {name}" for name, count in found.most_common())
+        logger.warning(
+            "%d recording(s) in %s are left out, since such files cannot be read (%s); "
+            "%s", sum(found.values()), folder, counts, CONVERT,
+        )  # fmt: skip
+
+
+def _files_below(folder: Path) -> Iterator[str]:
     """Paths relative to the folder, with forward slashes, in sorted order."""
     if not folder.is_dir():
         raise DatabaseError(f"folder of speakers {folder} does not exist")
@@ -269,8 +290,7 @@ def _recordings_below(folder: Path) -> Iterator[str]:
         seen.add(here)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            is_recording = Path(name).suffix.lower() in AUDIO_SUFFIXES
-            if is_recording and not name.startswith("."):
+            if not name.startswith("."):
                 yield Path(parent, name).relative_to(folder).as_posix()
 
 

@@ -8,11 +8,13 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.audio.suffixes import AUDIO_SUFFIXES
+from bob.learn.pytorch.audio.suffixes import AUDIO_SUFFIXES, UNREADABLE_SUFFIXES
 from bob.learn.pytorch.protocols.database import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_SUFFIXES = AUDIO_SUFFIXES | UNREADABLE_SUFFIXES
 
 #: White space, folders that lead elsewhere, bytes of file names that are not UTF-8.
 _UNSAFE = re.compile(r"\s|^/+|(?<![^/])\.\.?(?![^/])|[\udc80-\udcff]")
@@ -74,12 +76,30 @@ class SafeNames:
         return safe
 
 
-def without_audio_suffix(name: str) -> str:
-    """The name less its suffix, if that is the suffix of a recording."""
+def audio_suffix(name: str) -> str:
+    """The suffix of a name, if that is one of a recording, readable or not."""
     stem, point, suffix = name.rpartition(".")
-    is_audio = f"{point}{suffix}".lower() in AUDIO_SUFFIXES
+    is_audio = f"{point}{suffix}".lower() in _SUFFIXES
     # A hidden file has no suffix: its name begins with the point.
-    return stem if is_audio and stem and not stem.endswith("/") else name
+    return f".{suffix}" if is_audio and stem and not stem.endswith("/") else ""
+
+
+def without_audio_suffix(name: str) -> str:
+    """The name less its suffix, if that is one of a recording, readable or not."""
+    return name[: len(name) - len(audio_suffix(name))]
+
+
+def readable_spelling(folder: Path, name: str) -> str | None:
+    """How a recording is called in a folder: as said, or with a suffix that is read."""
+    if (folder / name).exists():
+        return name
+    stem = without_audio_suffix(name)
+    spelled = (
+        f"{stem}{suffix}"
+        for lower in sorted(AUDIO_SUFFIXES)
+        for suffix in (lower, lower.upper())
+    )
+    return next((other for other in spelled if (folder / other).is_file()), None)
 
 
 def recording_keys(paths: Iterable[str]) -> dict[str, str]:

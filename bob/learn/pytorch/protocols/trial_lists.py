@@ -1,17 +1,11 @@
-"""Lists of trials: VoxCeleb's ``1 a.wav b.wav`` and ``a.wav b.wav target``.
-
-A blind list, such as that of a challenge, has the two names alone.
-"""
+"""Lists of trials as a database; see `trial_lines` for what they look like."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from bob.learn.pytorch.protocols.database import (
     DatabaseError,
@@ -21,264 +15,36 @@ from bob.learn.pytorch.protocols.database import (
     Trials,
     WithoutExtras,
 )
-from bob.learn.pytorch.protocols.fast_trials import fast_columns
 from bob.learn.pytorch.protocols.identities import first_folder, subjects_of
-from bob.learn.pytorch.protocols.names import recording_keys, relative_paths, safe_name
-from bob.learn.pytorch.protocols.text_columns import is_number
-from bob.learn.pytorch.protocols.text_lines import refuse_other_files, text_lines
+from bob.learn.pytorch.protocols.names import (
+    audio_suffix,
+    readable_spelling,
+    recording_keys,
+    relative_paths,
+    safe_name,
+)
+from bob.learn.pytorch.protocols.trial_lines import (
+    LABELS,
+    WORDS,
+    TrialList,
+    is_trial_list,
+    read_trial_list,
+)
 from bob.learn.pytorch.protocols.voxceleb import about
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from numpy.typing import NDArray
-
-    from bob.learn.pytorch.metrics import Names
+    from collections.abc import Mapping
 
 __all__ = [
     "LABELS",
+    "WORDS",
     "TrialList",
     "TrialListDatabase",
     "first_folder",
+    "is_trial_list",
     "read_trial_list",
     "subjects_of",
 ]
-
-#: Of VoxCeleb, of Kaldi and NIST, of SITW.
-WORDS = {
-    "1": True,
-    "0": False,
-    "target": True,
-    "nontarget": False,
-    "tgt": True,
-    "imp": False,
-    "non-target": False,
-    "true": True,
-    "false": False,
-}
-#: The same in capitals, too.
-LABELS = {
-    spelled: label
-    for word, label in WORDS.items()
-    for spelled in (word, word.upper(), word.capitalize())
-}
-_WORDS = frozenset(LABELS) - {"1", "0"}
-_EXPECTED = "a list of trials like '1 a.wav b.wav'"
-_BLIND = ("enrolled", "tested")
-_OF_DATA_FOLDERS = ("utt2spk", "spk2utt", "wav.scp")
-
-
-@dataclass(frozen=True)
-class TrialList:
-    """What a trial list says, not yet what it means.
-
-    Attributes
-    ----------
-    path : Path
-        The list.
-    enrolled, tested : tuple of str
-        The different names on either side, in the order they come up.
-    enrolled_at, tested_at : (trials,) arrays of int
-        For each trial the positions in `enrolled` and `tested`.
-    target : (trials,) array of bool
-        The labels.
-    lines : (trials,) array of int
-        Line numbers, from 1.
-    label_first : bool
-        Whether the label leads, as in VoxCeleb, or ends the line, as in Kaldi.
-    metadata : mapping
-        What else is known of each trial, by title, ``(trials,)`` each.
-    is_labelled : bool
-        Whether the list has labels; where it is blind, `target` is false throughout.
-    """
-
-    path: Path
-    enrolled: tuple[str, ...]
-    tested: tuple[str, ...]
-    enrolled_at: NDArray[np.int64]
-    tested_at: NDArray[np.int64]
-    target: NDArray[np.bool_]
-    lines: NDArray[np.int64]
-    label_first: bool
-    metadata: Mapping[str, Names] = field(default_factory=dict)
-    is_labelled: bool = True
-
-    def where(self, name: str) -> str:
-        """``list.txt:line`` of the first trial with this name."""
-        uses = np.zeros(len(self.lines), dtype=bool)
-        if name in self.enrolled:
-            uses |= self.enrolled_at == self.enrolled.index(name)
-        if name in self.tested:
-            uses |= self.tested_at == self.tested.index(name)
-        return f"{self.path}:{self.lines[uses.argmax()]}"
-
-    def pairs(self) -> tuple[NDArray[np.int64], ...]:
-        """For each enrolled name the positions in `tested`, in the order of lines."""
-        counts = np.bincount(self.enrolled_at, minlength=len(self.enrolled))
-        ends = np.cumsum(counts)[:-1]
-        return tuple(np.split(self.tested_at[self._by_reference], ends))
-
-    def metadata_of_pairs(self) -> dict[str, Names]:
-        """What else is known of each trial, in the order of `pairs`."""
-        return {
-            title: column.take(self._by_reference)
-            for title, column in self.metadata.items()
-        }
-
-    @cached_property
-    def _by_reference(self) -> NDArray[np.int64]:
-        return np.argsort(self.enrolled_at, kind="stable")
-
-    def renamed(self, names: Mapping[str, str]) -> TrialList:
-        """The same trials under other names; what gets one name becomes one."""
-        enrolled, enrolled_at = _renamed(self.enrolled, self.enrolled_at, names)
-        tested, tested_at = _renamed(self.tested, self.tested_at, names)
-        return replace(
-            self,
-            enrolled=enrolled,
-            tested=tested,
-            enrolled_at=enrolled_at,
-            tested_at=tested_at,
-        )
-
-
-def _renamed(
-    old: Sequence[str], at: NDArray[np.int64], names: Mapping[str, str]
-) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    position: dict[str, int] = {}
-    moved = [position.setdefault(names[name], len(position)) for name in old]
-    return tuple(position), np.array(moved, dtype=np.int64)[at]
-
-
-def read_trial_list(path: str | os.PathLike[str]) -> TrialList:
-    """Read a list of trials: a label and two names a line, the label first or last.
-
-    Labels are 1 and 0, target and nontarget, or tgt and imp. Lines of two names make a
-    blind list. Empty lines and lines that begin with ``#`` are passed over.
-
-    Raises
-    ------
-    DatabaseError
-        For a line of another form, with its number.
-    """
-    path = Path(path)
-    refuse_other_files(path, expected=_EXPECTED)
-    if path.name in _OF_DATA_FOLDERS:
-        raise DatabaseError(
-            f"{path} is part of a data folder of Kaldi; expected {_EXPECTED}, or the "
-            f"folder ({path.parent})"
-        )
-    return _read_fast(path) or _read_by_line(path)
-
-
-def is_trial_list(path: Path) -> bool:
-    """Whether the first line is a trial with its label.
-
-    Raises
-    ------
-    DatabaseError
-        It is no text.
-    """
-    for _, line in text_lines(path, expected=_EXPECTED):
-        fields = line.split()
-        if not fields[0].startswith("#"):
-            return len(fields) == 3 and bool(LABELS.keys() & {fields[0], fields[2]})
-    return False
-
-
-def _read_fast(path: Path) -> TrialList | None:
-    """A long list without anything odd; None: read it line by line."""
-    number, line = next(text_lines(path, expected=_EXPECTED), (0, ""))
-    fields = line.split()
-    if number != 1 or len(fields) not in (2, 3) or fields[0].startswith("#"):
-        return None
-    columns = _columns(fields, where=f"{path}:1")
-    found = fast_columns(path, columns)
-    if found is None:
-        return None
-    target = np.zeros(len(found["tested"]), dtype=np.bool_)
-    if (label := found.get("label")) is not None:
-        if not set(label.distinct) <= set(LABELS):
-            return None
-        target = np.array([LABELS[word] for word in label.distinct])[label.codes]
-    return TrialList(
-        path,
-        found["enrolled"].distinct,
-        found["tested"].distinct,
-        found["enrolled"].codes.astype(np.int64),
-        found["tested"].codes.astype(np.int64),
-        target,
-        np.arange(1, len(target) + 1),
-        label_first=columns[0] == "label",
-        is_labelled=label is not None,
-    )
-
-
-def _read_by_line(path: Path) -> TrialList:
-    enrolled: dict[str, int] = {}
-    tested: dict[str, int] = {}
-    columns: tuple[list[int], list[int], list[bool], list[int]] = ([], [], [], [])
-    enrolled_at, tested_at, target, lines = columns
-    form: tuple[str, ...] = ()
-    for number, line in text_lines(path, expected=_EXPECTED):
-        fields = line.split()
-        if fields[0].startswith("#"):
-            continue
-        form = form or _columns(fields, where=f"{path}:{number}")
-        found = dict(zip(form, fields, strict=False))
-        # Only a blind list is without labels, and there all are false.
-        label = found.get("label", "0")
-        if len(fields) != len(form) or label not in LABELS:
-            raise _bad_line(line, f"{path}:{number}", form)
-        target.append(LABELS[label])
-        enrolled_at.append(enrolled.setdefault(found["enrolled"], len(enrolled)))
-        tested_at.append(tested.setdefault(found["tested"], len(tested)))
-        lines.append(number)
-    if not form:
-        raise DatabaseError(
-            f"{path} holds no trial; expected lines like '1 a.wav b.wav'"
-        )
-    return TrialList(
-        path,
-        tuple(enrolled),
-        tuple(tested),
-        np.array(enrolled_at, dtype=np.int64),
-        np.array(tested_at, dtype=np.int64),
-        np.array(target, dtype=np.bool_),
-        np.array(lines, dtype=np.int64),
-        label_first=form[0] == "label",
-        is_labelled="label" in form,
-    )
-
-
-def _columns(fields: Sequence[str], *, where: str) -> tuple[str, ...]:
-    """What the columns are, seen from the first line."""
-    if len(fields) == 3:
-        if fields[2] in _WORDS or (fields[2] in LABELS and fields[0] not in LABELS):
-            return (*_BLIND, "label")
-        if fields[0] in LABELS:
-            return ("label", *_BLIND)
-    # A * parts both names in ESPnet's lists, whose second column is none.
-    if len(fields) == 2 and "*" not in fields[0] and fields[0] not in LABELS:
-        # Recordings may be called by numbers; then both are, and without a point.
-        one, other = fields
-        if not is_number(other) or (one.isdecimal() and other.isdecimal()):
-            return _BLIND
-    raise _bad_line(" ".join(fields), where, ())
-
-
-def _bad_line(line: str, where: str, form: Sequence[str]) -> DatabaseError:
-    expected = "'1 a.wav b.wav' (VoxCeleb) or 'a.wav b.wav target' (Kaldi)"
-    if form:
-        expected = "'{}' like the lines before".format(
-            " ".join(f"<{name}>" for name in form)
-        )
-    labels = f", with a label out of {', '.join(WORDS)}" if form != _BLIND else ""
-    spaces = len(line.split()) > 3
-    return DatabaseError(
-        f"{where}: {line.strip()!r}; expected {expected}{labels}: correct the line"
-        + (", or use CSV for names with spaces and more columns" if spaces else "")
-    )
 
 
 class TrialListDatabase(WithoutExtras):
@@ -288,7 +54,9 @@ class TrialListDatabase(WithoutExtras):
     folder of its path if that explains all labels (VoxCeleb's ``id10270/…``);
     otherwise recordings are of one speaker when target trials join them, and of nobody
     in a blind list. Spellings of one path are one recording, and absolute paths count
-    from the folder they share.
+    from the folder they share. Where the first recording is not there, but is with
+    another suffix of a recording, or with one at all, all are looked for with that:
+    the lists of VoxCeleb2 name files that have to be converted.
 
     Parameters
     ----------
@@ -330,8 +98,15 @@ class TrialListDatabase(WithoutExtras):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Which of VoxCeleb's lists these are, if any."""
-        return tuple(note for item in self._lists.values() for note in about(item))
+        """Which of VoxCeleb's lists these are, if any, and how files are called."""
+        notes = [note for item in self._lists.values() for note in about(item)]
+        if self._suffixes is not None:
+            listed, found = self._suffixes
+            notes.append(
+                f"recordings are looked for as {found}, and the list has "
+                f"{listed or 'no suffix'}"
+            )
+        return tuple(notes)
 
     def trials(self, group: str) -> Trials:
         """References, probes and who is compared with whom in a group."""
@@ -351,7 +126,7 @@ class TrialListDatabase(WithoutExtras):
         recordings = {
             name: Recording(
                 self._keys[name],
-                Path(placed(self._spelled[name])),
+                Path(placed(self._file_name(self._spelled[name]))),
                 safe_name(subject),
             )
             for name, subject in subjects.items()
@@ -384,13 +159,29 @@ class TrialListDatabase(WithoutExtras):
         return spelled
 
     @cached_property
+    def _suffixes(self) -> tuple[str, str] | None:
+        """The suffix in the list, and that of the files; None where it is the same."""
+        first = next(iter(self._spelled.values()))
+        found = readable_spelling(Path(self.original_directory or ""), first)
+        if found in (None, first):
+            return None
+        return audio_suffix(first), audio_suffix(str(found))
+
+    def _file_name(self, name: str) -> str:
+        listed, found = self._suffixes or ("", "")
+        if not found or audio_suffix(name) != listed:
+            return name
+        return name.removesuffix(listed) + found
+
+    @cached_property
     def _keys(self) -> dict[str, str]:
         return recording_keys(self._spelled)
 
 
 def _folder_of_recordings(listed: TrialList) -> Path:
     folder = listed.path.absolute().parent
+    below = folder / "wav"
     first = listed.enrolled[0]
-    if not (folder / first).exists() and (folder / "wav" / first).exists():
-        return folder / "wav"
-    return folder
+    if readable_spelling(folder, first) or not readable_spelling(below, first):
+        return folder
+    return below
