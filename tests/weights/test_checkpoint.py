@@ -13,6 +13,7 @@ from bob.learn.pytorch.weights.checkpoint import (
     recognise,
     save_weights,
 )
+from bob.learn.pytorch.weights.checksum import record_sha256
 from bob.learn.pytorch.weights.errors import WrongWeights
 
 
@@ -307,6 +308,23 @@ def test_numbers_of_eight_bits_are_widened(tmp_path, weights):
     load_weights(network, tmp_path / "toy.pth")
 
     assert torch.equal(network.em.weight, weights["em.weight"].float())
+
+
+@pytest.mark.parametrize("content", [b"class Mine: pass\n" * 9, b"PK\x03\x04" * 9])
+def test_only_a_file_that_was_fetched_is_said_to_be_fetched_again(tmp_path, content):
+    own, fetched = tmp_path / "own_network.py", tmp_path / "weights.pt"
+    for path in (own, fetched):
+        path.write_bytes(content)
+    record_sha256(fetched, "0" * 64)
+
+    for path, said, unsaid in (
+        (own, "verify.py", "remove"),
+        (fetched, "remove it, with weights.pt.sha256,", "verify.py"),
+    ):
+        with pytest.raises(WrongWeights) as caught:
+            read_weights(path)
+        assert said in str(caught.value)
+        assert unsaid not in str(caught.value)
 
 
 def test_importing_the_store_does_not_load_torch():

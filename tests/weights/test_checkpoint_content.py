@@ -109,7 +109,7 @@ def test_an_object_in_a_file_is_named(tmp_path, weights):
 def test_files_that_hold_no_weights_are_refused(tmp_path, content):
     (tmp_path / "toy.pth").write_bytes(content)
 
-    with pytest.raises(WrongWeights, match=r"toy\.pth .*remove it"):
+    with pytest.raises(WrongWeights, match=r"toy\.pth .*another file"):
         read_weights(tmp_path / "toy.pth")
 
 

@@ -10,6 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from bob.learn.pytorch.preprocessor.audio import (
         EmbeddingExtractor,
@@ -201,6 +202,26 @@ def is_template(model: str | Template) -> bool:
     from bob.learn.pytorch.templates.template import shipped
 
     return model.endswith(".json") or model in shipped()
+
+
+def extractor_at(path: Path) -> AnyExtractor:
+    """Return the extractor of a file of weights or of a template; nothing of it is run.
+
+    Raises
+    ------
+    WeightsError, TemplateError
+        It is neither, or of a network that is not known.
+    """
+    from bob.learn.pytorch.preprocessor.audio import (
+        EmbeddingExtractor,
+        TemplateExtractor,
+    )
+
+    if path.suffix.lower() == ".json":
+        return TemplateExtractor(path)
+    extractor = EmbeddingExtractor(path)
+    _ = extractor.model  # a file of another kind is refused now, not at a recording
+    return extractor
 
 
 def make_extractor(

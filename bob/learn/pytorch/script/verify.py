@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _EPILOGUE = """\
-A configuration is a Python file (or the name of a module, or an entry point of the
-group bob.bio.config) that sets variables named as the long options, with '_' for '-'.
-Several are read one after the other, and what stands on the command line wins.
+A configuration is a Python file (.py, or the name of a module, or an entry point of
+the group bob.bio.config) that sets variables named as the long options, with '_' for
+'-'. Several are read one after the other, and what stands on the command line wins.
 `verify.py -H config.py` writes one in which every variable is explained."""
 
 
@@ -201,10 +201,11 @@ def _experiment(
     settled = settle(given, variables)
     _start_logging(settled.verbose)
 
+    from bob.learn.pytorch.script.extractors import extractor_at
     from bob.learn.pytorch.verification.assembly import assemble, write_description
     from bob.learn.pytorch.verification.experiment import run, tasks
 
-    experiment = assemble(settled)
+    experiment = assemble(settled, model_at=extractor_at)
     interrupts.take_back()
     if settled.dry_run:
         for task in tasks(experiment):

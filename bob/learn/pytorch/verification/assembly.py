@@ -27,13 +27,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 
-def assemble(settled: types.SimpleNamespace) -> Experiment:
+def assemble(
+    settled: types.SimpleNamespace,
+    *,
+    model_at: Callable[[Path], object | None] = lambda _: None,
+) -> Experiment:
     """Turn settled options into an experiment, resolving components by name.
 
     Parameters
     ----------
     settled
         As :func:`bob.learn.pytorch.verification.configuration.settle` returns it.
+    model_at
+        From the path of weights or of a template to a preprocessor, or None.
 
     Raises
     ------
@@ -48,6 +54,7 @@ def assemble(settled: types.SimpleNamespace) -> Experiment:
             kind,
             getattr(settled, kind),
             known=known,
+            opened=model_at if kind == "preprocessor" else lambda _: None,
             imports=settled.imports,
             preferred_package=settled.preferred_package,
         )

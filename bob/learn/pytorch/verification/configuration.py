@@ -53,8 +53,8 @@ def run_files(names: Iterable[str]) -> dict[str, Any]:
     Parameters
     ----------
     names : iterable of str
-        Paths of Python files, names of modules, or names of entry points of
-        the group ``bob.bio.config``.
+        Paths of Python files (``.py``), names of modules, or names of entry points
+        of the group ``bob.bio.config``.
 
     Returns
     -------
@@ -103,27 +103,39 @@ def _execute(code: types.CodeType, module: types.ModuleType, path: Path) -> None
 
 def _find_file(name: str) -> Path:
     path = Path(name).expanduser()
-    if path.is_file():
+    if is_python(path) and path.is_file():
         return path
     for entry in entry_points(group="bob.bio.config"):
         if entry.name == name:
             return _module_file(entry.module)
-    if not name.endswith(".py") and "/" not in name:
+    if path.is_file():
+        raise ConfigurationError(
+            f"{name} is no configuration: only files that end in .py are run. "
+            f"Recordings and lists are given with --database, models and their weights "
+            f"with --preprocessor, a PLDA model with --algorithm"
+        )
+    if not is_python(path) and "/" not in name:
         try:
             return _module_file(name)
         except (ImportError, ValueError):
             pass
     raise ConfigurationError(
-        f"no configuration {name!r}: neither a file (looked for {path.absolute()}), "
-        "nor an importable module, nor an entry point of group bob.bio.config"
+        f"no configuration {name!r}: neither a Python file (looked for "
+        f"{path.absolute()}), nor an importable module, nor an entry point of group "
+        "bob.bio.config"
     )
+
+
+def is_python(path: Path) -> bool:
+    """Return whether a file may be run: only a name that ends in .py asks for that."""
+    return path.suffix == ".py"
 
 
 def _module_file(module: str) -> Path:
     specification = importlib.util.find_spec(module)
-    if specification is None or not specification.origin:
-        raise ImportError(f"module {module!r} has no file")
-    return Path(specification.origin)
+    if specification is None or not is_python(Path(specification.origin or "")):
+        raise ImportError(f"module {module!r} has no file of Python")
+    return Path(str(specification.origin))
 
 
 def settle(

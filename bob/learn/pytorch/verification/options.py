@@ -85,7 +85,7 @@ OPTIONS: tuple[Option, ...] = (
         "component",
         "Turns a recording into its embedding: campplus-zh-en, "
         "dltresnet34-voxceleb1, resnet34-voxceleb1, a template such as "
-        "speech-ecapa-tdnn, or an object.",
+        "speech-ecapa-tdnn, a file of weights or of a template, or an object.",
         importance="required",
     ),
     Option(

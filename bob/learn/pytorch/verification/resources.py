@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch.verification.algorithms import NAMED
-from bob.learn.pytorch.verification.configuration import ConfigurationError, run_files
+from bob.learn.pytorch.verification.configuration import (
+    ConfigurationError,
+    is_python,
+    run_files,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -21,7 +25,8 @@ _FILES = {
         "a folder of speakers, a trial list, a protocol in CSV or a Python file"
     ),
     "cohort": "a folder, a list, a file in CSV, a store (.h5) or a Python file",
-    "algorithm": f"one of {', '.join(NAMED)} nor a Python file",
+    "algorithm": f"one of {', '.join(NAMED)}, a PLDA model (.npz), or a Python file",
+    "preprocessor": "weights of a trained model, a template (.json) or a Python file",
 }
 
 #: A text that names a file that names a file …
@@ -33,6 +38,7 @@ def resolve(
     given: object,
     *,
     known: Callable[[str], object | None] = lambda _: None,
+    opened: Callable[[Path], object | None] = lambda _: None,
     imports: Iterable[str] = ("bob.bio.base",),
     preferred_package: str | None = None,
 ) -> Any:
@@ -44,10 +50,14 @@ def resolve(
         ``preprocessor``, ``extractor`` or ``algorithm`` (or ``database``, ``cohort``).
     given : object
         An object, which comes back as it is, or a text: what ``known`` knows, the
-        path of a Python file that defines a variable of this kind, the name of an
-        entry point of the group ``bob.bio.<kind>``, or a Python expression.
+        path of a Python file (``.py``) that defines a variable of this kind, the name
+        of an entry point of the group ``bob.bio.<kind>``, the path of a file that
+        ``opened`` takes, or a Python expression.
     known : callable
         From a text to the component that it names, or None.
+    opened : callable
+        From the path of a file other than ``.py`` to the component in it, or None.
+        Such files are never run.
     imports : iterable of str
         Modules whose names the expression may use.
     preferred_package : str, optional
@@ -64,31 +74,42 @@ def resolve(
             return given
         found = known(given)
         if found is None:
-            found = _resolve_text(kind, given, tuple(imports), preferred_package)
-        given = found
+            found = _registered(kind, given, preferred_package)
+        if found is None:
+            found = _in_a_file(kind, given, opened)
+        given = _evaluated(kind, given, tuple(imports)) if found is None else found
     raise ConfigurationError(
         f"--{kind} leads from one text to the next, to {given!r} in the end; a file "
         "may not name itself"
     )
 
 
-def _resolve_text(
-    kind: str, text: str, imports: tuple[str, ...], preferred_package: str | None
-) -> object:
-    if Path(text).expanduser().is_file():
+def _in_a_file(
+    kind: str, text: str, opened: Callable[[Path], object | None]
+) -> object | None:
+    """The component in a file; None for a text that names none."""
+    path = Path(text).expanduser()
+    if not path.is_file():
+        if "/" in text and not any(letter in text for letter in "()[]'\""):
+            raise _unknown(kind, text)
+        return None
+    if is_python(path):
         variables = run_files([text])
         if kind not in variables:
             raise ConfigurationError(f"{text} defines no variable {kind!r}")
-        return variables[kind]
-    entry = _registered(kind, text, preferred_package)
-    if entry is not None:
-        return entry.load()
-    return _evaluated(kind, text, imports)
+        found: object = variables[kind]
+        return found
+    found = opened(path)
+    if found is None:
+        raise ConfigurationError(
+            f"--{kind} {text!r} is a file, but expected is "
+            f"{_FILES.get(kind, 'a Python file')} or an entry point; only files that "
+            "end in .py are run"
+        )
+    return found
 
 
-def _registered(
-    kind: str, name: str, preferred_package: str | None
-) -> EntryPoint | None:
+def _registered(kind: str, name: str, preferred_package: str | None) -> object | None:
     matching = [
         entry for entry in entry_points(group=f"bob.bio.{kind}") if entry.name == name
     ]
@@ -97,7 +118,9 @@ def _registered(
         distribution = entry.dist.name if entry.dist else ""
         return distribution != preferred_package, distribution.startswith("bob.bio")
 
-    return min(matching, key=rank, default=None)
+    chosen = min(matching, key=rank, default=None)
+    found: object = None if chosen is None else chosen.load()
+    return found
 
 
 def _evaluated(kind: str, text: str, imports: tuple[str, ...]) -> object:
@@ -110,15 +133,20 @@ def _evaluated(kind: str, text: str, imports: tuple[str, ...]) -> object:
             names[top] = importlib.import_module(top)
         value: object = eval(expression, names)  # noqa: S307 - the user's own expression
     except Exception as error:
-        raise ConfigurationError(
-            f"--{kind} {text!r} is neither {_FILES.get(kind, 'a Python file')} "
-            f"(looked for {Path(text).expanduser().absolute()}), nor an entry point of "
-            f"group bob.bio.{kind} (those installed: {_names_of(kind)}), nor an "
-            f"expression ({type(error).__name__}: {error}){_nearest(kind, text)}"
-        ) from error
+        reason = f", nor an expression ({type(error).__name__}: {error})"
+        raise _unknown(kind, text, reason) from error
     if value is None:
         raise ConfigurationError(f"--{kind} {text!r} gives None, expected a component")
     return value
+
+
+def _unknown(kind: str, text: str, reason: str = "") -> ConfigurationError:
+    return ConfigurationError(
+        f"--{kind} {text!r} is neither {_FILES.get(kind, 'a Python file')} "
+        f"(looked for {Path(text).expanduser().absolute()}), nor an entry point of "
+        f"group bob.bio.{kind} (those installed: {_names_of(kind)}){reason}"
+        f"{_nearest(kind, text)}"
+    )
 
 
 def _nearest(kind: str, text: str) -> str:

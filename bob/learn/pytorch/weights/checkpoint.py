@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bob.learn.pytorch.atomic import beside
 from bob.learn.pytorch.weights import catalogue
-from bob.learn.pytorch.weights.checksum import opened
+from bob.learn.pytorch.weights.checksum import opened, record_path
 from bob.learn.pytorch.weights.errors import WrongWeights
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from bob.learn.pytorch.weights.catalogue import EmbeddingNetwork, TrainedModel
 
-_FETCH_AGAIN = "remove it, with its .sha256 if there is one, to have it fetched again"
 _NAMED = 4  # entries that an error message lists
 _COUNTER = "num_batches_tracked"  # of batch normalisation; nothing here reads it
 
@@ -53,7 +52,7 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     else:
         raise WrongWeights(
             f"{path} begins with {head!r}; expected a file written by torch.save or "
-            f"safetensors; {_FETCH_AGAIN}"
+            f"safetensors; {_next_step(path)}"
         )
     return _state_dict(content, path)
 
@@ -142,10 +141,10 @@ def _read_torch(path: Path, *, mmap: bool) -> object:
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except Exception as error:  # torch raises whatever a damaged file leads it to
-        raise WrongWeights(f"{path} cannot be opened: {_why(error)}") from error
+        raise WrongWeights(f"{path} cannot be opened: {_why(error, path)}") from error
 
 
-def _why(error: Exception) -> str:
+def _why(error: Exception, path: Path) -> str:
     """What torch says, without its advice to open the file in an unsafe way."""
     asked = re.search(r"GLOBAL (\S+)", str(error))
     if asked:
@@ -154,9 +153,22 @@ def _why(error: Exception) -> str:
             f"made with the state dict alone, by someone who trusts this one"
         )
     if isinstance(error, pickle.UnpicklingError):
-        return f"it is damaged, or no weights file at all; {_FETCH_AGAIN}"
+        return f"it is damaged, or no weights file at all; {_next_step(path)}"
     said = str(error).strip().split("\n")[0]
-    return f"it is damaged, or no weights file at all ({said}); {_FETCH_AGAIN}"
+    return f"it is damaged, or no weights file at all ({said}); {_next_step(path)}"
+
+
+def _next_step(path: Path) -> str:
+    """What to do about a file; only one that was fetched can be fetched again."""
+    record = record_path(path)
+    if record.is_file():
+        return f"remove it, with {record.name}, to have it fetched again"
+    if path.suffix == ".py":
+        return (
+            "a network that is a class of your own is run by verify.py, from a "
+            "configuration; the manual says how under 'Use a trained model of your own'"
+        )
+    return "give another file"
 
 
 def _numpy_values() -> list[Any]:
@@ -183,7 +195,7 @@ def _read_safetensors(path: Path) -> object:
         return load_file(path)
     except Exception as error:  # what a damaged header leads it to is not documented
         raise WrongWeights(
-            f"{path} cannot be opened: it is damaged ({error}); {_FETCH_AGAIN}"
+            f"{path} cannot be opened: it is damaged ({error}); {_next_step(path)}"
         ) from error
 
 
@@ -304,7 +316,7 @@ def _numbers(
         raise WrongWeights(
             f"{path} has values that are not finite in {_listed(broken)}; its "
             f"training diverged or the file is damaged. Use an earlier checkpoint, or "
-            f"fetch it again"
+            f"{_next_step(path)}"
         )
     negative = [
         key
@@ -314,7 +326,7 @@ def _numbers(
     if negative:
         raise WrongWeights(
             f"{path} has variances below zero in {_listed(negative)}; the file is "
-            f"damaged. Use an earlier checkpoint, or fetch it again"
+            f"damaged. Use an earlier checkpoint, or {_next_step(path)}"
         )
     return numbers
 
