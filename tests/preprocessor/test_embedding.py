@@ -21,6 +21,7 @@ from bob.learn.pytorch.preprocessor.audio import (
     ResNetExtractor,
 )
 from bob.learn.pytorch.weights.errors import (
+    DownloadError,
     OfflineError,
     UnknownModelError,
     WeightsError,
@@ -132,13 +133,41 @@ def test_making_one_loads_nothing(tmp_path):
 
 def test_missing_weights_name_the_way_to_have_them(tmp_path, monkeypatch, voice):
     monkeypatch.setenv("BOB_LEARN_PYTORCH_OFFLINE", "1")
-    extractor = ResNetExtractor(tmp_path / "rn34.pth.tar")
+    place = str(tmp_path / "rn34.pth.tar")
+    monkeypatch.setenv("BOB_LEARN_PYTORCH_EXTRACTOR_AUDIO_RN_MODELPATH", place)
+    extractor = ResNetExtractor()
 
     for use in (lambda: extractor((RATE, voice)), extractor.fingerprint):
         with pytest.raises(OfflineError, match="bob config set"):
             use()
     with pytest.raises(OfflineError):
         extractor.transform([(RATE, voice)])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        DltResNetExtractor,
+        lambda path: DltResNetExtractor(path, use_res=True),
+        ResNetExtractor,
+        EmbeddingExtractor,
+        lambda path: EmbeddingExtractor("campplus-zh-en", model_file=path),
+    ],
+)
+def test_a_file_that_is_named_and_not_there_is_not_downloaded(make, tmp_path, voice):
+    path = tmp_path / "typo.pth"
+    extractor = make(str(path))
+
+    for use in (
+        lambda: extractor((RATE, voice)),
+        extractor.fingerprint,
+        extractor.fetch,
+        lambda: extractor.transform([(RATE, voice)]),
+    ):
+        with pytest.raises(WeightsError, match=f"there is no file {path}") as caught:
+            use()
+        assert not isinstance(caught.value, OfflineError | DownloadError)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_setting_says_where_the_weights_are(

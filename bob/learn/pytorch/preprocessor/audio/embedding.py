@@ -47,8 +47,9 @@ class EmbeddingExtractor(RecordingTransformer):
         Name of a trained model (`bob pytorch models list`), or a file with weights for
         the network of one; which one shows in the file.
     model_file
-        File with weights for the named model; None for where the settings say, or its
-        default place. It is downloaded there if it is missing.
+        File with weights for the named model, which has to be there, or an existing
+        folder for the published file; None for where the settings say, or the default
+        place, to which missing weights are downloaded.
     device
         Of torch, such as "cpu" (None) or "cuda:1"; "auto" is a GPU where there is one.
     precision
@@ -149,7 +150,7 @@ class EmbeddingExtractor(RecordingTransformer):
         """Fetch the weights if they are missing; errors as for `embedder`."""
         from bob.learn.pytorch.weights import store
 
-        store.fetch(self.model, path=self._weights_file(), progress=progress)
+        store.obtain(self.model, path=self._weights_file(), progress=progress)
 
     def prepare(self, *, progress: bool = True) -> None:
         """Fetch the weights and load the network now, not at the first recording.
@@ -221,7 +222,7 @@ class EmbeddingExtractor(RecordingTransformer):
         from bob.learn.pytorch.weights import store
 
         return store.file_sha256(
-            store.fetch(self.model, path=self._weights_file(), progress=True)
+            store.obtain(self.model, path=self._weights_file(), progress=True)
         )
 
     def _exported(self) -> Callable[[], Path]:
