@@ -345,6 +345,38 @@ def test_quality_measures_may_be_those_of_a_protocol():
     assert len(Path("calibrated/dev").read_text().split("\n", 1)[0].split()) == 5
 
 
+@pytest.mark.parametrize(
+    "given", [("dev/scores", "eval/scores"), ("eval/scores", "dev/scores")]
+)
+def test_files_of_one_name_keep_their_folders(given):
+    for number, name in enumerate(("dev", "eval")):
+        Path(name).mkdir()
+        write(f"{name}/scores", drawn(number))
+
+    done("calibrate", *given)
+
+    assert sorted(map(str, Path("calibrated").rglob("scores"))) == [
+        "calibrated/dev/scores", "calibrated/eval/scores",
+    ]  # fmt: skip
+    fit = json.loads(Path("calibration.json").read_text())
+    assert fit["provenance"]["scores"] == given[0]
+    dev = read_scores("calibrated/dev/scores")
+    raw = read_scores("dev/scores")
+    assert np.argsort(dev.score).tolist() == np.argsort(raw.score).tolist()
+
+
+def test_a_result_of_a_file_of_that_name_is_not_overwritten():
+    Path("calibrated/eval").mkdir(parents=True)
+    write("calibrated/eval/scores", drawn(0))
+    Path("eval").mkdir()
+    write("eval/scores", drawn(1))
+
+    result = run("calibrate", "eval/scores", "calibrated/eval/scores")
+
+    assert result.exit_code == 2
+    assert "calibrated/eval/scores itself would be overwritten" in result.output
+
+
 def test_labels_out_of_a_list_and_failed_trials():
     Path("list").write_text("1 a/1 a/2\n0 a/1 b/1\n1 b/1 b/2\n0 b/1 a/2\n1 c/1 c/2\n")
     Path("dev").write_text(
@@ -366,7 +398,7 @@ def test_labels_out_of_a_list_and_failed_trials():
         (["dev", "--quality", "duration"], "no column bio_ref_duration"),
         (["dev.csv", "--quality", "channel"], "no column bio_ref_channel"),
         (["words.csv", "--quality", "duration"], "trial 1: 'long' in the column"),
-        (["dev", "folder/dev"], "2 files are called dev"),
+        (["dev", "./dev"], "dev is given 2 times; give each file once"),
         (["dev", "--into", "."], "itself would be overwritten"),
         (["dev", "--kind", "isotonic", "--quality", "x"], "no place for quality"),
         (["dev", "--cost", "x"], "'x' is no detection cost"),

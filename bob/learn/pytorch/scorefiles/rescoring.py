@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -20,7 +21,6 @@ from bob.learn.pytorch.scorefiles.writing import (
 )
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Mapping, Sequence
 
     import numpy as np
@@ -152,7 +152,7 @@ def write_changed(
     origin: Mapping[str, Any],
     is_fusion: bool = False,
 ) -> tuple[Change, ...]:
-    """Write files with log-likelihood ratios into a folder, under their own names.
+    """Write files with log-likelihood ratios into a folder; see `result_paths`.
 
     Parameters
     ----------
@@ -169,13 +169,18 @@ def write_changed(
     Raises
     ------
     ScoreFileError
-        Two files have one name, or one would be overwritten.
+        A file is there twice, or would be overwritten.
     """
     folder = Path(folder)
-    _refuse_one_place([file.path for file, _ in files], folder)
+    paths = result_paths([file.path for file, _ in files], folder)
+    for (file, _), written in zip(files, paths, strict=True):
+        if file.path.resolve() == written.resolve():
+            raise ScoreFileError(
+                f"{file.path} itself would be overwritten; write into another folder "
+                "(--into)"
+            )
     changes = []
-    for file, scores in files:
-        written = folder / file.path.name
+    for (file, scores), written in zip(files, paths, strict=True):
         after = file.with_scores(scores)
         metadata = {title: file.metadata[title] for title in file.columns}
         write_blocks(written, [(after.table, metadata)], form=file.form)
@@ -231,16 +236,25 @@ def _origin(path: Path) -> dict[str, Any]:
     return {name: value for name, value in said.items() if name not in _OF_FILE}
 
 
-def _refuse_one_place(paths: Sequence[Path], folder: Path) -> None:
-    name, uses = Counter(path.name for path in paths).most_common(1)[0]
+def result_paths(paths: Sequence[Path], folder: Path) -> list[Path]:
+    """Return where in a folder results of score files are written.
+
+    They keep their names, and where two have one name (``dev/scores`` and
+    ``eval/scores``) also their folders, as seen from the one that all share.
+
+    Raises
+    ------
+    ScoreFileError
+        A file is there twice.
+    """
+    names = [path.name for path in paths]
+    if len(set(names)) < len(names):
+        places = [os.path.abspath(path) for path in paths]  # noqa: PTH100 - keeps links
+        shared = os.path.commonpath([os.path.dirname(place) for place in places])  # noqa: PTH120
+        names = [os.path.relpath(place, shared) for place in places]
+    name, uses = Counter(names).most_common(1)[0]
     if uses > 1:
         raise ScoreFileError(
-            f"{uses} files are called {name}, and would be one in {folder}; rename "
-            "them, or do one after the other (--into)"
+            f"{paths[names.index(name)]} is given {uses} times; give each file once"
         )
-    for path in paths:
-        if path.resolve() == (folder / path.name).resolve():
-            raise ScoreFileError(
-                f"{path} itself would be overwritten; write into another folder "
-                "(--into)"
-            )
+    return [folder / name for name in names]

@@ -15,6 +15,7 @@ from bob.learn.pytorch.script.score_options import (
     NEW_FOLDER,
     cost_option,
     json_option,
+    plain_errors,
     refuse_given,
     trials_option,
 )
@@ -111,7 +112,7 @@ def refuse_overwriting(
     folder
         Of the results.
     results
-        Score files under whose names they are written; they are inputs, too.
+        Score files whose results they are (see `result_paths`); they are inputs, too.
     inputs
         What is read besides, such as the list of trials.
     output
@@ -123,7 +124,10 @@ def refuse_overwriting(
         They would; or the calibration would take the place of a result, or of the file
         that says what made scores, which is there or may be.
     """
-    written = with_companions(*(folder / path.name for path in results))
+    from bob.learn.pytorch.scorefiles.rescoring import result_paths
+
+    with plain_errors():
+        written = with_companions(*result_paths(results, folder))
     read = with_companions(*results, *inputs)
     refuse_inputs([*written, output], read)
     taken = {path.resolve() for path in (*written, *read)}
