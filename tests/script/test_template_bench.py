@@ -69,7 +69,7 @@ def started(monkeypatch):
 
     def start(template, **options):
         started.append(template.name)
-        return InProcessSession(template)
+        return InProcessSession(template, trusted=options["trusted"])
 
     def costs(template, paths, *, device):
         return Costs(len(started), 0.1, cpu_ms=1.5, peak_mb=64.0, install_mb=8.0)

@@ -216,7 +216,7 @@ def test_pip_is_that_of_this_python(loaded, monkeypatch):
 
 
 def test_a_session_gives_arrays(toy):
-    session = InProcessSession(toy())
+    session = InProcessSession(toy(), trusted=True)
     batch = np.ones((1, 8), np.float32)
 
     made = session.embed(batch, seconds=1)
@@ -228,20 +228,22 @@ def test_a_session_gives_arrays(toy):
 def test_a_session_leaves_the_batch_alone(toy):
     batch = np.ones((1, 8), np.float32)
 
-    InProcessSession(toy(pre_proc=["x *= 0"])).embed(batch, seconds=1)
+    InProcessSession(toy(pre_proc=["x *= 0"]), trusted=True).embed(batch, seconds=1)
 
     assert batch.all()
 
 
 def test_a_session_says_of_an_output_that_is_none_what_it_is(toy):
-    session = InProcessSession(toy(embed_fwd=["y = 'text'"]))
+    session = InProcessSession(toy(embed_fwd=["y = 'text'"]), trusted=True)
 
     with pytest.raises(StageError, match="template toy, embed_fwd: y is a str"):
         session.embed(np.ones((1, 8), np.float32), seconds=1)
 
 
 def test_random_numbers_of_the_caller_go_on_as_if_nothing_was(toy):
-    session = InProcessSession(toy(embed_fwd=["y = np.random.rand(1, 2)"]))
+    session = InProcessSession(
+        toy(embed_fwd=["y = np.random.rand(1, 2)"]), trusted=True
+    )
     random.seed(5)
     np.random.seed(5)  # noqa: NPY002
     expected = random.random(), np.random.rand()  # noqa: NPY002
@@ -262,7 +264,9 @@ def test_a_model_of_random_weights_is_the_same_in_every_session(toy):
     before = np.random.get_state()[1].tolist()  # noqa: NPY002
 
     first, second = (
-        InProcessSession(template).embed(np.ones((1, 4), np.float32), seconds=1)
+        InProcessSession(template, trusted=True).embed(
+            np.ones((1, 4), np.float32), seconds=1
+        )
         for _ in range(2)
     )
 

@@ -11,6 +11,7 @@ this process. `bob.learn.pytorch.preprocessor.audio.TemplateExtractor` keeps it 
 
 from __future__ import annotations
 
+import copy
 import os
 import random
 import re
@@ -24,7 +25,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bob.learn.pytorch.templates import artefacts, trust
-from bob.learn.pytorch.templates.errors import InstallError, StageError
+from bob.learn.pytorch.templates.errors import (
+    InstallError,
+    StageError,
+    UntrustedTemplate,
+)
 from bob.learn.pytorch.templates.guest import bob_template_model as guest
 from bob.learn.pytorch.templates.guest import bob_template_stages as stages
 from bob.learn.pytorch.templates.template import Template, load
@@ -52,16 +57,55 @@ class ModelDict(dict[str, Any]):
     template
         What was loaded.
     is_trusted
-        Whether the caller answers for it.
+        Whether its content, as it is now, may run. Setting it answers for that; a
+        later change asks again.
 
     Notes
     -----
-    A copy, ``dict(found)``, is a plain dict and knows nothing of trust: like one that
-    the caller wrote, it runs without a question.
+    ``dict(found)`` is a plain dict and knows nothing of trust: like one that the caller
+    wrote, it runs without a question.
     """
 
     template: Template
-    is_trusted: bool
+    _answered = ""
+
+    @property
+    def is_trusted(self) -> bool:
+        current = self.current()
+        return current.sha256 == self._answered or trust.is_trusted(current)
+
+    @is_trusted.setter
+    def is_trusted(self, answer: bool) -> None:
+        self._answered = self.current().sha256 if answer else ""
+
+    def current(self) -> Template:
+        """Return the template that the dict is now.
+
+        Raises
+        ------
+        UntrustedTemplate
+            It was changed to something that is no JSON, which cannot be trusted.
+        """
+        if self == self.template.content:
+            return self.template
+        changed = Template(f"{self.template.name}, changed since", None, dict(self))
+        try:
+            _ = changed.sha256
+        except (TypeError, ValueError) as error:
+            raise UntrustedTemplate(
+                f"template {self.template.name} was changed to what is no JSON "
+                f"({error}), and cannot be trusted; take that out"
+            ) from error
+        return changed
+
+    def copy(self) -> ModelDict:
+        """Return a copy that knows as much of trust."""
+        return copy.copy(self)
+
+    def __or__(self, other: Mapping[str, Any]) -> ModelDict:  # type: ignore[override]
+        joined = self.copy()
+        joined.update(other)
+        return joined
 
 
 def load_model_dict(
@@ -82,8 +126,11 @@ def load_model_dict(
     UnknownTemplate, InvalidTemplate
         No such file, or no template, with everything that is wrong with it.
     """
-    template = load(filepath)
-    found = ModelDict(template.content)
+    return _model_dict(load(filepath), trusted=trusted)
+
+
+def _model_dict(template: Template, *, trusted: bool) -> ModelDict:
+    found = ModelDict(copy.deepcopy(dict(template.content)))
     found.template = template
     found.is_trusted = trusted
     return found
@@ -103,7 +150,7 @@ def install_dependencies(model_dict: Mapping[str, Any]) -> None:
     UntrustedTemplate
         The template was loaded from a file that is not trusted.
     """
-    _require_trust(model_dict)
+    require_trust(model_dict)
     folder = os.getcwd()  # noqa: PTH109 - as the stages have it
     for key, command in _install_all(model_dict):
         moved = stages.changed_folder(command, folder)
@@ -131,7 +178,7 @@ def import_pkgs(model_dict: Mapping[str, Any]) -> dict[str, Any]:
     WeightsError
         A file of weights cannot be fetched.
     """
-    _require_trust(model_dict)
+    require_trust(model_dict)
     weights = (
         artefacts.fetch(_template(model_dict)) if model_dict.get("weights") else {}
     )
@@ -150,7 +197,10 @@ def model_init(model_dict: Mapping[str, Any], namespace: dict[str, Any]) -> Any:
     ------
     StageError
         A line raised, or there is no `model` afterwards.
+    UntrustedTemplate
+        As of `import_pkgs`.
     """
+    require_trust(model_dict)
     with _told(model_dict):
         return guest.make(model_dict, namespace)
 
@@ -162,7 +212,10 @@ def pre_proc(model_dict: Mapping[str, Any], x: Any, namespace: dict[str, Any]) -
     ------
     StageError
         A line raised, or there is no `x` afterwards.
+    UntrustedTemplate
+        As of `import_pkgs`.
     """
+    require_trust(model_dict)
     namespace["x"] = x
     with _told(model_dict):
         return guest.preprocess(model_dict, namespace)
@@ -180,18 +233,26 @@ def compute_embedding(
     ------
     StageError
         A line raised, or there is no `y` afterwards.
+    UntrustedTemplate
+        As of `import_pkgs`.
     """
+    require_trust(model_dict)
     namespace.update(model=model, x=x)
     with _told(model_dict):
         return guest.embed(model_dict, namespace)
 
 
 class InProcessSession:
-    """A template loaded here, for `bob.learn.pytorch.templates.runner`."""
+    """A template loaded here, for `bob.learn.pytorch.templates.runner`.
 
-    def __init__(self, template: Template) -> None:
-        self._content = ModelDict(template.content)
-        self._content.template, self._content.is_trusted = template, True
+    Raises
+    ------
+    UntrustedTemplate
+        It is not trusted, and the caller does not answer for it.
+    """
+
+    def __init__(self, template: Template, *, trusted: bool = False) -> None:
+        self._content = _model_dict(template, trusted=trusted)
         with _seeded():
             self._namespace = import_pkgs(self._content)
         with _seeded():  # also of what was imported just now
@@ -240,10 +301,18 @@ def _template(model_dict: Mapping[str, Any]) -> Template:
     return Template(name="of a dict", path=None, content=model_dict)
 
 
-def _require_trust(model_dict: Mapping[str, Any]) -> None:
-    """What came out of a file has to be trusted; a dict is the caller's own code."""
+def require_trust(model_dict: Mapping[str, Any]) -> None:
+    """Stop before what came out of a file, unless it is trusted as it is now.
+
+    A plain dict is the caller's own code.
+
+    Raises
+    ------
+    UntrustedTemplate
+        It says what would be run, and how to allow it.
+    """
     if isinstance(model_dict, ModelDict) and not model_dict.is_trusted:
-        trust.require(model_dict.template)
+        trust.require(model_dict.current())
 
 
 @contextmanager

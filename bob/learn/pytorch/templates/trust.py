@@ -86,14 +86,17 @@ def require(template: Template) -> None:
     """
     if is_trusted(template):
         return
-    name = label(template)
+    allow = (
+        "write it into a file, and have that trusted"
+        if template.path is None
+        else f"`bob pytorch template trust {_visible(shlex.quote(label(template)))}`"
+    )
     raise UntrustedTemplate(
         f"template {_visible(template.name)} is not trusted, and it runs other "
         f"people's code:\n\n{describe(template)}\n\n"
-        f"Read that. To allow it as it is now: "
-        f"`bob pytorch template trust {_visible(shlex.quote(name))}`. For one run, the "
-        f"commands `bob pytorch embed`, `compare`, `checkpoints` and `template` take "
-        f"--yes"
+        f"Read that. To allow it as it is now: {allow}. For one run, the commands `bob "
+        f"pytorch embed`, `compare`, `checkpoints` and `template` take --yes, and "
+        f"Python trusted=True"
     )
 
 

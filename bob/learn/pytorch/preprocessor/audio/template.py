@@ -67,13 +67,22 @@ class TemplateExtractor(RecordingTransformer):
         self.device = device
         self.channel = channel
         self.pooling = pooling
-        self.trusted = trusted
         from bob.learn.pytorch.templates.template import Template, load
 
         self._template = (
             name_or_path if isinstance(name_or_path, Template) else load(name_or_path)
         )
+        self.trusted = trusted
         self._check()
+
+    @property
+    def trusted(self) -> bool:
+        """Whether you answer for the template as it is now."""
+        return self._answered == self._template.sha256
+
+    @trusted.setter
+    def trusted(self, answer: bool) -> None:
+        self._answered = self._template.sha256 if answer else ""
 
     def _check(self) -> None:
         check_channel(self.channel)
@@ -136,12 +145,9 @@ class TemplateExtractor(RecordingTransformer):
             return start(
                 self.model, device=self.chosen()["device"], trusted=self.trusted
             )
-        from bob.learn.pytorch.templates import trust
         from bob.learn.pytorch.templates.in_process import InProcessSession
 
-        if not self.trusted:
-            trust.require(self.model)
-        return InProcessSession(self.model)
+        return InProcessSession(self.model, trusted=self.trusted)
 
     def chosen(self) -> dict[str, str]:
         """The device that "auto" and None stand for, and where the model runs."""

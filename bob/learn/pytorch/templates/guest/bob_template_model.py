@@ -37,7 +37,7 @@ def make(content, namespace, folder=None, notice=None):
     with stages.blamed("model_init", "model.eval()"):
         if callable(getattr(model, "eval", None)):
             model.eval()
-    device = namespace["device"]
+    device = namespace.get("device", "cpu")
     with stages.blamed("model_init", "model.to(%r)" % device):
         if device != "cpu" and callable(getattr(model, "to", None)):
             namespace["model"] = model = model.to(device)
