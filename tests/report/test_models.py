@@ -77,6 +77,9 @@ def test_without_errors_no_interval_is_claimed():
     row = ModelRow("m", summarise(table), dimensions=2, costs=COSTS)
 
     assert as_text([row]).splitlines()[1].split()[1:3] == ["0.00", "-"]
+    (written,) = csv.DictReader(io.StringIO(as_csv([row])))
+    assert written["eer_percent"] == "0"
+    assert written["eer_low_percent"] == written["eer_high_percent"] == ""
 
 
 class Page(html.parser.HTMLParser):

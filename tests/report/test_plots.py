@@ -69,7 +69,7 @@ def test_systems_without_a_rate_or_an_interval_are_named_below(system, table):
     plot = plots.interval_plot(evaluate([system(), perfect, nothing], resamples=10))
 
     assert plot.notes == (
-        "No interval, for lack of errors: 2.",
+        "No interval, for lack of errors or speakers: 2.",
         "No rate, for lack of trials: 3.",
     )
     assert {line.look for line in plot.lines} == {0}

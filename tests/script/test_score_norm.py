@@ -148,7 +148,9 @@ def test_what_cannot_be_done_is_said(embeddings, options, message):
     with EmbeddingStore.open("other.h5", fingerprint={"model": "other"}) as store:
         store.append([Record("x", np.ones(5, np.float32))])
     Path("empty").touch()
-    arguments = ["trials.h5", "list.txt", "-o", "out", "--cohort", "cohort.h5"]
+    arguments = ["trials.h5", "list.txt", "-o", "out"]
+    if "--cohort" not in options:
+        arguments += ["--cohort", "cohort.h5"]
 
     result = run("score-norm", *arguments, *options)
 

@@ -187,13 +187,16 @@ def system_of(name: str, asked: ResultFolder, *, trials: Path | None) -> System:
         scores=_in_words(asked, normalisation, chosen.origin),
         calibrated=_known_as_calibrated(asked, chosen.origin),
         notes=tuple(notes),
+        dev_name=alike[0].name if alike else "",
+        dev_trials=alike[0].facts[-1][1] if alike else "",
     )
 
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """The scores of one group, and what is known of them."""
+    """The scores of one group, and what is known of them; the trials come last."""
 
+    name: str
     table: ScoreTable
     metadata: Mapping[str, Names]
     origin: Mapping[str, Any]
@@ -217,7 +220,8 @@ def _read(asked: ResultFolder, group: str, trials: Path | None) -> _Part:
         fact = file_fact(shown, trials=len(table), sha256=sha256)
         facts.append((f"Calibrated, {group}", fact))
     facts.append((f"Trial list, {group}", trials_fact(table)))
-    return _Part(table, metadata, read_provenance(shown, sha256=sha256), tuple(facts))
+    origin = read_provenance(shown, sha256=sha256)
+    return _Part(shown.name, table, metadata, origin, tuple(facts))
 
 
 def _is_of_verify(place: Path) -> bool:

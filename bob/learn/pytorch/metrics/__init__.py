@@ -17,6 +17,7 @@ from bob.learn.pytorch.metrics.costs import (
     DetectionCost,
     bayes_error_rates,
     find_costs,
+    find_several_costs,
 )
 from bob.learn.pytorch.metrics.curve import ErrorCurve, MetricError, OperatingPoint
 from bob.learn.pytorch.metrics.failed import Failures, Share, failures
@@ -61,12 +62,15 @@ from bob.learn.pytorch.metrics.rates import (
 )
 from bob.learn.pytorch.metrics.reliability import (
     RULE_OF_THIRTY,
+    doubtful_scores,
     errors_needed,
     few_errors,
     few_speakers,
     look_like_cosines,
+    misfits,
     reliability_warnings,
     rule_of_three,
+    wrong_way_round,
 )
 from bob.learn.pytorch.metrics.resampled import resampled_curves
 from bob.learn.pytorch.metrics.streaming import ScoreStream
@@ -103,6 +107,7 @@ __all__ = [
     "MetricError",
     "PRESETS",
     "find_costs",
+    "find_several_costs",
     "CostFunction",
     "DetectionCost",
     "bayes_error_rates",
@@ -133,6 +138,9 @@ __all__ = [
     "errors_needed",
     "few_errors",
     "few_speakers",
+    "doubtful_scores",
+    "wrong_way_round",
+    "misfits",
     "look_like_cosines",
     "rule_of_three",
     "reliability_warnings",

@@ -41,8 +41,9 @@ if TYPE_CHECKING:
 class Interval:
     """Where the figure lies with the stated probability.
 
-    NaN at both ends where no resample had a target and a non-target trial, as with a
-    single speaker.
+    NaN at both ends where there is none to give: no resample had a target and a
+    non-target trial, as with a single speaker; or all gave the same figure, as with two
+    speakers or without an error, which does not tell how far it would move.
     """
 
     low: float
@@ -52,10 +53,8 @@ class Interval:
 
     @property
     def says_something(self) -> bool:
-        """Whether it is no NaN, and some resample had an error."""
-        if math.isnan(self.low) or math.isnan(self.high):
-            return False
-        return not self.low == self.high == 0
+        """Whether there is one: it is no NaN and has a width."""
+        return self.low < self.high
 
 
 def confidence_intervals(
@@ -131,4 +130,7 @@ def _range(values: FloatArray, shares: tuple[float, float], level: float) -> Int
     else:  # nothing lies between a number and infinity
         places = np.ceil(np.multiply(shares, kept.size)).astype(int) - 1
         low, high = kept[np.maximum(places, 0)]
+    # The last digits of equal figures may differ.
+    if math.isclose(low, high, rel_tol=1e-9, abs_tol=1e-12):
+        low = high = math.nan
     return Interval(float(low), float(high), level, kept.size)

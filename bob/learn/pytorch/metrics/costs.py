@@ -28,6 +28,8 @@ from bob.learn.pytorch.metrics.curve import (
 from bob.learn.pytorch.metrics.rates import operating_point
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import ArrayLike
 
 #: The exponential of more is no number.
@@ -165,8 +167,8 @@ def find_costs(text: str) -> CostFunction:
     Parameters
     ----------
     text
-        The name of a preset; or ``p_target``; or ``c_miss:c_fa:p_target``; several of
-        the last two with commas between them for their mean.
+        The name of a preset; or ``p_target``; or ``c_miss:c_fa:p_target``; several with
+        commas between them for the mean over all their applications.
 
     Raises
     ------
@@ -183,21 +185,41 @@ def find_costs(text: str) -> CostFunction:
     name = text.strip().lower()
     if name in PRESETS:
         return PRESETS[name]
+    costs: list[DetectionCost] = []
+    for part in map(str.strip, name.split(",")):
+        costs += PRESETS[part].costs if part in PRESETS else [_own_cost(part, text)]
+    return CostFunction(text.strip(), tuple(costs))
+
+
+def find_several_costs(texts: Iterable[str]) -> tuple[CostFunction, ...]:
+    """Return each cost function once, in the order of their names.
+
+    Raises
+    ------
+    MetricError
+        One is none.
+
+    Examples
+    --------
+    >>> [cost.name for cost in find_several_costs(["p0.05", "p0.01", "p0.05"])]
+    ['p0.05', 'p0.01']
+    """
+    found = {cost.name: cost for cost in map(find_costs, texts)}
+    return tuple(found.values())
+
+
+def _own_cost(part: str, text: str) -> DetectionCost:
     try:
-        fields = [[float(word) for word in part.split(":")] for part in name.split(",")]
+        words = [float(word) for word in part.split(":")]
     except ValueError:
-        fields = []
-    if not fields or any(len(words) not in (1, 3) for words in fields):
+        words = []
+    if len(words) not in (1, 3):
         raise MetricError(
             f"{text!r} is no detection cost; give one of {', '.join(PRESETS)}, or a "
             f"prior of target trials such as 0.01, or c_miss:c_fa:p_target such as "
             f"10:1:0.01 (several with commas between them for their mean)"
         )
-    costs = tuple(
-        DetectionCost(words[-1], *(words[:2] if len(words) == 3 else ()))
-        for words in fields
-    )
-    return CostFunction(text.strip(), costs)
+    return DetectionCost(words[-1], *(words[:2] if len(words) == 3 else ()))
 
 
 @dataclass(frozen=True, eq=False)

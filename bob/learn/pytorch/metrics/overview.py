@@ -13,10 +13,16 @@ from bob.learn.pytorch.metrics.means import actual_cost_mean, cllr_mean
 from bob.learn.pytorch.metrics.rates import operating_point
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TypeAlias
+
     from numpy.typing import ArrayLike
 
     from bob.learn.pytorch.metrics.curve import OperatingPoint
     from bob.learn.pytorch.metrics.resampled import Measure
+
+    #: One cost function, or several of which the first is the one of comparisons.
+    Costs: TypeAlias = CostFunction | Sequence[CostFunction] | None
 
 #: The cost that figures are given for unless another is named.
 DEFAULT_COST = "p0.01"
@@ -183,6 +189,55 @@ def finite_or_none(content: Any) -> Any:  # noqa: ANN401
     if isinstance(content, float) and not math.isfinite(content):
         return None
     return content
+
+
+def all_costs(cost: Costs) -> tuple[CostFunction, ...]:
+    """Return one cost function, or several, as a tuple; by default P_target 0.01."""
+    if cost is None or isinstance(cost, CostFunction):
+        return (cost or find_costs(DEFAULT_COST),)
+    return tuple(cost)
+
+
+@dataclass(frozen=True)
+class OtherCost:
+    """The figures of one more cost function; NaN where a kind of trial is missing."""
+
+    cost: CostFunction
+    min_dcf: float
+    act_dcf: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, ready for JSON."""
+        return {
+            "name": self.cost.name,
+            "cost": str(self.cost),
+            "min_dcf": self.min_dcf,
+            "act_dcf": self.act_dcf,
+        }
+
+
+def other_costs(
+    costs: Sequence[CostFunction],
+    curve: ErrorCurve | None,
+    targets: ArrayLike,
+    non_targets: ArrayLike,
+) -> tuple[OtherCost, ...]:
+    """Work out the figures of more cost functions; NaN without a curve."""
+    if curve is None:
+        return tuple(OtherCost(cost, math.nan, math.nan) for cost in costs)
+    return tuple(
+        OtherCost(cost, cost.minimum(curve), cost.actual(targets, non_targets))
+        for cost in costs
+    )
+
+
+def other_measures(costs: Sequence[CostFunction]) -> dict[str, Measure]:
+    """Return their figures for intervals: ``min_dcf NAME`` and ``act_dcf NAME``."""
+    measures: dict[str, Measure] = {}
+    for cost in costs:
+        measures[f"min_dcf {cost.name}"] = cost.minimum
+        measures[f"act_dcf {cost.name}"] = actual_cost_mean(cost)
+    return measures
 
 
 def figure_measures(cost: CostFunction) -> dict[str, Measure]:

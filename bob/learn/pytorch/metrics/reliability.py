@@ -20,7 +20,9 @@ from bob.learn.pytorch.metrics.curve import MetricError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bob.learn.pytorch.metrics.bootstrap import Interval
     from bob.learn.pytorch.metrics.curve import ErrorCurve, FloatArray, OperatingPoint
+    from bob.learn.pytorch.metrics.overview import Figures
 
 #: Errors for 90 % confidence that the true rate is within 30 % of the observed one.
 RULE_OF_THIRTY = 30
@@ -28,6 +30,10 @@ RULE_OF_THIRTY = 30
 FEW_SPEAKERS = 20
 # Half the width of the interval that holds 90 % of a normal distribution.
 _NINETY_PERCENT = 1.6449
+# A gap between actDCF and minDCF of fewer errors may be chance.
+_ERRORS_OF_A_MISFIT = 3
+# With fewer trials of a kind, any order may be chance.
+_FEWEST_TRIALS = 3
 
 
 def errors_needed(within: float = 0.3) -> int:
@@ -111,6 +117,110 @@ def reliability_warnings(
         "few errors were observed: " + ", ".join(few) + ". To be 90 % confident that a "
         "true error rate is within 30 % of the observed one takes at least 30 "
         "(Doddington's rule of 30)"
+    ]
+
+
+def doubtful_scores(
+    scores: FloatArray, *, eer: float, kinds: tuple[int, int], interval: Interval | None
+) -> list[str]:
+    """Say whether scores look reversed, are all equal, or are infinite.
+
+    Parameters
+    ----------
+    scores
+        ``(trials,)``; NaN counts for nothing.
+    eer
+        Equal error rate, as a fraction.
+    kinds
+        Target and non-target trials with a score.
+    interval
+        Of the EER; None, or without a width, where there is none.
+
+    Examples
+    --------
+    >>> doubtful_scores(np.ones(4), eer=0.5, kinds=(2, 2), interval=None)
+    ['all 4 scores are 1, which tells nothing of who speaks: check the model that made \
+them']
+    """
+    kept = scores[~np.isnan(scores)]
+    if not kept.size:
+        return []
+    if (kept == kept[0]).all():
+        return [
+            f"all {kept.size:,} scores are {kept[0]:g}, which tells nothing of who "
+            "speaks: check the model that made them"
+        ]
+    found = wrong_way_round(eer, kinds, interval=interval)
+    infinite = int(np.isinf(kept).sum())
+    if infinite:
+        found.append(
+            f"{infinite:,} of {kept.size:,} scores are infinite: decisions that no "
+            "threshold changes. Cllr is infinite if one of them is wrong"
+        )
+    return found
+
+
+def wrong_way_round(
+    eer: float, kinds: tuple[int, int], *, interval: Interval | None = None
+) -> list[str]:
+    """Say so where target trials score lower than non-target trials.
+
+    Chance gives an EER of 50 %: it has to be above by two standard deviations, and its
+    interval, where there is one, has to lie above.
+
+    Examples
+    --------
+    >>> wrong_way_round(0.55, (30, 900))
+    []
+    >>> wrong_way_round(0.98, (30, 900))[0][:35]
+    'the scores look the wrong way round'
+    """
+    low = interval.low if interval is not None and interval.says_something else eer
+    fewest = min(kinds)
+    if fewest < _FEWEST_TRIALS or low <= 0.5:
+        return []
+    if eer <= min(0.5 + 1 / math.sqrt(fewest), 0.99):
+        return []
+    return [
+        f"the scores look the wrong way round: target trials score lower than "
+        f"non-target trials (EER {100 * eer:.1f} %). Higher has to mean more alike: "
+        "turn the sign of distances, or check the labels"
+    ]
+
+
+def misfits(figures: Figures) -> list[str]:
+    """Say where decisions at Bayes' threshold cost far more than they could.
+
+    Figures of log-likelihood ratios are meant: of cosines, they say nothing.
+
+    Examples
+    --------
+    >>> from bob.learn.pytorch.metrics.overview import figures
+    >>> misfits(figures(np.arange(9.0) - 1, np.arange(9.0) - 9))
+    []
+    """
+    if not (figures.targets and figures.non_targets):
+        return []
+    worst = max(figures.costs, key=lambda one: one.act_dcf - one.min_dcf)
+    least, actual, cost = worst.min_dcf, worst.act_dcf, worst.cost
+    miss, false_match = cost.weights
+    error = max(miss / figures.targets, false_match / figures.non_targets)
+    said = []
+    if actual > 1:
+        better = "accepting" if miss > false_match else "rejecting"
+        said.append(
+            f"actDCF is {actual:.3f} at {cost}, above 1: {better} every trial would "
+            "cost less"
+        )
+    elif actual - least > max(0.05 + least / 4, _ERRORS_OF_A_MISFIT * error):
+        said.append(f"actDCF is {actual:.3f} at {cost}, where minDCF is {least:.3f}")
+    if figures.cllr > 1:
+        said.append(f"Cllr is {figures.cllr:.3f}, and without any score it would be 1")
+    if not said:
+        return []
+    return [
+        f"the calibration does not fit these scores: {'; '.join(said)}. Calibrate on "
+        "development scores of recordings like these (bob pytorch calibrate)"
     ]
 
 

@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch.metrics.overview import figures
-from bob.learn.pytorch.metrics.reliability import FEW_SPEAKERS
+from bob.learn.pytorch.metrics.reliability import FEW_SPEAKERS, misfits
 from bob.learn.pytorch.scoring.quality_calibration import doubtful_weights
 
 if TYPE_CHECKING:
@@ -62,7 +62,12 @@ def as_text(found: Mapping[str, Figures], calibration: LinearCalibration) -> str
         ).rstrip()
         for row in rows
     )
-    notes = [textwrap.fill(note, 79) for note in notes_on(calibration)]
+    misfit = [
+        f"Note: of {group}, {note}."
+        for group, each in found.items()
+        for note in misfits(each)
+    ]
+    notes = [textwrap.fill(note, 79) for note in notes_on(calibration) + misfit]
     return "\n\n".join([table, *notes])
 
 

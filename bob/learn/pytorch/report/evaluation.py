@@ -24,24 +24,32 @@ from bob.learn.pytorch.metrics import (
     TrialMean,
     breakdown,
     confidence_intervals,
+    doubtful_scores,
     few_speakers,
     figure_measures,
     figures,
-    find_costs,
     fmr_mean,
     fnmr_mean,
     hter_mean,
     look_like_cosines,
     mcnemar,
+    misfits,
     operating_point,
     paired_differences,
     reliability_warnings,
+)
+from bob.learn.pytorch.metrics.overview import (
+    OtherCost,
+    all_costs,
+    other_costs,
+    other_measures,
 )
 from bob.learn.pytorch.report.trial_conditions import trial_conditions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from bob.learn.pytorch.metrics.overview import Costs
     from bob.learn.pytorch.report.systems import System
 
 #: Up to so many systems, all pairs are compared; of more, each with the first.
@@ -89,6 +97,8 @@ class Evaluated:
         Title -> figures of each class of trials.
     uncalibrated
         The scores are not calibrated, or look like cosines.
+    others
+        Figures of more cost functions.
     """
 
     system: System
@@ -101,6 +111,7 @@ class Evaluated:
     conditions: Mapping[str, list[Condition]]
     uncalibrated: bool
     warnings: tuple[str, ...]
+    others: tuple[OtherCost, ...] = ()
 
     @property
     def name(self) -> str:
@@ -134,6 +145,8 @@ class Evaluation:
     ----------
     uncompared
         Why systems were not compared.
+    others_at
+        More cost functions, of which each system has minDCF and actDCF.
     """
 
     systems: tuple[Evaluated, ...]
@@ -141,12 +154,13 @@ class Evaluation:
     uncompared: tuple[str, ...]
     cost: CostFunction
     level: float = 0.95
+    others_at: tuple[CostFunction, ...] = ()
 
 
 def evaluate(
     systems: Sequence[System],
     *,
-    cost: CostFunction | None = None,
+    cost: Costs = None,
     resamples: int | None = None,
     seed: int = 0,
     tell: Callable[[str], None] = lambda _: None,
@@ -156,18 +170,20 @@ def evaluate(
     Parameters
     ----------
     cost
-        For minDCF and actDCF; by default P_target 0.01.
+        Of minDCF and actDCF, or several: the first is that of comparisons and
+        conditions. By default P_target 0.01.
     resamples
         Of the speakers, for intervals and comparisons; 0 for none. By default 1000,
         or 200 for tables of more than 100,000 trials.
     tell
         Called with the name of each system before its turn.
     """
-    cost = cost or find_costs("p0.01")
+    first, *others_at = all_costs(cost)
     found = []
     for system in systems:
         tell(system.name)
-        found.append(_evaluated(system, cost, _draws(system, resamples), seed))
+        draws = _draws(system, resamples)
+        found.append(_evaluated(system, (first, *others_at), draws, seed))
     pairs = list(combinations(found, 2))
     if len(found) > MOST_IN_PAIRS:
         pairs = [(found[0], other) for other in found[1:]]
@@ -176,11 +192,17 @@ def evaluate(
     for one, other in pairs:
         draws = max(1, _draws(one.system, resamples))
         try:
-            comparisons.append(_compared(one, other, cost, draws, seed))
+            comparisons.append(_compared(one, other, first, draws, seed))
         except MetricError as error:
             reasons.setdefault(str(error), []).append(f"{one.name} and {other.name}")
     uncompared = [f"{_first(who)}: {why}" for why, who in reasons.items()]
-    return Evaluation(tuple(found), tuple(comparisons), tuple(uncompared), cost)
+    return Evaluation(
+        tuple(found),
+        tuple(comparisons),
+        tuple(uncompared),
+        first,
+        others_at=tuple(others_at),
+    )
 
 
 def _first(pairs: list[str], most: int = 3) -> str:
@@ -195,9 +217,9 @@ def _draws(system: System, resamples: int | None) -> int:
 
 
 def _evaluated(
-    system: System, cost: CostFunction, resamples: int, seed: int
+    system: System, costs: Sequence[CostFunction], resamples: int, seed: int
 ) -> Evaluated:
-    table = system.table
+    table, (cost, *others_at) = system.table, costs
     values = figures(table.targets, table.non_targets, cost=cost)
     points, warnings = _dev_point(system)
     warnings += system.notes
@@ -208,15 +230,21 @@ def _evaluated(
         warnings.append(f"no error rate can be given: {error}")
         points = ()
     if curve is not None:
-        measures = figure_measures(cost)
+        measures = figure_measures(cost) | other_measures(others_at)
         if points:
             hter = points[0].point.half_total_error_rate
             measures["hter"] = hter_mean(points[0].point.threshold)
         intervals = _intervals(table, measures, resamples, seed)
-        points = (*_own_points(values, curve, table), *points)
+        points = (*_own_points(costs, curve, table), *points)
+        warnings += doubtful_scores(
+            table.score,
+            eer=values.eer,
+            kinds=(values.targets, values.non_targets),
+            interval=intervals.get("eer"),
+        )
         warnings += _doubts(curve, points, table.speakers)
     doubt = _calibration_doubt(system)
-    warnings += [doubt] if doubt else []
+    warnings += [doubt] if doubt else misfits(values)
     return Evaluated(
         system=system,
         figures=values,
@@ -230,6 +258,7 @@ def _evaluated(
         ),
         uncalibrated=bool(doubt),
         warnings=tuple(warnings),
+        others=other_costs(others_at, curve, table.targets, table.non_targets),
     )
 
 
@@ -245,17 +274,15 @@ def _intervals(
 
 
 def _own_points(
-    values: Figures, curve: ErrorCurve, table: ScoreTable
+    costs: Sequence[CostFunction], curve: ErrorCurve, table: ScoreTable
 ) -> tuple[MarkedPoint, ...]:
     points = [MarkedPoint("eer", "EER", curve.equal_error_point())]
-    for one in values.costs:
-        points.append(
-            MarkedPoint("minimum", f"minDCF, {one.cost}", one.cost.min_point(curve))
-        )
+    for one in dict.fromkeys(one for cost in costs for one in cost.costs):
+        points.append(MarkedPoint("minimum", f"minDCF, {one}", one.min_point(curve)))
         actual = operating_point(
-            table.targets, table.non_targets, threshold=one.act_dcf_threshold
+            table.targets, table.non_targets, threshold=one.threshold
         )
-        points.append(MarkedPoint("actual", f"actDCF, {one.cost}", actual))
+        points.append(MarkedPoint("actual", f"actDCF, {one}", actual))
     return tuple(points)
 
 

@@ -42,6 +42,7 @@ def systems_table(evaluation: Evaluation) -> Table:
     found = evaluation.systems
     level = f"{100 * evaluation.level:g} %"
     cost = str(evaluation.cost)
+    named = f" {evaluation.cost.name}" if evaluation.others_at else ""
     columns = [
         Column("#", "number", "the number at its curves"),
         _SYSTEM,
@@ -53,18 +54,19 @@ def systems_table(evaluation: Evaluation) -> Table:
             interval=True,
         ),
         Column(
-            "minDCF",
+            f"minDCF{named}",
             "min_dcf",
             f"least detection cost, at the best threshold: {cost}",
             interval=True,
         ),
         Column(
-            "actDCF",
+            f"actDCF{named}",
             "act_dcf",
             "the same cost at Bayes' threshold, which takes scores as natural "
             "log-likelihood ratios",
             interval=True,
         ),
+        *_other_columns(evaluation),
         Column(
             "Cllr",
             "cllr",
@@ -81,7 +83,10 @@ def systems_table(evaluation: Evaluation) -> Table:
     with_dev = any(not math.isnan(one.hter) for one in found)
     if with_dev:
         meaning = "half total error rate at the EER threshold of dev"
-        columns.append(Column("HTER %", "hter", meaning, interval=True))
+        columns += [
+            Column("HTER %", "hter", meaning, interval=True),
+            Column("Threshold of", "hter_dev", "scores of dev", numeric=False),
+        ]
     columns += [
         Column("Trials of", "group", "the group of the protocol", numeric=False),
         Column("Targets", "targets", "trials of one speaker, with a score"),
@@ -92,7 +97,7 @@ def systems_table(evaluation: Evaluation) -> Table:
         _system_row(number, one, with_dev=with_dev)
         for number, one in enumerate(found, 1)
     ]
-    notes = _shared_notes(evaluation)
+    notes = [*_dev_notes(evaluation), *_shared_notes(evaluation)]
     if any(cell.interval for row in rows for cell in row):
         draws = sorted({i.resamples for one in found for i in one.intervals.values()})
         notes.insert(
@@ -102,8 +107,8 @@ def systems_table(evaluation: Evaluation) -> Table:
         )
     notes.insert(
         0,
-        f"minDCF and actDCF: {cost_in_words(cost)}; normalised, so that 1 is the cost "
-        "of the better of accepting all and accepting none.",
+        f"minDCF and actDCF: {_costs_in_words(evaluation)}; normalised, so that 1 is "
+        "the cost of the better of accepting all and accepting none.",
     )
     title = "Systems" if len(found) > 1 else "Figures"
     table = Table("systems", title, tuple(columns), tuple(rows), tuple(notes))
@@ -111,6 +116,32 @@ def systems_table(evaluation: Evaluation) -> Table:
     if not any(one.system.scores for one in found):
         silent.add("scores")
     return table.without(silent)
+
+
+def _costs_in_words(evaluation: Evaluation) -> str:
+    first, others = evaluation.cost, evaluation.others_at
+    if not others:
+        return cost_in_words(str(first))
+    told = [f"{one.name} is {cost_in_words(str(one))}" for one in (first, *others)]
+    return ", ".join(told)
+
+
+def _other_columns(evaluation: Evaluation) -> list[Column]:
+    """Two columns for each further cost function."""
+    return [
+        Column(f"{title} {cost.name}", f"{key}_{cost.name}", str(cost), interval=True)
+        for cost in evaluation.others_at
+        for title, key in (("minDCF", "min_dcf"), ("actDCF", "act_dcf"))
+    ]
+
+
+def _other_cells(one: Evaluated, mark: str) -> list[Cell]:
+    found = []
+    for other in one.others:
+        for key, sign in (("min_dcf", ""), ("act_dcf", mark)):
+            interval = one.intervals.get(f"{key} {other.cost.name}")
+            found.append(tables.cost(getattr(other, key), interval, mark=sign))
+    return found
 
 
 def cost_in_words(cost: str) -> str:
@@ -134,11 +165,15 @@ def _system_row(number: int, one: Evaluated, *, with_dev: bool) -> tuple[Cell, .
         tables.percent(values.eer, intervals.get("eer")),
         tables.cost(values.min_dcf, intervals.get("min_dcf")),
         tables.cost(values.act_dcf, intervals.get("act_dcf"), mark=mark),
+        *_other_cells(one, mark),
         tables.cost(values.cllr, intervals.get("cllr"), mark=mark),
         tables.cost(values.min_cllr, intervals.get("min_cllr")),
     ]
     if with_dev:
+        known = not math.isnan(one.hter)
+        dev = one.system.dev_name if known else tables.NOTHING
         row.append(tables.percent(one.hter, intervals.get("hter")))
+        row.append(tables.words(dev or "dev"))
     row.append(tables.words(one.system.group or tables.NOTHING))
     counts = values.targets, values.non_targets, values.failures
     return (*row, *map(tables.count, counts))
@@ -163,6 +198,23 @@ def _shared_notes(evaluation: Evaluation) -> list[str]:
         who = "All systems" if len(names) == everyone > 1 else ", ".join(names)
         notes.append(f"{who}: {text}.")
     return notes
+
+
+def _dev_notes(evaluation: Evaluation) -> list[str]:
+    """Say which thresholds of dev rest on other trials than the first."""
+    devs = {
+        one.name: one.system.dev_trials
+        for one in evaluation.systems
+        if not math.isnan(one.hter) and one.system.dev_trials
+    }
+    first = next(iter(devs.values()), "")
+    others = [name for name, trials in devs.items() if trials != first]
+    if not others:
+        return []
+    return [
+        f"HTER: the threshold of {', '.join(others)} comes from other trials of dev "
+        "than that of the first system; these rates do not compare."
+    ]
 
 
 def _range(draws: list[int]) -> str:

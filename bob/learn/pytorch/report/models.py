@@ -176,12 +176,10 @@ def as_page(
 def _cells(row: ModelRow) -> tuple[str, ...]:
     values = row.as_dict()
     low, high = values["eer_low_percent"], values["eer_high_percent"]
-    # All resamples without an error: that is no knowledge of how many there may be.
-    known = low is not None and (low, high) != (0, 0)
     return (
         row.name,
         _shown(values["eer_percent"], ".2f"),
-        f"{low:.2f} to {high:.2f}" if known else NOTHING,
+        NOTHING if low is None else f"{low:.2f} to {high:.2f}",
         _shown(values["min_dcf"], ".3f"),
         _shown(values["dimensions"], ","),
         _shown(values["parameters"], ","),

@@ -185,7 +185,8 @@ def bayes_plot(evaluation: Evaluation) -> Plot:
         Line(
             np.full(2, float(odds)), np.array([0, _WORST_COST]), -1, str(cost), "dashed"
         )
-        for cost in evaluation.cost.costs
+        for one in (evaluation.cost, *evaluation.others_at)
+        for cost in one.costs
         if abs(odds := -cost.threshold) <= _LOG_ODDS[-1]
     ]
     meaning = (
@@ -283,7 +284,7 @@ def interval_plot(evaluation: Evaluation) -> Plot:
         marks.append(
             Mark(100 * rate, height, look, "circle", f"{one.name}: {100 * rate:.2f} %")
         )
-        if interval and not math.isnan(interval.high) and interval.high > 0:
+        if interval and interval.says_something:
             top = max(top, interval.high)
             ends = np.array([100 * interval.low, 100 * interval.high])
             lines.append(Line(ends, np.full(2, float(height)), look, one.name, "solid"))
@@ -302,7 +303,7 @@ def interval_plot(evaluation: Evaluation) -> Plot:
         notes=tuple(
             f"{text}: {', '.join(which)}."
             for text, which in (
-                ("No interval, for lack of errors", unsure),
+                ("No interval, for lack of errors or speakers", unsure),
                 ("No rate, for lack of trials", unknown),
             )
             if which

@@ -16,6 +16,7 @@ from bob.learn.pytorch.metrics import (
     MetricError,
     OperatingPoint,
     confidence_intervals,
+    doubtful_scores,
     false_match_rate,
     false_non_match_rate,
     few_speakers,
@@ -168,6 +169,12 @@ def summarise(
         cheapest = curve.min_dcf_point(p_target=p_target)
         intervals = confidence_intervals(
             table, measures, resamples=resamples, seed=seed
+        )
+        warnings += doubtful_scores(
+            table.score,
+            eer=values["eer"],
+            kinds=(curve.targets, curve.non_targets),
+            interval=intervals["eer"],
         )
         warnings += reliability_warnings(curve, {"minDCF": cheapest})
     if curve is not None:

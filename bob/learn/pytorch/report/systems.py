@@ -35,6 +35,9 @@ class System:
         Their name, such as eval; may be empty.
     dev
         Trials of the development set, which give a threshold; None without.
+    dev_name, dev_trials
+        The file of these, such as ``calibrated-dev``, and a text that is the same for
+        the same list of trials; may be empty.
     metadata
         Title of a column -> what it says of each trial of ``table``.
     failures
@@ -63,3 +66,5 @@ class System:
     calibrated: bool | None = None
     notes: tuple[str, ...] = ()
     by_name: bool = False
+    dev_name: str = ""
+    dev_trials: str = ""

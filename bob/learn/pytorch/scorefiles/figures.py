@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -24,20 +23,28 @@ from bob.learn.pytorch.metrics import (
     TrialMean,
     breakdown,
     confidence_intervals,
+    doubtful_scores,
     failures,
     few_speakers,
     figure_measures,
     figures,
-    find_costs,
     fmr_mean,
     fnmr_mean,
     look_like_cosines,
     mcnemar,
+    misfits,
     operating_point,
     paired_differences,
     reliability_warnings,
+    wrong_way_round,
 )
-from bob.learn.pytorch.metrics.overview import finite_or_none
+from bob.learn.pytorch.metrics.overview import (
+    OtherCost,
+    all_costs,
+    finite_or_none,
+    other_costs,
+    other_measures,
+)
 from bob.learn.pytorch.scorefiles.reading import labelled_scores
 
 if TYPE_CHECKING:
@@ -47,6 +54,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bob.learn.pytorch.metrics import Names
+    from bob.learn.pytorch.metrics.overview import Costs
 
     FloatArray: TypeAlias = NDArray[np.float64]
     Measures: TypeAlias = dict[str, Callable[[ErrorCurve], float] | TrialMean]
@@ -59,8 +67,8 @@ COSINES = (
 )
 _ROLES = {
     "interval": "bias-corrected percentiles over speakers drawn with replacement; of a "
-    "difference between systems, the percentiles themselves; null where no draw has "
-    "an error",
+    "difference between systems, the percentiles themselves; null where all draws "
+    "give one number",
     "dev_threshold": "EER threshold of the development scores, applied to these trials",
     "p_value": "two-sided, of the difference, over speakers drawn with replacement; "
     "McNemar's takes trials as independent, which makes it too small",
@@ -96,8 +104,7 @@ class Measured:
     speakers
         On either side of the trials; None where names were not kept.
     intervals
-        By name of the figure; empty if none were asked for, or none can be given. NaN
-        where no resample had an error, which says nothing of how many there may be.
+        By name of the figure; empty if none were asked for, or none can be given.
     failed
         Trials, probes and references without a score; None where names are not known.
     dev
@@ -110,6 +117,7 @@ class Measured:
         Name of another system -> comparison with it.
     warnings
         What speaks against taking the figures at their word.
+    others: figures of more cost functions.
     """
 
     figures: Figures
@@ -121,6 +129,7 @@ class Measured:
     conditions: Mapping[str, list[Condition]]
     versus: Mapping[str, Versus]
     warnings: tuple[str, ...]
+    others: tuple[OtherCost, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON: fractions, and None for what is not finite."""
@@ -160,6 +169,7 @@ class Measured:
             }
             for name, other in self.versus.items()
         }  # fmt: skip
+        content["other_costs"] = [other.as_dict() for other in self.others]
         content["warnings"] = list(self.warnings)
         content["definitions"] |= _ROLES
         finite: dict[str, Any] = finite_or_none(content)
@@ -170,7 +180,7 @@ def measure_scores(
     table: ScoreTable,
     *,
     dev: ScoreTable | None = None,
-    cost: CostFunction | None = None,
+    cost: Costs = None,
     at_fmr: Sequence[float] = (),
     at_fnmr: Sequence[float] = (),
     conditions: Mapping[str, Names] | None = None,
@@ -186,7 +196,8 @@ def measure_scores(
     dev
         Other scores of the same system, which give a threshold.
     cost
-        Of minDCF and actDCF; by default P_target 0.01.
+        Of minDCF and actDCF, or several: the first is that of comparisons and
+        conditions. By default P_target 0.01.
     at_fmr, at_fnmr
         Rates at which the other one is asked for.
     conditions
@@ -202,24 +213,26 @@ def measure_scores(
     MetricError
         The other systems have other trials, or a rate is none.
     """
-    cost = cost or find_costs("p0.01")
+    cost, *others_at = all_costs(cost)
     if resamples is None:
         resamples = 1000 if len(table) <= MANY_TRIALS else 200
     values = figures(table.targets, table.non_targets, cost=cost)
     warnings = _missing(values)
     intervals: Mapping[str, Interval] = {}
-    points = {}
+    points, curve = {}, None
     if not warnings:
         curve = table.curve()
         if resamples:
-            intervals = _meaningful(
-                confidence_intervals(table, _measures(cost), resamples=resamples)
+            intervals = confidence_intervals(
+                table,
+                _measures(cost) | other_measures(others_at),
+                resamples=resamples,
             )
         points = {f"FNMR at FMR <= {rate:g}": curve.fnmr_at_fmr(rate)
                   for rate in at_fmr}  # fmt: skip
         points |= {f"FMR at FNMR <= {rate:g}": curve.fmr_at_fnmr(rate)
                    for rate in at_fnmr}  # fmt: skip
-        warnings += _doubts(curve, cost, table)
+        warnings += _doubts(curve, values, table, intervals.get("eer"))
     repeated = _repeated(table)
     if repeated:
         warnings.append(
@@ -239,6 +252,7 @@ def measure_scores(
             for name, other in (others or {}).items()
         },
         warnings=tuple(warnings),
+        others=other_costs(others_at, curve, table.targets, table.non_targets),
     )
 
 
@@ -268,17 +282,12 @@ def measure_in_bounded_memory(
             stream.add_trials(scores, is_target)
             are_cosines = are_cosines and look_like_cosines(scores)
         values = stream.figures(cost=cost)
-    warnings = _missing(values) or [COSINES] * are_cosines
+    warnings = _missing(values)
+    if not warnings:
+        kinds = values.targets, values.non_targets
+        warnings = wrong_way_round(values.eer, kinds)
+        warnings += [COSINES] if are_cosines else misfits(values)
     return Measured(values, None, {}, None, None, {}, {}, {}, tuple(warnings))
-
-
-def _meaningful(intervals: Mapping[str, Interval]) -> dict[str, Interval]:
-    return {
-        name: found
-        if found.says_something
-        else replace(found, low=math.nan, high=math.nan)
-        for name, found in intervals.items()
-    }
 
 
 def _missing(values: Figures) -> list[str]:
@@ -302,13 +311,17 @@ def _measures(cost: CostFunction) -> Measures:
     }
 
 
-def _doubts(curve: ErrorCurve, cost: CostFunction, table: ScoreTable) -> list[str]:
-    minima = {f"minDCF, {one}": one.min_point(curve) for one in cost.costs}
-    warnings = reliability_warnings(curve, minima)
+def _doubts(
+    curve: ErrorCurve, values: Figures, table: ScoreTable, eer: Interval | None
+) -> list[str]:
+    kinds = values.targets, values.non_targets
+    warnings = doubtful_scores(table.score, eer=values.eer, kinds=kinds, interval=eer)
+    minima = {f"minDCF, {one.cost}": one.cost.min_point(curve) for one in values.costs}
+    warnings += reliability_warnings(curve, minima)
     warnings += few_speakers(table.speakers)
     if look_like_cosines(table.score):
-        warnings.append(COSINES)
-    return warnings
+        return [*warnings, COSINES]
+    return warnings + misfits(values)
 
 
 def _repeated(table: ScoreTable) -> int:
@@ -355,12 +368,7 @@ def _conditions(
         measures["fmr"] = fmr_mean(values.eer_threshold)
     return {
         title: sorted(
-            (
-                replace(found, intervals=_meaningful(found.intervals))
-                for found in breakdown(
-                    table, classes, measures, resamples=min(resamples, 200)
-                )
-            ),
+            breakdown(table, classes, measures, resamples=min(resamples, 200)),
             key=_in_order,
         )
         for title, classes in conditions.items()

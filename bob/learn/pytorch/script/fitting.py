@@ -203,7 +203,7 @@ def tell(
     systems
         Of a fusion: which file was taken for which system.
     """
-    notes = [*notes, *_of_one_kind(changes)]
+    notes = [*notes, *_of_one_kind(changes), *_misfits(changes)]
     if as_json:
         content = _content(path, calibration, changes, cost) | {"notes": notes}
         if systems is not None:
@@ -230,6 +230,17 @@ def _of_one_kind(changes: Sequence[Change]) -> list[str]:
         for change in changes
         if change.after is not None
         and not (change.after.targets and change.after.non_targets)
+    ]
+
+
+def _misfits(changes: Sequence[Change]) -> list[str]:
+    from bob.learn.pytorch.metrics import misfits
+
+    return [
+        f"of {click.format_filename(change.written)}, {note}"
+        for change in changes
+        if change.after is not None
+        for note in misfits(change.after)
     ]
 
 

@@ -12,7 +12,7 @@ import click
 from bob.learn.pytorch.script.score_options import (
     FILE,
     SOURCE,
-    cost_option,
+    costs_option,
     json_option,
     plain_errors,
 )
@@ -48,7 +48,7 @@ _RATES = ("eer", "rocch_eer", "fnmr", "fmr")
     help="List of the trials, or protocol: the labels of scores that have none, and "
     "columns for --by.",
 )
-@cost_option
+@costs_option
 @click.option(
     "--at-fmr", multiple=True, type=float, metavar="RATE", help="Give FNMR there."
 )
@@ -85,7 +85,7 @@ def metrics(
     *,
     dev: Path | None,
     trials: Path | None,
-    cost: str,
+    cost: tuple[str, ...],
     by: tuple[str, ...],
     versus: tuple[Path, ...],
     stream: bool,
@@ -100,19 +100,20 @@ def metrics(
     Rates are fractions in JSON and percent in the table.
     """
     with plain_errors():
-        from bob.learn.pytorch.metrics import find_costs
+        from bob.learn.pytorch.metrics import find_several_costs
         from bob.learn.pytorch.scorefiles import figures as score_figures
         from bob.learn.pytorch.scorefiles import read_scores, read_with_metadata
 
-        costs = find_costs(cost)
+        costs = find_several_costs(cost)
         if stream or scores.stat().st_size > _LONG_FILE:
-            if dev or by or versus or any(asked.values()):
+            if dev or by or versus or costs[1:] or any(asked.values()):
                 raise click.UsageError(
                     "in bounded memory there are no conditions, comparisons, points "
-                    "and intervals; leave --stream out, or ask for nothing else"
+                    "and intervals, and one --cost; leave --stream out, or ask for "
+                    "nothing else"
                 )
             measured = score_figures.measure_in_bounded_memory(
-                scores, trials=trials, cost=costs
+                scores, trials=trials, cost=costs[0]
             )
         else:
             table, metadata = read_with_metadata(scores, trials=trials)
@@ -195,7 +196,9 @@ def _lines(measured: Measured) -> list[str]:
         for one in found.costs:
             rows.append((f"minDCF, {one.cost}", _text("", one.min_dcf), ""))
             rows.append((f"actDCF, {one.cost}", _text("", one.act_dcf), ""))
+    rows += _other_rows(measured)
     lines = [*_aligned(rows), "", f"DCF: {found.cost_function}"]
+    lines += [f"DCF, {one.cost.name}: {one.cost}" for one in measured.others]
     lines += _point_lines(measured)
     for title, conditions in measured.conditions.items():
         lines += [
@@ -219,6 +222,18 @@ def _lines(measured: Measured) -> list[str]:
         # The whole table is empty, and this says why.
         return [*notes, "", *lines]
     return [*lines, *(line for note in notes for line in ("", note))]
+
+
+def _other_rows(measured: Measured) -> list[tuple[str, str, str]]:
+    """Figures of further --cost."""
+    rows = []
+    for one in measured.others:
+        for name in ("min_dcf", "act_dcf"):
+            interval = measured.intervals.get(f"{name} {one.cost.name}")
+            value = _text(name, getattr(one, name))
+            title = f"{_NAMES[name]}, {one.cost.name}"
+            rows.append((title, value, _between(name, interval)))
+    return rows
 
 
 def _point_lines(measured: Measured) -> list[str]:

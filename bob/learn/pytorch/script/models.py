@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bob.learn.pytorch.script.extractors import plain_errors
+from bob.learn.pytorch.script.repeated import Group
 
 if TYPE_CHECKING:
     from bob.learn.pytorch.weights.catalogue import TrainedModel
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 FACTORIES = ("features", "network", "package_folder", "signature")
 
 
-@click.group()
+@click.group(cls=Group)
 def models() -> None:
     """List trained models, show one, fetch weights."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bob.learn.pytorch.script.overwriting import refuse_inputs
+from bob.learn.pytorch.script.repeated import Group
 from bob.learn.pytorch.script.score_options import (
     FILE,
     NEW_FILE,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _LENGTHS = ("unit", "kaldi", "none")
 
 
-@click.group()
+@click.group(cls=Group)
 def plda() -> None:
     """Train a PLDA model, which scores embeddings by log-likelihood ratios."""
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bob.learn.pytorch.script.repeated import Group
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -24,7 +26,7 @@ _SHOWN = 5
 _FORMS = ("bob", "voxceleb", "kaldi", "wespeaker", "espnet", "sre")
 
 
-class _WriteUnlessNamed(click.Group):
+class _WriteUnlessNamed(Group):
     """`protocol SOURCE OUTPUT` is `protocol write SOURCE OUTPUT`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -36,7 +38,8 @@ class _WriteUnlessNamed(click.Group):
 
 
 @click.group(
-    cls=_WriteUnlessNamed, context_settings={"help_option_names": ["-h", "--help"]}
+    cls=_WriteUnlessNamed,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 def protocol() -> None:
     """Write, convert or check a protocol: who is compared with whom.

@@ -7,6 +7,7 @@ import importlib
 import click
 
 from bob.learn.pytorch.script import interrupts
+from bob.learn.pytorch.script.repeated import Group
 from bob.learn.pytorch.settings import let_idle_threads_sleep
 
 # Imported by name when asked for: what one command needs, the others do not wait for.
@@ -29,7 +30,7 @@ COMMANDS = (
 )
 
 
-class Commands(click.Group):
+class Commands(Group):
     """A module of this room for each command."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's

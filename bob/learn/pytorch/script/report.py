@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bob.learn.pytorch.evaluation.outputs import ENDINGS
+from bob.learn.pytorch.script.score_options import costs_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,13 +58,7 @@ TABLES = ("systems", "points", "comparisons", "conditions", "failures")
     is_flag=True,
     help="Show scores of result folders as they are, and calibrated, side by side.",
 )
-@click.option(
-    "--cost",
-    default="p0.01",
-    show_default=True,
-    help="Of minDCF and actDCF: a preset (sre16, voxsrc, p0.05, …), P_target, or "
-    "C_miss:C_fa:P_target.",
-)
+@costs_option
 @click.option(
     "--resamples",
     type=click.IntRange(min=0),
@@ -104,7 +99,7 @@ def report(
     outputs: tuple[Path, ...],
     form: Form | None,
     wanted: tuple[str, ...],
-    cost: str,
+    cost: tuple[str, ...],
     resamples: int | None,
     seed: int,
     **options: Any,  # noqa: ANN401 - group, trials, columns, worst, recordings, …
@@ -122,7 +117,7 @@ def report(
         input_files,
         read_systems,
     )
-    from bob.learn.pytorch.metrics import MetricError, find_costs
+    from bob.learn.pytorch.metrics import MetricError, find_several_costs
     from bob.learn.pytorch.protocols.database import DatabaseError
     from bob.learn.pytorch.report.evaluation import evaluate
     from bob.learn.pytorch.report.provenance import versions
@@ -133,7 +128,7 @@ def report(
     if options["both"] and options["uncalibrated"]:
         raise click.UsageError("--both and --uncalibrated exclude each other")
     try:
-        function = find_costs(cost)
+        costs = find_several_costs(cost)
     except MetricError as error:
         raise click.BadParameter(str(error), param_hint="--cost") from error
     try:
@@ -146,7 +141,7 @@ def report(
             both=options["both"],
         )
         systems = conditions_only(systems, options["columns"])
-        evaluation = evaluate(systems, cost=function, resamples=resamples, seed=seed)
+        evaluation = evaluate(systems, cost=costs, resamples=resamples, seed=seed)
     except (ReportError, ScoreFileError, DatabaseError, MetricError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:

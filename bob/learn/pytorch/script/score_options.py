@@ -38,6 +38,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Report in JS
 cost_option = click.option(
     "--cost", default="p0.01", help=f"Of DCF and its threshold: {COSTS}.  [p0.01]"
 )
+costs_option = click.option(
+    "--cost",
+    multiple=True,
+    default=("p0.01",),
+    help=f"Detection cost: {COSTS}. May be given several times.  [p0.01]",
+)
 trials_option = click.option(
     "--trials",
     type=SOURCE,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bob.learn.pytorch.script.repeated import Group
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -18,7 +20,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.group()
+@click.group(cls=Group)
 def store() -> None:
     """Show a store of embeddings, export it, import into it."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bob.learn.pytorch.script.extractors import ask_for_trust, plain_errors
+from bob.learn.pytorch.script.repeated import Group
 from bob.learn.pytorch.script.template_bench import bench
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ YES = click.option("--yes", is_flag=True, help="Run it though it is not trusted.
 JSON = click.option("--json", "as_json", is_flag=True, help="Report in JSON.")
 
 
-@click.group()
+@click.group(cls=Group)
 def template() -> None:
     """Models that a JSON file wraps: list, show, check, install, run.
 

@@ -156,7 +156,27 @@ def _add(group: argparse._ArgumentGroup, option: Option) -> None:
         if option.long == "parallel" or option.long == "nice":
             keywords["nargs"] = "?"
             keywords["const"] = 1
+        keywords.setdefault("action", _Once)
     group.add_argument(*option.flags, **keywords)
+
+
+class _Once(argparse.Action):
+    """Store a value, and refuse a second one: argparse takes the last silently."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,  # noqa: ANN401 - what the type of the option makes
+        option_string: str | None = None,
+    ) -> None:
+        before = getattr(namespace, self.dest)
+        if before is not None and before != values:
+            parser.error(
+                f"{option_string} is given as {before} and as {values}, and takes one "
+                "value: give it once"
+            )
+        setattr(namespace, self.dest, values)
 
 
 def _write_template(path: Path) -> int:
