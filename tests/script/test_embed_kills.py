@@ -117,6 +117,6 @@ def _children(parent):
             command = (place / "cmdline").read_bytes()
         except OSError:
             continue
-        if int(status[1]) == parent and b"spawn_main" in command:
+        if int(status[1]) == parent and b"serve_at" in command:
             found.append(int(place.name))
     return found

@@ -4,6 +4,9 @@ import logging
 import os
 import signal
 import socket
+import threading
+import time
+from contextlib import suppress
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -76,6 +79,36 @@ def test_an_address_where_nobody_answers_is_told_in_time():
         said = refusal(address, timeout=0.2)
 
     assert f"no Dask scheduler answers at {address} within 0.2 s" in said
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (b"", "what accepts connections there says nothing"),
+        (b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "is not of Dask"),
+        (bytes(1000), "is not of Dask"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "is not of Dask"),
+    ],
+    ids=["silent", "http", "zeros", "ssh"],
+)
+def test_a_server_that_is_no_scheduler_is_told_in_a_line_and_in_time(said, reason):
+    accepted = []
+
+    def answer(listening):
+        with suppress(OSError):
+            accepted.append(listening.accept()[0])
+            accepted[0].sendall(said)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=answer, args=[listening], daemon=True).start()
+        address = f"tcp://127.0.0.1:{listening.getsockname()[1]}"
+        started = time.monotonic()
+        told = refusal(address, timeout=0.3)
+    accepted[0].close()
+
+    assert time.monotonic() - started < 3
+    assert reason in told
+    assert "\n" not in told
 
 
 @pytest.mark.parametrize(
@@ -190,6 +223,19 @@ def test_local_parallel_of_bob_starts_processes():
         processes = client.run(os.getpid)
         on_interrupt = signal.getsignal(signal.SIGINT)
 
-    assert len(processes) == os.cpu_count()
+    assert len(processes) == len(os.sched_getaffinity(0))
     assert os.getpid() not in processes.values()
     assert on_interrupt is signal.default_int_handler
+
+
+@pytest.mark.slow
+def test_a_local_cluster_listens_to_this_machine_only():
+    """Its dashboards too, and those of its workers."""
+    import psutil
+
+    with dask_client("local-p2"):
+        ours = [psutil.Process(), *psutil.Process().children(recursive=True)]
+        sockets = [one for each in ours for one in each.net_connections("inet")]
+
+    listening = {one.laddr.ip for one in sockets if one.status == "LISTEN"}
+    assert listening == {"127.0.0.1"}

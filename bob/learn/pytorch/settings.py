@@ -105,20 +105,37 @@ def threads_of_children(count: int) -> Iterator[None]:
     They sleep while they wait. A smaller ``OMP_NUM_THREADS`` of the user's counts, and
     any ``OMP_WAIT_POLICY``.
     """
-    names = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY")
-    before = {name: os.environ.get(name) for name in names}
+    asked = os.environ.get("OMP_NUM_THREADS") or count
     try:
-        asked = int(before["OMP_NUM_THREADS"] or count)
+        threads = min(count, int(asked))
     except ValueError:  # OpenMP takes lists too, one number for each level
-        asked = count
-    os.environ["OMP_NUM_THREADS"] = str(min(count, asked))
-    let_idle_threads_sleep()
+        threads = count
+    policy = os.environ.get("OMP_WAIT_POLICY", "passive")
+    with _set_inside(OMP_NUM_THREADS=str(threads), OMP_WAIT_POLICY=policy):
+        yield
+
+
+@contextmanager
+def safe_path_of_children() -> Iterator[None]:
+    """Let processes of Python that are started inside find no code where they work.
+
+    Python 3.10 does not know the variable.
+    """
+    with _set_inside(PYTHONSAFEPATH="1"):
+        yield
+
+
+@contextmanager
+def _set_inside(**variables: str) -> Iterator[None]:
+    """Set variables of the environment, and put back afterwards what was there."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
         for name, value in before.items():
             if value is None:
-                del os.environ[name]
+                os.environ.pop(name, None)
             else:
                 os.environ[name] = value
 

@@ -1,4 +1,4 @@
-"""`bob pytorch`, or without Bob `python -m bob.learn.pytorch.script.pytorch`."""
+"""`bob pytorch`, or without Bob `python -m bob.learn.pytorch`."""
 
 from __future__ import annotations
 

@@ -6,19 +6,23 @@ import asyncio
 import difflib
 import importlib
 import logging
+import re
 import runpy
 import shutil
 import signal
 import sys
 import threading
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bob.learn.pytorch import settings
 from bob.learn.pytorch.workers.messages import held_back
 from bob.learn.pytorch.workers.partitions import WorkersError
+from bob.learn.pytorch.workers.processes import processors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,15 +45,16 @@ def dask_client(given: str, *, timeout: float = 10) -> Iterator[Client]:
     """A client, closed in the end with the cluster that it started.
 
     Workers must see recordings and weights under the same paths as this process, and
-    need this package.
+    need this package. Until it is closed, processes that are started do not look for
+    modules in the working folder (from Python 3.11 on).
 
     Parameters
     ----------
     given
         Address of a scheduler (``tcp://`` or ``tls://``), path of a Python file that
-        defines ``dask_client`` or ``client``, or a name of the entry-point group
-        ``dask.client``, in which bob.pipelines has ``local-parallel``, ``sge`` and
-        ``slurm``.
+        defines ``dask_client`` or ``client``, ``local-parallel`` or ``local-p4`` for
+        processes of this machine that only it can reach, or a name of the entry-point
+        group ``dask.client``, in which bob.pipelines has ``sge`` and ``slurm``.
     timeout
         Seconds to wait for the scheduler at an address.
 
@@ -60,12 +65,13 @@ def dask_client(given: str, *, timeout: float = 10) -> Iterator[Client]:
     """
     import distributed  # noqa: F401 - which sets up its loggers
 
-    with held_back(*_LOGGERS):
-        client = _started(given, timeout=timeout)
-    try:
-        yield client
-    finally:
-        _close(client)
+    with settings.safe_path_of_children():
+        with held_back(*_LOGGERS):
+            client = _started(given, timeout=timeout)
+        try:
+            yield client
+        finally:
+            _close(client)
 
 
 def _started(given: str, *, timeout: float) -> Client:
@@ -73,6 +79,8 @@ def _started(given: str, *, timeout: float) -> Client:
         return _at_address(given, timeout=timeout)
     if given.endswith(".py"):
         client = _of_file(Path(given).expanduser())
+    elif local := re.fullmatch(r"local-p(?:arallel|([1-9][0-9]{0,3}))", given):
+        client = _local(int(local[1] or processors()))
     else:
         client = _registered(given)
     try:
@@ -93,14 +101,57 @@ def _at_address(address: str, *, timeout: float) -> Client:
             "tcp://10.0.0.1:8786 or tls://10.0.0.1:8786"
         )
     try:
+        # In a thread of its own, where no loop of asyncio runs yet.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, _greet(address, timeout)).result()
         # Their functions have no types.
         make: Callable[..., Client] = distributed.Client
         return make(address, timeout=timeout)
-    except (OSError, ValueError, TypeError) as error:
-        raise WorkersError(
-            f"no Dask scheduler answers at {address} within {timeout:g} s ({error}). "
-            "Start one there with `dask scheduler`, or ask for the right address"
-        ) from error
+    except (TimeoutError, asyncio.TimeoutError) as error:
+        silent = "what accepts connections there says nothing"
+        raise _no_scheduler(address, timeout, str(error) or silent) from error
+    except OSError as error:
+        raise _no_scheduler(address, timeout, str(error)) from error
+    # What another kind of server says is taken for sizes of arrays, and the like.
+    except Exception as error:
+        other = f"what it says is not of Dask: {type(error).__name__}: {error}"
+        raise _no_scheduler(address, timeout, other) from error
+
+
+def _no_scheduler(address: str, timeout: float, reason: str) -> WorkersError:
+    return WorkersError(
+        f"no Dask scheduler answers at {address} within {timeout:g} s "
+        f"({' '.join(reason.split())[:200]}). Start one there with `dask scheduler`, "
+        "or ask for the right address"
+    )
+
+
+async def _greet(address: str, timeout: float) -> None:
+    """See whether a scheduler answers, for whose greeting a client waits for ever."""
+    from distributed import Security
+    from distributed.comm import core
+
+    # Their functions have no types.
+    security: Callable[[], Any] = Security
+    connect: Callable[..., Any] = core.connect
+    secrets = security().get_connection_args("client")
+    greeting = connect(address, timeout=timeout, **secrets)
+    (await asyncio.wait_for(greeting, timeout)).abort()
+
+
+def _local(count: int) -> Client:
+    """A cluster as bob.pipelines makes it, whose dashboards others cannot reach."""
+    from distributed import Client, LocalCluster
+
+    make: Callable[..., LocalCluster] = LocalCluster
+    return Client(  # type: ignore[no-untyped-call]
+        make(
+            n_workers=count,
+            threads_per_worker=1,
+            dashboard_address="127.0.0.1:8787",
+            worker_dashboard_address="127.0.0.1:0",
+        )
+    )
 
 
 def _of_file(path: Path) -> Client:

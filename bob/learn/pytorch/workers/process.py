@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import pickle
 import signal
+import subprocess
+import sys
 import traceback
 from contextlib import contextmanager, suppress
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch import settings
+from bob.learn.pytorch.children import python
 from bob.learn.pytorch.workers.partitions import check_one_each, pickled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from multiprocessing.connection import Connection
 
 _PATIENCE = 5  # seconds for a process that was asked to end
+# It imports from where this process does, in the same order.
+_SERVE = (
+    "number = int(sys.argv.pop(1)); sys.path[:] = sys.argv[1:]; del sys.argv[1:]; "
+    "from bob.learn.pytorch.workers.process import serve_at; serve_at(number)"
+)
 
 
 class WorkerTraceback(Exception):  # noqa: N818 - not raised, only shown
@@ -38,19 +46,17 @@ class WorkerProcess:
     """
 
     def __init__(self, make_work: bytes, *, threads: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs,), daemon=True)
+        self.connection, theirs = Pipe()
+        number = theirs.fileno()
         with settings.threads_of_children(threads), _interrupts_are_ours():
-            self._process.start()
+            self._process = subprocess.Popen(  # noqa: S603 - no shell, our own program
+                python(_SERVE, str(number), *sys.path),
+                stdin=subprocess.DEVNULL,
+                pass_fds=[number],
+            )
         theirs.close()
         self.is_ready = False
         self._send(make_work)
-
-    @property
-    def sentinel(self) -> int:
-        """A handle that becomes ready when the process ends."""
-        return self._process.sentinel
 
     def begin(self, items: Sequence[Any]) -> None:
         """Send what is to be done."""
@@ -95,16 +101,16 @@ class WorkerProcess:
 
     def join(self) -> None:
         """Wait until the process has ended, and see to it that it does."""
-        self._process.join(_PATIENCE)
-        if self._process.is_alive():
+        try:
+            self._process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.join()
+            self._process.wait()
 
     def cause_of_death(self) -> str:
         """In words, after it has died."""
-        self._process.join()
-        status = self._process.exitcode
-        if status is None or status >= 0:
+        status = self._process.wait()
+        if status >= 0:
             return f"exit status {status}"
         name = signal.Signals(-status).name
         if name == "SIGKILL":
@@ -118,15 +124,16 @@ def _interrupts_are_ours() -> Iterator[None]:
 
     Ctrl-C goes to every process of a terminal, and each would print a traceback.
     """
-    from multiprocessing import resource_tracker
-
-    # Started by the first process otherwise, it would let interrupts in again.
-    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def serve_at(number: int) -> None:
+    """Do what comes through a connection that a process was started with."""
+    serve(Connection(number))
 
 
 def serve(connection: Connection) -> None:

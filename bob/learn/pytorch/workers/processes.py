@@ -40,7 +40,7 @@ def in_processes(
 
     The processes are started, not forked, and share the processors: each has
     processors / jobs threads of OpenMP, or as many as OMP_NUM_THREADS says if that is
-    fewer. A script that calls this needs ``if __name__ == "__main__":``.
+    fewer. They import from where this process does, and do not run its script again.
 
     With a process that dies (killed for memory, say), nothing is lost: another one gets
     its partition, up to three times, then item by item. An item with which four
@@ -136,10 +136,10 @@ class _Crew:
     def listen(self, window: Window[T, R]) -> None:
         """Wait until something happens, and see to it."""
         busy = list(self._tasks)
-        handles = [h for worker in busy for h in (worker.connection, worker.sentinel)]
-        happened = wait(handles) if busy else []
+        # One that has died closes its end.
+        happened = wait([worker.connection for worker in busy]) if busy else []
         for worker in busy:
-            if worker.connection in happened or worker.sentinel in happened:
+            if worker.connection in happened:
                 self._see_to(worker, window)
 
     def _see_to(self, worker: WorkerProcess, window: Window[T, R]) -> None:
@@ -167,8 +167,7 @@ class _Crew:
             raise WorkersError(
                 f"{self._deaths_at_start} processes in a row ended while they loaded "
                 f"the trained model ({how}). If memory ran out, start fewer jobs than "
-                f"{self._jobs}; a Python script that starts processes must do so below "
-                '`if __name__ == "__main__":`'
+                f"{self._jobs}"
             )
 
     def end(self, *, at_once: bool) -> None:
