@@ -1,9 +1,13 @@
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from bob.learn.pytorch import atomic
 from bob.learn.pytorch.atomic import beside, clear_up, write_text
+from bob.learn.pytorch.protocols.csv_folders import replacing_folder
 
 
 def fail_after_half(path):
@@ -34,19 +38,30 @@ def test_nobody_sees_a_file_that_is_being_written(tmp_path):
     assert path.read_text() == "new"
 
 
+KILLED = """
+import os, signal, sys, pathlib
+from bob.learn.pytorch.atomic import beside
+with beside(pathlib.Path(sys.argv[1])) as place:
+    place.write_text("half")
+    print(place, flush=True)
+    if sys.argv[2] == "wait":
+        sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def killed(path):
+    """What a process that is killed in the middle leaves of a file."""
+    command = [sys.executable, "-c", KILLED, str(path), ""]
+    said = subprocess.run(command, check=False, capture_output=True, text=True).stdout
+    return Path(said.strip())
+
+
 def test_what_a_killed_process_left_is_cleared_up_and_what_is_being_written_is_not(
     tmp_path,
 ):
-    program = (
-        "import os, signal, sys, pathlib\n"
-        "from bob.learn.pytorch.atomic import beside\n"
-        "with beside(pathlib.Path(sys.argv[1])) as place:\n"
-        "    place.write_text('half')\n"
-        "    os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
     path = tmp_path / "folder" / "scores.txt"
-    subprocess.run([sys.executable, "-c", program, str(path)], check=False)
-    assert len(list(path.parent.iterdir())) == 1
+    assert killed(path).exists()
 
     with beside(path) as place:
         place.write_text("whole")
@@ -54,3 +69,56 @@ def test_what_a_killed_process_left_is_cleared_up_and_what_is_being_written_is_n
         assert list(path.parent.iterdir()) == [place]
 
     assert path.read_text() == "whole"
+
+
+def test_the_next_run_removes_what_killed_ones_left_of_the_same_file_and_no_other(
+    tmp_path,
+):
+    path = tmp_path / "scores.txt"
+    dead, other = killed(path), killed(tmp_path / "other.txt")
+    elsewhere = tmp_path / dead.name.replace(atomic._HOST, "othermachine")
+    elsewhere.write_text("of a machine whose processes nobody knows here")
+    ours = str(os.getpid())
+    started = dead.name.split("-")[3]
+    reused = tmp_path / dead.name.replace(f"-{dead.name.split('-')[2]}-", f"-{ours}-")
+    reused.write_text("of a process whose number is ours now")
+
+    write_text(path, "whole")
+
+    left = {item.name for item in tmp_path.iterdir()}
+    assert started != atomic._started(os.getpid())
+    assert left == {"scores.txt", other.name, elsewhere.name}
+
+
+def test_what_another_process_is_writing_stays(tmp_path):
+    path = tmp_path / "scores.txt"
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(path), "wait"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as writer:
+        place = Path(writer.stdout.readline().strip())
+
+        write_text(path, "whole")
+
+        assert place.read_text() == "half"
+        writer.stdin.close()
+
+
+def test_a_folder_that_was_being_replaced_is_there_again(tmp_path):
+    """Killed between two renames, the old one lies aside; it is not debris."""
+    place = tmp_path / "protocol"
+    place.mkdir()
+    (place / "list").write_text("old")
+    aside = killed(place)
+    aside.unlink()
+    aside.mkdir()
+    place.rename(aside / "old")
+
+    with replacing_folder(place) as made:
+        assert (place / "list").read_text() == "old"
+        (made / "list").write_text("new")
+
+    assert (place / "list").read_text() == "new"
+    assert list(tmp_path.iterdir()) == [place]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from bob.learn.pytorch import atomic
 from bob.learn.pytorch.protocols.csv_protocol import PROVENANCE_FILE
 from bob.learn.pytorch.protocols.database import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 def folder_of_protocol(root: Path, name: str) -> Path:
@@ -61,12 +62,15 @@ def replacing_folder(place: Path) -> Iterator[Path]:
     After an error or Ctrl-C, what was there is there; nobody sees files of both.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
+    for dead in atomic.left_by_dead(place):
+        if (dead / "old").exists() and not place.exists():
+            (dead / "old").rename(place)
+        shutil.rmtree(dead, ignore_errors=True)
     # Two levels down, where nobody looks for protocols.
-    with TemporaryDirectory(
-        prefix=".unfinished-", dir=place.parent, ignore_cleanup_errors=True
-    ) as aside:
-        made, before = Path(aside, "new"), Path(aside, "old")
-        made.mkdir()
+    aside = atomic.unfinished(place)
+    made, before = aside / "new", aside / "old"
+    try:
+        made.mkdir(parents=True)
         yield made
         try:
             if place.exists():
@@ -76,3 +80,5 @@ def replacing_folder(place: Path) -> Iterator[Path]:
             if before.exists() and not place.exists():
                 before.rename(place)
             raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
