@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import time
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +36,6 @@ def corpus(tmp_path):
     folder.mkdir()
     for number in range(4):
         write(folder / f"{number}.wav", bytes([number + 1]) * 100)
-    time.sleep(0.06)  # until the clock's tick is over
     return folder
 
 
@@ -89,7 +87,6 @@ def test_a_copy_of_a_corpus_is_not_embedded_again_and_read_once(
     embed(corpus, store)
     copy = tmp_path / "copy"
     shutil.copytree(corpus, copy, copy_function=shutil.copyfile)
-    time.sleep(0.06)
 
     assert embed(copy, store).reused == 4
     monkeypatch.setattr(hashes, "content_hash", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 _BLOCK_BYTES = 1 << 20
 _CONTENT = "blake2b:"
 # File systems count time in ticks: a second change within one leaves the same times.
-_TICK_NS = 50_000_000
+_TICK_NS = 20_000_000
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:
@@ -75,22 +76,24 @@ def source_of(path: str | os.PathLike[str], *, known: str = "") -> str:
     place = os.path.abspath(path)  # noqa: PTH100 - leaves links as they are
     try:
         status = os.stat(place)  # noqa: PTH116 - the path may not be UTF-8
+        content, _, rest = known.partition(" ")
+        if content.startswith(_CONTENT) and rest.startswith(f"{_state(status)} "):
+            return f"{content} {_state(status)} {_visible(place)}"
+        if 0 <= time.time_ns() - status.st_ctime_ns < _TICK_NS:
+            time.sleep(_TICK_NS / 1e9)  # what changes from now on has another time
+            status = os.stat(place)  # noqa: PTH116
     except (OSError, ValueError):
         return ""
-    seen = f"{status.st_size} {status.st_mtime_ns}"
-    state = f"{seen} {status.st_ctime_ns} {status.st_ino}"
-    content, _, rest = known.partition(" ")
-    if not (content.startswith(_CONTENT) and rest.startswith(f"{state} ")):
-        if not stat.S_ISREG(status.st_mode):  # reading a pipe would empty it
-            return seen
-        try:
-            with open(place, "rb", buffering=0) as file:  # noqa: PTH123 - as above
-                content = _CONTENT + content_hash(file)
-        except OSError:
-            return seen
-        if time.time_ns() - status.st_ctime_ns < _TICK_NS:
-            state = f"{seen} 0 {status.st_ino}"  # so that it is read once more
-    return f"{content} {state} {_visible(place)}"
+    if stat.S_ISREG(status.st_mode):  # reading a pipe would empty it
+        with contextlib.suppress(OSError), open(place, "rb", buffering=0) as file:  # noqa: PTH123
+            content = _CONTENT + content_hash(file)
+            return f"{content} {_state(status)} {_visible(place)}"
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def _state(status: os.stat_result) -> str:
+    changed = f"{status.st_mtime_ns} {status.st_ctime_ns}"
+    return f"{status.st_size} {changed} {status.st_ino}"
 
 
 def content_of(source: str) -> str:

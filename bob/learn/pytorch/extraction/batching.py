@@ -23,6 +23,8 @@ PADDING = 0.1
 # no more than so many frames, or two batches, so that results do not wait long.
 LOOK_AHEAD = 16
 LOOK_AHEAD_FRAMES = 64_000
+# In a row, behind which results do not wait for more.
+MOST_UNREAD = 1_000
 # Of a recording, before the first was read.
 GUESSED_FRAMES = 1_000
 
@@ -64,6 +66,10 @@ class Result(Generic[Key]):
         (dimensions,), None where it failed.
     error
         Why it failed.
+    closes
+        Whether all that was computed together has come. Who keeps results should keep
+        such together: the last bits of an embedding depend on its batch, and a run
+        that goes on behind what is kept has the batches of one that was not stopped.
     """
 
     key: Key
@@ -71,6 +77,7 @@ class Result(Generic[Key]):
     error: RecordingError | None = None
     seconds: float = float("nan")
     sample_rate: int = 0
+    closes: bool = True
 
 
 class BatchEmbedder(Protocol):
@@ -146,12 +153,17 @@ class _Item(Generic[Key]):
         self.error = error
         self.embedding: NDArray[np.float32] | None = None
 
-    def result(self) -> Result[Key]:
+    def result(self, *, closes: bool) -> Result[Key]:
         about = self.loaded
         if about is None:
-            return Result(self.key, None, self.error)
+            return Result(self.key, None, self.error, closes=closes)
         return Result(
-            self.key, self.embedding, self.error, about.seconds, about.sample_rate
+            self.key,
+            self.embedding,
+            self.error,
+            about.seconds,
+            about.sample_rate,
+            closes,
         )
 
 
@@ -197,15 +209,20 @@ def _window_frames(embedder: BatchEmbedder) -> int:
 def _windows(
     items: Iterable[_Item[Key]], embedder: BatchEmbedder
 ) -> Iterator[list[_Item[Key]]]:
-    """Items in order, as many at a time as fill some batches."""
+    """Items in order, as many at a time as fill some batches.
+
+    Those that cannot be read do not count, so that windows begin at the same items
+    when only such and the rest of a list come again.
+    """
     window: list[_Item[Key]] = []
-    frames = 0
+    frames, unread = 0, 0
     for item in items:
         window.append(item)
-        frames += item.loaded.frames if item.loaded else 1
-        if frames >= _window_frames(embedder):
+        frames += _frames(item)
+        unread = 0 if item.loaded else unread + 1
+        if not frames or frames >= _window_frames(embedder) or unread >= MOST_UNREAD:
             yield window
-            window, frames = [], 0
+            window, frames, unread = [], 0, 0
     if window:
         yield window
 
@@ -252,4 +269,4 @@ def _finished(
     for end in ends:
         end()
     for item in window:
-        yield item.result()
+        yield item.result(closes=item is window[-1])

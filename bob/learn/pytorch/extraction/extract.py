@@ -82,8 +82,9 @@ def extract(
     and the rest follows.
 
     What is done and need not wait is on disk every few seconds, so that a run that was
-    stopped goes on where it stood. Recordings that changed since, and those that failed
-    before, are done again.
+    stopped goes on where it stood, with the very embeddings of one that was not: what
+    went through the network together is stored together. Recordings that changed
+    since, and those that failed before, are done again.
 
     Parameters
     ----------
@@ -111,7 +112,7 @@ def extract(
     todo = _to_do(recordings, store, shown=shown)
     run = Extraction(reused=len(recordings) - len(todo))
     with (
-        closing(_made(extractor, todo, jobs=jobs, client=client)) as made,
+        closing(_made(extractor, todo, recordings, jobs=jobs, client=client)) as made,
         tqdm(total=len(todo), unit="recording", disable=shown) as bar,
     ):
         batch = _Batch(store, run)
@@ -237,6 +238,7 @@ def sensible_jobs(recordings: int, *, device: str) -> int:
 def _made(
     extractor: ManyExtractor,
     todo: Sequence[Item],
+    recordings: Iterable[str],
     *,
     jobs: int,
     client: Client | None,
@@ -245,15 +247,23 @@ def _made(
     if not todo:  # then the network need not be loaded
         return
     if client is None and jobs == 1:
-        for record in make_work(extractor).one_by_one(todo):
-            yield [record]
+        yield from make_work(extractor).together(todo)
         return
     make = partial(make_work, extractor)
     if client is not None:
         # Workers have other working folders, and perhaps other weights.
         todo = [(name, os.path.abspath(path)) for name, path in todo]  # noqa: PTH100
         make = partial(make_work, extractor, expected=extractor.fingerprint())
-    yield from share_out(make, todo, jobs=jobs, client=client, give_up=_given_up)
+    place = {name: number for number, name in enumerate(recordings)}
+    yield from share_out(
+        make,
+        todo,
+        places=[place[name] for name, _ in todo],
+        total=len(place),
+        jobs=jobs,
+        client=client,
+        give_up=_given_up,
+    )
 
 
 def make_work(
@@ -297,11 +307,12 @@ class Work:
 
     def __call__(self, items: Sequence[Item]) -> list[Record]:
         """One record for every item."""
-        return list(self.one_by_one(items))
+        return [record for records in self.together(items) for record in records]
 
-    def one_by_one(self, items: Iterable[Item]) -> Iterator[Record]:
-        """One record for every item, as they are made."""
+    def together(self, items: Iterable[Item]) -> Iterator[list[Record]]:
+        """Records of all items, those that were computed together at a time."""
         sources: dict[str, str] = {}
+        records: list[Record] = []
 
         def noted() -> Iterator[Item]:
             for name, path in items:
@@ -311,7 +322,7 @@ class Work:
 
         for result in self._extractor.embed_many(noted()):
             reason = f"{result.error.reason}{self._place}" if result.error else ""
-            yield Record(
+            record = Record(
                 result.key,
                 result.embedding,
                 seconds=result.seconds,
@@ -319,6 +330,10 @@ class Work:
                 reason=reason,
                 source=sources.pop(result.key),
             )
+            records.append(record)
+            if result.closes:
+                yield records
+                records = []
 
 
 def _given_up(item: Item, reason: str) -> Record:

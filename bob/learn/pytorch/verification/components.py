@@ -11,7 +11,7 @@ from bob.learn.pytorch.verification import stored
 from bob.learn.pytorch.verification.configuration import ConfigurationError
 from bob.learn.pytorch.verification.fingerprint import of_component, of_source
 from bob.learn.pytorch.verification.legacy import AudioFile
-from bob.learn.pytorch.verification.making import OF_THE_RECORDING
+from bob.learn.pytorch.verification.making import OF_THE_RECORDING, Made
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -79,21 +79,22 @@ class Preprocessing:
 
     def _in_batches(self, recordings: Sequence[Recording]) -> Computed:
         # What a database loads in a way of its own is loaded in this thread.
-        unread: dict[int, tuple[None, Exception]] = {}
+        unread: dict[int, Made] = {}
 
         def readable() -> Iterator[tuple[int, Any]]:
             for place, recording in enumerate(recordings):
-                data, error = tried(self._read, recording, stage="preprocessing")
-                if error is None:
-                    yield place, data
+                made = tried(self._read, recording, stage="preprocessing")
+                if made.error is None:
+                    yield place, made.result
                 else:
-                    unread[place] = None, error
+                    unread[place] = made._replace(closes=False)
 
         following = 0
         for result in self.component.embed_many(readable()):
             yield from (unread[place] for place in range(following, result.key))
             found = result.embedding
-            yield None if found is None else found[None], result.error
+            row = None if found is None else found[None]
+            yield Made(row, result.error, result.closes)
             following = result.key + 1
         yield from (unread[place] for place in range(following, len(recordings)))
 
@@ -168,20 +169,19 @@ class Extraction:
 
 def tried(
     work: Callable[[Recording], Any], recording: Recording, *, stage: str
-) -> tuple[Any, Exception | None]:
+) -> Made:
     """A result, or None and the error that the recording is to blame for."""
     try:
         result = work(recording)
     except OF_THE_RECORDING as error:
-        return None, error
+        return Made(None, error)
     except Exception:
         logger.warning("%s broke at %s", stage, recording.path or recording.key)
         raise
     if result is None:
-        return None, ValueError(
-            f"{stage} was not successful: the component returned None"
-        )
-    return result, None
+        reason = f"{stage} was not successful: the component returned None"
+        return Made(None, ValueError(reason))
+    return Made(result)
 
 
 def _prepare(component: Any) -> None:

@@ -22,6 +22,7 @@ from bob.learn.pytorch.verification.making import (
     Step,
     carried_out,
     failure,
+    half_written,
 )
 from bob.learn.pytorch.verification.outcome import Outcome
 from bob.learn.pytorch.verification.progress import track
@@ -98,12 +99,13 @@ class Extract:
         read = partial(tried, self._read, stage=self.stage)
         read_all: Computed = map(read, recordings)
         data = read_all if self._stored else self._preprocessing.many(recordings)
-        for recording, (content, error) in zip(recordings, data, strict=True):
-            if error is None:
-                extract = partial(self._extraction, content)
-                yield tried(extract, recording, stage=self.stage)
+        for recording, made in zip(recordings, data, strict=True):
+            if made.error is None:
+                extract = partial(self._extraction, made.result)
+                done = tried(extract, recording, stage=self.stage)
+                yield done._replace(closes=made.closes)
             else:
-                yield None, error
+                yield made
 
     def _read(self, recording: Recording) -> Any:
         path = self._place(recording)
@@ -127,14 +129,20 @@ def make(
     """Run a step on every recording whose file is missing or outdated."""
     good = [item for item in recordings if item.key not in outcome.failures]
     before = len(outcome.failures)
-    planned = _plan(step, experiment, good, outcome)
+    half = half_written(step)
+    again = frozenset[str]().union(*half.values())
+    planned = _plan(step, experiment, good, outcome, again)
+    noted = {item.recording.key for item in planned}
     if planned and experiment.store is not None and isinstance(step, Preprocess):
         planned = _taken_from_store(step, experiment, planned)
-    failures = carried_out(step, planned, experiment.workers)
+    failures = carried_out(step, planned, experiment.workers, total=len(good))
     told = track(failures, step.stage, total=len(planned))
     for item, reason in zip(planned, told, strict=True):
         if reason is not None:
             outcome.failures[item.recording.key] = reason
+    for note, keys in half.items():
+        if keys & noted:  # others are of other recordings, such as a cohort's
+            note.unlink(missing_ok=True)
     failed = len(outcome.failures) - before
     reused = outcome.reused[step.stage]
     outcome.computed[step.stage] = len(good) - reused - failed
@@ -161,11 +169,12 @@ def _plan(
     experiment: Experiment,
     recordings: Sequence[Recording],
     outcome: Outcome,
+    again: frozenset[str],
 ) -> list[Planned]:
-    """What is to be computed."""
+    """What is to be computed, the recordings of some keys in any case."""
     planned, reused, outdated = [], 0, 0
     for item, made in _expected(step, experiment, recordings, outcome):
-        if made is None or experiment.force:
+        if made is None or experiment.force or item.recording.key in again:
             planned.append(item)
         elif not _stands(made, step, item):
             planned.append(item)
@@ -196,7 +205,7 @@ def _expected(
 ) -> Iterator[tuple[Planned, stored.Mark | None]]:
     """What every file should be made by, and what is known of the one that is there."""
     made_by = step.made_by()
-    for recording in recordings:
+    for place, recording in enumerate(recordings):
         path = experiment.layout.stored(step.folder, recording.key)
         made = stored.mark(path)
         source = step.source(recording, made.source if made else "")
@@ -206,7 +215,7 @@ def _expected(
             outcome.failures[recording.key] = failure(recording, step.stage, error)
         else:
             expected = of_step(made_by, made_from)
-            yield Planned(recording, path, expected, source), made
+            yield Planned(recording, path, expected, source, place), made
 
 
 def _stands(made: stored.Mark, step: Step, item: Planned) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -9,8 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
+from bob.learn.pytorch.atomic import write_text
 from bob.learn.pytorch.audio import RecordingError
 from bob.learn.pytorch.verification.configuration import ConfigurationError
+from bob.learn.pytorch.verification.fingerprint import digest
 from bob.learn.pytorch.verification.outcome import Failure
 
 if TYPE_CHECKING:
@@ -18,14 +21,28 @@ if TYPE_CHECKING:
 
     from bob.learn.pytorch.protocols.database import Recording
 
+_TOGETHER = ".together"
+
 logger = logging.getLogger(__name__)
 
 #: What a bad recording makes readers and components raise. Anything else is a
 #: mistake in a component, which no other recording would survive either.
 OF_THE_RECORDING = (RecordingError, OSError, ValueError, RuntimeError)
 
-Computed: TypeAlias = Iterator[tuple[Any, Exception | None]]
-"""A result, or None and the error of the recording; one for every recording."""
+
+class Made(NamedTuple):
+    """A result, or None and the error of the recording.
+
+    `closes` is that of `bob.learn.pytorch.extraction.batching.Result`.
+    """
+
+    result: Any
+    error: Exception | None = None
+    closes: bool = True
+
+
+Computed: TypeAlias = Iterator[Made]
+"""One for every recording."""
 
 
 class Step(Protocol):
@@ -67,6 +84,7 @@ class Planned(NamedTuple):
     path: Path
     fingerprint: str
     source: str = ""
+    place: int = 0
 
 
 @dataclass(frozen=True)
@@ -86,9 +104,14 @@ class Workers:
 
 
 def carried_out(
-    step: Step, planned: Sequence[Planned], workers: Workers
+    step: Step, planned: Sequence[Planned], workers: Workers, *, total: int
 ) -> Iterator[Failure | None]:
     """Make the planned files; yields, for each in order, why it could not be made.
+
+    Parameters
+    ----------
+    total
+        How many recordings there are, of those that need not be made too.
 
     Raises
     ------
@@ -103,7 +126,7 @@ def carried_out(
         yield from Maker(step).one_by_one(planned)
         return
     try:
-        yield from _elsewhere(step, planned, workers)
+        yield from _elsewhere(step, planned, workers, total=total)
     except TypeError as error:
         if "cannot be sent" not in str(error):
             raise
@@ -114,7 +137,7 @@ def carried_out(
 
 
 def _elsewhere(
-    step: Step, planned: Sequence[Planned], workers: Workers
+    step: Step, planned: Sequence[Planned], workers: Workers, *, total: int
 ) -> Iterator[Failure | None]:
     from bob.learn.pytorch.workers.sharing import share_out
 
@@ -127,6 +150,8 @@ def _elsewhere(
         for failures in share_out(
             partial(Maker, step),
             planned,
+            places=[item.place for item in planned],
+            total=total,
             jobs=workers.jobs,
             client=client,
             give_up=partial(_given_up, step.stage),
@@ -147,15 +172,50 @@ class Maker:
 
     def one_by_one(self, planned: Sequence[Planned]) -> Iterator[Failure | None]:
         """The same as files are made."""
-        results = self._step.compute([item.recording for item in planned])
-        for item, (result, error) in zip(planned, results, strict=True):
-            if error is None:
-                self._step.write(
-                    result, item.path, item.fingerprint, source=item.source
-                )
-                yield None
-            else:
-                yield failure(item.recording, self._step.stage, error)
+        computed = self._step.compute([item.recording for item in planned])
+        together: list[tuple[Planned, Made]] = []
+        for item, made in zip(planned, computed, strict=True):
+            together.append((item, made))
+            if made.closes:
+                yield from self._written(together)
+                together = []
+        yield from self._written(together)
+
+    def _written(self, together: list[tuple[Planned, Made]]) -> list[Failure | None]:
+        """Write files that count only if all of them are there."""
+        step = self._step
+        keys = [item.recording.key for item, made in together if made.error is None]
+        note = step.folder / f".{step.stage}-{digest(keys)}{_TOGETHER}"
+        if len(keys) > 1:
+            write_text(note, json.dumps(keys))
+        for item, made in together:
+            if made.error is None:
+                step.write(made.result, item.path, item.fingerprint, source=item.source)
+        note.unlink(missing_ok=True)
+        return [
+            None
+            if made.error is None
+            else failure(item.recording, step.stage, made.error)
+            for item, made in together
+        ]
+
+
+def half_written(step: Step) -> dict[Path, frozenset[str]]:
+    """Return keys of files that a killed run wrote some of, by where that is noted.
+
+    Their recordings were computed together, and are again, so that the embeddings are
+    those of a run that nobody stopped, to the last bit.
+    """
+    notes = step.folder.glob(f".{step.stage}-*{_TOGETHER}")
+    return {note: _keys_in(note) for note in notes}
+
+
+def _keys_in(note: Path) -> frozenset[str]:
+    try:
+        return frozenset(json.loads(note.read_bytes()))
+    except (OSError, ValueError, TypeError) as error:
+        logger.warning("%s cannot be read (%s) and is left out", note, error)
+        return frozenset()
 
 
 def failure(recording: Recording, stage: str, error: Exception) -> Failure:
