@@ -125,6 +125,13 @@ def test_a_broken_old_bobrc_is_refused_with_its_file_and_line(isolated_home):
         settings.get(KEY)
 
 
+def test_an_old_bobrc_that_is_nested_too_deep_is_refused(isolated_home):
+    (isolated_home / ".bobrc").write_text("[" * 100_000)
+
+    with pytest.raises(settings.SettingsError, match=r"\.bobrc cannot be read"):
+        settings.get(KEY)
+
+
 def test_an_old_bobrc_that_is_a_list_is_refused(isolated_home):
     (isolated_home / ".bobrc").write_text("[1, 2]")
 

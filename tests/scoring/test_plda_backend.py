@@ -212,3 +212,26 @@ def test_a_direction_in_which_nothing_varies_needs_no_recordings():
     more = np.column_stack([rows, np.zeros((16, 3))])
 
     assert train_plda(more, speakers, dimensions=2).model.mean.size == 2
+
+
+def test_a_packed_file_which_may_grow_a_lot_is_no_model(tmp_path, backend):
+    backend.save(tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz") as stored:
+        np.savez_compressed(tmp_path / "b.npz", **stored)
+
+    with pytest.raises(
+        ValueError, match=r"b\.npz is no file of a PLDA model.*compressed"
+    ):
+        PldaBackend.load(tmp_path / "b.npz")
+
+
+@pytest.mark.parametrize("at", [30, -20])
+def test_a_file_with_other_bytes_is_named(tmp_path, backend, at):
+    """zipfile has many errors for damage, and some name no file."""
+    backend.save(tmp_path / "a.npz")
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    content[at] ^= 0xFF
+    (tmp_path / "a.npz").write_bytes(content)
+
+    with pytest.raises(ValueError, match=r"a\.npz is no file of a PLDA model"):
+        PldaBackend.load(tmp_path / "a.npz")

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bob.learn.pytorch.storage.exchange import import_
-from bob.learn.pytorch.storage.store import StoreError
+from bob.learn.pytorch.storage.exchange import export, import_
+from bob.learn.pytorch.storage.store import EmbeddingStore, Record, StoreError
 
 
 class Trap:
@@ -146,3 +146,43 @@ def test_an_scp_file_that_names_what_is_not_there(tmp_path):
     (tmp_path / "a.scp").write_text("a nowhere.ark:12\n")
 
     assert "No such file" in refused(tmp_path / "a.scp")
+
+
+def test_an_npz_file_that_would_fill_the_memory_is_refused_at_once(tmp_path):
+    bomb = np.zeros((2_000, 20_000), np.float32)
+    np.savez_compressed(tmp_path / "a.npz", names=np.arange(2_000), embeddings=bomb)
+
+    assert "claim to hold 160" in refused(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "ark", "npz"])
+def test_one_flipped_bit_of_a_number_in_an_export_is_refused(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    vectors = {name: np.arange(50, dtype=np.float32) + ord(name) for name in "abc"}
+    with EmbeddingStore.open(tmp_path / "b.h5", fingerprint={"model": "m"}) as store:
+        store.append([Record(name, row) for name, row in vectors.items()])
+    export(tmp_path / "b.h5", path)
+    content = bytearray(path.read_bytes())
+    content[content.index(vectors["b"][30:].tobytes())] ^= 1
+    path.write_bytes(content)
+
+    refused(path)
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        "[1]",
+        '{"recordings": {"a": 3}}',
+        '{"recordings": {"a": {"seconds": "x"}}}',
+        '{"recordings": {"a": {"sample_rate": 1e400}}}',
+        '{"made_by": ["x"]}',
+        '{"made_by": {"model": 1}}',
+        "[" * 100_000,
+    ],
+)
+def test_what_stands_beside_an_ark_file_is_checked(tmp_path, beside):
+    kaldiio.save_ark(str(tmp_path / "a.ark"), {"a": np.ones(2, np.float32)})
+    (tmp_path / "a.ark.json").write_text(beside)
+
+    refused(tmp_path / "a.ark")

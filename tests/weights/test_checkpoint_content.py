@@ -164,3 +164,29 @@ def test_a_file_that_may_not_be_read_is_named_with_the_next_step(
         WeightsError, match=f"{path} cannot be read .Permission denied.; see `ls -ld"
     ):
         function(path)
+
+
+def test_one_flipped_bit_of_a_number_is_refused(tmp_path, weights):
+    """Torch itself reads the other number."""
+    path = tmp_path / "toy.pth"
+    torch.save(weights, path)
+    content = bytearray(path.read_bytes())
+    at = content.index(weights["weight"].numpy().tobytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+
+    assert (
+        torch.load(path, weights_only=True)["weight"][0, 0] != weights["weight"][0, 0]
+    )
+    with pytest.raises(WrongWeights, match=r"toy.pth is damaged in toy/data/\d"):
+        read_weights(path)
+
+
+def test_a_file_without_checksums_is_read(tmp_path, weights):
+    torch.serialization.set_crc32_options(compute_crc32=False)
+    try:
+        torch.save(weights, tmp_path / "toy.pth")
+    finally:
+        torch.serialization.set_crc32_options(compute_crc32=True)
+
+    assert read_weights(tmp_path / "toy.pth").keys() == weights.keys()

@@ -318,7 +318,7 @@ def _table(path: Path, read: Callable[[str], object]) -> dict[str, object]:
         table = read(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(
             f"the settings file {path} cannot be read: {error}. Repair that line, or "
             f"move the file away and set your values again with `bob config set`"

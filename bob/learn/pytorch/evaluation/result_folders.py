@@ -306,7 +306,7 @@ def _json(path: Path) -> Mapping[str, Any]:
         return {}
     try:
         content = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ReportError(
             f"{path} is no JSON ({error}); run verify.py again, or remove the file"
         ) from error

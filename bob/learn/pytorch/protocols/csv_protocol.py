@@ -282,7 +282,7 @@ def _stated_directory(root: Path, protocol: Path) -> str | None:
     try:
         stated = json.loads(path.read_text(encoding="utf-8-sig"))
         return str(root / stated["original_directory"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DatabaseError(
             f"{path}: expected a JSON object with 'original_directory' ({error}); "
             "write the protocol again, or remove the file"

@@ -95,7 +95,7 @@ def read_provenance(scores: Path, *, sha256: str | None = None) -> dict[str, Any
     """
     try:
         content = json.loads(provenance_file(scores).read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(content, dict):
         return {}

@@ -28,6 +28,7 @@ from bob.learn.pytorch.scoring.projection import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+    from typing import BinaryIO
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -176,17 +177,15 @@ class PldaBackend:
         ValueError
             The file is something else, or not whole.
         """
-        try:
-            # Opened here, since numpy leaves a file open that is none of its own.
-            with path.open("rb") as file, zipfile.ZipFile(file):
-                file.seek(0)
-                with np.load(file, allow_pickle=False) as stored:
-                    fields = {name: stored[name] for name in stored.files}
-        except (ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(
-                f"{path} is no file of a PLDA model, or not all of one ({error}); "
-                f"{_NEXT}"
-            ) from error
+        # Opened here, since numpy leaves a file open that is none of its own.
+        with path.open("rb") as file:
+            try:
+                fields = _fields_of(file)
+            except Exception as error:  # zipfile, zlib and NumPy have many for damage
+                raise ValueError(
+                    f"{path} is no file of a PLDA model, or not all of one ({error}); "
+                    f"{_NEXT}"
+                ) from error
         try:
             return _backend_of(fields)
         except ValueError as error:
@@ -257,6 +256,16 @@ def train_plda(
             )
     model = train_two_covariance(projected, speakers, iterations=iterations)
     return PldaBackend(projection, model, length_normalisation)
+
+
+def _fields_of(file: BinaryIO) -> dict[str, NDArray[np.generic]]:
+    """Return the arrays of an npz file; packed ones, which may grow a lot, are none."""
+    with zipfile.ZipFile(file) as members:
+        if any(member.compress_type for member in members.infolist()):
+            raise ValueError("it is compressed")
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
 
 
 def _backend_of(fields: Mapping[str, NDArray[np.generic]]) -> PldaBackend:

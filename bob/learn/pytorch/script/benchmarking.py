@@ -289,7 +289,7 @@ def _kept(place: Path, identity: Mapping[str, str]) -> Costs | None:
         content = json.loads(place.read_text(encoding="utf-8"))
         if content["measured_on"] == identity:
             return Costs(**content["costs"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
     return None
 

@@ -133,11 +133,21 @@ def _read(path: Path) -> tuple[Columns, dict[str, str] | None]:
     if suffix in (".h5", ".hdf5"):
         content = read_content(path)
         return content.columns, content.fingerprint
-    if suffix == ".npz":
-        return npz.read(path)
-    if suffix == ".parquet":
-        return parquet.read(path)
-    return kaldi.read(path)
+    read = {".npz": npz.read, ".parquet": parquet.read}.get(suffix, kaldi.read)
+    columns, made_by = read(path)
+    _check_made_by(made_by, path)
+    return columns, made_by
+
+
+def _check_made_by(made_by: object, path: Path) -> None:
+    fits = isinstance(made_by, dict) and all(
+        isinstance(value, str) for value in made_by.values()
+    )
+    if made_by is not None and not fits:
+        raise StoreError(
+            f"{path} says that {made_by!r} made its embeddings; expected names and "
+            "texts: export the store again"
+        )
 
 
 def _records(columns: Columns, source: Path) -> list[Record]:

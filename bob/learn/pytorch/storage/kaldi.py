@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from bob.learn.pytorch.atomic import beside
+from bob.learn.pytorch.hashes import file_sha256
 from bob.learn.pytorch.storage.image import sync
 from bob.learn.pytorch.storage.records import Columns, StoreError, empty
 
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from bob.learn.pytorch.storage.reading import Content
 
 _BINARY = b"\0B"
+# What the file beside holds of a recording; the rest are texts.
+_KINDS: dict[str, tuple[type, ...]] = {
+    "seconds": (int, float, type(None)),
+    "sample_rate": (int,),
+}
 
 
 def write(content: Content, path: Path) -> None:
@@ -53,7 +58,8 @@ def write(content: Content, path: Path) -> None:
                 offset = file.tell() + len(name.encode()) + 1
                 kaldiio.save_ark(file, {name: columns.embeddings[row]})
                 scp.write(f"{name} {ark}:{offset}\n")
-        json_place.write_text(json.dumps(_rest(content)), encoding="utf-8")
+        rest = _rest(content) | {"sha256": file_sha256(ark_place)}
+        json_place.write_text(json.dumps(rest), encoding="utf-8")
         for place in (ark_place, scp_place, json_place):
             sync(place)
 
@@ -70,11 +76,9 @@ def read(path: Path) -> tuple[Columns, dict[str, str] | None]:
     try:
         found = dict(_without_twins(path, vectors(path)))
         return _with_rest(path, found)
-    # kaldiio checks by assert.
-    except (
-        OSError, ValueError, AssertionError, LookupError, TypeError, struct.error,
-        EOFError,
-    ) as error:  # fmt: skip
+    except StoreError:
+        raise
+    except Exception as error:  # kaldiio checks by assert, or not at all
         reason = str(error) or type(error).__name__
         raise StoreError(
             f"{path} cannot be read as embeddings ({reason}); expected vectors of Kaldi"
@@ -132,9 +136,7 @@ def _rest(content: Content) -> dict[str, Any]:
 def _with_rest(
     path: Path, vectors: dict[str, NDArray[np.float32]]
 ) -> tuple[Columns, dict[str, str] | None]:
-    rest: dict[str, Any] = {}
-    with contextlib.suppress(FileNotFoundError):
-        rest = json.loads(_beside_ark(path).read_text(encoding="utf-8"))
+    rest = _read_rest(path)
     recordings = rest.get("recordings", {})
     names = [*recordings, *(name for name in vectors if name not in recordings)]
     sizes = {len(vector) for vector in vectors.values()}
@@ -153,6 +155,28 @@ def _with_rest(
         columns.reasons[row] = known.get("reason", "")
         columns.sources[row] = known.get("source", "")
     return columns, rest.get("made_by") or None
+
+
+def _read_rest(path: Path) -> dict[str, Any]:
+    """Read what stands beside the vectors, if anything does, and check them by it."""
+    place, ark = _beside_ark(path), path.with_suffix(".ark")
+    if not place.exists():
+        return {}
+    rest = json.loads(place.read_text(encoding="utf-8"))
+    if not isinstance(rest, dict):
+        raise TypeError(f"{place} holds a {type(rest).__name__}, and no object")
+    expected = rest.get("sha256")
+    if expected is not None and ark.exists() and file_sha256(ark) != expected:
+        raise ValueError(
+            f"{ark} has changed since it was written with {place}; if that is meant, "
+            "remove the latter"
+        )
+    for name, known in dict(rest.get("recordings", {})).items():
+        for key, value in known.items():
+            kind = _KINDS.get(key, (str,))
+            if not isinstance(value, kind) or isinstance(value, bool):
+                raise TypeError(f"{place}: {key} of {name} is {value!r}")
+    return rest
 
 
 def _without_twins(

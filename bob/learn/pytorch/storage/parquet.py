@@ -41,7 +41,7 @@ def write(content: Content, path: Path) -> None:
         metadata={_MADE_BY: json.dumps(content.fingerprint)},
     )
     with beside(path) as place:
-        with pq.ParquetWriter(place, schema) as file:
+        with pq.ParquetWriter(place, schema, write_page_checksum=True) as file:
             for start in range(0, len(content.columns), _ROWS):
                 part = content.columns.slice(start, start + _ROWS)
                 file.write_table(pa.table(_arrays(part), schema=schema))
@@ -75,11 +75,10 @@ def read(path: Path) -> tuple[Columns, dict[str, str] | None]:
     StoreError
         It is damaged, or lacks the columns name and embedding.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             table = file.read()
         missing = {"name", "embedding"} - set(table.column_names)
         if missing:
@@ -87,7 +86,7 @@ def read(path: Path) -> tuple[Columns, dict[str, str] | None]:
         metadata = table.schema.metadata or {}
         made_by = json.loads(metadata[_MADE_BY]) if _MADE_BY in metadata else None
         return _columns(table), made_by or None
-    except (OSError, ValueError, TypeError, pa.ArrowException) as error:
+    except Exception as error:  # Arrow has many for damage
         raise StoreError(
             f"{path} cannot be read as embeddings ({error}); expected a Parquet file "
             "with the columns name (text) and embedding (a list of numbers)"

@@ -99,7 +99,7 @@ def record_of(folder: Path) -> dict[str, Any] | None:
     """What was written down of an environment; None where it is not complete."""
     try:
         content = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         return None
     wanted = {"python", "created", "lock_sha256", "templates"}
     return content if isinstance(content, dict) and wanted <= content.keys() else None

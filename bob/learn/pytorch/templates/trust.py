@@ -210,7 +210,7 @@ def _read(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise TemplateError(_unreadable(path, str(error))) from error
     if not isinstance(content, dict):
         raise TemplateError(_unreadable(path, "it is no object"))

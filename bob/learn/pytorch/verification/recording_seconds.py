@@ -76,7 +76,7 @@ def _read(path: Path) -> Mapping[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         logger.warning("%s cannot be read (%s) and is written anew", path, error)
         return {}
     return content if isinstance(content, dict) else {}

@@ -213,7 +213,7 @@ def _state(path: Path) -> dict[str, Any]:
 def _outside(path: Path) -> Mark:
     try:
         content = json.loads(_outside_path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return Mark()
     is_of_it = isinstance(content, dict) and _state(path).items() <= content.items()
     return _of(content) if is_of_it else Mark()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 import warnings
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from bob.learn.pytorch.weights.catalogue import EmbeddingNetwork, TrainedModel
 
 _NAMED = 4  # entries that an error message lists
+_BLOCK = 1 << 20
 _COUNTER = "num_batches_tracked"  # of batch normalisation; nothing here reads it
 
 
@@ -46,6 +48,8 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     with opened(path) as file:
         head = file.read(16)
     if head.startswith((b"PK\x03\x04", b"\x80")):
+        if head.startswith(b"PK"):
+            _check_sums(path)
         content = _read_torch(path, mmap=head.startswith(b"PK"))
     elif head[8:9] == b"{":
         content = _read_safetensors(path)
@@ -142,6 +146,35 @@ def _read_torch(path: Path, *, mmap: bool) -> object:
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except Exception as error:  # torch raises whatever a damaged file leads it to
         raise WrongWeights(f"{path} cannot be opened: {_why(error, path)}") from error
+
+
+def _check_sums(path: Path) -> None:
+    """Refuse a zip file with damaged numbers, which torch would not notice.
+
+    It can be told to write none of its checksums right; then nothing can be told. What
+    is no zip file is left to torch.
+    """
+    try:
+        with zipfile.ZipFile(path) as records:
+            numbers = [name for name in records.namelist() if "/data/" in name]
+            broken = [name for name in numbers if not _is_whole(records, name)]
+    except Exception:  # noqa: BLE001 - zipfile has many for damage
+        return
+    if broken and len(broken) < len(numbers):
+        raise WrongWeights(
+            f"{path} is damaged in {_listed(broken)}, whose checksum is another; "
+            f"{_next_step(path)}"
+        )
+
+
+def _is_whole(records: zipfile.ZipFile, name: str) -> bool:
+    try:
+        with records.open(name) as record:
+            while record.read(_BLOCK):
+                pass
+    except zipfile.BadZipFile:
+        return False
+    return True
 
 
 def _why(error: Exception, path: Path) -> str:

@@ -61,6 +61,6 @@ class PartialFile:
     def _noted(self) -> dict[str, object]:
         try:
             noted = json.loads(self._note.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return noted if isinstance(noted, dict) else {}
