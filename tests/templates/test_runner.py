@@ -12,7 +12,7 @@ import soundfile
 
 from bob.learn.pytorch.audio import RecordingError, TooShortRecording
 from bob.learn.pytorch.extraction.batching import embed_many
-from bob.learn.pytorch.templates.errors import StageError, WorkerDied
+from bob.learn.pytorch.templates.errors import StageError, TookTooLong, WorkerDied
 from bob.learn.pytorch.templates.runner import TemplateEmbedder
 
 RATE = 16_000
@@ -195,6 +195,33 @@ def test_the_process_is_started_anew_after_its_death(embedder, noise, tmp_path):
     assert "template toy, embed_fwd[1] at `x[0, 0] == 0.5 and ctypes" in told
     assert "SIGSEGV" in told
     np.testing.assert_array_equal(found[2].embedding, noise(0.1, 1)[:2])
+
+
+@pytest.mark.parametrize("often", [1, 2])
+def test_what_took_too_long_is_tried_once_more(fake, noise, often):
+    left = [TookTooLong("slow")] * often
+
+    def run(batch):
+        if batch[0, 0] == MARK and left:
+            raise left.pop()
+        return batch[:, :2]
+
+    embedder, sessions = fake(run)
+
+    first, slow, last = results(embedder, noise(), marked(noise()), noise())
+
+    assert first.error is last.error is None
+    assert (slow.error is None) == (often == 1)
+    assert len(sessions) == 1 + often
+
+
+def test_where_recordings_before_took_too_long_none_is_tried_again(fake, noise):
+    embedder, sessions = fake(failing_always(TookTooLong("slow")))
+
+    with pytest.raises(TookTooLong):
+        results(embedder, *[noise()] * 5)
+
+    assert len(sessions) == 2 + 1 + 1 + 1  # twice, once, once, and a second of noise
 
 
 def failing_always(error, *, but=()):

@@ -2,12 +2,15 @@
 
 import os
 import re
+import subprocess
+import sys
 import time
 
 import numpy as np
+import psutil
 import pytest
 
-from bob.learn.pytorch.templates.errors import StageError, WorkerDied
+from bob.learn.pytorch.templates.errors import StageError, TookTooLong, WorkerDied
 
 BATCH = np.linspace(-1, 1, 1600, dtype=np.float32)[None]
 
@@ -114,9 +117,6 @@ def test_an_output_that_only_looks_large_is_refused_before_it_is_copied(fails):
     "line",
     [
         pytest.param("while True: pass", id="busy", marks=pytest.mark.slow),
-        pytest.param(
-            "import time; time.sleep(99)", id="asleep", marks=pytest.mark.slow
-        ),
         pytest.param("re.match('(a+)+b', 'a' * 99)", id="holding Python's lock"),
     ],
 )
@@ -130,6 +130,53 @@ def test_a_loop_without_end_is_ended_and_shown(start, line):
     assert f"template toy, embed_fwd[0] at `{line}`: took longer" in str(raised.value)
     assert "0.25 s" in str(raised.value)
     assert 'File "<embed_fwd[0]>", line 1' in str(raised.value)
+
+
+BUSY = "while time.thread_time() < end: pass"
+
+
+def test_a_process_that_waits_for_its_turn_has_the_time_that_it_may_compute(start):
+    """Four processes on one processor: each takes four times as long."""
+    lines = ["end = time.thread_time() + 0.3", BUSY, "y = x[:, :4]"]
+    worker = start(
+        import_cmds=["import time"], embed_fwd=lines, limits={"seconds": 0.5}
+    )
+    (model,) = psutil.Process(worker._process.pid).children()
+    processor = model.cpu_affinity()[0]
+    model.cpu_affinity([processor])
+    code = f"import os; os.sched_setaffinity(0, [{processor}])\nwhile True: pass"
+    others = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
+    try:
+        time.sleep(0.2)
+        started = time.monotonic()
+        made = worker.embed(BATCH, seconds=0)
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+    assert made.shape == (1, 4)
+    assert time.monotonic() - started > 0.5
+
+
+def test_a_process_that_sleeps_is_ended_much_later(start):
+    lines = ["import time", "time.sleep(99)"]
+    worker = start(embed_fwd=lines, limits={"seconds": 0.1})
+    started = time.monotonic()
+
+    with pytest.raises(TookTooLong, match=r"gave no answer in 1 s.* of the 0\.1 s"):
+        worker.embed(BATCH, seconds=0)
+
+    assert 1 <= time.monotonic() - started < 5
+
+
+def test_children_that_compute_count_too(start):
+    run = "subprocess.run([sys.executable, '-S', '-c', '0'])"
+    code = f"import subprocess, sys\nwhile True: {run}"
+    worker = start(embed_fwd=[code], limits={"seconds": 0.2})
+
+    with pytest.raises(TookTooLong, match=r"longer than the 0\.2 s"):
+        worker.embed(BATCH, seconds=0)
 
 
 @pytest.mark.slow

@@ -114,6 +114,10 @@ class WorkerDied(TemplateError):  # noqa: N818
         return type(self)("\n".join(told))
 
 
+class TookTooLong(WorkerDied):
+    """The process that runs a template took longer than it may, and was ended."""
+
+
 class TemplateRecordingError(RecordingError):
     """A recording that a template could not embed; the reason names the template."""
 

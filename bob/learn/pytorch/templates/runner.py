@@ -24,6 +24,7 @@ from bob.learn.pytorch.templates import shaping
 from bob.learn.pytorch.templates.errors import (
     StageError,
     TemplateRecordingError,
+    TookTooLong,
     WorkerDied,
 )
 
@@ -240,7 +241,7 @@ class TemplateEmbedder:
         name = item.name or "a recording"
         self.prepare()  # what fails here is no fault of the recording
         try:
-            made = [self._embeddings([piece], name)[0] for piece in item.content]
+            made = self._parts(item, name)
         except (StageError, WorkerDied) as error:
             return self._failed(error, item.name)
         self._succeeded()
@@ -249,6 +250,21 @@ class TemplateEmbedder:
         return self._finite(
             np.concatenate(made) if len(made) > 1 else made[0], item.name
         )
+
+    def _parts(self, item: Loaded, name: str) -> list[NDArray[Any]]:
+        """One embedding a part; what took too long is tried once more.
+
+        Where recordings before it have died already, it is the model that is slow.
+        """
+        tries = 1 if self._deaths else 2
+        while True:
+            tries -= 1
+            try:
+                return [self._embeddings([piece], name)[0] for piece in item.content]
+            except TookTooLong as error:
+                if not tries:
+                    raise
+                logger.info("%s; once more in a new process", error)
 
     def _embeddings(
         self, pieces: Sequence[NDArray[np.float32]], name: str

@@ -20,9 +20,15 @@ import numpy as np
 from bob.learn.pytorch import settings
 from bob.learn.pytorch.templates.answers import checked
 from bob.learn.pytorch.templates.commands import homes, how_it_ended
-from bob.learn.pytorch.templates.errors import StageError, TemplateError, WorkerDied
+from bob.learn.pytorch.templates.errors import (
+    StageError,
+    TemplateError,
+    TookTooLong,
+    WorkerDied,
+)
 from bob.learn.pytorch.templates.guest import bob_template_frames as frames
 from bob.learn.pytorch.templates.pipes import LAST_WORDS, Descriptors, Tail
+from bob.learn.pytorch.templates.stopwatch import LONGEST, Stopwatch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -153,7 +159,9 @@ class Worker:
         StageError, WorkerDied
             As `load`.
         """
-        self._ask({"do": "download"}, self._template.limits.install_seconds)
+        # What waits for a network computes nothing.
+        seconds = self._template.limits.install_seconds
+        self._ask({"do": "download"}, seconds, longest=1)
 
     def load(self) -> dict[str, Any]:
         """Import, and make the model; return what the worker tells of it.
@@ -243,12 +251,15 @@ class Worker:
         if not self.is_alive:
             raise WorkerDied(f"template {name}: the worker has ended")
 
-    def _ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
+    def _ask(
+        self, request: dict[str, Any], seconds: float, *, longest: float = LONGEST
+    ) -> dict[str, Any]:
         """Send a request and wait for its answer."""
         self._check_usable()
         with self._lock:
             try:
-                answer = self._answer(request, seconds)
+                watch = Stopwatch(self._process.pid, seconds, longest=longest)
+                answer = self._answer(request, watch)
             except KeyboardInterrupt:
                 self.close()
                 raise
@@ -261,25 +272,26 @@ class Worker:
             )
         return answer
 
-    def _answer(self, request: dict[str, Any], seconds: float) -> dict[str, Any] | None:
+    def _answer(
+        self, request: dict[str, Any], watch: Stopwatch
+    ) -> dict[str, Any] | None:
         self._check_usable()
         request, self._setup = {**self._setup, **request}, {}
-        end = time.monotonic() + seconds
         with suppress(BrokenPipeError):
             frames.send(self._requests, request)
         try:
-            answer = frames.receive(self._answers, partial(self._wait_until, end))
+            answer = frames.receive(self._answers, partial(self._wait, watch))
         except TimeoutError:
-            raise self._took_too_long(seconds) from None
+            raise self._took_too_long(watch) from None
         except ValueError:  # something else wrote into the pipe
             return None
         most = self._template.limits.memory_mb << 20
         return checked(answer, request["do"], most_bytes=most)
 
-    def _wait_until(self, end: float) -> None:
+    def _wait(self, watch: Stopwatch) -> None:
         """Wait for something to read, or the end of it."""
         while True:
-            left = end - time.monotonic()
+            left = watch.left()
             if left <= 0:
                 raise TimeoutError
             has_ended = self._process.poll() is not None
@@ -288,16 +300,16 @@ class Worker:
             if has_ended:
                 raise ValueError("no answer")
 
-    def _took_too_long(self, seconds: float) -> WorkerDied:
+    def _took_too_long(self, watch: Stopwatch) -> TookTooLong:
+        how = str(watch)
         with suppress(ProcessLookupError):
             # It then tells where it is, by Python's faulthandler.
             os.kill(self._process.pid, signal.SIGUSR1)
         time.sleep(LAST_WORDS)
         place = self._place()
         self.close()
-        return WorkerDied(
-            f"template {self._template.name}, {place}: took longer than the "
-            f"{seconds:g} s that it may take (limits), and was ended{self._shown()}"
+        return TookTooLong(
+            f"template {self._template.name}, {place}: {how}{self._shown()}"
         )
 
     def _died(self) -> WorkerDied:
