@@ -13,6 +13,7 @@ from bob.learn.pytorch.audio import (
     Waveform,
     as_waveform,
     blocks,
+    decoder,
     files,
 )
 from bob.learn.pytorch.audio.blocks import as_blocks
@@ -24,7 +25,7 @@ RATE = 16_000
 def small_blocks(monkeypatch):
     """So that a second is many blocks, none of which ends with it."""
     monkeypatch.setattr(blocks, "BLOCK_SAMPLES", 1000)
-    monkeypatch.setattr(files, "BLOCK_SAMPLES", 1000)
+    monkeypatch.setattr(decoder, "BLOCK_SAMPLES", 1000)
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,25 @@
 """The frames of an mp3 tell what its decoder passes over."""
 
+import io
+import time
+import tracemalloc
+
 import numpy as np
 import pytest
 import soundfile
 
 from bob.learn.pytorch.audio import UnreadableRecording
+from bob.learn.pytorch.audio.content import Content
 from bob.learn.pytorch.audio.files import read
 from bob.learn.pytorch.audio.mpeg import scan
 
 RATE = 16_000
+
+
+def bytes_of(path):
+    return Content(io.BytesIO(path.read_bytes()), str(path))
+
+
 NOTE_BYTES = {"CONSTANT": 504, "VARIABLE": 288}  # of the frame that is only a note
 
 
@@ -30,7 +41,7 @@ def written(tmp_path):
 @pytest.mark.parametrize("mode", ["CONSTANT", "AVERAGE", "VARIABLE"])
 def test_the_walk_finds_every_frame(written, mode, rate, frame_samples):
     """LAME's note counts the others; both 2 and 1 hold 576 or 1152 samples a frame."""
-    frames = scan(written(mode, rate))
+    frames = scan(bytes_of(written(mode, rate)))
 
     assert (frames.broken, frames.cut_off, frames.rate) == (False, False, rate)
     assert frames.samples == frames.promised + frame_samples
@@ -42,7 +53,7 @@ def test_what_is_no_mp3_has_no_frames(tmp_path):
     for content in (b"RIFF" + bytes(2000), b"\xff\xfea\0b\0" * 50, b"<html>", b""):
         (tmp_path / "a").write_bytes(content)
 
-        assert scan(tmp_path / "a") is None
+        assert scan(bytes_of(tmp_path / "a")) is None
 
 
 def test_tags_before_and_behind_are_no_damage(written):
@@ -52,7 +63,7 @@ def test_tags_before_and_behind_are_no_damage(written):
     expected = read(path).samples
     path.write_bytes(title + bytes(3) + content + b"TAG" + b"a" * 125)
 
-    frames = scan(path)
+    frames = scan(bytes_of(path))
 
     assert (frames.broken, frames.cut_off) == (False, False)
     np.testing.assert_array_equal(read(path).samples, expected)
@@ -111,3 +122,35 @@ def test_without_its_note_a_varying_rate_of_bits_is_not_read_in_part(written):
         assert file.frames < 4 * RATE
     with pytest.raises(UnreadableRecording, match=r"only in part, \d+ of.*ffmpeg"):
         read(path)
+
+
+def test_a_second_part_of_another_rate_is_not_left_out(written):
+    """Libsndfile decodes the first alone, without a word."""
+    path = written("CONSTANT", 16_000)
+    path.write_bytes(path.read_bytes() + written("CONSTANT", 44_100).read_bytes())
+
+    with pytest.raises(
+        UnreadableRecording,
+        match=r"after 5\.\d\d s of 16000 hertz with a part of 44100",
+    ):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    "pattern", [b"\0", b"\xff\xfb\x90\x64", b"\xff\xf3\x18\xc4" + bytes(68)]
+)
+def test_the_work_on_a_byte_and_the_memory_for_it_are_bounded(tmp_path, pattern):
+    """Zeros, headers without an end, and the shortest frames."""
+    path = tmp_path / "a.mp3"
+    path.write_bytes(pattern * (8_000_000 // len(pattern)))
+
+    tracemalloc.start()
+    start = time.process_time()
+    with path.open("rb") as file:
+        scan(Content(file, "a.mp3"))
+    seconds = time.process_time() - start
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert seconds < 4  # 0.5 microseconds a byte
+    assert peak < 6e6

@@ -1,7 +1,10 @@
 """Whatever carries a recording gives the same samples; what is unusable is named."""
 
 import copy
+import gzip
+import io
 import pickle
+import tempfile
 from types import SimpleNamespace
 
 import numpy as np
@@ -261,3 +264,71 @@ def test_the_same_rate_is_left_alone():
     waveform = Waveform(UNIT, RATE)
 
     assert waveform.resampled(RATE, method="fft") is waveform
+
+
+class Unsought(io.BytesIO):
+    """A stream, as of a network."""
+
+    def seek(self, *_):
+        raise io.UnsupportedOperation("underlying stream is not seekable")
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
+def test_an_open_file_is_read_whole_and_stays_where_it_was(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    soundfile.write(path, UNIT, RATE)
+    expected = as_waveform(path).samples
+    with path.open("rb") as on_disk, tempfile.NamedTemporaryFile() as temporary:
+        temporary.write(path.read_bytes())
+        for file in (on_disk, temporary, io.BytesIO(path.read_bytes())):
+            file.seek(7)
+
+            waveform = as_waveform(file)
+
+            np.testing.assert_array_equal(waveform.samples, expected)
+            assert file.tell() == 7
+            assert waveform.name == getattr(file, "name", None)
+
+
+def test_files_that_cannot_be_read_are_refused_by_name(tmp_path):
+    (tmp_path / "a.wav").write_bytes(b"RIFF")
+    closed = io.BytesIO(b"RIFF")
+    closed.close()
+    with (
+        (tmp_path / "a.wav").open() as text,
+        (tmp_path / "b.wav").open("wb") as writing,
+        gzip.open(io.BytesIO(gzip.compress(bytes(9**6))[:-30])) as damaged,
+    ):
+        for file, says in (
+            (text, "open as text.*'rb'"),
+            (writing, "cannot be read.*binary"),
+            (closed, "closed file"),
+            (Unsought(b"RIFF"), "not seekable"),
+            (io.BytesIO(), "holds 0 bytes"),
+            (damaged, "cannot be read"),
+        ):
+            with pytest.raises(UnreadableRecording, match=says):
+                as_waveform(file)
+
+
+def test_a_bfloat16_tensor_is_a_recording():
+    torch = pytest.importorskip("torch")
+
+    waveform = as_waveform((RATE, torch.tensor([0.5, -1, 0.25]).bfloat16()))
+
+    assert waveform.samples.tolist() == [0.5, -1, 0.25]
+
+
+@pytest.mark.parametrize("peak", [1, 1.5, 3.6, 99, 8000, 32_768, 1e6])
+@pytest.mark.parametrize("form", ["wav", "aiff", "caf"])
+def test_floats_of_a_file_and_of_an_array_follow_one_rule(tmp_path, peak, form):
+    samples = (UNIT / np.abs(UNIT).max() * peak).astype(np.float32)
+    soundfile.write(tmp_path / f"a.{form}", samples, RATE, subtype="FLOAT")
+
+    def outcome(recording):
+        try:
+            return as_waveform(recording).samples.tolist()
+        except RecordingError as error:
+            return error.reason
+
+    assert outcome(tmp_path / f"a.{form}") == outcome((RATE, samples))

@@ -121,10 +121,18 @@ def whole_rate(rate: float | None, *, recording: str | None) -> int:
     )
 
 
+def numpy_of(samples: Any) -> Any:  # noqa: ANN401 - a tensor or anything else
+    """Return a tensor as an array, bfloat16 widened; anything else as it is."""
+    if not hasattr(samples, "detach") or not hasattr(samples, "cpu"):
+        return samples
+    tensor = samples.detach().cpu()
+    if str(tensor.dtype) == "torch.bfloat16":  # NumPy has no such type
+        tensor = tensor.float()
+    return tensor.numpy()
+
+
 def _as_array(samples: object, recording: str | None) -> NDArray[Any]:
-    if hasattr(samples, "detach"):
-        samples = samples.detach().cpu()
-    array = np.asarray(samples)
+    array = np.asarray(numpy_of(samples))
     if array.dtype.kind == "f" or array.dtype.name in (*FULL_SCALE, "uint8"):
         return array
     raise UnreadableRecording(
@@ -140,7 +148,22 @@ def _scaled(array: NDArray[Any], recording: str | None) -> NDArray[np.float64]:
         return samples / FULL_SCALE[array.dtype.name]
     if array.dtype.name == "uint8":
         return (samples - 128) / 128
-    peak = float(np.abs(samples[np.isfinite(samples)]).max(initial=0.0))
+    return samples * float_factor(peak_of(samples), recording=recording)
+
+
+def peak_of(samples: NDArray[Any]) -> float:
+    """Return the largest finite magnitude, 0 of none."""
+    return float(np.abs(samples[np.isfinite(samples)]).max(initial=0.0))
+
+
+def float_factor(peak: float, *, recording: str | None) -> float:
+    """Return what floats of a peak are multiplied by to be in [-1, 1].
+
+    Raises
+    ------
+    UnreadableRecording
+        Their full scale cannot be told from the peak.
+    """
     if peak > LARGEST_PEAK:
         raise UnreadableRecording(
             f"has a peak of {peak:.4g}; expected floats in [-1, 1], or 16-bit "
@@ -154,7 +177,7 @@ def _scaled(array: NDArray[Any], recording: str | None) -> NDArray[np.float64]:
             "floats `samples / abs(samples).max()`",
             recording=recording,
         )
-    return samples if peak <= LARGEST_UNIT_PEAK else samples / 2**15
+    return 1.0 if peak <= LARGEST_UNIT_PEAK else 2.0**-15
 
 
 def _time_first(

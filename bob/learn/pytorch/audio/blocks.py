@@ -8,28 +8,27 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from bob.learn.pytorch.audio import files, mpeg, ogg
+from bob.learn.pytorch.audio import files
 from bob.learn.pytorch.audio.arrays import (
     FULL_SCALE,
     check_channel,
+    float_factor,
+    numpy_of,
     one_channel,
+    peak_of,
     unit_samples,
 )
-from bob.learn.pytorch.audio.recording import UnreadableRecording
+from bob.learn.pytorch.audio.decoder import BLOCK_SAMPLES
 from bob.learn.pytorch.audio.waveform import Waveform, as_waveform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import soundfile
     from numpy.typing import NDArray
 
     from bob.learn.pytorch.audio.waveform import RecordingLike
 
     Samples: TypeAlias = NDArray[np.float64]
-
-# One channel of it takes 8 MB. It is also what ends of ogg files are judged by.
-BLOCK_SAMPLES = files.BLOCK_SAMPLES
 
 Channel: TypeAlias = int | Literal["mix"] | None
 
@@ -116,45 +115,9 @@ def _of_file(name: str, rate: float | None, channel: Channel) -> SampleBlocks:
 
 
 def _decoded(name: str, channel: Channel) -> Iterator[Samples]:
-    """`files.read`, its checks in their order, a block at a time."""
-    size = files._size_bytes(name)
-    fault = ogg.fault(name)
-    if fault in ("end", "several"):
-        raise UnreadableRecording(files.OGG_FAULTS[fault], recording=name)
-    frames = mpeg.scan(name)
-    if frames is not None:
-        files._check_frames(frames, name)
-    import soundfile
-
-    decoded = 0
-    try:
-        with soundfile.SoundFile(files._encoded(name)) as file:
-            for block in _read(file, name):
-                decoded += len(block)
-                yield one_channel(block, channel=channel, recording=name)
-            if file.format == "MP3":
-                files._check_mpeg(frames, decoded, name)
-            else:
-                files._check_complete(file, decoded, name)
-    except (soundfile.SoundFileError, TypeError) as error:
-        raise UnreadableRecording(files._reason(error, size), recording=name) from error
-    if fault is not None:
-        raise UnreadableRecording(files.OGG_FAULTS[fault], recording=name)
-
-
-def _read(file: soundfile.SoundFile, name: str) -> Iterator[Samples]:
-    """(time, channels); ogg that goes on behind a block not full has lost a page."""
-    last, decoded = BLOCK_SAMPLES, 0
-    while len(block := file.read(BLOCK_SAMPLES, dtype="float64", always_2d=True)):
-        if file.format == "OGG" and last < BLOCK_SAMPLES:
-            at = decoded / file.samplerate
-            raise UnreadableRecording(
-                f"is corrupt: {at:.2f} s from its start something is lost; "
-                f"{files.AGAIN}",
-                recording=name,
-            )
-        last, decoded = len(block), decoded + len(block)
-        yield block
+    with files.opened(name) as decoder:
+        for block in decoder.blocks():
+            yield one_channel(block, channel=channel, recording=name)
 
 
 def _array_and_rate(
@@ -167,8 +130,7 @@ def _array_and_rate(
             recording, rate = second, first
         elif np.ndim(second) == 0:
             recording, rate = first, second
-    if hasattr(recording, "detach"):
-        recording = recording.detach().cpu().numpy()
+    recording = numpy_of(recording)
     if not isinstance(recording, np.ndarray) or recording.ndim not in (1, 2):
         return None, rate
     kind = recording.dtype
@@ -191,7 +153,10 @@ def _of_array(
         array = array[:, np.newaxis]
     elif array.shape[0] < array.shape[1]:
         array = array.T
-    factor = _float_factor(array, name) if array.dtype.kind == "f" else None
+    factor = None
+    if array.dtype.kind == "f":
+        peak = max((peak_of(block) for block in _slices(array)), default=0.0)
+        factor = float_factor(peak, recording=name)
 
     def converted() -> Iterator[Samples]:
         for block in _slices(array):
@@ -203,14 +168,3 @@ def _of_array(
             yield one_channel(samples, channel=channel, recording=name)
 
     return SampleBlocks(sample_rate, name, len(array), converted)
-
-
-def _float_factor(array: NDArray[Any], name: str | None) -> float:
-    """What `unit_samples` would multiply floats by, of the peak of the whole array."""
-    peak = 0.0
-    for block in _slices(array):
-        magnitudes = np.abs(block[np.isfinite(block)])
-        peak = max(peak, float(magnitudes.max(initial=0)))
-    if not peak:
-        return 1.0
-    return float(unit_samples(np.array([peak]), recording=name)[0, 0]) / peak

@@ -3,58 +3,50 @@
 Nothing else in this package reads audio.
 """
 
+from __future__ import annotations
+
 import os
-import re
 import stat
+import zlib
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bob.learn.pytorch.audio import mpeg, ogg
-from bob.learn.pytorch.audio.arrays import one_channel, whole_rate
+from bob.learn.pytorch.audio.arrays import one_channel
+from bob.learn.pytorch.audio.content import Content, View
+from bob.learn.pytorch.audio.decoder import Decoder
 from bob.learn.pytorch.audio.recording import UnreadableRecording, printable
+from bob.learn.pytorch.audio.sound import AGAIN
 from bob.learn.pytorch.audio.waveform import Waveform
 
 if TYPE_CHECKING:
-    import soundfile
+    from collections.abc import Iterator
 
-BLOCK_SAMPLES = 2**20
-# Programs that write wav to a pipe cannot know its length, and put in this or more.
-LENGTH_UNKNOWN_BYTES = 0x7FFF0000
-# What libsndfile notes about a chunk of wav or aiff that ends before its time.
-CUT_OFF = re.compile(r"^\s*(?:data|SSND) : (\d+) \(should be (\d+)\)", re.MULTILINE)
-# Counts in mp3 headers take in the encoder's padding: two MPEG frames.
-MP3_TOLERANCE_SAMPLES = 2 * 1152
-# What libsndfile gives as the length of a file of which it cannot tell.
-NO_LENGTH_SAMPLES = 2**62
-# Of what libsndfile says. The second is on what may be an mp3 and has no frames.
-NOT_AUDIO = ("not recognised", "not a regular file")
-# What libsndfile says of a whole file that it cannot follow, as of one that is damaged.
-NOT_FOR_LIBSNDFILE = ("psf_fseek", "Unspecified internal error", "unknown error")
-AGAIN = "copy or download it again"
-CONVERT = "convert it, for example with `ffmpeg -i INPUT OUTPUT.flac`"
-OGG_FAULTS = {
-    "damaged": f"is corrupt: a page of its ogg stream is damaged or missing; {AGAIN}",
-    "end": f"is cut off, or damaged at its end: its last page is missing; {AGAIN}",
-    "several": "holds several ogg streams one after the other, of which only the first "
-    f"can be read; {CONVERT}",
-}
+
+FILE_ERRORS = (OSError, EOFError, zlib.error)
 
 
 def read(
-    path: str | os.PathLike[str], *, channel: int | Literal["mix"] | None = None
+    recording: str | os.PathLike[str] | BinaryIO,
+    *,
+    channel: int | Literal["mix"] | None = None,
+    name: str | None = None,
 ) -> Waveform:
     """Decode one recording.
 
     Parameters
     ----------
-    path
-        File of any format and subtype that libsndfile reads.
+    recording
+        Path of a file of any format and subtype that libsndfile reads, or a file that
+        is open in binary mode. Such a file is read from its first byte on, whatever its
+        position, and has the same position afterwards.
     channel
         Which channel to take, counted from 0, or "mix" for their mean.
         None takes the only one, and refuses a file with several.
+    name
+        What messages call a file that is open; by default the name that it has.
 
     Returns
     -------
@@ -64,7 +56,8 @@ def read(
     Raises
     ------
     UnreadableRecording
-        Missing, no regular file, empty, corrupt, cut off, or not audio.
+        Missing, no regular file, empty, corrupt, cut off, contradictory, in a coding
+        that is not supported, or not audio.
     SampleRateError
         A rate in the header that no recording has.
     ChannelError
@@ -72,70 +65,113 @@ def read(
 
     Notes
     -----
-    Damage shows where the format tells of it: fewer samples than the header promises, a
-    broken checksum in flac or ogg, an ogg without its last page, bytes between the
-    frames of an mp3. It does not show in wav and aiff of the right length, within a
-    frame of an mp3, and where an mp3 without a count of its frames was cut off exactly
-    between two. On a damaged mp3, libmpg123 may write notes of its own to the standard
-    error stream.
-    """
-    name = os.fspath(path)
-    size = _size_bytes(name)
-    fault = ogg.fault(name)
-    if fault in ("end", "several"):
-        raise UnreadableRecording(OGG_FAULTS[fault], recording=name)
-    frames = mpeg.scan(name)
-    if frames is not None:
-        _check_frames(frames, name)
-    import soundfile
+    Floats are scaled by their peak, as `as_waveform` scales an array of them.
 
-    try:
-        with soundfile.SoundFile(_encoded(name)) as file:
-            rate = whole_rate(file.samplerate, recording=name)
-            samples = _decode(file, name)
-            if file.format == "MP3":
-                _check_mpeg(frames, len(samples), name)
-            else:
-                _check_complete(file, len(samples), name)
-    except (soundfile.SoundFileError, TypeError) as error:
-        raise UnreadableRecording(_reason(error, size), recording=name) from error
-    if fault is not None:  # after the decoder, which may have told where
-        raise UnreadableRecording(OGG_FAULTS[fault], recording=name)
-    return Waveform(
-        one_channel(samples, channel=channel, recording=name), rate, name=name
-    )
+    Damage shows where the format tells of it: another count of bytes or samples than
+    the header promises, fields of the header that contradict each other, a broken
+    checksum in flac or ogg, an ogg without its last page, bytes between the frames of
+    an mp3. It does not show where samples are wrong in a wav, AIFF or other plain
+    container of the right length, within a frame of an mp3, where an mp3 without a
+    count of its frames was cut off exactly between two, and in PAF, PVF, IRCAM and SD2,
+    which do not say how long they are. On a damaged mp3, libmpg123 may write notes of
+    its own to the standard error stream.
+    """
+    with opened(recording, name) as decoder:
+        blocks = [np.zeros((0, decoder.channels)), *decoder.blocks()]
+        return Waveform(
+            one_channel(
+                np.concatenate(blocks), channel=channel, recording=decoder.name
+            ),
+            decoder.rate,
+            name=decoder.name,
+        )
 
 
 def info(path: str | os.PathLike[str]) -> tuple[float, int, int]:
     """Duration in seconds, sampling rate in hertz, number of channels.
 
-    Read from the header: a file that was cut off shows only in `read`.
+    Read from the header, but for a flac that does not say its length. Of flac, ogg and
+    mp3, a file that was cut off shows only in `read`.
 
     Raises
     ------
     UnreadableRecording, SampleRateError
         As `read`.
     """
-    name = os.fspath(path)
-    size = _size_bytes(name)
-    import soundfile
+    with opened(path) as decoder:
+        samples = decoder.samples
+        if samples is None:
+            samples = sum(map(len, decoder.blocks()))
+        return samples / decoder.rate, decoder.rate, decoder.channels
 
+
+@contextmanager
+def opened(
+    recording: str | os.PathLike[str] | BinaryIO, name: str | None = None
+) -> Iterator[Decoder]:
+    """Open a recording to be decoded block by block.
+
+    Raises
+    ------
+    UnreadableRecording, SampleRateError
+        As `read`, for what the header and its place show.
+    """
+    if not isinstance(recording, str | os.PathLike):
+        with (
+            _kept_position(recording, name) as content,
+            Decoder(content, View(content)) as decoder,
+        ):
+            yield decoder
+        return
+    path = os.fspath(recording)
+    _check_path(path)
+    with Path(path).open("rb") as file:
+        content = Content(file, path)
+        _check_size(content)
+        with Decoder(content, _encoded(path)) as decoder:
+            yield decoder
+
+
+@contextmanager
+def _kept_position(file: BinaryIO, name: str | None) -> Iterator[Content]:
+    """Bytes of a file that belongs to the caller."""
+    if name is None and isinstance(getattr(file, "name", None), str):
+        name = file.name
+    expected = (
+        "expected a file that is open for reading in binary mode and can be sought"
+    )
     try:
-        with soundfile.SoundFile(_encoded(name)) as file:
-            rate = whole_rate(file.samplerate, recording=name)
-            return file.frames / rate, rate, int(file.channels)
-    except (soundfile.SoundFileError, TypeError) as error:
-        raise UnreadableRecording(_reason(error, size), recording=name) from error
+        position = file.tell()
+        is_binary = isinstance(file.read(0), bytes)
+        content = Content(file, name)
+    except (*FILE_ERRORS, ValueError, AttributeError, TypeError) as error:
+        reason = f"cannot be read ({error}); {expected}, or a path"
+        raise UnreadableRecording(reason, recording=name) from error
+    try:
+        if not is_binary:
+            reason = f"is open as text; {expected}: `open(PATH, 'rb')`"
+            raise UnreadableRecording(reason, recording=name)
+        _check_size(content)
+        yield content
+    except FILE_ERRORS as error:
+        reason = f"cannot be read to its end ({type(error).__name__}: {error}); {AGAIN}"
+        raise UnreadableRecording(reason, recording=name) from error
+    finally:
+        file.seek(position)
 
 
-def _size_bytes(name: str) -> int:
+def _check_size(content: Content) -> None:
+    if not content.size:
+        raise content.refusal(f"holds 0 bytes; {AGAIN}")
+
+
+def _check_path(name: str) -> None:
     """Open the file once, since libsndfile says only "System error"."""
     if not name:
         raise UnreadableRecording("has an empty path; expected that of an audio file")
     path = Path(name)
     try:
-        status = path.stat()
-        _check_regular(status.st_mode, name)
+        _check_regular(path.stat().st_mode, name)
         path.open("rb").close()
     except FileNotFoundError:
         raise UnreadableRecording(_missing(path), recording=name) from None
@@ -144,9 +180,6 @@ def _size_bytes(name: str) -> int:
     except (OSError, ValueError) as error:
         reason = f"cannot be opened ({getattr(error, 'strerror', None) or error})"
         raise UnreadableRecording(reason, recording=name) from error
-    if status.st_size == 0:
-        raise UnreadableRecording(f"holds 0 bytes; {AGAIN}", recording=name)
-    return status.st_size
 
 
 def _check_regular(mode: int, name: str) -> None:
@@ -174,77 +207,3 @@ def _missing(path: Path) -> str:
         return "does not exist; check the name, the extension and the directory"
     near_name = printable(str(near))
     return f"does not exist, nor does its directory (what does exist is {near_name})"
-
-
-def _decode(file: "soundfile.SoundFile", name: str) -> NDArray[np.float64]:
-    """Read all samples, (time, channels).
-
-    Block by block: the length in a broken header may be anything. After a block that is
-    not full nothing comes, but where ogg has lost a page, which is then left out.
-    """
-    blocks = [np.zeros((0, file.channels))]
-    while len(block := file.read(BLOCK_SAMPLES, dtype="float64", always_2d=True)):
-        if file.format == "OGG" and len(blocks[-1]) < BLOCK_SAMPLES and len(blocks) > 1:
-            at = sum(map(len, blocks)) / file.samplerate
-            reason = f"is corrupt: {at:.2f} s from its start something is lost; {AGAIN}"
-            raise UnreadableRecording(reason, recording=name)
-        blocks.append(block)
-    return np.concatenate(blocks)
-
-
-def _check_frames(frames: mpeg.Mpeg, name: str) -> None:
-    """Refuse a damaged mp3 before it is decoded, which would pass over the damage."""
-    seconds = frames.samples / frames.rate
-    if frames.broken:
-        reason = f"is corrupt: {seconds:.2f} s from its start something is lost"
-        raise UnreadableRecording(f"{reason}; {AGAIN}", recording=name)
-    if frames.promised is not None and frames.samples < frames.promised:
-        raise _cut_off(frames.samples, frames.promised, frames.rate, name)
-    if frames.cut_off:
-        reason = f"is cut off: after {seconds:.2f} s it ends within a frame"
-        raise UnreadableRecording(f"{reason}; {AGAIN}", recording=name)
-
-
-def _check_mpeg(frames: mpeg.Mpeg | None, decoded: int, name: str) -> None:
-    if frames is None:
-        reason = (
-            f"does not begin as an mp3, but has parts of one; {AGAIN}, or {CONVERT}"
-        )
-        raise UnreadableRecording(reason, recording=name)
-    if decoded + MP3_TOLERANCE_SAMPLES < frames.due:
-        raise UnreadableRecording(
-            f"can be read only in part, {decoded} of at least {frames.due} samples, "
-            f"since it does not say how long it is; {CONVERT}",
-            recording=name,
-        )
-
-
-def _check_complete(file: "soundfile.SoundFile", decoded: int, name: str) -> None:
-    promised = int(file.frames)
-    noted = CUT_OFF.search(file.extra_info)
-    if noted and int(noted[1]) < LENGTH_UNKNOWN_BYTES:
-        promised = round(decoded * int(noted[1]) / max(1, int(noted[2])))
-    # A stream of unknown length promises the largest number there is.
-    if decoded < promised < NO_LENGTH_SAMPLES:
-        raise _cut_off(decoded, promised, file.samplerate, name)
-
-
-def _cut_off(decoded: int, promised: int, rate: int, name: str) -> UnreadableRecording:
-    return UnreadableRecording(
-        f"is cut off: {decoded / rate:.2f} s of the {promised / rate:.2f} s "
-        f"({decoded} of {promised} samples) that its header promises; {AGAIN}",
-        recording=name,
-    )
-
-
-def _reason(error: Exception, size: int) -> str:
-    detail = str(getattr(error, "error_string", error)).strip().rstrip(".")
-    detail = detail.removeprefix("Error : ")
-    if isinstance(error, TypeError) or any(words in detail for words in NOT_AUDIO):
-        return (
-            f"is not audio that can be read, or too little of it ({size} bytes); "
-            f"expected wav, flac, ogg or mp3: {CONVERT}"
-        )
-    if any(words in detail for words in NOT_FOR_LIBSNDFILE):
-        return f"cannot be decoded ({detail}); {CONVERT}, or {AGAIN}"
-    return f"is corrupt or cut off ({detail}); {AGAIN}"

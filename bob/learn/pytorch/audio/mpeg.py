@@ -9,15 +9,28 @@ References
 ISO/IEC 11172-3 section 2.4.1.3 and 13818-3 section 2.4.1.3, the header of a frame.
 """
 
-import os
+from __future__ import annotations
+
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from bob.learn.pytorch.audio.content import Content
 
 _COARSE = (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384)
 _LOW = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 FEWEST_FRAMES = 2
+# Behind those of a file: fewer may be chance.
+FEWEST_OF_ANOTHER_KIND = 3
+_SYNC, _MONO = 0x7FF, 3
 # By whether it is MPEG 1, and layer: kilobits a second, from index 1.
 _KILOBITS = {
     (True, 1): tuple(range(32, 449, 32)),
@@ -29,8 +42,6 @@ _KILOBITS = {
 }
 _RATES = (44_100, 48_000, 32_000)
 _HALVED = {3: 0, 2: 1, 0: 2}  # version bits of MPEG 1, 2 and 2.5
-_ID3_HEADER_BYTES = 10
-_ID3_AT_THE_END_BYTES = 128
 # A frame that is only a note on the file, and what decoders take off for the delay and
 # the padding of the encoder, at most.
 NOTE_SAMPLES = 1152
@@ -53,6 +64,8 @@ class Mpeg:
         Whether frames come again after bytes that belong to none.
     cut_off
         Whether the last frame is not whole.
+    other
+        Hertz and channels of frames that follow and are of another kind, or None.
     """
 
     rate: int
@@ -60,6 +73,7 @@ class Mpeg:
     promised: int | None
     broken: bool
     cut_off: bool
+    other: tuple[int, int] | None = None
 
     @property
     def due(self) -> int:
@@ -75,87 +89,106 @@ class _Frame:
     length: int
     samples: int
     rate: int
+    kind: int
 
 
-def scan(path: str | os.PathLike[str]) -> Mpeg | None:
+def scan(content: Content, start: int = 0, end: int | None = None) -> Mpeg | None:
     """Walk along the frames of a file; None where it does not begin with two of them.
 
     Damage within a frame does not show, nor a file without a count of its frames that
     was cut off exactly between two.
+
+    Parameters
+    ----------
+    content
+        Bytes of the file.
+    start, end
+        Where the frames stand in it, by default anywhere.
     """
-    with Path(path).open("rb") as file:
-        head = file.read(3)
-        if not re.match(rb"ID3|\xff[\xe2-\xff]|\0", head):
-            return None
-        content = head + file.read()
-    frames = list(_frames(content, _after_zeros(content, _after_tags(content, 0))))
-    if len(frames) < FEWEST_FRAMES:
+    end = content.size if end is None else end
+    if not re.match(rb"ID3|\xff[\xe2-\xff]|\0", content.at(start, 3)):
         return None
-    first, last = frames[0], frames[-1]
-    end = last.start + last.length
-    samples = (len(frames) - (end > len(content))) * first.samples
-    count = _count(content[first.start : first.start + first.length])
-    promised = None if count is None else count * first.samples
+    first = last = None
+    count = 0
+    begin = content.after_zeros(content.after_tags(start))
+    for frame in _frames(content, begin, end):
+        first, last, count = first or frame, frame, count + 1
+    if first is None or last is None or count < FEWEST_FRAMES:
+        return None
+    after = last.start + last.length
+    note = _count(content.at(first.start, first.length))
     return Mpeg(
         rate=first.rate,
-        samples=samples,
-        promised=promised,
-        broken=_go_on(content, end, first),
-        cut_off=end > len(content),
+        samples=(count - (after > end)) * first.samples,
+        promised=None if note is None else note * first.samples,
+        broken=_go_on(content, after, end, first),
+        cut_off=after > end,
+        other=_changed(content, after, end),
     )
 
 
-def _frames(content: bytes, start: int) -> Iterator[_Frame]:
+def _frames(content: Content, start: int, end: int) -> Iterator[_Frame]:
     """Frames of one kind that follow each other, tags between them passed over."""
-    kind = _kind(content, start)
-    while (frame := _frame(content, start)) and _kind(content, start) == kind:
+    kind = None
+    while start < end and (frame := _frame(content, start)):
+        if kind is not None and frame.kind != kind:
+            return
+        kind = frame.kind
         yield frame
-        start = _after_tags(content, start + frame.length)
+        start += frame.length
+        if content.at(start, 1) != b"\xff":
+            start = content.after_tags(start)
 
 
-def _kind(content: bytes, start: int) -> tuple[int, int]:
-    """Version, layer and rate: they do not change within a file."""
-    bits = int.from_bytes(content[start : start + 4], "big")
-    return bits >> 17, bits >> 10 & 3
+def _changed(content: Content, start: int, end: int) -> tuple[int, int] | None:
+    """Rate and channels of frames of another kind that follow at once."""
+    start = content.after_zeros(content.after_tags(start))
+    follows = list(islice(_frames(content, start, end), FEWEST_OF_ANOTHER_KIND))
+    if len(follows) < FEWEST_OF_ANOTHER_KIND:
+        return None
+    return follows[0].rate, 1 if follows[0].kind & 1 else 2
 
 
-def _frame(content: bytes, start: int) -> _Frame | None:
+def _frame(content: Content, start: int) -> _Frame | None:
     """The frame that begins at a byte, if one does."""
-    if len(content) < start + 4:
+    head = content.at(start, 4)
+    if len(head) < 4:
         return None
-    bits = int.from_bytes(content[start : start + 4], "big")
-    halved, layer = _HALVED.get(bits >> 19 & 3), 4 - (bits >> 17 & 3)
-    index, rate_index = bits >> 12 & 15, bits >> 10 & 3
-    if bits >> 21 != 0x7FF or halved is None or layer == 4:
+    bits = int.from_bytes(head, "big")
+    length = _LENGTHS[bits >> 9 & 0xFFF] if bits >> 21 == _SYNC else 0
+    if not length:
         return None
-    if index in (0, 15) or rate_index == 3:
-        return None
-    first_version = halved == 0
-    rate = _RATES[rate_index] >> halved
-    samples = {1: 384, 2: 1152, 3: 1152 if first_version else 576}[layer]
-    slot = 4 if layer == 1 else 1
-    bits_a_second = 1000 * _KILOBITS[first_version, layer][index - 1]
-    slots = samples // 8 // slot * bits_a_second // rate + (bits >> 9 & 1)
-    return _Frame(start, slots * slot, samples, rate)
+    halved, layer = _HALVED[bits >> 19 & 3], 4 - (bits >> 17 & 3)
+    samples = {1: 384, 2: 1152, 3: 576 if halved else 1152}[layer]
+    rate = _RATES[bits >> 10 & 3] >> halved
+    return _Frame(start, int(length), samples, rate, _kind(bits))
 
 
-def _after_tags(content: bytes, start: int) -> int:
-    """The first byte that does not belong to a tag with a title or a singer."""
-    while True:
-        head = content[start : start + _ID3_HEADER_BYTES]
-        if head[:3] == b"ID3" and len(head) == _ID3_HEADER_BYTES:
-            sevens = zip(head[6:], (21, 14, 7, 0), strict=True)
-            start += _ID3_HEADER_BYTES + sum(bits << shift for bits, shift in sevens)
-        elif head[:3] == b"TAG":
-            start += _ID3_AT_THE_END_BYTES
-        else:
-            return start
+def _kind(bits: Any) -> Any:  # noqa: ANN401 - an int or an array of them
+    """Version, layer, rate and whether there is one channel: a file keeps them."""
+    return (bits >> 17 & 0xF) << 3 | (bits >> 10 & 3) << 1 | (bits >> 6 & 3 == _MONO)
 
 
-def _after_zeros(content: bytes, start: int) -> int:
-    while content[start : start + 1] == b"\0":
-        start += 1
-    return start
+def _lengths() -> NDArray[np.int32]:
+    """Bytes of a frame by 12 bits of its header; 0 where they are none.
+
+    Version, layer, no checksum, rate of bits, rate, padding.
+    """
+    lengths = np.zeros(2**12, np.int32)
+    for index in range(2**12):
+        halved, layer = _HALVED.get(index >> 10 & 3), 4 - (index >> 8 & 3)
+        kilobits, rate = index >> 3 & 15, index >> 1 & 3
+        if halved is None or layer == 4 or kilobits in (0, 15) or rate == 3:
+            continue
+        samples = {1: 384, 2: 1152, 3: 576 if halved else 1152}[layer]
+        slot = 4 if layer == 1 else 1
+        bits_a_second = 1000 * _KILOBITS[halved == 0, layer][kilobits - 1]
+        slots = samples // 8 // slot * bits_a_second // (_RATES[rate] >> halved)
+        lengths[index] = (slots + (index & 1)) * slot
+    return lengths
+
+
+_LENGTHS = _lengths()
 
 
 def _count(frame: bytes) -> int | None:
@@ -168,20 +201,31 @@ def _count(frame: bytes) -> int | None:
     return None
 
 
-def _go_on(content: bytes, start: int, first: _Frame) -> bool:
+def _go_on(content: Content, start: int, end: int, first: _Frame) -> bool:
     """Whether frames of the same kind come again after some that are broken."""
-    sync = content[first.start : first.start + 2]
-    kind = _kind(content, first.start)
-    pattern = re.compile(re.escape(sync[:1]) + b"[" + _either(sync[1]) + b"]")
-    for found in pattern.finditer(content, start):
-        frame = _frame(content, found.start())
-        if frame and _kind(content, frame.start) == kind:
-            after = frame.start + frame.length
-            if _frame(content, after) and _kind(content, after) == kind:
-                return True
+    longest = int(_LENGTHS.max()) + 4
+    for at, window in content.windows(start, overlap=longest):
+        octets = np.frombuffer(window, np.uint8)[: max(0, end - at)]
+        if _has_two(octets, first.kind, is_last=at + len(octets) >= end):
+            return True
     return False
 
 
-def _either(byte: int) -> bytes:
-    """A byte with and without its last bit, which tells of a checksum, escaped."""
-    return re.escape(bytes((byte & 0xFE, byte | 1)))
+def _has_two(octets: NDArray[np.uint8], kind: int, *, is_last: bool) -> bool:
+    """Whether a frame of a kind is followed by another, a tag or the end of all."""
+    after = octets[1:-2]
+    places = np.flatnonzero((octets[: len(after)] == 0xFF) & (after >= 0xE0))
+    bits = np.zeros(len(places), np.uint32)
+    for offset in range(4):
+        bits = bits << 8 | octets[places + offset]
+    lengths = _LENGTHS[bits >> 9 & 0xFFF]
+    of_kind = (lengths > 0) & (_kind(bits) == kind)
+    begins, lengths = places[of_kind], lengths[of_kind]
+    may_follow = np.zeros(len(octets) + int(_LENGTHS.max()) + 1, bool)
+    may_follow[begins] = True
+    may_follow[len(octets)] = is_last
+    for tag in (b"TAG", b"APETAGEX"):
+        may_follow[[found.start() for found in re.finditer(tag, octets.tobytes())]] = (
+            True
+        )
+    return bool(may_follow[begins + lengths].any())

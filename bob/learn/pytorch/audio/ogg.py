@@ -5,88 +5,104 @@ References
 RFC 3533, "The Ogg encapsulation format version 0", section 6.
 """
 
-import os
+from __future__ import annotations
+
 import zlib
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bob.learn.pytorch.audio.content import Content
 
 HEADER_BYTES = 27
+OPUS_CLOCK = 48_000
 FIRST_OF_STREAM = 2
 END_OF_STREAM = 4
 
-Fault = Literal["end", "several", "damaged"]
+
+class Fault(NamedTuple):
+    """Fault of a file, and how much sound, in seconds, stands before it."""
+
+    kind: Literal["end", "several", "damaged"]
+    seconds: float
+
 
 #: Every byte with its bits in the other order.
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 class _Page(NamedTuple):
+    start: int
     flags: int
+    samples: int
     stream: int
     number: int
     whole: bool
+    end: int
 
 
-def fault(path: str | os.PathLike[str]) -> Fault | None:
+def fault(content: Content) -> Fault | None:
     """Find whether the end is missing, pages are, or several streams follow each other.
 
-    None for a file without such a fault, and for one that is not ogg at all.
+    None for a file without such a fault, and for one that is not ogg at all. Every byte
+    is looked at once: behind the first page that is not whole, only the name of another
+    is sought.
     """
-    with Path(path).open("rb") as file:
-        head = file.read(4)
-        if head != b"OggS":
-            return None
-        pages = list(_pages(head + file.read()))
-    last = pages[-1]
-    firsts = [page for page in pages if page.flags & FIRST_OF_STREAM]
-    if len(firsts) > 1 and any(page.flags & END_OF_STREAM for page in pages[:-1]):
-        return "several"
-    if not all(page.whole for page in pages[:-1]) or _has_gap(pages):
-        return "damaged"
-    return None if last.whole and last.flags & END_OF_STREAM else "end"
-
-
-def _has_gap(pages: list[_Page]) -> bool:
-    """Whether the pages of a stream are not numbered one after the other."""
+    if content.at(0, 4) != b"OggS":
+        return None
+    firsts, seconds, ended = 0, 0.0, False
+    clock = _clock(content)
     expected: dict[int, int] = {}
-    for page in filter(lambda page: page.whole, pages):
-        if expected.setdefault(page.stream, page.number) != page.number:
-            return True
+    for page in _pages(content):
+        follows = page.whole and expected.setdefault(page.stream, page.number)
+        if not page.whole or follows != page.number:
+            more = page.whole or content.find(b"OggS", page.start + 4) >= 0
+            return Fault("damaged" if more else "end", seconds)
         expected[page.stream] += 1
-    return False
+        firsts += bool(page.flags & FIRST_OF_STREAM)
+        if firsts > 1 and ended:
+            return Fault("several", seconds)
+        seconds = max(seconds, page.samples / clock)
+        ended = bool(page.flags & END_OF_STREAM)
+    return None if ended else Fault("end", seconds)
 
 
-def _pages(content: bytes) -> Iterator[_Page]:
-    """Page after page; one that is cut off or damaged is the last or not whole."""
+def _clock(content: Content) -> int:
+    """Samples a second by which pages count: the rate of Vorbis, 48000 of Opus."""
+    head = content.at(HEADER_BYTES + 1, 16)
+    if head.startswith(b"\x01vorbis"):
+        return int.from_bytes(head[12:16], "little") or OPUS_CLOCK
+    return OPUS_CLOCK
+
+
+def _pages(content: Content) -> Iterator[_Page]:
+    """Page after page; one that is cut off or damaged is the last."""
     start = 0
-    while start < len(content):
-        header = content[start : start + HEADER_BYTES]
-        count = header[26] if len(header) == HEADER_BYTES else 0
-        first = start + HEADER_BYTES
-        segments = content[first : first + count]
-        end = start + HEADER_BYTES + len(segments) + sum(segments)
-        page = content[start:end]
-        stream, number = (
-            int.from_bytes(header[place : place + 4], "little") for place in (14, 18)
-        )
-        whole = (
-            header[:4] == b"OggS"
-            and len(header) == HEADER_BYTES
-            and end <= len(content)
-            and int.from_bytes(header[22:26], "little")
-            == _checksum(page[:22] + bytes(4) + page[26:])
-        )
-        yield _Page(header[5] if len(header) > 5 else 0, stream, number, whole)
-        follows = content.startswith(b"OggS", end)
-        if whole and header[5] & END_OF_STREAM and not follows:
+    while start < content.size:
+        page = _page(content, start)
+        yield page
+        follows = content.at(page.end, 4) == b"OggS"
+        if not page.whole or (page.flags & END_OF_STREAM and not follows):
             return  # what lies behind is no part of it
-        if not whole:
-            # The length may be wrong as well: go on where another page begins.
-            end = content.find(b"OggS", start + 4)
-            if end < 0:
-                return
-        start = end
+        start = page.end
+
+
+def _page(content: Content, start: int) -> _Page:
+    header = content.at(start, HEADER_BYTES)
+    if len(header) < HEADER_BYTES or header[:4] != b"OggS":
+        return _Page(start, 0, 0, 0, 0, whole=False, end=content.size)
+    segments = content.at(start + HEADER_BYTES, header[26])
+    end = start + HEADER_BYTES + len(segments) + sum(segments)
+    page = content.at(start, end - start)
+    stream, number = (
+        int.from_bytes(header[place : place + 4], "little") for place in (14, 18)
+    )
+    whole = len(page) == end - start and int.from_bytes(
+        header[22:26], "little"
+    ) == _checksum(page[:22] + bytes(4) + page[26:])
+    samples = int.from_bytes(header[6:14], "little", signed=True)
+    return _Page(start, header[5], samples, stream, number, whole, end)
 
 
 def _checksum(page: bytes) -> int:

@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 RecordingLike: TypeAlias = Any
-"""A path, (rate, samples), (samples, rate), an array, a Bob sample or a `Waveform`."""
+"""A path, an open file, (rate, samples), an array, a Bob sample or a `Waveform`."""
 
 STEP = 2.0**-15  # of 16-bit audio
 
@@ -113,7 +113,8 @@ def as_waveform(
     Parameters
     ----------
     recording
-        - a path: decoded by `bob.learn.pytorch.audio.files.read`;
+        - a path, or a file that is open in binary mode: decoded by
+          `bob.learn.pytorch.audio.files.read`;
         - (rate, samples), as legacy Bob gave it, or (samples, rate);
         - an array, NumPy's or torch's, with `rate`;
         - an object with `data` (any of the above) and perhaps `rate`, as samples of
@@ -149,10 +150,10 @@ def as_waveform(
             name or recording.name,
         )
         return _checked_rate(waveform, rate)
-    if isinstance(recording, str | os.PathLike):
+    if _is_file(recording):
         from bob.learn.pytorch.audio import files
 
-        return _checked_rate(files.read(recording, channel=channel), rate)
+        return _checked_rate(files.read(recording, channel=channel, name=name), rate)
     if not _is_array(recording) and _carries_data(recording):
         return _from_sample(recording, rate=rate, channel=channel, name=name)
     if isinstance(recording, tuple) and len(recording) == 2:
@@ -208,6 +209,11 @@ def check_usable(waveform: Waveform, *, minimum_seconds: float) -> None:
             f"{waveform.seconds:.2f} s: there is no sound in it",
             recording=name,
         )
+
+
+def _is_file(recording: object) -> bool:
+    is_open = hasattr(recording, "read") and hasattr(recording, "seek")
+    return is_open or isinstance(recording, str | os.PathLike)
 
 
 def _is_array(recording: object) -> bool:

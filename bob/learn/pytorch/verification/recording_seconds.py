@@ -10,6 +10,7 @@ import numpy as np
 
 from bob.learn.pytorch.atomic import write_text
 from bob.learn.pytorch.audio import files
+from bob.learn.pytorch.audio.decoder import NO_LENGTH_SAMPLES
 from bob.learn.pytorch.hashes import is_same, source_of
 from bob.learn.pytorch.verification.configuration import ConfigurationError
 from bob.learn.pytorch.verification.making import OF_THE_RECORDING
@@ -107,7 +108,7 @@ def _seconds(recording: Recording, database: Database) -> float:
 
 def _of_file(path: Path) -> float:
     seconds, rate, _ = files.info(path)
-    if seconds * rate < files.NO_LENGTH_SAMPLES:
+    if seconds * rate < NO_LENGTH_SAMPLES:
         return seconds
     return files.read(path, channel="mix").seconds
 

@@ -1,0 +1,139 @@
+"""Header of a flac, and the sound that came out of it, held against each other.
+
+References
+----------
+RFC 9639, "Free Lossless Audio Codec (FLAC)", sections 8.2 and 9.1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bob.learn.pytorch.audio.sound import AGAIN
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from bob.learn.pytorch.audio.content import Content
+
+_BLOCK_HEADER_BYTES = 4
+_HEADER_BYTES = 34
+_COUNT_BITS = 36
+_BYTES = {8: 1, 16: 2, 24: 3}  # of a sample by its bits, as libsndfile decodes them
+_RATES = {
+    1: 88_200, 2: 176_400, 3: 192_000, 4: 8000, 5: 16_000, 6: 22_050, 7: 24_000,
+    8: 32_000, 9: 44_100, 10: 48_000, 11: 96_000,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Flac:
+    """What the header says.
+
+    Attributes
+    ----------
+    rate
+        In hertz.
+    bits
+        Of one sample.
+    samples
+        Of one channel; 0 where it is not known, as when written to a pipe.
+    digest
+        MD5 of the samples; empty where it was not computed.
+    replacement
+        Place of the count and what to put there so that the decoder takes all there is;
+        None where the count can be relied on, since the digest would tell.
+    """
+
+    rate: int
+    bits: int
+    samples: int
+    digest: bytes
+    replacement: tuple[int, bytes] | None
+
+
+def header(content: Content) -> Flac | None:
+    """Read the header of a flac; None for anything else.
+
+    Raises
+    ------
+    UnreadableRecording
+        Its first frame is of another rate.
+    """
+    start = content.after_tags(0) if content.at(0, 3) == b"ID3" else 0
+    begin = content.at(start, 4 + _BLOCK_HEADER_BYTES + _HEADER_BYTES)
+    if begin[:4] != b"fLaC" or len(begin) < 4 + _BLOCK_HEADER_BYTES + _HEADER_BYTES:
+        return None
+    fields = int.from_bytes(begin[18:26], "big")
+    count = fields & 2**_COUNT_BITS - 1
+    digest = begin[26:42].strip(b"\0") and begin[26:42]
+    rate = fields >> 44
+    _check_rate(content, start + 4, rate)
+    replacement = None
+    if not count or not digest:
+        open_count = fields | 2**_COUNT_BITS - 1
+        replacement = start + 18, open_count.to_bytes(8, "big")
+    return Flac(rate, (fields >> _COUNT_BITS & 31) + 1, count, digest, replacement)
+
+
+def _check_rate(content: Content, place: int, rate: int) -> None:
+    """Hold the rate of the header against that of the first frame behind it."""
+    last = False
+    while not last:
+        block = content.at(place, _BLOCK_HEADER_BYTES)
+        if len(block) < _BLOCK_HEADER_BYTES:
+            return
+        last = bool(block[0] & 0x80)
+        place += _BLOCK_HEADER_BYTES + int.from_bytes(block[1:], "big")
+    frame = content.at(place, 9).ljust(9, b"\0")
+    if frame[0] != 0xFF or frame[1] & 0xFE != 0xF8:
+        return
+    said = _RATES.get(frame[2] & 15)
+    if said is not None and said != rate:
+        raise content.refusal(
+            f"contradicts itself: its header says {rate} hertz, and its first frame "
+            f"{said} hertz; {AGAIN}"
+        )
+
+
+@dataclass
+class Digest:
+    """Checksum and count of samples as they are decoded."""
+
+    flac: Flac
+    samples: int = 0
+    _sum: Any = field(default_factory=lambda: hashlib.md5(usedforsecurity=False))
+
+    def add(self, block: NDArray[np.float64]) -> None:
+        """Count in (time, channels) in [-1, 1]."""
+        self.samples += len(block)
+        if self.flac.digest and self.flac.bits in _BYTES:
+            numbers = np.rint(block * 2.0 ** (self.flac.bits - 1)).astype("<i4")
+            parts = numbers.reshape(-1, 1).view(np.uint8)[:, : _BYTES[self.flac.bits]]
+            self._sum.update(np.ascontiguousarray(parts))
+
+    def check(self, content: Content) -> None:
+        """Refuse other samples than the header promises.
+
+        Raises
+        ------
+        UnreadableRecording
+            Their count or their checksum is another.
+        """
+        flac = self.flac
+        if flac.samples and flac.samples != self.samples:
+            relation = "is cut off" if self.samples < flac.samples else "is corrupt"
+            raise content.refusal(
+                f"{relation}: its header promises {flac.samples} samples, and "
+                f"{self.samples} are there; {AGAIN}"
+            )
+        wrong = flac.digest and flac.bits in _BYTES
+        if wrong and self._sum.digest() != flac.digest:
+            raise content.refusal(
+                f"is corrupt: the {self.samples} samples in it have another checksum "
+                f"(MD5) than its header promises; {AGAIN}"
+            )
