@@ -52,8 +52,9 @@ def recordings(tmp_path, monkeypatch, weights):
     monkeypatch.chdir(tmp_path)
     random = np.random.default_rng(0)
     for speaker, pitch in PITCHES.items():
-        Path("recordings", speaker).mkdir(parents=True)
-        for take in ("friday-1", "friday-2", "monday-1", "monday-2"):
+        for session in ("friday", "monday"):
+            Path("recordings", speaker, session).mkdir(parents=True)
+        for take in ("friday/1", "friday/2", "monday/1", "monday/2"):
             time = np.arange(int(random.uniform(0.5, 0.6) * RATE)) / RATE
             buzz = np.sign(
                 np.sin(2 * np.pi * pitch * random.uniform(0.95, 1.05) * time)
@@ -94,7 +95,7 @@ def test_the_first_configuration(recordings, capsys):
     found = {**scores("first/session"), **scores("first/session", "eval")}
     assert len(found) == 2 * 2 * 4
     for (claimed, probe), score in found.items():
-        takes = [stored("first", f"{claimed}/friday-{take}") for take in (1, 2)]
+        takes = [stored("first", f"{claimed}/friday/{take}") for take in (1, 2)]
         expected = cosine(np.mean(takes, axis=0), stored("first", probe))
         assert score == pytest.approx(expected, abs=1e-6)
 
@@ -109,7 +110,7 @@ def test_the_guide_of_old(recordings, weights):
     found = scores("drn/session")
     assert len(found) == 2 * 4
     for (claimed, probe), score in found.items():
-        takes = [stored("drn", f"{claimed}/friday-{take}") for take in (1, 2)]
+        takes = [stored("drn", f"{claimed}/friday/{take}") for take in (1, 2)]
         expected = np.mean([cosine(take, stored("drn", probe)) - 1 for take in takes])
         assert score == pytest.approx(expected, abs=1e-6)
 
@@ -126,8 +127,8 @@ def test_resnet_in_place_of_dltresnet(recordings, weights):
 
 def test_meetings_with_speakers_in_them(recordings):
     for path in recordings.rglob("*.flac"):
-        meeting, take = path.stem.split("-")
-        place = Path("meetings", meeting, path.parent.name, f"{take}.flac")
+        speaker, meeting, take = path.parts[-3:]
+        place = Path("meetings", meeting, speaker, take)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, place)
 
@@ -144,7 +145,7 @@ def test_weights_of_your_own(recordings):
 
     assert main([example("first.py"), example("own_weights.py")]) == 0
 
-    assert len(stored("own_weights", "anna/friday-1")) == 128
+    assert len(stored("own_weights", "anna/friday/1")) == 128
 
 
 def tiny_weights(seed):
@@ -161,9 +162,9 @@ def tiny_weights(seed):
 
 
 def test_a_network_of_your_own_is_run_anew_with_new_weights(recordings):
-    samples, _ = soundfile.read("recordings/anna/monday-1.flac")
+    samples, _ = soundfile.read("recordings/anna/monday/1.flac")
     two_channels = np.stack([samples, 0.5 * samples], axis=1)
-    soundfile.write("recordings/anna/monday-1.flac", two_channels, RATE)
+    soundfile.write("recordings/anna/monday/1.flac", two_channels, RATE)
     tiny_weights(seed=0)
     assert main([example("first.py"), example("own_network.py")]) == 0
     first = scores("tiny/session")
@@ -180,7 +181,7 @@ def test_a_database_of_your_own(recordings):
     Path("calls").mkdir()
     rows = ["file,caller,call"]
     for path in sorted(recordings.rglob("*.flac")):
-        speaker, take = path.parent.name, path.stem
+        speaker, take = path.parts[-3], f"{path.parent.name}-{path.stem}"
         shutil.copy(path, f"calls/{speaker}-{take}.flac")
         call = "first" if take == "friday-1" else "later"
         rows.append(f"{speaker}-{take}.flac,{speaker},{call}")
@@ -195,7 +196,7 @@ def test_a_database_of_the_old_interface(recordings):
     assert main([example("first.py"), example("legacy_database.py")]) == 0
 
     assert set(scores("legacy_database/small")) == {
-        (claimed, f"{speaker}/monday-1")
+        (claimed, f"{speaker}/monday/1")
         for claimed in ("anna", "boris")
         for speaker in ("anna", "boris")
     }
@@ -205,10 +206,10 @@ def test_a_database_of_the_old_interface(recordings):
 def test_file_lists_of_bob(recordings):
     Path("lists/small/dev").mkdir(parents=True)
     Path("lists/small/dev/for_models.lst").write_text(
-        "anna/friday-1 anna anna\nboris/friday-1 boris boris\n"
+        "anna/friday/1 anna anna\nboris/friday/1 boris boris\n"
     )
     Path("lists/small/dev/for_probes.lst").write_text(
-        "anna/monday-1 anna\nboris/monday-1 boris\n"
+        "anna/monday/1 anna\nboris/monday/1 boris\n"
     )
 
     assert main([example("first.py"), example("bob_lists.py")]) == 0
@@ -221,7 +222,7 @@ def test_the_best_of_the_enrolment_recordings(recordings):
 
     folder = "best_of_enrolment"
     for (claimed, probe), score in scores(f"{folder}/session").items():
-        takes = [stored(folder, f"{claimed}/friday-{take}") for take in (1, 2)]
+        takes = [stored(folder, f"{claimed}/friday/{take}") for take in (1, 2)]
         expected = max(cosine(take, stored(folder, probe)) for take in takes)
         assert score == pytest.approx(expected, abs=1e-6)
 
@@ -230,7 +231,7 @@ def test_scores_normalised_and_calibrated(recordings, capsys):
     """A textbook's loop over a cohort of five, of which three count on each side."""
     random = np.random.default_rng(1)
     for speaker in range(5):
-        place = Path("cohort", f"stranger{speaker}", "monday-1.flac")
+        place = Path("cohort", f"stranger{speaker}", "monday/1.flac")
         place.parent.mkdir(parents=True)
         time = np.arange(RATE // 2) / RATE
         buzz = np.sign(np.sin(2 * np.pi * (95 + 37 * speaker) * time))
@@ -242,7 +243,7 @@ def test_scores_normalised_and_calibrated(recordings, capsys):
 
     def z(raw, embedding):
         others = [
-            cosine(embedding, stored("normalised", f"cohort/stranger{s}/monday-1"))
+            cosine(embedding, stored("normalised", f"cohort/stranger{s}/monday/1"))
             for s in range(5)
         ]
         best = sorted(others)[-3:]
@@ -252,7 +253,7 @@ def test_scores_normalised_and_calibrated(recordings, capsys):
     assert len(lines.splitlines()) == 2 * 4
     for line in lines.splitlines():
         claimed, _, probe, score = line.split()
-        takes = [stored("normalised", f"{claimed}/friday-{take}") for take in (1, 2)]
+        takes = [stored("normalised", f"{claimed}/friday/{take}") for take in (1, 2)]
         reference, tested = np.mean(takes, axis=0), stored("normalised", probe)
         raw = cosine(reference, tested)
         expected = (z(raw, reference) + z(raw, tested)) / 2
@@ -260,7 +261,7 @@ def test_scores_normalised_and_calibrated(recordings, capsys):
     output = capsys.readouterr().out
     assert "normalised by as-norm, top 3, cohort 5 speakers from cohort" in output
     assert "Cllr, bits" in output
-    pair = ("recordings/anna/monday-1.flac", "recordings/boris/monday-1.flac")
+    pair = ("recordings/anna/monday/1.flac", "recordings/boris/monday/1.flac")
     calibration = "results/normalised/session/nonorm/calibration.json"
     compared = run_command("compare", *pair, "--calibration", calibration)
     assert "likelihood ratio" in compared
@@ -322,7 +323,7 @@ def test_two_recordings_compared(recordings, capsys):
     runpy.run_path(example("compare_recordings.py"))
 
     score = float(capsys.readouterr().out.split()[1])
-    pair = ("recordings/anna/monday-1.flac", "recordings/boris/monday-1.flac")
+    pair = ("recordings/anna/monday/1.flac", "recordings/boris/monday/1.flac")
     assert f"score {score:.4f}" in run_command("compare", *pair)
 
 
@@ -363,12 +364,12 @@ def test_an_experiment_with_a_template(recordings, this_python, monkeypatch):
     assert set(asked) <= set(shipped())
     found = {**scores("ecapa/session"), **scores("ecapa/session", "eval")}
     assert len(found) == 2 * 2 * 4
-    assert stored("ecapa", "anna/friday-1").shape == (201,)
+    assert stored("ecapa", "anna/friday/1").shape == (201,)
 
 
 def test_the_smallest_template_gives_mean_spectra(recordings, this_python):
     """Hann windows of 25 ms, every 10 ms, as NumPy computes them."""
-    path = recordings / "anna" / "friday-1.flac"
+    path = recordings / "anna" / "friday/1.flac"
     extractor = TemplateExtractor(example("smallest.json"), trusted=True)
 
     embedding = extractor.embed(path)

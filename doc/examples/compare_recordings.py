@@ -5,6 +5,6 @@ from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
 
 extractor = EmbeddingExtractor("campplus-zh-en")
 comparison = compare(
-    extractor, "recordings/anna/monday-1.flac", "recordings/boris/monday-1.flac"
+    extractor, "recordings/anna/monday/1.flac", "recordings/boris/monday/1.flac"
 )
 print(f"cosine {comparison.score:.4f}")

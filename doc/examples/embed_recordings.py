@@ -8,8 +8,8 @@ from bob.learn.pytorch.scoring import cosine
 from bob.learn.pytorch.storage.store import EmbeddingStore
 
 extractor = EmbeddingExtractor("campplus-zh-en")
-paths = sorted(Path("recordings/anna").iterdir())
-recordings = {path.stem: str(path) for path in paths}
+paths = sorted(Path("recordings/anna").rglob("*.flac"))
+recordings = {path.with_suffix("").as_posix(): str(path) for path in paths}
 with EmbeddingStore.open("anna.h5", fingerprint=extractor.fingerprint()) as store:
     run = extract(extractor, recordings, store, progress=True)
 

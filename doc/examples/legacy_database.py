@@ -24,10 +24,10 @@ class Database:
         return ["anna", "boris"]
 
     def enroll_files(self, model_id, group):
-        return [File(f"{model_id}/friday-{take}", model_id) for take in (1, 2)]
+        return [File(f"{model_id}/friday/{take}", model_id) for take in (1, 2)]
 
     def probe_files(self, model_id, group):
-        return [File(f"{speaker}/monday-1", speaker) for speaker in ("anna", "boris")]
+        return [File(f"{speaker}/monday/1", speaker) for speaker in ("anna", "boris")]
 
 
 database = Database()

@@ -10,6 +10,6 @@ embed = make_pipeline(
     EmbeddingExtractor("campplus-zh-en"), FunctionTransformer(unit_length)
 )
 embeddings = embed.transform(
-    ["recordings/anna/monday-1.flac", "recordings/boris/monday-1.flac"]
+    ["recordings/anna/monday/1.flac", "recordings/boris/monday/1.flac"]
 )
 print(embeddings.shape)

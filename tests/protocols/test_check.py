@@ -206,9 +206,9 @@ def test_a_dense_protocol_with_all_that_can_be_odd(tmp_path):
 
 def test_recordings_of_one_session_are_told_by_the_names_of_a_folder(tmp_path):
     for speaker in "ab":
-        for name in ("friday-1", "friday-2", "monday-1"):
+        for name in ("friday/1", "friday/2", "monday/1"):
             path = tmp_path / speaker / f"{name}.wav"
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(speaker + name)
 
     by_session, by_recording = (

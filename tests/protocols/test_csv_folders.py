@@ -15,8 +15,8 @@ def speakers(tmp_path):
     folder = tmp_path / "corpus"
     for speaker in "abcd":
         for session in ("m1", "m2"):
-            (folder / speaker).mkdir(parents=True, exist_ok=True)
-            (folder / speaker / f"{session}-1.wav").touch()
+            (folder / speaker / session).mkdir(parents=True)
+            (folder / speaker / session / "1.wav").touch()
     return as_database(folder)
 
 

@@ -29,7 +29,7 @@ def speakers(tmp_path):
     """Four speakers with names that need care, two sessions each."""
     folder = tmp_path / "corpus"
     for speaker in ("Ann Lee", "bob,jr", 'c"d', "dan"):
-        touch(folder, *(f"{speaker}/{m}-{i}.wav" for m in ("m1", "m2") for i in (1, 2)))
+        touch(folder, *(f"{speaker}/{m}/{i}.wav" for m in ("m1", "m2") for i in (1, 2)))
     return folder
 
 

@@ -61,8 +61,8 @@ def test_a_database_stays_what_it_is(tmp_path):
 
 
 def test_the_protocol_of_a_database_can_be_changed(tmp_path):
-    for name in ("m1-1.wav", "m1-2.wav", "m2-1.wav"):
-        (tmp_path / "a").mkdir(exist_ok=True)
+    for name in ("m1/1.wav", "m1/2.wav", "m2/1.wav"):
+        (tmp_path / "a" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "a" / name).touch()
     database = FolderDatabase(tmp_path)
     assert len(database.trials("dev").references[0].recordings) == 2

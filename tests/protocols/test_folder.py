@@ -9,6 +9,8 @@ from bob.learn.pytorch.protocols.cohorts import read_cohort
 from bob.learn.pytorch.protocols.database import DatabaseError, as_database
 from bob.learn.pytorch.protocols.folder import FolderDatabase
 from bob.learn.pytorch.protocols.speaker_protocol import SpeakerRule
+from bob.learn.pytorch.protocols.summary import summarise
+from bob.learn.pytorch.script.demonstration import council_meetings
 
 
 def touch(folder, *paths):
@@ -57,17 +59,41 @@ def test_folders_below_the_speaker_are_sessions(tmp_path):
     assert dev.probes[0].recordings[0].path == tmp_path / "a/s2/2.mp3"
 
 
-def test_file_names_tell_the_session_too(tmp_path):
+@pytest.fixture
+def named(tmp_path):
+    """Four speakers, whose files begin with the session."""
     for speaker in "abcd":
         touch(
             tmp_path,
             *(f"{speaker}/{m}-{i}-9.wav" for m in ("m1", "m2") for i in (1, 2)),
         )
+    return tmp_path
 
-    dev = as_database(tmp_path).trials("dev")
 
+def test_file_names_tell_the_session_where_the_layout_says_so(named):
+    database = as_database(named, rule=SpeakerRule("speaker/session-*"))
+
+    dev = database.trials("dev")
+    assert database.protocol == "session"
     assert [r.key for r in dev.references[0].recordings] == ["a/m1-1-9", "a/m1-2-9"]
     assert [probe.id for probe in dev.probes][:2] == ["a/m2-1-9", "a/m2-2-9"]
+
+
+def test_parts_of_file_names_are_no_sessions_of_themselves(named):
+    """They may number the utterances, as in 001-hello.wav."""
+    database = as_database(named)
+
+    dev = database.trials("dev")
+    assert database.protocol == "recording"
+    assert [r.key for r in dev.references[0].recordings] == ["a/m1-1-9"]
+    assert not any(item.metadata for item in dev.recordings())
+    assert "sessions are not known" in " ".join(database.notes)
+
+
+def test_sessions_that_are_not_known_are_told_of_where_they_decide(named):
+    database = as_database(named, protocol="session")
+
+    assert "the session of 16 recording(s) is not known" in " ".join(database.notes)
 
 
 def test_only_recordings_that_are_not_hidden_count(tmp_path):
@@ -116,7 +142,16 @@ def test_sessions_of_one_name_are_not_suspected(tmp_path, caplog):
 
 
 @pytest.mark.parametrize(
-    "layout", ["session", "speaker/speaker", "speaker/meeting", ""]
+    "layout",
+    [
+        "session",
+        "speaker/speaker",
+        "speaker/meeting",
+        "",
+        "session-*",
+        "session-*/speaker",
+        "session/speaker/session-*",
+    ],
 )
 def test_a_layout_without_exactly_one_speaker_is_refused(tmp_path, layout):
     rule = SpeakerRule(layout or "/")
@@ -179,7 +214,10 @@ def test_a_group_that_is_not_there_is_named(tmp_path):
 
 def test_librispeech_has_one_session_a_speaker(shared):
     """10 speakers x 10 recordings of one chapter: 5 references, 45 probes a group."""
-    database = as_database(shared / "data" / "librispeech" / "test-other")
+    database = as_database(
+        shared / "data" / "librispeech" / "test-other",
+        rule=SpeakerRule("speaker/session-*"),
+    )
 
     assert database.protocol == "recording"
     for group in ("dev", "eval"):
@@ -241,3 +279,15 @@ def test_a_cohort_of_one_recording_a_speaker_counts_them_too(tmp_path, caplog):
     read_cohort(tmp_path)
 
     assert "1 recording(s) in" in caplog.text
+
+
+@pytest.mark.network
+def test_all_pairs_of_the_council_meetings_are_those_that_were_published():
+    database = as_database(
+        council_meetings(),
+        protocol="all-pairs",
+        rule=SpeakerRule("session/speaker", minimum_seconds=1),
+    )
+
+    found = summarise(database)["dev"]
+    assert (found.target_trials, found.non_target_trials) == (265, 2150)

@@ -17,8 +17,16 @@ def data(tmp_path):
     return tmp_path
 
 
-def test_a_data_folder_alone_is_enrolled_by_session(data):
+def test_a_data_folder_alone_is_enrolled_by_recording(data):
     database = as_database(data)
+
+    dev = database.trials("dev")
+    assert database.protocol == "recording"
+    assert [r.key for r in dev.references[0].recordings] == ["a-m1-1"]
+
+
+def test_ids_tell_the_session_where_the_layout_says_so(data):
+    database = as_database(data, rule=SpeakerRule("session-*"))
 
     dev = database.trials("dev")
     assert database.protocol == "session"
@@ -60,7 +68,7 @@ def test_relative_paths_are_seen_from_the_working_directory_if_only_there(
 def test_relative_paths_are_seen_from_where_the_user_says(data):
     dev = as_database(data, original_directory="/corpus").trials("dev")
 
-    assert str(dev.probes[0].recordings[0].path) == "/corpus/wav/a-m2-1.wav"
+    assert str(dev.probes[0].recordings[0].path) == "/corpus/wav/a-m1-2.wav"
 
 
 @pytest.mark.parametrize(

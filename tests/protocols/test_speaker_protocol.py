@@ -35,7 +35,7 @@ SESSIONS = [
 def test_speakers_in_turn_and_sessions_apart():
     made = make_protocol(spoken(SESSIONS))
 
-    assert made.enrol_from == "session"
+    assert made.name == "session"
     assert keys(made.trials["dev"].references) == {
         "ann": ["ann/mon/1", "ann/mon/2"],
         "cid": ["cid/mon/1", "cid/mon/2"],
@@ -60,9 +60,37 @@ def test_the_order_that_recordings_come_in_does_not_matter():
 def test_without_sessions_the_first_recording_enrols():
     made = make_protocol(spoken([f"{s}//{i}" for s in "abcd" for i in range(3)]))
 
-    assert made.enrol_from == "recording"
+    assert made.name == "recording"
     assert keys(made.trials["dev"].references) == {"a": ["a//0"], "c": ["c//0"]}
     assert list(keys(made.trials["dev"].probes)) == ["a//1", "a//2", "c//1", "c//2"]
+
+
+@pytest.mark.parametrize("unit", ["session", "recording"])
+def test_all_speakers_may_be_in_one_group(unit):
+    whole = make_protocol(spoken(SESSIONS), name=f"{unit}-one-group")
+    parts = make_protocol(spoken(SESSIONS), name=unit).trials
+
+    assert whole.name == f"{unit}-one-group"
+    assert keys(whole.trials["dev"].references) == {
+        **keys(parts["dev"].references), **keys(parts["eval"].references),
+    }  # fmt: skip
+    assert list(whole.trials) == ["dev"]
+    assert whole.trials["dev"].count() == 5 * len(whole.trials["dev"].probes)
+
+
+def test_all_pairs_are_each_pair_once():
+    """Five speakers with six recordings: 5 x 15 pairs of one, 30 x 29 / 2 in all."""
+    made = make_protocol(spoken(SESSIONS), name="all-pairs")
+
+    trials = made.trials["dev"]
+    pairs = [
+        (trials.references[at], trials.probes[probe])
+        for at, listed in enumerate(trials.pairs)
+        for probe in listed
+    ]
+    assert len({frozenset((one.id, two.id)) for one, two in pairs}) == 30 * 29 // 2
+    assert len(pairs) == 30 * 29 // 2
+    assert sum(one.subject == two.subject for one, two in pairs) == 5 * 15
 
 
 def test_more_enrolment_takes_further_sessions_and_probes_with_none_of_them():
@@ -117,7 +145,7 @@ def test_groups_share_no_speaker_and_all_speakers_are_in_one():
 def test_whoever_is_there_nothing_enrols_and_probes(names, rule, count):
     items = {item.recording.key: item for item in spoken(sorted(names))}
     try:
-        made = make_protocol(items.values(), enrol_from=rule, enrol_count=count)
+        made = make_protocol(items.values(), name=rule, enrol_count=count)
     except DatabaseError:
         return
 
@@ -150,12 +178,12 @@ def test_sessions_count_when_half_of_the_speakers_have_several():
     some = ["a/x/1", "a/y/1", "b/x/1", "b/x/2"]
     few = [*some, "c/x/1", "c/x/2"]
 
-    assert make_protocol(spoken(some)).enrol_from == "session"
-    assert make_protocol(spoken(few)).enrol_from == "recording"
+    assert make_protocol(spoken(some)).name == "session"
+    assert make_protocol(spoken(few)).name == "recording"
 
 
 def test_the_protocol_can_be_asked_for():
-    made = make_protocol(spoken(SESSIONS), enrol_from="recording")
+    made = make_protocol(spoken(SESSIONS), name="recording")
 
     assert keys(made.trials["dev"].references)["ann"] == ["ann/mon/1"]
     assert "ann/mon/2" in keys(made.trials["dev"].probes)
@@ -164,7 +192,8 @@ def test_the_protocol_can_be_asked_for():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"enrol_from": "week"}, "'week'; expected one of session, recording"),
+        ({"name": "week"}, "'week'; expected one of session, recording"),
+        ({"name": "all-pairs", "enrol_count": 2}, "2 recordings cannot enrol in the"),
         ({"enrol_count": 9}, "none of 5 speakers can be enrolled by session"),
     ],
 )

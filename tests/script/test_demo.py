@@ -24,7 +24,7 @@ def weights(tmp_path_factory, golden_weights):
 def recordings(tmp_path):
     noise = np.random.default_rng(0)
     for speaker in range(4):
-        for name in ("a-1", "b-1", "b-2"):
+        for name in ("a/1", "b/1", "b/2"):
             path = tmp_path / f"people/speaker {speaker}/{name}.flac"
             path.parent.mkdir(parents=True, exist_ok=True)
             soundfile.write(path, noise.normal(0, 0.1, 20_000), 16_000)
@@ -77,12 +77,12 @@ def test_the_report_comes_as_json(run, recordings):
 
 
 def test_a_bad_recording_is_listed_and_the_others_are_scored(run, recordings):
-    (recordings / "speaker 0" / "b-1.flac").write_bytes(b"not audio")
+    (recordings / "speaker 0" / "b" / "1.flac").write_bytes(b"not audio")
 
     result = run("--data", str(recordings))
 
     assert result.exit_code == 0
-    assert "speaker 0/b-1.flac" in result.stderr
+    assert "speaker 0/b/1.flac" in result.stderr
 
 
 def test_a_folder_without_recordings_is_refused(run, tmp_path):

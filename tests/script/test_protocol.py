@@ -37,6 +37,23 @@ def test_a_folder_becomes_a_protocol(meetings, tmp_path):
     assert as_database(tmp_path / "out").trials("dev").references[0].id == "ann"
 
 
+@pytest.mark.parametrize(
+    ("name", "groups", "counts"),
+    [
+        ("all-pairs", ["dev"], "4 target and 24 non-target"),
+        ("session-one-group", ["dev"], "4 target and 12 non-target"),
+    ],
+)
+def test_a_folder_becomes_one_group(meetings, tmp_path, name, groups, counts):
+    options = ("--layout", "session/speaker", "--protocol", name)
+    result = run(meetings, tmp_path / "out", *options)
+
+    assert result.exit_code == 0, result.output
+    assert counts in result.output
+    again = as_database(tmp_path / "out")
+    assert (again.protocol, list(again.groups())) == (name, groups)
+
+
 def test_the_report_in_json(meetings, tmp_path):
     result = run(meetings, tmp_path / "out", "--layout", "session/speaker", "--json")
 

@@ -130,6 +130,26 @@ def test_scores_of_trials_of_one_kind_are_said_to_have_no_error_rate(folder, kin
     assert f"there is no {kind} trial" in output
 
 
+def test_all_pairs_of_a_folder(folder):
+    for name in ("ann/1", "ann/2", "bob/1", "bob/2"):
+        path = Path("people", f"{name}.wav")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+    done("score", "store.h5", "people", "--protocol", "all-pairs", "-o", "out")
+
+    assert scores() == pytest.approx(
+        {
+            ("ann/1", "ann/2"): 0.96,
+            ("ann/1", "bob/1"): 0.8,
+            ("ann/1", "bob/2"): -0.8,
+            ("ann/2", "bob/1"): 0.6,
+            ("ann/2", "bob/2"): -0.6,
+            ("bob/1", "bob/2"): -1,
+        }
+    )
+
+
 def test_the_distance_of_euclid(folder):
     trials = write_list("1 ann/1 ann/2\n0 bob/1 ann/1\n")
 

@@ -45,7 +45,7 @@ def recordings(tmp_path):
     for speaker in range(4):
         for session in "ab":
             for take in range(2):
-                path = tmp_path / f"corpus/speaker{speaker}/{session}-{take}.wav"
+                path = tmp_path / f"corpus/speaker{speaker}/{session}/{take}.wav"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 wave = 0.3 * np.sin(2 * np.pi * (300 + 400 * speaker) * time_axis)
                 soundfile.write(path, wave + noise.normal(0, 0.05, RATE), RATE)
@@ -74,6 +74,16 @@ def test_one_command_gives_scores_error_rates_and_a_picture(toy, capsys):
     assert report["dev"]["targets"] == 4
     assert report["eval"]["dev_threshold"] is not None
     assert (SCORES.parent / "det.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_all_pairs_of_a_folder_are_scored(toy):
+    """Four speakers with four recordings: 4 x 6 pairs of one, 16 x 15 / 2 in all."""
+    assert main([toy, "--protocol", "all-pairs", "--groups", "dev"]) == 0
+
+    lines = Path("results/toy/all-pairs/nonorm/scores-dev").read_text().splitlines()
+    fields = [line.split() for line in lines]
+    assert len(fields) == 120
+    assert sum(claimed == real for claimed, real, *_ in fields) == 24
 
 
 def test_the_experiment_is_described_before_it_runs(toy):
@@ -124,9 +134,10 @@ def test_a_dry_run_lists_the_tasks_and_writes_nothing(toy, capsys):
 def test_normalised_and_calibrated_scores_have_reports_of_their_own(
     toy, recordings, capsys
 ):
-    for path in recordings.glob("speaker[012]/*.wav"):
+    for path in recordings.glob("speaker[012]/*/*.wav"):
         samples, rate = soundfile.read(path)
-        place = Path("others", f"stranger-{path.parent.name}", path.name)
+        speaker, session, take = path.parts[-3:]
+        place = Path("others", f"stranger-{speaker}", session, take)
         place.parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(place, samples * np.linspace(1, 0.1, len(samples)) ** 2, rate)
 
@@ -252,11 +263,11 @@ def test_configurations_may_stand_after_options(toy):
 
 
 def test_bad_recordings_are_listed_and_with_a_flag_passed_over(toy, recordings, capsys):
-    (recordings / "speaker0" / "b-1.wav").write_bytes(b"not audio")
+    (recordings / "speaker0/b/1.wav").write_bytes(b"not audio")
 
     assert main([toy]) == 1
     error = capsys.readouterr().err
-    assert "speaker0/b-1.wav" in error
+    assert "speaker0/b/1.wav" in error
     assert "--allow-missing-files" in error
     assert not SCORES.exists()
 

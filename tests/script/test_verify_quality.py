@@ -42,7 +42,7 @@ def toy(tmp_path, monkeypatch):
             for take in range(3):
                 count = int(random.uniform(0.3, 1.5) * RATE)
                 pitch = 2 * np.pi * (300 + 400 * speaker) * np.arange(count) / RATE
-                path = Path(f"corpus/speaker{speaker}/{session}-{take}.wav")
+                path = Path(f"corpus/speaker{speaker}/{session}/{take}.wav")
                 path.parent.mkdir(parents=True, exist_ok=True)
                 samples = 0.3 * np.sin(pitch) + random.normal(0, 0.05, count)
                 soundfile.write(path, samples, RATE)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.protocols.all_pairs import all_pairs
 from bob.learn.pytorch.protocols.database import (
     DatabaseError,
     Probe,
@@ -80,14 +79,15 @@ def folder(place, *names):
     for name in names:
         (place / name).parent.mkdir(exist_ok=True)
         (place / name).touch()
-    return FolderDatabase(place)
+    return FolderDatabase(place, protocol="all-pairs")
 
 
 def test_every_pair_of_recordings_once(tmp_path):
-    trials = all_pairs(folder(tmp_path, "a/1.wav", "a/2.wav", "b/1.wav"))
+    trials = folder(tmp_path, "a/1.wav", "a/2.wav", "b/1.wav").trials("dev")
 
-    assert [item.id for item in trials.probes] == ["a/1", "a/2", "b/1"]
-    assert [pairs.tolist() for pairs in trials.pairs] == [[1, 2], [2], []]
+    assert [item.id for item in trials.references] == ["a/1", "a/2"]
+    assert [item.id for item in trials.probes] == ["a/2", "b/1"]
+    assert [pairs.tolist() for pairs in trials.pairs] == [[0, 1], [1]]
     assert trials.count() == 3
     assert len(trials.recordings()) == 3
 
@@ -95,4 +95,4 @@ def test_every_pair_of_recordings_once(tmp_path):
 @pytest.mark.parametrize("names", [["a/1.wav", "a/2.wav"], ["a/1.wav", "b/1.wav"]])
 def test_pairs_of_one_kind_are_no_protocol(tmp_path, names):
     with pytest.raises(DatabaseError, match="take two speakers, and two recordings"):
-        all_pairs(folder(tmp_path, *names))
+        folder(tmp_path, *names).trials("dev")

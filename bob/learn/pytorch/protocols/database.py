@@ -241,8 +241,9 @@ def as_database(
         of speakers, a file of trials (VoxCeleb, Kaldi, SRE), or one CSV file that
         lists the recordings.
     protocol : str, optional
-        Protocol to use; for a folder of speakers ``session`` or ``recording``.
-        Trial lists and CSV files have one only: there it names the results.
+        Protocol to use; for a folder of speakers ``session``, ``recording``, either
+        with ``-one-group``, or ``all-pairs``. Trial lists and CSV files have one only:
+        there it names the results.
     original_directory : path, optional
         Folder that the paths in a list are relative to. Default: the list's own.
     rule : SpeakerRule, optional

@@ -24,6 +24,7 @@ from bob.learn.pytorch.protocols.database import (
 from bob.learn.pytorch.protocols.lists_within import lists_within
 from bob.learn.pytorch.protocols.names import SafeNames, recording_keys
 from bob.learn.pytorch.protocols.speaker_protocol import (
+    NAMES_BEGIN_WITH_SESSION,
     SpeakerProtocol,
     SpeakerRule,
     SpokenIn,
@@ -49,8 +50,9 @@ class SpeakerDatabase(WithoutExtras, abc.ABC):
         Short name for logs.
     original_directory : path
         Folder of the recordings.
-    protocol : {"session", "recording"}, optional
-        What enrols and what probes; default: sessions, if there are several.
+    protocol : str, optional
+        What enrols and what probes, one of `PROTOCOLS` in `speaker_protocol`; default:
+        sessions, if there are several.
     rule : SpeakerRule, optional
         How many recordings enrol, which are too short, what the folders mean.
     """
@@ -75,8 +77,8 @@ class SpeakerDatabase(WithoutExtras, abc.ABC):
 
     @property
     def protocol(self) -> str | None:
-        """``session`` or ``recording``: how speakers are enrolled."""
-        return self._made.enrol_from
+        """How speakers are enrolled, such as ``session`` or ``recording``."""
+        return self._made.name
 
     @protocol.setter
     def protocol(self, protocol: str | None) -> None:
@@ -97,7 +99,8 @@ class SpeakerDatabase(WithoutExtras, abc.ABC):
         if group not in self._made.trials:
             raise DatabaseError(
                 f"{self.original_directory} has no group {group!r}; it has "
-                f"{', '.join(self.groups())} (four speakers or more make dev and eval)"
+                f"{', '.join(self.groups())} (four speakers or more make dev and eval "
+                "in the protocols session and recording)"
             )
         return self._made.trials[group]
 
@@ -131,14 +134,15 @@ class SpeakerDatabase(WithoutExtras, abc.ABC):
         try:
             made = make_protocol(
                 long_enough,
-                enrol_from=self._protocol,
+                name=self._protocol,
                 enrol_count=self.rule.enrol_count,
             )
         except DatabaseError as error:
-            raise DatabaseError(f"{error} ({note})" if dropped else error) from error
+            reason = f"{self.original_directory}: {error}"
+            raise DatabaseError(f"{reason} ({note})" if dropped else reason) from error
         if not dropped:
             return made
-        return SpeakerProtocol(made.enrol_from, made.trials, (*made.notes, note))
+        return SpeakerProtocol(made.name, made.trials, (*made.notes, note))
 
     def _is_long_enough(self, item: SpokenIn) -> bool:
         path = item.recording.path
@@ -157,9 +161,10 @@ class FolderDatabase(SpeakerDatabase):
     """A folder of speakers, at any depth below it their recordings.
 
     The first folder level names the speaker, unless the rule's `layout` says
-    otherwise. The session is the folder below the speaker's, or else the first part
-    of the file name (`session_in_name`). Hidden files and other files than
-    recordings are passed over.
+    otherwise. The session is the folder below the speaker's, if there is one; a part
+    of the file's name is (`session_in_name`) where the layout says so. Hidden files and
+    other files than recordings are passed over; those of recordings that cannot be read
+    are told of.
 
     Parameters
     ----------
@@ -185,6 +190,9 @@ class FolderDatabase(SpeakerDatabase):
             Path(folder).resolve().name, folder, protocol=protocol, rule=rule
         )
         self._levels = _levels(self.rule.layout or "speaker")
+        self._names_tell = self._levels[-1] == NAMES_BEGIN_WITH_SESSION
+        if self._names_tell:
+            self._levels.pop()
 
     def spoken(self) -> list[SpokenIn]:
         """Every recording with its speaker and session, in the order of paths."""
@@ -204,12 +212,11 @@ class FolderDatabase(SpeakerDatabase):
         *parents, file_name = path.split("/")
         named = dict(zip(self._levels, parents, strict=False))
         speaker = named["speaker"]
-        below = parents[len(self._levels) :]
-        session = named.get("session") or (
-            below[0]
-            if below
-            else session_in_name(Path(file_name).stem, speaker=speaker)
-        )
+        if self._names_tell:
+            session = session_in_name(Path(file_name).stem, speaker=speaker)
+        else:
+            below = parents[len(self._levels) : len(self._levels) + 1]
+            session = named.get("session") or next(iter(below), None)
         recording = Recording(
             key, folder / path, safe(speaker), metadata=session_metadata(session)
         )
@@ -252,12 +259,15 @@ class FolderDatabase(SpeakerDatabase):
 
 def _levels(layout: str) -> list[str]:
     levels = layout.strip("/").split("/")
-    unknown = [level for level in levels if level not in _LEVELS]
-    if unknown or levels.count("speaker") != 1 or levels.count("session") > 1:
+    folders = levels[:-1] if levels[-1] == NAMES_BEGIN_WITH_SESSION else levels
+    unknown = [level for level in folders if level not in _LEVELS]
+    sessions = sum(level.startswith("session") for level in levels)
+    if unknown or levels.count("speaker") != 1 or sessions > 1:
         raise DatabaseError(
             f"layout {layout!r}; expected one word a folder level out of "
             f"{', '.join(_LEVELS)}, with speaker once and session at most once, like "
-            "session/speaker"
+            f"session/speaker; {NAMES_BEGIN_WITH_SESSION} at its end is for names of "
+            "files that begin with the session"
         )
     return levels
 

@@ -11,6 +11,7 @@ from bob.learn.pytorch.protocols.database import DatabaseError, Recording
 from bob.learn.pytorch.protocols.folder import SpeakerDatabase
 from bob.learn.pytorch.protocols.names import SafeNames, safe_name, without_audio_suffix
 from bob.learn.pytorch.protocols.speaker_protocol import (
+    NAMES_BEGIN_WITH_SESSION,
     SpeakerRule,
     SpokenIn,
     session_in_name,
@@ -180,7 +181,8 @@ def _turned_round(spk2utt: Path) -> Iterator[tuple[str, str, str]]:
 class KaldiFolderDatabase(SpeakerDatabase):
     """The recordings of a Kaldi data folder by speaker, with the default protocol.
 
-    The session is the first part of the utterance id (`session_in_name`).
+    The session is the first part of the utterance id (`session_in_name`) if the rule's
+    layout is ``session-*``, and else not known.
     """
 
     def __init__(
@@ -193,10 +195,12 @@ class KaldiFolderDatabase(SpeakerDatabase):
     ) -> None:
         name = Path(folder).resolve().name
         super().__init__(name, folder, protocol=protocol, rule=rule)
-        if self.rule.layout is not None:
+        if self.rule.layout not in (None, NAMES_BEGIN_WITH_SESSION):
             raise DatabaseError(
                 f"layout {self.rule.layout!r} was given, but the speakers of the Kaldi "
-                f"data folder {folder} stand in its utt2spk: leave the layout out"
+                f"data folder {folder} stand in its utt2spk: leave the layout out, or "
+                f"give {NAMES_BEGIN_WITH_SESSION} if the ids of utterances begin with "
+                "the session"
             )
         self._folder = folder
         self._given_directory = original_directory
@@ -212,7 +216,9 @@ class KaldiFolderDatabase(SpeakerDatabase):
             )
         found = []
         for utterance, item in data.recordings(self._given_directory).items():
-            session = session_in_name(utterance, speaker=data.speakers[utterance])
+            session = None
+            if self.rule.layout is not None:
+                session = session_in_name(utterance, speaker=data.speakers[utterance])
             told = replace(
                 item, metadata={**item.metadata, **session_metadata(session)}
             )

@@ -14,6 +14,11 @@ Enrolment
 Too few recordings
     A speaker with nothing left to probe with is not enrolled: the recordings probe
     the other references as an impostor.
+One group
+    ``session-one-group`` and ``recording-one-group`` leave all speakers in ``dev``.
+All pairs
+    ``all-pairs`` compares each recording with each other one once, in ``dev``,
+    whoever speaks and in whichever session.
 """
 
 from __future__ import annotations
@@ -23,6 +28,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Literal, get_args
 
+from bob.learn.pytorch.protocols.all_pairs import all_pairs
 from bob.learn.pytorch.protocols.database import (
     DatabaseError,
     Probe,
@@ -32,9 +38,20 @@ from bob.learn.pytorch.protocols.database import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 EnrolFrom = Literal["session", "recording"]
+
+ALL_PAIRS = "all-pairs"
+_ONE_GROUP = "-one-group"
+#: Names of protocols.
+PROTOCOLS = (
+    *get_args(EnrolFrom),
+    *(f"{unit}{_ONE_GROUP}" for unit in get_args(EnrolFrom)),
+    ALL_PAIRS,
+)
+#: Ends a layout where the names of files, or utterances, begin with the session.
+NAMES_BEGIN_WITH_SESSION = "session-*"
 
 #: One letters-and-digits part of a file name, then a separator and something else.
 _FIRST_PART = re.compile(r"([-_. ]*[^-_. ]+)[-_. ]+[^-_. ]")
@@ -51,6 +68,8 @@ class SpeakerRule:
     layout : str, optional
         What the folder levels mean, outermost first: ``speaker`` (default),
         ``session/speaker``, ``speaker/session``; ``*`` for a level without meaning.
+        ``speaker/session-*`` takes the first part of the file's name for the session
+        (``friday`` in ``friday-1.flac``), ``session-*`` that of Kaldi's utterances.
     enrol_count : int, optional
         Recordings that enrol a speaker. Default: all of the first session, or one.
     minimum_seconds : float
@@ -98,7 +117,7 @@ class SpokenIn:
 class SpeakerProtocol:
     """Trials of each group, and in words how they came about."""
 
-    enrol_from: EnrolFrom
+    name: str
     trials: Mapping[str, Trials]
     notes: tuple[str, ...]
 
@@ -106,7 +125,7 @@ class SpeakerProtocol:
 def session_in_name(name: str, *, speaker: str) -> str | None:
     """The session a file name tells: its first part, less the speaker's name.
 
-    A part too short only merges sessions, which never lets one enrol and probe.
+    It may as well be a number of the utterance, so only a layout asks for it.
 
     Examples
     --------
@@ -131,7 +150,7 @@ def session_metadata(session: str | None) -> dict[str, str]:
 def make_protocol(
     recordings: Iterable[SpokenIn],
     *,
-    enrol_from: str | None = None,
+    name: str | None = None,
     enrol_count: int | None = None,
 ) -> SpeakerProtocol:
     """Split speakers and recordings as this module says.
@@ -140,9 +159,9 @@ def make_protocol(
     ----------
     recordings : iterable of SpokenIn
         In any order; keys decide.
-    enrol_from : {"session", "recording"}, optional
-        Default: by session if at least half of the speakers with two recordings or
-        more have two sessions or more.
+    name : str, optional
+        One of `PROTOCOLS`. Default: by session if at least half of the speakers with
+        two recordings or more have two sessions or more, else by recording.
     enrol_count : int, optional
         Recordings that enrol a speaker; default: the first session, or recording.
 
@@ -152,25 +171,43 @@ def make_protocol(
         If there is no such rule, or nobody can be enrolled.
     """
     speakers = _by_speaker(recordings)
-    by = _checked(enrol_from) or _choose(speakers.values())
-    units = {name: _units(items, by) for name, items in speakers.items()}
+    if _checked(name) == ALL_PAIRS:
+        return _of_all_pairs(speakers.values(), enrol_count)
+    by = _enrol_from(name) or _choose(speakers.values())
+    units = {speaker: _units(items, by) for speaker, items in speakers.items()}
     enrolled = {}
-    for name, parts in units.items():
+    for speaker, parts in units.items():
         enrolment, probes = _divide(parts, enrol_count)
         if probes:
-            enrolled[name] = (enrolment, probes)
+            enrolled[speaker] = (enrolment, probes)
     if not enrolled:
         raise DatabaseError(
             f"none of {len(speakers)} speakers can be enrolled by {by}: each needs "
             f"{enrol_count or 'one'} to enrol and at least one other {by} to probe with"
         )
-    impostors = [name for name in speakers if name not in enrolled]
+    impostors = [speaker for speaker in speakers if speaker not in enrolled]
+    is_split = not (name or "").endswith(_ONE_GROUP)
     groups = {
         group: _trials(names, enrolled, units)
-        for group, names in _split(list(enrolled), impostors).items()
+        for group, names in _split(list(enrolled), impostors, at_all=is_split).items()
     }
-    notes = _notes(by, enrol_count, impostors, groups=tuple(groups))
-    return SpeakerProtocol(by, groups, notes)
+    notes = _notes(by, enrol_count, impostors, groups=tuple(groups), asked=is_split)
+    about_sessions = _session_notes(by, speakers.values())
+    return SpeakerProtocol(name or by, groups, (*notes, *about_sessions))
+
+
+def _of_all_pairs(
+    speakers: Iterable[Sequence[SpokenIn]], enrol_count: int | None
+) -> SpeakerProtocol:
+    if enrol_count not in (None, 1):
+        raise DatabaseError(
+            f"{enrol_count} recordings cannot enrol in the protocol {ALL_PAIRS}, where "
+            "each does by itself; leave the enrolment count out"
+        )
+    items = [item.recording for some in speakers for item in some]
+    items.sort(key=lambda item: item.key)
+    note = f"each of {len(items)} recordings meets each other one once"
+    return SpeakerProtocol(ALL_PAIRS, {"dev": all_pairs(items)}, (note,))
 
 
 def _by_speaker(recordings: Iterable[SpokenIn]) -> dict[str, list[SpokenIn]]:
@@ -180,16 +217,18 @@ def _by_speaker(recordings: Iterable[SpokenIn]) -> dict[str, list[SpokenIn]]:
     return dict(sorted(speakers.items()))
 
 
-def _checked(enrol_from: str | None) -> EnrolFrom | None:
-    for known in get_args(EnrolFrom):
-        if enrol_from == known:
-            return known  # type: ignore[no-any-return]
-    if enrol_from is None:
-        return None
+def _checked(name: str | None) -> str | None:
+    if name is None or name in PROTOCOLS:
+        return name
     raise DatabaseError(
-        f"speakers cannot be enrolled by protocol {enrol_from!r}; expected one of "
-        f"{', '.join(get_args(EnrolFrom))}, or none to let the sessions decide"
+        f"a folder of speakers has no protocol {name!r}; expected one of "
+        f"{', '.join(PROTOCOLS)}, or none to let the sessions decide"
     )
+
+
+def _enrol_from(name: str | None) -> EnrolFrom | None:
+    unit = (name or "").removesuffix(_ONE_GROUP)
+    return next((known for known in get_args(EnrolFrom) if known == unit), None)
 
 
 def _choose(speakers: Iterable[Sequence[SpokenIn]]) -> EnrolFrom:
@@ -227,8 +266,10 @@ def _divide(
     return enrolment[:count], probes
 
 
-def _split(enrolled: Sequence[str], impostors: Sequence[str]) -> dict[str, list[str]]:
-    if len(enrolled) < _FEWEST_SPEAKERS_TO_SPLIT:
+def _split(
+    enrolled: Sequence[str], impostors: Sequence[str], *, at_all: bool
+) -> dict[str, list[str]]:
+    if not at_all or len(enrolled) < _FEWEST_SPEAKERS_TO_SPLIT:
         return {"dev": sorted([*enrolled, *impostors])}
     return {
         "dev": sorted([*enrolled[0::2], *impostors[0::2]]),
@@ -262,7 +303,8 @@ def _notes(
     impostors: Sequence[str],
     *,
     groups: tuple[str, ...],
-) -> tuple[str, ...]:
+    asked: bool,
+) -> list[str]:
     amount = "all recordings" if enrol_count is None else f"{enrol_count} recording(s)"
     first = {
         "session": f"{amount} of the first session(s) enrol, the other sessions probe",
@@ -271,11 +313,31 @@ def _notes(
     notes = [first[by]]
     if "eval" in groups:
         notes.append("speakers in sorted order go to dev and eval in turn")
-    else:
+    elif asked:
         notes.append("too few speakers to split: all of them are dev")
+    else:
+        notes.append("all speakers are dev")
     if impostors:
         notes.append(
             f"{len(impostors)} speaker(s) with too few {by}s only probe, as "
             f"impostors: {', '.join(impostors[:5])}{' …' if impostors[5:] else ''}"
         )
-    return tuple(notes)
+    return notes
+
+
+def _session_notes(
+    by: EnrolFrom, speakers: Iterable[Sequence[SpokenIn]]
+) -> Iterator[str]:
+    items = [item for some in speakers for item in some]
+    unknown = sum(item.session is None for item in items)
+    if by == "session" and unknown:
+        yield (
+            f"the session of {unknown} recording(s) is not known: each is taken for "
+            "one of its own"
+        )
+    elif unknown == len(items):
+        yield (
+            "sessions are not known, so a target trial may be won by the room and the "
+            "microphone: if folders or names tell them, give a layout "
+            f"(speaker/session, session/speaker, speaker/{NAMES_BEGIN_WITH_SESSION})"
+        )

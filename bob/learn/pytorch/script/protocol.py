@@ -57,10 +57,14 @@ def _reading(command: Callable[..., None]) -> Callable[..., None]:
         [
             click.option(
                 "--protocol",
-                help="Name of the protocol; for speakers: session, recording.",
+                help="Name of the protocol; for a folder of speakers session or "
+                "recording (what enrols), session-one-group or recording-one-group "
+                "(all speakers in dev), or all-pairs.",
             ),
             click.option(
-                "--layout", help="Folder levels: speaker (default), session/speaker, …"
+                "--layout",
+                help="Folder levels: speaker (default), session/speaker, …; "
+                "speaker/session-* if names of files begin with the session.",
             ),
             click.option(
                 "--enrol-count", type=int, help="Recordings that enrol a speaker."

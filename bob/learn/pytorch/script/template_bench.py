@@ -123,10 +123,9 @@ def _trials(
 ) -> tuple[Trials, str, str]:
     """Who is compared with whom, and what that is in a few words and in more."""
     from bob.learn.pytorch.audio import printable
-    from bob.learn.pytorch.protocols.all_pairs import all_pairs
     from bob.learn.pytorch.protocols.database import DatabaseError, as_database
     from bob.learn.pytorch.protocols.folder import SpeakerDatabase
-    from bob.learn.pytorch.protocols.speaker_protocol import SpeakerRule
+    from bob.learn.pytorch.protocols.speaker_protocol import ALL_PAIRS, SpeakerRule
     from bob.learn.pytorch.protocols.summary import summarise_trials
 
     try:
@@ -140,7 +139,8 @@ def _trials(
                     f"{source} is a folder of speakers, of which all pairs are "
                     "compared: it has no groups, leave out --group"
                 )
-            trials, kind = all_pairs(database), "all pairs"
+            database.protocol = ALL_PAIRS
+            trials, kind = database.trials("dev"), "all pairs"
         else:
             groups = database.groups()
             chosen = group or ("eval" if "eval" in groups else groups[0])

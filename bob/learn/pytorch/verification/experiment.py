@@ -151,6 +151,8 @@ def run(
 
 def _run(experiment: Experiment) -> Outcome:
     outcome = Outcome()
+    for note in getattr(experiment.database, "notes", ()):
+        logger.info("%s: %s", experiment.database.name, note)
     trials = {group: _trials(experiment.database, group) for group in experiment.groups}
     recordings = _recordings(trials.values())
     seconds = _durations(experiment, recordings)
