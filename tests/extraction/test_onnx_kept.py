@@ -14,6 +14,7 @@ from bob.learn.pytorch.extraction import onnx as exporter
 from bob.learn.pytorch.extraction import onnxruntime as module
 from bob.learn.pytorch.extraction.errors import ExportError
 from bob.learn.pytorch.preprocessor.audio import DltResNetExtractor
+from bob.learn.pytorch.weights.checksum import file_sha256, record_path, record_sha256
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -61,6 +62,32 @@ def test_it_is_exported_once(tmp_path, exports):
     assert exports == [place]
 
 
+@pytest.mark.parametrize("changed", ["network", "record", "no record"])
+def test_one_that_is_another_by_now_is_exported_again(
+    tmp_path, exports, caplog, changed
+):
+    from onnx import load, save
+
+    place = tmp_path / "sum.onnx"
+    module.kept_session(None, place, threads=1)
+    whole = place.read_bytes()
+    if changed == "network":
+        network = load(place)
+        network.graph.node[0].op_type = "Sub"
+        save(network, place)
+    elif changed == "record":
+        record_path(place).write_text("0")
+    else:
+        record_path(place).unlink()
+
+    session = module.kept_session(None, place, threads=1)
+
+    assert twice(session) == [[2, 2]]
+    assert place.read_bytes() == whole
+    assert len(exports) == 2
+    assert "it is exported again" in caplog.text
+
+
 def test_one_that_cannot_be_opened_is_exported_again_and_that_is_said(
     tmp_path, exports, caplog
 ):
@@ -68,6 +95,7 @@ def test_one_that_cannot_be_opened_is_exported_again_and_that_is_said(
     module.kept_session(None, place, threads=1)
     whole = place.read_bytes()
     place.write_bytes(whole[: len(whole) // 2])
+    record_sha256(place, file_sha256(place))
 
     session = module.kept_session(None, place, threads=1)
 

@@ -75,6 +75,42 @@ def test_a_change_of_what_runs_asks_anew_and_one_of_words_does_not():
     assert not trust.is_trusted(template(embed_fwd=["y = steal(x)"]))
 
 
+def test_code_outside_of_a_template_that_is_edited_asks_anew(tmp_path):
+    code = tmp_path / "code"
+    (code / "package").mkdir(parents=True)
+    module = code / "package" / "net.py"
+    module.write_text("factor = 1")
+    mine = template(import_context=str(code))
+    before = mine.sha256, mine.own_sha256
+    trust.trust(mine)
+    (code / "log.txt").write_text("what the code writes")
+    assert trust.is_trusted(mine)
+    assert "package/net.py" in trust.describe(mine)
+
+    module.write_text("factor = 2")
+
+    assert not trust.is_trusted(mine)
+    # So are embeddings that it made, but nothing is installed again.
+    assert (mine.sha256 == before[0], mine.own_sha256 == before[1]) == (False, True)
+    module.write_text("factor = 1")
+    assert trust.is_trusted(mine)
+
+
+def test_code_behind_a_link_counts_and_a_circle_ends(tmp_path):
+    (tmp_path / "code").mkdir()
+    (tmp_path / "real").mkdir()
+    (tmp_path / "code" / "link").symlink_to(tmp_path / "real")
+    (tmp_path / "real" / "back").symlink_to(tmp_path / "code")
+    module = tmp_path / "real" / "net.py"
+    module.write_text("factor = 1")
+    mine = template(model_init_context=str(tmp_path / "code"))
+    trust.trust(mine)
+
+    module.write_text("factor = 2")
+
+    assert not trust.is_trusted(mine)
+
+
 def test_trust_is_taken_back():
     trust.trust(template())
     trust.distrust(template())

@@ -17,6 +17,7 @@ _BLOCK_BYTES = 1 << 20
 _CONTENT = "blake2b:"
 # File systems count time in ticks: a second change within one leaves the same times.
 _TICK_NS = 20_000_000
+_remembered: dict[str, str] = {}
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:
@@ -89,6 +90,13 @@ def source_of(path: str | os.PathLike[str], *, known: str = "") -> str:
             content = _CONTENT + content_hash(file)
             return f"{content} {_state(status)} {_visible(place)}"
     return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def remembered_source(path: str | os.PathLike[str]) -> str:
+    """Return `source_of` a file, which a process reads again only where it changed."""
+    place = os.fspath(path)
+    _remembered[place] = source_of(place, known=_remembered.get(place, ""))
+    return _remembered[place]
 
 
 def _state(status: os.stat_result) -> str:

@@ -11,6 +11,13 @@ from bob.learn.pytorch import settings
 from bob.learn.pytorch.extraction.engine import CPUEngine, Embeddings, padded
 from bob.learn.pytorch.extraction.errors import ExportError
 from bob.learn.pytorch.extraction.onnx import export_network
+from bob.learn.pytorch.weights.checksum import (
+    file_sha256,
+    record_path,
+    record_sha256,
+    recorded_sha256,
+)
+from bob.learn.pytorch.weights.errors import WeightsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +40,7 @@ class ONNXEngine(CPUEngine):
         In evaluation mode, its network in float32; it moves to the CPU.
     place
         Of the exported network; it is exported there where it is missing, and again
-        where ONNX Runtime cannot open it.
+        where it is another by now or ONNX Runtime cannot open it.
 
     Raises
     ------
@@ -76,11 +83,13 @@ def kept_session(network: Exportable, place: Path, *, threads: int) -> Any:  # n
     runtime = _runtime()  # before what may take a minute
     if _is_there(place):
         try:
+            _check_unchanged(place)
             return session(place, threads=threads)
         except ExportError as error:
             logger.warning("%s; it is exported again", error)
     try:
         export_network(network, place)
+        record_sha256(place, file_sha256(place))
     except OSError as error:
         raise _not_kept(place, error) from error
     try:
@@ -126,6 +135,18 @@ def _runtime() -> Any:  # noqa: ANN401 - a module without types
             "pip install 'bob.learn.pytorch[onnx]', or use engine='torch'"
         ) from error
     return onnxruntime
+
+
+def _check_unchanged(place: Path) -> None:
+    try:
+        is_known = recorded_sha256(place) == file_sha256(place)
+    except WeightsError as error:
+        raise ExportError(str(error)) from error
+    if not is_known:
+        raise ExportError(
+            f"the network in {place} is not known to be what was exported there: its "
+            f"SHA-256 is not that in {record_path(place).name}"
+        )
 
 
 def _is_there(place: Path) -> bool:

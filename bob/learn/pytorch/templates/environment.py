@@ -208,7 +208,7 @@ def _key(template: Template, lock: Lock) -> str:
     """What an environment is made of; commands make one that is not shared."""
     parts = [lock.text, lock.python, locks.platform_name()]
     if template.install_cmds or template.download_cmds:
-        parts += [*template.install_cmds, *template.download_cmds, template.sha256]
+        parts += [*template.install_cmds, *template.download_cmds, template.own_sha256]
     return locks.text_sha256(json.dumps(parts))[:16]
 
 

@@ -10,10 +10,12 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass, field
+from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from bob.learn.pytorch.audio import printable
+from bob.learn.pytorch.hashes import content_of, remembered_source
 from bob.learn.pytorch.templates.errors import UnknownTemplate
 from bob.learn.pytorch.templates.reading import read, refuse
 from bob.learn.pytorch.templates.rules import LAYOUTS, file_name
@@ -40,6 +42,10 @@ _HARMLESS = (
     "verified",
     "limits",
 )
+
+_CONTEXTS = ("import_context", "model_init_context", "pre_proc_context")
+# Compiled files that Python makes itself are made anew when their source changes.
+_IMPORTED = tuple({*SOURCE_SUFFIXES, *EXTENSION_SUFFIXES})
 
 T = TypeVar("T")
 
@@ -163,12 +169,55 @@ class Template:
 
     @property
     def sha256(self) -> str:
-        """Hash of everything that is installed, executed, or changes an embedding."""
+        """Hash of everything that is installed, executed, or changes an embedding.
+
+        Code in folders outside of the template counts as it is now.
+        """
+        outside = {folder: code_in(Path(folder)) for folder in self.folders_outside}
+        return self._sha256(**({"code outside": outside} if outside else {}))
+
+    @property
+    def own_sha256(self) -> str:
+        """The same of the template alone, which decides what is installed."""
+        return self._sha256()
+
+    @property
+    def folders_outside(self) -> tuple[str, ...]:
+        """Folders that stages run in and that no command of the template has made."""
+        given = [str(self.content.get(key, "")) for key in _CONTEXTS]
+        return tuple(
+            sorted(
+                {it for it in given if os.path.isabs(it) or ".." in Path(it).parts}  # noqa: PTH117
+            )
+        )
+
+    def _sha256(self, **more: object) -> str:
         counts = {
             key: value for key, value in self.content.items() if key not in _HARMLESS
         }
-        text = json.dumps(counts, sort_keys=True, separators=(",", ":"))
+        text = json.dumps({**counts, **more}, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def code_in(folder: Path) -> dict[str, str]:
+    """Return the hash of every file below a folder that Python can import, by its path.
+
+    Folders that links lead to are looked into as well.
+    """
+    found: dict[str, str] = {}
+    seen = set()
+    for root, below, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(root)
+        if real in seen:
+            below.clear()
+            continue
+        seen.add(real)
+        for name in names:
+            if name.endswith(_IMPORTED):
+                path = os.path.join(root, name)  # noqa: PTH118 - may be thousands
+                content = content_of(remembered_source(path))
+                found[os.path.relpath(path, folder)] = content
+    return found
 
 
 def _file(weights: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ import json
 import shlex
 from datetime import datetime, timezone
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch import atomic, settings
@@ -19,11 +20,11 @@ from bob.learn.pytorch.templates.shelf import label, locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from bob.learn.pytorch.templates.template import Template
 
 SHIPPED = "trusted.json"
+_SHOWN = 10
 _STAGES = (
     ("import_context", "import_cmds"),
     ("model_init_context", "model_init"),
@@ -117,6 +118,8 @@ def describe(template: Template) -> str:
         once.insert(0, f"in the folder {template.model_init_context}:")
     lines += _section("is executed once, with network, after import_cmds", once)
     lines += _section("is executed in each run", list(_executed(template)))
+    if template.folders_outside:
+        lines += _section("is imported, as it is now", list(_imported(template)))
     return "\n".join(_visible(line, keep="\n") for line in lines)
 
 
@@ -148,6 +151,13 @@ def _executed(template: Template) -> Iterator[str]:
             yield f"{stage}, in the folder {template.content[context]}:"
         for line in getattr(template, stage):
             yield f"{stage}: {line}"
+
+
+def _imported(template: Template) -> Iterator[str]:
+    for folder in template.folders_outside:
+        files = sorted(templates.code_in(Path(folder)))
+        shown = ", ".join(files[:_SHOWN]) + (", ..." if len(files) > _SHOWN else "")
+        yield f"{len(files)} files of code in {folder}, outside: {shown or 'none'}"
 
 
 def _section(title: str, entries: Sequence[str]) -> list[str]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from bob.learn.pytorch.hashes import before_hashes, content_of, source_of
+from bob.learn.pytorch.hashes import before_hashes, content_of, remembered_source
 
 #: Inside these, a class or function is known by name and version alone.
 _PACKAGE = "bob.learn.pytorch."
@@ -26,7 +26,6 @@ _PACKAGE = "bob.learn.pytorch."
 _DEEPEST = 100
 _LONGEST_PATH = 4096
 _STANDARD_LIBRARY = sysconfig.get_path("stdlib")
-_sources: dict[str, str] = {}
 
 
 def digest(description: object) -> str:
@@ -308,15 +307,12 @@ class _Description:
 
 
 def _source_of(path: str) -> str:
-    """What a file holds, empty where there is none; each is read once a process."""
+    """What a file holds, empty where there is none."""
     try:
         named = Path(path).is_file()
     except (OSError, ValueError):
         return ""
-    if not named:
-        return ""
-    _sources[path] = source_of(path, known=_sources.get(path, ""))
-    return _sources[path]
+    return remembered_source(path) if named else ""
 
 
 def _as_tuple(slots: Any) -> tuple[str, ...]:
