@@ -69,7 +69,7 @@ def test_a_file_that_is_missing_names_the_next_step(tmp_path):
 
 def test_embeddings_of_other_lengths_do_not_go_together(tmp_path):
     for name, size in (("a", 2), ("b", 3)):
-        np.savez(tmp_path / f"{name}.npz", x=np.zeros(size, np.float32))
+        np.savez(tmp_path / f"{name}.npz", x=np.arange(size, dtype=np.float32))
     one, other = (read_embeddings(tmp_path / f"{name}.npz") for name in "ab")
 
     with pytest.raises(ScoringError, match="2 and 3 numbers an embedding"):

@@ -61,7 +61,7 @@ class PatientExtractor:
                 error = RecordingError("is silent", recording=name)
                 yield Result(name, None, error)
             else:
-                yield Result(name, np.full(4, number, np.float32), seconds=1.0)
+                yield Result(name, number + np.arange(4, dtype=np.float32), seconds=1.0)
 
     def _wait(self, count):
         end = time.monotonic() + 30

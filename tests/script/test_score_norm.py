@@ -146,7 +146,7 @@ def test_the_mean_cohort_score_is_a_quality_measure(embeddings):
 )
 def test_what_cannot_be_done_is_said(embeddings, options, message):
     with EmbeddingStore.open("other.h5", fingerprint={"model": "other"}) as store:
-        store.append([Record("x", np.ones(5, np.float32))])
+        store.append([Record("x", np.arange(5, dtype=np.float32))])
     Path("empty").touch()
     arguments = ["trials.h5", "list.txt", "-o", "out"]
     if "--cohort" not in options:

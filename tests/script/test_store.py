@@ -81,7 +81,7 @@ def test_reports_in_json(path, tmp_path):
 
 
 def test_who_made_what_others_wrote_is_said(tmp_path):
-    np.savez(tmp_path / "a.npz", a=np.zeros(3))
+    np.savez(tmp_path / "a.npz", a=np.arange(3.0))
 
     result = run(
         "import", tmp_path / "a.npz", tmp_path / "b.h5",
@@ -96,15 +96,17 @@ def test_who_made_what_others_wrote_is_said(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["show", "a.npz"], "cannot be read as a store"),
+        (["show", "a.npz"], "a.npz is an npz file; expected a store"),
         (["export", "some.h5", "a.csv"], "unknown kind"),
         (["import", "a.npz", "some.h5"], "made differently"),
+        (["import", "some.h5", "a.npz"], "swap them"),
+        (["export", "a.npz", "some.h5"], "a.npz is an npz file; expected a store"),
         (["import", "a.npz", "b.h5", "--made-by", "mine"], "'mine' is no KEY=VALUE"),
     ],
 )
 def test_what_cannot_be_done_is_said(path, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
-    np.savez("a.npz", a=np.zeros(3))
+    np.savez("a.npz", a=np.arange(3.0))
 
     result = run(*arguments)
 

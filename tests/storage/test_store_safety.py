@@ -35,7 +35,7 @@ for _ in range(1000):
         for _ in range(15):
             first = len(store)
             store.append([
-                Record(f"r{n}", np.full(64, n, np.float32), source=str(n))
+                Record(f"r{n}", n + np.arange(1, 65, dtype=np.float32), source=str(n))
                 for n in range(first, first + size)
             ])
             print(len(store), flush=True)
@@ -44,7 +44,7 @@ for _ in range(1000):
 
 def numbered(first, count, dimensions=64):
     return [
-        Record(f"r{n}", np.full(dimensions, n, np.float32))
+        Record(f"r{n}", n + np.arange(1, dimensions + 1))
         for n in range(first, first + count)
     ]
 
@@ -71,7 +71,7 @@ def check(path):
     stored = EmbeddingStore.read(path)
     count = len(stored.names)
     assert stored.names == tuple(f"r{n}" for n in range(count))
-    expected = np.repeat(np.arange(count, dtype=np.float32)[:, None], 64, axis=1)
+    expected = np.add.outer(np.arange(count), np.arange(1, 65))
     if count:
         np.testing.assert_array_equal(stored.embeddings, expected)
     return count

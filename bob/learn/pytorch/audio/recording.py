@@ -65,6 +65,10 @@ class NonFiniteRecording(RecordingError):  # noqa: N818
     """NaN or infinity among the samples."""
 
 
+class UnusableEmbedding(RecordingError):  # noqa: N818
+    """Made into an embedding that nothing can be compared with, such as zeros."""
+
+
 class ChannelError(RecordingError):
     """Several channels and no word on which to take."""
 

@@ -45,6 +45,9 @@ class Loaded:
         Of the recording as it was stored, in seconds and hertz.
     name
         What messages call it.
+    settings
+        Settings of the embedder that matter to this recording and not to all, such as
+        ``channel``.
     """
 
     content: Any
@@ -52,6 +55,7 @@ class Loaded:
     seconds: float
     sample_rate: int
     name: str | None = None
+    settings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +74,8 @@ class Result(Generic[Key]):
         Whether all that was computed together has come. Who keeps results should keep
         such together: the last bits of an embedding depend on its batch, and a run
         that goes on behind what is kept has the batches of one that was not stopped.
+    settings
+        As those of `Loaded`.
     """
 
     key: Key
@@ -78,6 +84,7 @@ class Result(Generic[Key]):
     seconds: float = float("nan")
     sample_rate: int = 0
     closes: bool = True
+    settings: tuple[str, ...] = ()
 
 
 class BatchEmbedder(Protocol):
@@ -164,6 +171,7 @@ class _Item(Generic[Key]):
             about.seconds,
             about.sample_rate,
             closes,
+            about.settings,
         )
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from bob.learn.pytorch.audio import (
-    NonFiniteRecording,
     RecordingError,
     RecordingLike,
+    UnusableEmbedding,
     Waveform,
     as_waveform,
     check_usable,
@@ -22,6 +22,7 @@ from bob.learn.pytorch.audio import (
 )
 from bob.learn.pytorch.extraction import chunks, long, memory
 from bob.learn.pytorch.extraction.batching import Loaded
+from bob.learn.pytorch.storage.records import fault_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -104,16 +105,19 @@ class RecordingEmbedder:
         RecordingError
             The recording cannot be read or used; it says why.
         """
+        settings: tuple[str, ...] = ()
         if isinstance(recording, str | os.PathLike):
-            seconds, found, _ = files.info(recording)
+            seconds, found, channels = files.info(recording)
+            settings = ("channel",) if channels > 1 else ()
             if self._needed_mb(seconds) > self._largest_whole_mb:
                 name = os.fspath(recording)
-                return self._long(Loaded(recording, 0, seconds, found, name), rate)
+                about = (seconds, found, name, settings)
+                return self._long(Loaded(recording, 0, *about), rate)
         waveform = as_waveform(recording, rate=rate, channel=self._channel)
         about = (waveform.seconds, waveform.sample_rate, waveform.name)
         if self._needed_mb(waveform.seconds) > self._largest_whole_mb:
             return self._long(Loaded(waveform, 0, *about), None)
-        return self._whole(waveform)
+        return replace(self._whole(waveform), settings=settings)
 
     def _needed_mb(self, seconds: float) -> float:
         frames = round(seconds * memory.FRAMES_A_SECOND)
@@ -143,6 +147,7 @@ class RecordingEmbedder:
             options["chunk_seconds"] = self._chunk_seconds
             options["resampler"] = self._model.resampler
             work = partial(chunks.embed_chunks, embedder, item.content, **options)
+            item = replace(item, settings=(*item.settings, "chunk_seconds"))
         else:
             memory.check_fits(
                 self._network,
@@ -154,7 +159,7 @@ class RecordingEmbedder:
                 "(--memory, --chunks; memory_mb, chunk_seconds in Python)",
             )
             waveform = as_waveform(item.content, rate=rate, channel=self._channel)
-            return self._whole(waveform)
+            return replace(self._whole(waveform), settings=item.settings)
         frames = round(item.seconds * memory.FRAMES_A_SECOND)
         return replace(item, content=work, frames=frames)
 
@@ -174,7 +179,7 @@ class RecordingEmbedder:
         """Begin with a batch; calling what comes back gives one result an item.
 
         A result is (dimensions,), or the error of a recording that turns out to be bad
-        or has an embedding that is not finite.
+        or has no usable embedding.
         """
         together = [item.content for item in batch if not callable(item.content)]
         embeddings = self._engine.start(together) if together else list
@@ -197,10 +202,11 @@ class RecordingEmbedder:
                     embedding = item.content()
             except RecordingError as error:
                 return error
-        if np.isfinite(embedding).all():
+        fault = fault_of(embedding)
+        if not fault:
             return embedding
-        reason = f"gives an embedding that is not finite with {self._model.name}"
-        return NonFiniteRecording(reason, recording=item.name)
+        reason = f"gives no embedding with {self._model.name}: it {fault}"
+        return UnusableEmbedding(reason, recording=item.name)
 
     def _note_if_short(self, waveform: Waveform) -> None:
         if waveform.seconds < self._model.recommended_seconds:

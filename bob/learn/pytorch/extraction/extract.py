@@ -6,11 +6,12 @@ import os
 import socket
 import time
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from bob.learn.pytorch.hashes import path_in, source_of
+from bob.learn.pytorch.storage import made_by as made_by_store
 from bob.learn.pytorch.storage.store import EmbeddingStore, Record, StoreError
 from bob.learn.pytorch.workers.partitions import WorkersError
 from bob.learn.pytorch.workers.processes import processors
@@ -55,7 +56,7 @@ class Extraction:
     computed
         How many embeddings were made.
     reused
-        How many were in the store already.
+        How many were in the store already; `computed` and `failures` are the others.
     failures
         Name and reason of those that could not be used.
     """
@@ -73,6 +74,7 @@ def extract(
     jobs: int = 1,
     client: Client | None = None,
     progress: bool = False,
+    speakers: Mapping[str, str] | None = None,
 ) -> Extraction:
     """Put the embeddings of recordings into a store, those that it does not have yet.
 
@@ -98,24 +100,28 @@ def extract(
         Of a Dask scheduler, in place of processes of this machine.
     progress
         Whether to show a bar with counts and remaining time, on a terminal.
+    speakers
+        Who speaks in each, by name, as far as it is known; the store keeps it.
 
     Raises
     ------
     StoreError
-        The store cannot be written; what it holds stays.
+        The store cannot be written; what it holds stays. Or it holds a recording that
+        was made with another setting that matters to it, such as another channel.
     WorkersError
         Processes or Dask workers die while they load the network.
     """
     from tqdm import tqdm
 
     shown = None if progress else True  # of tqdm: None is "on a terminal"
-    todo = _to_do(recordings, store, shown=shown)
+    known = Known(store, extractor.fingerprint())
+    todo = _to_do(recordings, known, speakers or {}, shown=shown)
     run = Extraction(reused=len(recordings) - len(todo))
     with (
         closing(_made(extractor, todo, recordings, jobs=jobs, client=client)) as made,
         tqdm(total=len(todo), unit="recording", disable=shown) as bar,
     ):
-        batch = _Batch(store, run)
+        batch = _Batch(store, run, {**known.speakers, **(speakers or {})})
         try:
             for records in made:
                 batch.add(records)
@@ -133,6 +139,7 @@ def extract_into(
     jobs: int = 1,
     dask: str | None = None,
     progress: bool = False,
+    speakers: Mapping[str, str] | None = None,
 ) -> Extraction:
     """The same into the store at a path, which is made where there is none.
 
@@ -144,23 +151,38 @@ def extract_into(
     """
     with ExitStack() as stack:
         made_by = extractor.fingerprint()
-        store = stack.enter_context(EmbeddingStore.open(path, fingerprint=made_by))
+        store = stack.enter_context(
+            EmbeddingStore.open(
+                path,
+                fingerprint=made_by_store.of_all(made_by),
+                settings=made_by_store.of_some(made_by),
+            )
+        )
         client = None
         if dask is not None:
             from bob.learn.pytorch.workers.dask_client import dask_client
 
             client = stack.enter_context(dask_client(dask))
         return extract(
-            extractor, recordings, store, jobs=jobs, client=client, progress=progress
+            extractor,
+            recordings,
+            store,
+            jobs=jobs,
+            client=client,
+            progress=progress,
+            speakers=speakers,
         )
 
 
 class _Batch:
     """Records on their way to the disk, where none waits long."""
 
-    def __init__(self, store: EmbeddingStore, run: Extraction) -> None:
+    def __init__(
+        self, store: EmbeddingStore, run: Extraction, speakers: Mapping[str, str]
+    ) -> None:
         self._store = store
         self._run = run
+        self._speakers = speakers
         self._waiting: list[Record] = []
         self._since = time.monotonic()
 
@@ -171,7 +193,11 @@ class _Batch:
             self.write()
 
     def write(self) -> None:
-        records, self._waiting = self._waiting, []
+        records = [
+            replace(record, speaker=self._speakers.get(record.name, ""))
+            for record in self._waiting
+        ]
+        self._waiting = []
         self._since = time.monotonic()
         self._store.append(records)
         for record in records:
@@ -181,27 +207,85 @@ class _Batch:
                 self._run.computed += 1
 
 
+class Known:
+    """What a store knows of its recordings.
+
+    Attributes
+    ----------
+    sources
+        Of each that has an embedding, by name.
+    speakers
+        Who speaks, by name, where that is known.
+    """
+
+    def __init__(self, store: EmbeddingStore, fingerprint: Mapping[str, str]) -> None:
+        columns = store.columns()
+        about = list(zip(columns.names, columns.failed.tolist(), strict=True))
+        self.store = store
+        self.sources = {
+            name: source
+            for (name, failed), source in zip(about, columns.sources, strict=True)
+            if not failed
+        }
+        self.speakers = {
+            name: speaker
+            for (name, _), speaker in zip(about, columns.speakers, strict=True)
+            if speaker
+        }
+        now = {f"{key}={value}" for key, value in fingerprint.items()}
+        self._settings = {
+            name: settings
+            for (name, failed), settings in zip(about, columns.settings, strict=True)
+            if settings and not failed and not now.issuperset(settings.split())
+        }
+
+    def source(self, name: str, path: str) -> str:
+        """Return that of the file now, empty where it is not known or gone."""
+        before = self.sources.get(name)
+        return "" if before is None else source_of(path, known=before)
+
+    def has(self, name: str, source: str) -> bool:
+        """Whether there is the embedding of such a content under that name.
+
+        Raises
+        ------
+        StoreError
+            It was made with another setting that matters to this recording.
+        """
+        if not self.store.is_current(name, source=source):
+            return False
+        if name in self._settings:
+            raise StoreError(
+                f"{self.store.path} has {name} made with {self._settings[name]}, which "
+                "matters to this recording, and it is another now. Write to another "
+                "store, or choose what made these"
+            )
+        return True
+
+
 def _to_do(
-    recordings: Mapping[str, str], store: EmbeddingStore, *, shown: bool | None
+    recordings: Mapping[str, str],
+    known: Known,
+    speakers: Mapping[str, str],
+    *,
+    shown: bool | None,
 ) -> list[Item]:
     """Recordings without an embedding, or with another content than then.
 
     Raises
     ------
     StoreError
-        A name is of another recording in the store.
+        A name is of another recording in the store, or made with another setting.
     """
     from tqdm import tqdm
 
-    known = store.sources() if len(store) else {}
     todo, renewed, others = [], {}, []
     # Shown only where many files have to be read, such as those of a copied corpus.
     for name, path in tqdm(
         recordings.items(), desc="looking for changes", delay=2, disable=shown
     ):
-        before = known.get(name)
-        source = "" if before is None else source_of(path, known=before)
-        if before is None or not store.is_current(name, source=source):
+        before, source = known.sources.get(name), known.source(name, path)
+        if not known.has(name, source):
             todo.append((name, path))
             if before is not None and _is_another(before, source):
                 others.append((name, path_in(before), path_in(source)))
@@ -210,12 +294,17 @@ def _to_do(
     if others:
         name, there, now = others[0]
         raise StoreError(
-            f"{store.path} holds other recordings of the names of {len(others)} of "
+            f"{known.store.path} holds other recordings of the names of {len(others)} of "
             f"these: {name} is {there} there, and {now} now. Write to another store, "
             "or give each a name of its own in a list (a name, a blank and a path a "
             "line)"
         )
-    store.renew(renewed)
+    new = {
+        name: speaker
+        for name, speaker in speakers.items()
+        if name in known.sources and known.speakers.get(name) != speaker
+    }
+    known.store.renew(renewed, new)
     return todo
 
 
@@ -302,6 +391,7 @@ class Work:
 
     def __init__(self, extractor: ManyExtractor, *, place: str) -> None:
         self._extractor = extractor
+        self._fingerprint = extractor.fingerprint()
         self._place = place
         extractor.prepare()
 
@@ -329,6 +419,9 @@ class Work:
                 sample_rate=result.sample_rate,
                 reason=reason,
                 source=sources.pop(result.key),
+                settings=" ".join(
+                    f"{key}={self._fingerprint[key]}" for key in result.settings
+                ),
             )
             records.append(record)
             if result.closes:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bob.learn.pytorch.storage.records import Columns, StoreError, empty
+from bob.learn.pytorch.storage.records import TEXTS, Columns, StoreError, empty
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,8 +33,7 @@ def packed(columns: Columns) -> bytes:
         {
             "dimensions": columns.dimensions,
             "names": columns.names,
-            "reasons": columns.reasons if any(columns.reasons) else [],
-            "sources": columns.sources if any(columns.sources) else [],
+            **{name: _unless_empty(getattr(columns, name)) for name in TEXTS},
         },
         ensure_ascii=False,
         separators=(",", ":"),
@@ -51,6 +50,10 @@ def packed(columns: Columns) -> bytes:
     )
     header = _HEADER.pack(_MAGIC, len(content), zlib.crc32(content))
     return header + _CHECK.pack(zlib.crc32(header)) + content
+
+
+def _unless_empty(column: list[str]) -> list[str]:
+    return column if any(column) else []
 
 
 def scan(file: int, start: int) -> Iterator[tuple[int, Columns]]:
@@ -129,8 +132,8 @@ def _unpacked(content: bytes) -> Columns:
     rows = len(texts["names"])
     columns = empty(rows, texts["dimensions"])
     columns.names[:] = texts["names"]
-    columns.reasons[:] = texts["reasons"] or [""] * rows
-    columns.sources[:] = texts["sources"] or [""] * rows
+    for name in TEXTS:
+        getattr(columns, name)[:] = texts.get(name) or [""] * rows
     for column, kind in (
         (columns.failed, "u1"),
         (columns.seconds, "<f8"),

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 #: Fingerprint of embeddings of which nobody says what made them.
 UNKNOWN = {"made_by": "unknown"}
 
-_SUFFIXES = (".h5", ".hdf5", ".npz", ".parquet", ".ark", ".scp")
+_STORES = (".h5", ".hdf5")
+_OTHERS = (".npz", ".parquet", ".ark", ".scp")
+_SUFFIXES = (*_STORES, *_OTHERS)
 _BATCH = 10_000
 
 
@@ -68,7 +70,7 @@ def export(store: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
     target = Path(path)
     suffix = _suffix(target)
     with _failing_to_write(target):
-        if suffix in (".h5", ".hdf5"):
+        if suffix in _STORES:
             _export_store(Path(store), target)
             return
         content = read_content(store)
@@ -107,7 +109,13 @@ def import_(
         The file cannot be read, a name stands there twice, or the store cannot take
         it; see :meth:`~bob.learn.pytorch.storage.store.EmbeddingStore.open`.
     """
-    source = Path(path)
+    source, target_path = Path(path), Path(store)
+    if target_path.suffix.lower() in _OTHERS:
+        raise StoreError(
+            f"{store} comes second, where the store is named that is added to (.h5), and "
+            f"{path} first, where the file is named that is read: swap them, or name a "
+            "store"
+        )
     columns, stored = _read(source)
     if stored and fingerprint is not None and dict(fingerprint) != stored:
         raise StoreError(
@@ -130,7 +138,7 @@ def _read(path: Path) -> tuple[Columns, dict[str, str] | None]:
     suffix = _suffix(path)
     if not path.is_file():
         raise StoreError(f"{path} is no file; expected embeddings to import")
-    if suffix in (".h5", ".hdf5"):
+    if suffix in _STORES:
         content = read_content(path)
         return content.columns, content.fingerprint
     read = {".npz": npz.read, ".parquet": parquet.read}.get(suffix, kaldi.read)
@@ -160,6 +168,8 @@ def _records(columns: Columns, source: Path) -> list[Record]:
             columns.reasons[row]
             or (f"has no embedding in {source.name}" if failed else ""),
             columns.sources[row],
+            columns.speakers[row],
+            columns.settings[row],
         )
         for row, (name, failed) in enumerate(
             zip(columns.names, columns.failed, strict=True)

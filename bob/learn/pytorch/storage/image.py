@@ -20,6 +20,7 @@ import numpy as np
 from bob.learn.pytorch.storage.batches import read_exactly, scan
 from bob.learn.pytorch.storage.index import NameIndex, hashes_of, state_of
 from bob.learn.pytorch.storage.records import (
+    TEXTS,
     Columns,
     StoreError,
     empty,
@@ -33,18 +34,20 @@ if TYPE_CHECKING:
     import h5py
     from numpy.typing import NDArray
 
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 FORMAT = "bob.learn.pytorch embeddings"
 VERSION = 1
 # Its superblock says at a fixed place where HDF5 ends.
 _LIBRARY = ("v110", "v110")
 #: Their datasets say where in `texts` each one begins, and how many bytes it has.
-_TEXTS = ("names", "reasons", "sources")
+_TEXTS = ("names", *TEXTS)
 _CHUNK_BYTES = 65_536
 _CHUNK_NUMBERS = 16_384  # 64 kB of embeddings
 _CHUNK_ROWS = 1024
 _FOLD_ROWS = 8192
 _BLOCK = 16 << 20
-_ROW_BYTES = 128  # beside its embedding and its texts; 89 stand in datasets
+_ROW_BYTES = 160  # beside its embedding and its texts; 121 stand in datasets
+_TEXT_BYTES = 16  # of a row in each dataset of texts
 _SPARE_BYTES = 4 << 20  # of a chunk in each dataset, some rows are not used yet
 
 
@@ -70,12 +73,18 @@ def create(place: Path, fingerprint: Mapping[str, str]) -> None:
             ("sample_rates", np.int64, ()),
             ("hashes", np.uint64, (3,)),
         ):
-            file.create_dataset(
-                name, (0, *width), kind,
-                chunks=(_CHUNK_ROWS, *width), maxshape=(None, *width), fletcher32=True,
-            )  # fmt: skip
+            _add_dataset(file, name, kind, (0, *width))
     place.write_bytes(content.getbuffer())
     sync(place)
+
+
+def _add_dataset(
+    file: h5py.File, name: str, kind: type[np.generic], shape: tuple[int, ...]
+) -> None:
+    file.create_dataset(
+        name, shape, kind,
+        chunks=(_CHUNK_ROWS, *shape[1:]), maxshape=(None, *shape[1:]), fletcher32=True,
+    )  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -99,11 +108,27 @@ def opened(path: Path) -> Iterator[h5py.File]:
     except (OSError, KeyError, RuntimeError) as error:
         if isinstance(error, StoreError):
             raise
+        _refuse_other_files(path)
         raise StoreError(
             f"{path} cannot be read as a store of embeddings ({error}); if it is one, "
             "it is damaged: take it from a backup, or remove it and compute the "
             "embeddings again"
         ) from error
+
+
+def _refuse_other_files(path: Path) -> None:
+    """Say it of a file that never was a store, rather than call it damaged."""
+    with path.open("rb") as file:
+        start = file.read(len(_SIGNATURE))
+    kinds = {b"PK": "an npz file", b"PAR1": "a Parquet file", b"RIFF": "a recording"}
+    kind = next((kinds[key] for key in kinds if start.startswith(key)), None)
+    if kind is None and path.suffix.lower() in (".h5", ".hdf5", ""):
+        return
+    if start != _SIGNATURE:
+        raise StoreError(
+            f"{path} is {kind or 'no HDF5 file'}; expected a store of embeddings, which "
+            "`bob pytorch embed` writes (.h5)"
+        )
 
 
 def _check_format(file: h5py.File, path: Path) -> None:
@@ -166,7 +191,8 @@ def read_rows(file: h5py.File, rows: int, dimensions: int) -> Columns:
     stored = len(file["names"])
     texts = file["texts"][:].tobytes()
     for name in _TEXTS:
-        getattr(columns, name)[:stored] = _cut(texts, file[name][:])
+        if name in file:  # those of old lack the last ones
+            getattr(columns, name)[:stored] = _cut(texts, file[name][:])
     for name in ("failed", "seconds", "sample_rates"):
         getattr(columns, name)[:stored] = file[name][:]
     if dimensions and stored and "embeddings" in file:
@@ -226,6 +252,10 @@ def fold(file: int, target: Path, *, room: int) -> None:
         _reserve(copy.fileno(), end + room)
         for start in range(0, end, _BLOCK):
             copy.write(read_exactly(file, min(_BLOCK, end - start), start))
+        copy.flush()
+        with h5py.File(target, "r", locking=False) as image:
+            missing = sum(name not in image for name in _TEXTS) * len(image["names"])
+        _reserve(copy.fileno(), end + room + _TEXT_BYTES * missing)
     with h5py.File(target, "r+", libver=_LIBRARY) as image:
         rows = rows_of(image)
         for columns in _gathered(file, end):
@@ -267,6 +297,9 @@ def _merge(file: h5py.File, rows: NameIndex, columns: Columns) -> None:
             new.append(number)
         else:
             known[row] = number
+    for name in _TEXTS:
+        if name not in file:
+            _add_dataset(file, name, np.int64, (count, 2))
     if columns.dimensions and "embeddings" not in file:
         _add_embeddings(file, count, columns.dimensions)
     for dataset in _datasets(file):

@@ -120,13 +120,17 @@ def _rest(content: Content) -> dict[str, Any]:
                 "sample_rate": rate,
                 "reason": reason,
                 "source": source,
+                "speaker": speaker,
+                "settings": settings,
             }
-            for name, seconds, rate, reason, source in zip(
+            for name, seconds, rate, reason, source, speaker, settings in zip(
                 columns.names,
                 columns.seconds.tolist(),
                 columns.sample_rates.tolist(),
                 columns.reasons,
                 columns.sources,
+                columns.speakers,
+                columns.settings,
                 strict=True,
             )
         },
@@ -154,6 +158,8 @@ def _with_rest(
         columns.sample_rates[row] = known.get("sample_rate", 0)
         columns.reasons[row] = known.get("reason", "")
         columns.sources[row] = known.get("source", "")
+        columns.speakers[row] = known.get("speaker", "")
+        columns.settings[row] = known.get("settings", "")
     return columns, rest.get("made_by") or None
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from bob.learn.pytorch.atomic import beside
 from bob.learn.pytorch.storage.image import sync
 from bob.learn.pytorch.storage.records import (
+    TEXTS,
     Columns,
     StoreError,
     empty,
@@ -43,12 +44,15 @@ def write(content: Content, path: Path) -> None:
         embeddings=good.embeddings,
         seconds=good.seconds,
         sample_rates=good.sample_rates,
-        sources=np.array(good.sources, dtype=np.str_),
+        **{name: np.array(getattr(good, name), dtype=np.str_) for name in TEXTS[1:]},
         failed=np.array(bad.names, dtype=np.str_),
         reasons=np.array(bad.reasons, dtype=np.str_),
         failed_seconds=bad.seconds,
         failed_sample_rates=bad.sample_rates,
-        failed_sources=np.array(bad.sources, dtype=np.str_),
+        **{
+            f"failed_{name}": np.array(getattr(bad, name), dtype=np.str_)
+            for name in TEXTS[1:]
+        },
         made_by=np.array(json.dumps(content.fingerprint)),
     )
     with beside(path) as place:
@@ -119,8 +123,10 @@ def _fill(
         columns.seconds[:] = arrays[f"{prefix}seconds"]
     if f"{prefix}sample_rates" in arrays:
         columns.sample_rates[:] = arrays[f"{prefix}sample_rates"]
-    if f"{prefix}sources" in arrays:
-        columns.sources[:] = _texts(arrays[f"{prefix}sources"], len(columns))
+    for name in TEXTS[1:]:
+        if f"{prefix}{name}" in arrays:
+            texts = _texts(arrays[f"{prefix}{name}"], len(columns))
+            getattr(columns, name)[:] = texts
 
 
 def _texts(array: NDArray[np.generic], count: int) -> list[str]:

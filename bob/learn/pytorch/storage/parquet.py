@@ -18,10 +18,17 @@ if TYPE_CHECKING:
 
 _MADE_BY = b"bob.learn.pytorch.made_by"
 _ROWS = 65_536
+#: Name of each column of text -> what `Columns` calls it.
+_TEXTS = {
+    "reason": "reasons",
+    "source": "sources",
+    "speaker": "speakers",
+    "settings": "settings",
+}
 
 
 def write(content: Content, path: Path) -> None:
-    """Write the columns name, embedding, seconds, sample_rate, reason and source.
+    """Write name, embedding, seconds, sample_rate, and four columns of text.
 
     A failed recording has null as its embedding; the fingerprint is metadata of the
     schema.
@@ -35,8 +42,7 @@ def write(content: Content, path: Path) -> None:
             ("embedding", pa.list_(pa.float32())),
             ("seconds", pa.float64()),
             ("sample_rate", pa.int64()),
-            ("reason", pa.string()),
-            ("source", pa.string()),
+            *((name, pa.string()) for name in _TEXTS),
         ],
         metadata={_MADE_BY: json.dumps(content.fingerprint)},
     )
@@ -62,8 +68,7 @@ def _arrays(columns: Columns) -> list[Any]:
         embeddings,
         pa.array(columns.seconds),
         pa.array(columns.sample_rates),
-        pa.array(columns.reasons, pa.string()),
-        pa.array(columns.sources, pa.string()),
+        *(pa.array(getattr(columns, name), pa.string()) for name in _TEXTS.values()),
     ]
 
 
@@ -117,10 +122,10 @@ def _columns(table: Any) -> Columns:  # noqa: ANN401 - pyarrow has no types
     numbers = lists.flatten().to_numpy(zero_copy_only=False)
     good = int(np.count_nonzero(~columns.failed))
     columns.embeddings[~columns.failed] = numbers.reshape(good, columns.dimensions)
-    for name, column in (("reason", columns.reasons), ("source", columns.sources)):
+    for name, column in _TEXTS.items():
         if name in table.column_names:
             texts = table[name].cast(pa.string()).to_pylist()
-            column[:] = [text or "" for text in texts]
+            getattr(columns, column)[:] = [text or "" for text in texts]
     if "seconds" in table.column_names:
         seconds = table["seconds"].cast(pa.float64()).to_pylist()
         columns.seconds[:] = [np.nan if s is None else s for s in seconds]

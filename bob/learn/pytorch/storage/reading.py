@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from bob.learn.pytorch.storage.batches import scan
 from bob.learn.pytorch.storage.records import (
     Columns,
     StoreError,
+    faults_of,
     put,
 )
 
@@ -46,6 +47,9 @@ class StoredEmbeddings:
         What made the embeddings.
     path
         Of the store.
+    speakers
+        (names,), who speaks in each, empty where that is unknown; none where nobody is
+        known.
     """
 
     names: tuple[str, ...]
@@ -56,6 +60,7 @@ class StoredEmbeddings:
     failures: Mapping[str, str] = field(default_factory=dict)
     fingerprint: Mapping[str, str] = field(default_factory=dict)
     path: Path = Path()
+    speakers: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -64,7 +69,11 @@ class StoredEmbeddings:
         fingerprint: Mapping[str, str],
         path: str | os.PathLike[str],
     ) -> StoredEmbeddings:
-        """Those of records, failures apart."""
+        """Those of records, failures apart.
+
+        A row that is no embedding (`fault_of`) counts as failed, and says why.
+        """
+        columns = _without_faults(columns)
         failures = _failures(columns)
         good = columns.take(np.flatnonzero(~columns.failed)) if failures else columns
         return cls(
@@ -76,6 +85,7 @@ class StoredEmbeddings:
             failures,
             fingerprint,
             Path(path),
+            tuple(good.speakers) if any(good.speakers) else (),
         )
 
     def refresh(self) -> StoredEmbeddings:
@@ -168,6 +178,25 @@ def _failures(columns: Columns) -> dict[str, str]:
         columns.names[row]: columns.reasons[row]
         for row in np.flatnonzero(columns.failed)
     }
+
+
+def _without_faults(columns: Columns) -> Columns:
+    """Let rows count as failed that hold no embedding."""
+    faults = {
+        row: fault
+        for row, fault in faults_of(columns.embeddings).items()
+        if not columns.failed[row]
+    }
+    if not faults:
+        return columns
+    failed, reasons = columns.failed.copy(), list(columns.reasons)
+    for row, fault in faults.items():
+        failed[row] = True
+        reasons[row] = (
+            f"its embedding {fault}, so nothing can be compared with it; embed it into "
+            "another store"
+        )
+    return replace(columns, failed=failed, reasons=reasons)
 
 
 def read_content(path: str | os.PathLike[str], *, embeddings: bool = True) -> Content:

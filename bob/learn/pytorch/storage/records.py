@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import nan
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+#: Columns of texts beside the names, of which a file may lack some.
+TEXTS = ("reasons", "sources", "speakers", "settings")
+#: Of an embedding with fewer numbers, all may be equal by chance.
+FEWEST_THAT_VARY = 3
 
 
 class StoreError(RuntimeError):
@@ -40,6 +45,11 @@ class Record:
         What tells whether the recording has changed since, such as what
         `bob.learn.pytorch.hashes.source_of` says of its file; empty where that is
         unknown.
+    speaker
+        Who speaks in it; empty where that is unknown.
+    settings
+        Settings that matter to some recordings only, where they did to this one, such
+        as ``channel=mix``; see `bob.learn.pytorch.storage.made_by`.
     """
 
     name: str
@@ -48,6 +58,8 @@ class Record:
     sample_rate: int = 0
     reason: str = ""
     source: str = ""
+    speaker: str = ""
+    settings: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +79,8 @@ class Columns:
     sample_rates: NDArray[np.int64]
     reasons: list[str]
     sources: list[str]
+    speakers: list[str]
+    settings: list[str]
 
     def __len__(self) -> int:
         return len(self.names)
@@ -84,8 +98,7 @@ class Columns:
             self.failed[rows],
             self.seconds[rows],
             self.sample_rates[rows],
-            [self.reasons[row] for row in rows],
-            [self.sources[row] for row in rows],
+            *([getattr(self, name)[row] for row in rows] for name in TEXTS),
         )
 
     def without_embeddings(self) -> Columns:
@@ -105,8 +118,7 @@ def empty(rows: int, dimensions: int) -> Columns:
         np.ones(rows, dtype=np.bool_),
         np.full(rows, np.nan),
         np.zeros(rows, dtype=np.int64),
-        [""] * rows,
-        [""] * rows,
+        *([""] * rows for _ in TEXTS),
     )
 
 
@@ -117,8 +129,8 @@ def put(target: Columns, rows: NDArray[np.int64], columns: Columns) -> None:
     """
     for number, row in enumerate(rows.tolist()):
         target.names[row] = columns.names[number]
-        target.reasons[row] = columns.reasons[number]
-        target.sources[row] = columns.sources[number]
+        for name in TEXTS:
+            getattr(target, name)[row] = getattr(columns, name)[number]
     if target.dimensions:
         target.embeddings[rows] = columns.embeddings if columns.dimensions else np.nan
     target.failed[rows] = columns.failed
@@ -149,8 +161,8 @@ def as_columns(records: Sequence[Record], dimensions: int) -> Columns:
     Raises
     ------
     StoreError
-        An embedding has another size or holds what is no number; a record has neither
-        an embedding nor a reason; a name is empty or cannot be written.
+        An embedding has another size, or is none (`fault_of`); a record has neither an
+        embedding nor a reason; a name is empty or cannot be written.
     """
     for record in records:
         if record.embedding is not None:
@@ -160,6 +172,8 @@ def as_columns(records: Sequence[Record], dimensions: int) -> Columns:
     for row, record in enumerate(records):
         columns.names[row] = _name(record.name)
         columns.sources[row] = text(record.source)
+        columns.speakers[row] = text(record.speaker)
+        columns.settings[row] = record.settings
         columns.seconds[row] = record.seconds
         columns.sample_rates[row] = record.sample_rate
         columns.failed[row] = record.embedding is None
@@ -173,6 +187,43 @@ def as_columns(records: Sequence[Record], dimensions: int) -> Columns:
                 "give the record one of them"
             )
     return columns
+
+
+def fault_of(embedding: NDArray[Any]) -> str:
+    """Return why nothing can be compared with an embedding, empty where it can.
+
+    Parameters
+    ----------
+    embedding
+        ``(dimensions,)``, or the frames of one recording.
+
+    Examples
+    --------
+    >>> fault_of(np.zeros(3)), fault_of(np.arange(3))
+    ('is all zeros', '')
+    """
+    bad = int(np.count_nonzero(~np.isfinite(embedding)))
+    if bad:
+        return f"has {bad} of {embedding.size} numbers that are NaN or infinite"
+    if not embedding.any():
+        return "is all zeros"
+    first = embedding.flat[0]
+    # Of one or two numbers, equal ones are an embedding like another.
+    if embedding.size >= FEWEST_THAT_VARY and (embedding == first).all():
+        return f"is one number, {first:g}, over and over"
+    return ""
+
+
+def faults_of(embeddings: NDArray[Any]) -> dict[int, str]:
+    """Return the rows of ``(rows, dimensions)`` that `fault_of` finds fault with."""
+    if not embeddings.shape[1]:
+        return {}
+    # A sum may also overflow: these rows are looked at, and the others are good.
+    with np.errstate(over="ignore", invalid="ignore"):
+        suspicious = ~np.isfinite(embeddings.sum(axis=1))
+    suspicious |= embeddings[:, 0] == embeddings[:, -1]
+    rows = np.flatnonzero(suspicious).tolist()
+    return {row: fault for row in rows if (fault := fault_of(embeddings[row]))}
 
 
 def text(value: str) -> str:
@@ -213,9 +264,10 @@ def _embedding(record: Record, dimensions: int) -> NDArray[np.float32]:
             f"the embedding of {record.name} has {_size(record)} numbers, the store "
             f"holds such of {dimensions}; write those of another model to another store"
         )
-    if not np.isfinite(embedding).all():
+    fault = fault_of(embedding)
+    if fault:
         raise StoreError(
-            f"the embedding of {record.name} holds what is no number (NaN or infinite);"
-            " store it as failed, with None as its embedding and a reason"
+            f"the embedding of {record.name} {fault}; store it as failed, with None "
+            "as its embedding and a reason"
         )
     return embedding

@@ -23,6 +23,7 @@ from bob.learn.pytorch.storage import image as store_image
 from bob.learn.pytorch.storage.batches import packed, scan
 from bob.learn.pytorch.storage.index import state_of
 from bob.learn.pytorch.storage.lock import alone
+from bob.learn.pytorch.storage.made_by import refuse_mixture
 from bob.learn.pytorch.storage.reading import (
     StoredEmbeddings,
     Summary,
@@ -66,7 +67,9 @@ class EmbeddingStore:
     says whether one has. It is not for several threads at once.
     """
 
-    def __init__(self, path: Path, fingerprint: Mapping[str, str]) -> None:
+    def __init__(
+        self, path: Path, fingerprint: Mapping[str, str], settings: Mapping[str, str]
+    ) -> None:
         self.path = path
         self._waiting = 0
         self._fold_at = _FOLD_AT
@@ -77,7 +80,8 @@ class EmbeddingStore:
             if not path.exists():
                 _create(path, fingerprint)
             with store_image.opened(path) as image:
-                _refuse_mixture(path, store_image.fingerprint_of(image), fingerprint)
+                made_by = store_image.fingerprint_of(image)
+                refuse_mixture(path, made_by, {**fingerprint, **settings})
                 self._index, self._count, self._failed = store_image.index_of(image)
                 self._dimensions = store_image.dimensions_of(image)
             self._file = path.open("r+b", buffering=0)
@@ -87,7 +91,11 @@ class EmbeddingStore:
 
     @classmethod
     def open(
-        cls, path: str | os.PathLike[str], *, fingerprint: Mapping[str, str]
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        fingerprint: Mapping[str, str],
+        settings: Mapping[str, str] | None = None,
     ) -> EmbeddingStore:
         """Open a store for appending; where there is none, it is created.
 
@@ -95,6 +103,9 @@ class EmbeddingStore:
         ----------
         fingerprint
             Everything that the embeddings depend on.
+        settings
+            On what only some of them depend, whose sources say so; see
+            `bob.learn.pytorch.storage.made_by`.
 
         Raises
         ------
@@ -104,7 +115,7 @@ class EmbeddingStore:
         """
         try:
             # Of two names of one file, only one lock is asked for.
-            return cls(Path(path).resolve(), fingerprint)
+            return cls(Path(path).resolve(), fingerprint, settings or {})
         except OSError as error:
             raise StoreError(
                 f"{path} cannot be opened for writing ({error.strerror}); make room, "
@@ -210,28 +221,33 @@ class EmbeddingStore:
             state_of(before_hashes(now), failed=False),
         }
 
-    def sources(self) -> dict[str, str]:
-        """Return the source of every record that has an embedding, by its name."""
-        content = read(self.path, embeddings=False)
-        return dict(zip(content.names, content.sources, strict=True))
+    def columns(self) -> Columns:
+        """Read what is known of every record but its embedding, failures included."""
+        return read_content(self.path, embeddings=False).columns
 
-    def renew(self, sources: Mapping[str, str]) -> None:
-        """Replace the sources of records, whose embeddings stay as they are.
+    def renew(
+        self, sources: Mapping[str, str], speakers: Mapping[str, str] | None = None
+    ) -> None:
+        """Replace sources and speakers of records, whose embeddings stay as they are.
 
         Raises
         ------
         StoreError
             As for `append`.
         """
-        if not sources:
+        speakers = speakers or {}
+        if not sources and not speakers:
             return
         content = read_content(self.path).columns
-        rows = [row for row, name in enumerate(content.names) if name in sources]
+        renewed = {*sources, *speakers}
+        rows = [row for row, name in enumerate(content.names) if name in renewed]
         for start in range(0, len(rows), _RENEWED_AT_ONCE):
             part = content.take(
                 np.array(rows[start : start + _RENEWED_AT_ONCE], dtype=np.int64)
             )
-            part.sources[:] = [text(sources[name]) for name in part.names]
+            for row, name in enumerate(part.names):
+                part.sources[row] = text(sources.get(name, part.sources[row]))
+                part.speakers[row] = text(speakers.get(name, part.speakers[row]))
             self._add(part)
 
     def has_failed(self, name: str) -> bool:
@@ -329,20 +345,3 @@ def _create(path: Path, fingerprint: Mapping[str, str]) -> None:
     with beside(path) as place:
         store_image.create(place, fingerprint)
     store_image.sync(path.parent)
-
-
-def _refuse_mixture(
-    path: Path, stored: Mapping[str, str], given: Mapping[str, str]
-) -> None:
-    differing = [
-        f"{key} is {stored.get(key, 'not said')!r} there and "
-        f"{given.get(key, 'not said')!r} now"
-        for key in sorted({*stored, *given})
-        if stored.get(key) != given.get(key)
-    ]
-    if differing:
-        raise StoreError(
-            f"{path} holds embeddings that were made differently: "
-            f"{'; '.join(differing)}. Write to another store, or choose what made "
-            "these"
-        )

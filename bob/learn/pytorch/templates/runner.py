@@ -6,20 +6,23 @@ import logging
 import math
 import os
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from bob.learn.pytorch.audio import (
-    NonFiniteRecording,
     RecordingError,
     RecordingLike,
+    UnusableEmbedding,
     Waveform,
     as_waveform,
     check_usable,
+    files,
     printable,
 )
 from bob.learn.pytorch.extraction.batching import Loaded
+from bob.learn.pytorch.storage.records import fault_of
 from bob.learn.pytorch.templates import shaping
 from bob.learn.pytorch.templates.errors import (
     StageError,
@@ -146,7 +149,10 @@ class TemplateEmbedder:
         waveform = as_waveform(recording, rate=rate, channel=self._channel)
         check_usable(waveform, minimum_seconds=SHORTEST_SECONDS)
         fitting = waveform.resampled(self._template.sample_rate, method="soxr")
-        return self._loaded(fitting, waveform)
+        loaded = self._loaded(fitting, waveform)
+        if isinstance(recording, str | os.PathLike) and files.info(recording)[2] > 1:
+            return replace(loaded, settings=("channel",))
+        return loaded
 
     def _loaded(self, fitting: Waveform, waveform: Waveform) -> Loaded:
         pieces = shaping.parts(fitting.samples, self._template)
@@ -234,7 +240,7 @@ class TemplateEmbedder:
             return [self._alone(item) for item in items]
         self._succeeded()
         return [
-            self._finite(one, item.name) for one, item in zip(made, items, strict=True)
+            self._checked(one, item.name) for one, item in zip(made, items, strict=True)
         ]
 
     def _alone(self, item: Loaded) -> NDArray[np.float32] | RecordingError:
@@ -247,7 +253,7 @@ class TemplateEmbedder:
         self._succeeded()
         if len(made) > 1 and made[0].ndim == 1:
             made = [np.mean(made, axis=0, dtype=np.float64).astype(np.float32)]
-        return self._finite(
+        return self._checked(
             np.concatenate(made) if len(made) > 1 else made[0], item.name
         )
 
@@ -326,14 +332,13 @@ class TemplateEmbedder:
         self._succeeded()
         return True
 
-    def _finite(
+    def _checked(
         self, embedding: NDArray[np.float32], name: str | None
     ) -> NDArray[np.float32] | RecordingError:
-        bad = np.count_nonzero(~np.isfinite(embedding))
-        if not bad:
+        fault = fault_of(embedding)
+        if not fault:
             return embedding
-        return NonFiniteRecording(
-            f"cannot be embedded: template {self._template.name}, embed_fwd: {bad} of "
-            f"the {embedding.size} numbers of y are NaN or infinite",
+        return UnusableEmbedding(
+            f"cannot be embedded: template {self._template.name}, embed_fwd: y {fault}",
             recording=name,
         )
