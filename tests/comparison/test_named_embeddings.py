@@ -9,7 +9,8 @@ from bob.learn.pytorch.comparison.named_embeddings import (
     read_embeddings,
     refuse_other_model,
 )
-from bob.learn.pytorch.comparison.stored_trials import speakers_of
+from bob.learn.pytorch.comparison.stored_speakers import speakers_of
+from bob.learn.pytorch.hashes import source_of
 from bob.learn.pytorch.storage import exchange
 from bob.learn.pytorch.storage.store import EmbeddingStore, Record, StoreError
 
@@ -38,6 +39,27 @@ def test_relative_names_and_absolute_paths_are_the_same(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     assert RowsByName(["a/1.wav"]).find(str(tmp_path / "a/1.wav")) == 0
+
+
+def test_the_path_of_a_recording_comes_before_its_name():
+    """Another database had a recording of that name."""
+    rows = RowsByName(["ann/1", "/data/b/ann/1.wav"])
+
+    assert rows.find("ann/1") == 0
+    assert rows.find("ann/1", "/data/b/ann/1.wav") == 1
+    assert rows.find("ann/1", "/data/c/ann/1.wav") == 0
+
+
+def test_the_file_that_an_embedding_was_made_of_finds_it(tmp_path):
+    (tmp_path / "1.wav").write_bytes(b"sound")
+    rows = RowsByName(["utt1", "utt2"], ["", source_of(tmp_path / "1.wav")])
+
+    assert rows.find("ann/1", str(tmp_path / "1.wav")) == 1
+
+
+@pytest.mark.parametrize("name", ["ann\\1.wav", "./ann/1", "ann/1/", "c:/x/../ann/1"])
+def test_spellings_of_one_name(name):
+    assert RowsByName(["/data/bob/1.wav", "/data/c:/ann/1.wav"]).find(name) == 1
 
 
 def test_what_may_be_two_recordings_is_refused():

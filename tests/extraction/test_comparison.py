@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.audio import SilentRecording
+from bob.learn.pytorch.audio import SilentRecording, UnusableEmbedding, Waveform
 from bob.learn.pytorch.extraction.comparison import compare
 
 
@@ -21,6 +21,20 @@ class Means:
 
     def fingerprint(self):
         return {"extractor": "Means"}
+
+
+class Zeros(Means):
+    """A model whose weights are zeros."""
+
+    def embed(self, recording):
+        return 0 * super().embed(recording)
+
+
+def test_an_embedding_of_zeros_has_no_score():
+    sound = Waveform(np.array([0.0, 0.6]), 8000, name="a.wav")
+
+    with pytest.raises(UnusableEmbedding, match=r"a\.wav: gives no .* is all zeros"):
+        compare(Zeros(), sound, sound)
 
 
 def test_a_comparison_is_the_cosine_of_two_embeddings():

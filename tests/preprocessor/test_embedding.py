@@ -12,8 +12,8 @@ import soundfile
 
 from bob.learn.pytorch.audio import (
     ChannelError,
-    NonFiniteRecording,
     UnreadableRecording,
+    UnusableEmbedding,
 )
 from bob.learn.pytorch.preprocessor.audio import (
     DltResNetExtractor,
@@ -106,7 +106,7 @@ def test_a_network_that_overflows_is_named(checkpoint, voice):
     extractor = DltResNetExtractor(checkpoint("dltresnet34"))
     extractor.embedder.network.em.bias.data[0] = float("inf")
 
-    with pytest.raises(NonFiniteRecording, match="dltresnet34-voxceleb1"):
+    with pytest.raises(UnusableEmbedding, match="dltresnet34-voxceleb1"):
         extractor((RATE, voice))
 
 

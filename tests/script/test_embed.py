@@ -164,6 +164,57 @@ def test_ctrl_c_before_the_first_embedding_says_so(weights, recordings, stopped_
     assert "Stopped: 0 embeddings are in x.npz.unfinished.h5" in result.stderr
 
 
+def test_mono_recordings_are_kept_when_a_channel_is_chosen(weights, recordings):
+    """The remedy that is printed for the stereo file works on the same store."""
+    mono, rate = soundfile.read("a.wav")
+    soundfile.write("two.wav", np.stack([mono, mono[::-1]], axis=1), rate)
+    arguments = ("embed", "a.wav", "b.wav", "two.wav", "--model", weights, "-o", "x.h5")
+
+    first = run(*arguments)
+    second = run(*arguments, "--channel", "mix", "--json")
+    third = run(*arguments[:3], *arguments[4:], "--channel", 0, "--json")
+    again, other = (run(*arguments, "--channel", to, "--json") for to in ("mix", 0))
+
+    assert (first.exit_code, second.exit_code, third.exit_code) == (1, 0, 0), (
+        first.output + second.output + third.output
+    )
+    assert "two.wav" in first.output
+    assert "0 of 3 came from the store, 2 were computed now" in first.output
+    counts = [
+        (report["reused"], report["computed"])
+        for report in (json.loads(result.stdout) for result in (second, third, again))
+    ]
+    assert counts == [(2, 1), (2, 0), (3, 0)]
+    assert other.exit_code == 1
+    assert "has two.wav made with channel=mix, which matters to" in other.output
+    assert len(EmbeddingStore.read("x.h5").names) == 3
+
+
+@pytest.mark.parametrize("how", ["folder", "kaldi", "csv", "utt2spk"])
+def test_a_store_keeps_who_speaks(weights, recordings, how):
+    for name in ("ann/1.wav", "bob/1.wav"):
+        (recordings / "spk" / name).parent.mkdir(parents=True)
+        os.link("a.wav" if name == "ann/1.wav" else "b.wav", recordings / "spk" / name)
+    (recordings / "utt2spk").write_text("spk/ann/1.wav ann\nspk/bob/1.wav bob\n")
+    (recordings / "wav.scp").write_text("ann-1 spk/ann/1.wav\nbob-1 spk/bob/1.wav\n")
+    (recordings / "s.csv").write_text(
+        "path,subject_id\nspk/ann/1.wav,ann\nspk/bob/1.wav,bob\n"
+    )
+    given = {
+        "folder": ("spk",),
+        "kaldi": ("wav.scp",),
+        "csv": ("s.csv",),
+        "utt2spk": ("spk/ann/1.wav", "./spk/bob/1.wav", "--speakers", "utt2spk"),
+    }[how]
+    if how == "kaldi":
+        (recordings / "utt2spk").write_text("ann-1 ann\nbob-1 bob\n")
+
+    result = run("embed", *given, "--model", weights, "-o", "x.h5")
+
+    assert result.exit_code == 0, result.output
+    assert EmbeddingStore.read("x.h5").speakers == ("ann", "bob")
+
+
 def test_a_changed_recording_is_embedded_again_and_others_are_not(weights, recordings):
     arguments = ("embed", "a.wav", "b.wav", "--model", weights, "-o", "x.h5", "--json")
     run(*arguments)

@@ -1,6 +1,7 @@
 """`bob pytorch score-norm` against a textbook, trial by trial in plain Python."""
 
 import json
+import re
 import statistics
 from pathlib import Path
 
@@ -95,6 +96,47 @@ def test_scores_are_those_of_the_textbook(embeddings, kind, dense):
         )
     ]
     assert table.score == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["z", "t", "s", "zt", "as"])
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(1, "the cohort has one member"), (4, "of a/0 against|of a/1 against")],
+)
+def test_a_cohort_without_spread_is_refused(embeddings, kind, count, said):
+    """One recording, or copies of one: every normalised score was nan."""
+    row = np.arange(5, dtype=np.float32)
+    with EmbeddingStore.open("same.h5", fingerprint={"model": "toy"}) as store:
+        store.append([Record(f"c{n}", row) for n in range(count)])
+
+    result = run(
+        "score-norm", "trials.h5", "list.txt", "--cohort", "same.h5", "--kind", kind,
+        *(("--top", 2) if kind == "as" else ()), "-o", "out",
+    )  # fmt: skip
+
+    assert result.exit_code == 1, result.output
+    assert "Error: same.h5: the" in result.output
+    assert re.search(said, " ".join(result.output.split()))
+    assert not Path("out").exists()
+
+
+def test_speakers_that_the_store_knows_count_once(embeddings):
+    with EmbeddingStore.open("cohort.h5", fingerprint={"model": "toy"}) as store:
+        store.renew({}, {f"c{n}": f"spk{n // 2}" for n in range(10)})
+    scored = ("score-norm", "trials.h5", "list.txt", "--cohort", "cohort.h5")
+
+    result = run(*scored, "--top", TOP, "-o", "out.csv")
+    alone = run(*scored, "--top", TOP, "--cohort-recordings", "-o", "each.csv")
+
+    assert result.exit_code == alone.exit_code == 0, (result.output, alone.output)
+    rows = np.array(list(embeddings["cohort"].values()), dtype=np.float64)
+    some = embeddings["trials"]
+    for path, cohort in (
+        ("out.csv", rows.reshape(5, 2, -1).mean(axis=1)),
+        ("each.csv", rows),
+    ):
+        expected = textbook("as", some["a/0"], some["a/1"], list(cohort))
+        assert read_scores(path).score[0] == pytest.approx(expected, abs=1e-9)
 
 
 def test_the_mean_of_each_speaker_stands_for_their_recordings(embeddings):

@@ -21,7 +21,7 @@ MADE_BY = {"model": "campplus", "weights": "ü"}
 SUFFIXES = (".npz", ".parquet", ".ark", ".scp", ".h5", ".hdf5")
 RECORDS = (
     Record("anna/1.wav", np.float32([1e-42, 0.1]), 3.5, 8000, "", "44 12", "anna"),
-    Record("empty.wav", None, 0.25, 16_000, reason="is silent", source="45", speaker="bob"),
+    Record("empty.wav", None, 0.25, 16_000, "is silent", "45", "bob", "channel=mix"),
     Record("ü.wav", np.float32([-3.4e38, np.float32(1) / 3])),
 )
 
@@ -45,6 +45,7 @@ def records(path):
             columns.reasons[row],
             columns.sources[row],
             columns.speakers[row],
+            columns.settings[row],
         )
         for row, name in enumerate(columns.names)
     }

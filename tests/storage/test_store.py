@@ -116,7 +116,7 @@ def test_another_fingerprint_is_refused_with_what_differs(path):
     [
         (Record("b", vector(1, 2, 3)), "embedding of b has 3 numbers.* of 2"),
         (Record("b", np.zeros((1, 2))), r"shape \(1, 2\)"),
-        (Record("b", vector(1, np.nan)), "b has 1 of 2 numbers that are NaN"),
+        (Record("b", vector(1, np.nan)), "b is NaN or infinite in 1 of 2"),
         (Record("b", vector(0, 0)), "embedding of b is all zeros"),
         (Record("b", None), "b comes without an embedding and without a reason"),
         (Record("", vector(1, 2)), "a recording is called ''"),
@@ -172,7 +172,9 @@ def test_a_store_that_grows_long_is_folded_meanwhile(path, monkeypatch):
             waiting.append(summarise(path).waiting)
 
     assert waiting == [1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 4, 5, 0, 1, 2]
-    np.testing.assert_array_equal(EmbeddingStore.read(path).embeddings[:, 0], range(1, 21))
+    np.testing.assert_array_equal(
+        EmbeddingStore.read(path).embeddings[:, 0], range(1, 21)
+    )
 
 
 def test_closed_it_is_plain_hdf5(path):
@@ -252,6 +254,64 @@ def test_a_place_that_cannot_be_written(tmp_path):
 
     with pytest.raises(StoreError, match="cannot be opened for writing"):
         EmbeddingStore.open(tmp_path / "file" / "some.h5", fingerprint=MADE_BY)
+
+
+def test_who_speaks_is_kept_and_stores_of_old_that_lack_it_open(path):
+    write(path, Record("a", vector(1, 2)), Record("b", None, reason="is bad"))
+    with h5py.File(path, "r+") as file:
+        del file["speakers"], file["settings"]
+
+    before = EmbeddingStore.read(path)
+    write(path, Record("c", vector(3, 4), speaker="ann", settings="channel=mix"))
+    after = EmbeddingStore.read(path)
+
+    assert (before.names, before.speakers) == (("a",), ())
+    assert (after.names, after.speakers) == (("a", "c"), ("", "ann"))
+    with EmbeddingStore.open(path, fingerprint=MADE_BY) as store:
+        assert store.columns().settings == ["", "", "channel=mix"]
+        store.renew({}, {"a": "bob"})
+        assert EmbeddingStore.read(path).speakers == ("bob", "ann")
+    np.testing.assert_array_equal(EmbeddingStore.read(path).embeddings[0], [1, 2])
+
+
+def test_a_row_that_is_no_embedding_counts_as_failed_and_says_why(path):
+    """Whatever wrote it: this package refuses to."""
+    write(path, *(Record(name, vector(1, 2, 3)) for name in "abcd"))
+    with h5py.File(path, "r+") as file:
+        file["embeddings"][:3] = [[0, 0, 0], [7, 7, 7], [1, np.inf, -np.inf]]
+
+    stored = EmbeddingStore.read(path)
+
+    assert stored.names == ("d",)
+    assert [reason[:27] for reason in stored.failures.values()] == [
+        "its embedding is all zeros,",
+        "its embedding is one number",
+        "its embedding is NaN or inf",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("there", "now", "fits"),
+    [
+        ("None", "mix", True),  # none of its recordings has several channels
+        (None, "mix", True),  # its recordings say it themselves
+        ("mix", "mix", True),
+        ("mix", "0", False),
+        ("mix", "None", False),
+    ],
+)
+def test_a_setting_that_cannot_have_mattered_may_change(path, there, now, fits):
+    write(path, fingerprint={"model": "m", **({"channel": there} if there else {})})
+
+    def opened():
+        settings = {"channel": now}
+        EmbeddingStore.open(path, fingerprint={"model": "m"}, settings=settings).close()
+
+    if fits:
+        opened()
+    else:
+        with pytest.raises(StoreError, match=f"channel is 'mix' there and '{now}' now"):
+            opened()
 
 
 names = st.text(

@@ -66,7 +66,7 @@ def test_wrong_outputs_are_found_and_named(found):
     )
 
     failed = {name: one.detail for name, one in findings.items() if one.ok is False}
-    assert "4 of 4 numbers are NaN or infinite" in failed["noise of 0.5 s"]
+    assert "y is NaN or infinite in 4 of 4 numbers" in failed["noise of 0.5 s"]
     assert "3 numbers; the template promises 4" in failed["noise of 1 s"]
     assert failed["the same twice"].endswith("of the largest number apart")
     assert failed["a batch equals one by one"].endswith("of the largest number apart")
@@ -99,7 +99,7 @@ def test_silence_matters_where_a_part_of_a_recording_may_be_silent(found, keys, 
     finding = found(embed_fwd=forward, **keys)["silence of 1 s"]
 
     assert finding.ok is ok
-    assert "4 of 4 numbers are NaN or infinite; " in finding.detail
+    assert "y is NaN or infinite in 4 of 4 numbers; " in finding.detail
 
 
 def test_a_batch_of_another_size_is_found(found):

@@ -333,8 +333,8 @@ def test_an_embedding_that_is_not_finite_names_template_and_recording(fake, nois
     (result,) = results(runner, noise())
 
     assert str(result.error) == (
-        "the recording cannot be embedded: template toy, embed_fwd: 2 of the 3 numbers "
-        "of y are NaN or infinite"
+        "the recording cannot be embedded: template toy, embed_fwd: y is NaN or "
+        "infinite in 2 of 3 numbers"
     )
 
 

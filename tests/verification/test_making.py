@@ -1,11 +1,14 @@
 """Who computes features, and what need not be computed."""
 
+import logging
+import shutil
 from dataclasses import replace
 
 import cloudpickle
 import numpy as np
 import pytest
 
+from bob.learn.pytorch.extraction.extract import extract_into
 from bob.learn.pytorch.extractor import CallableExtractor
 from bob.learn.pytorch.preprocessor.audio import DltResNetExtractor, EmbeddingExtractor
 from bob.learn.pytorch.storage.store import EmbeddingStore
@@ -82,6 +85,46 @@ def test_a_store_is_filled_by_one_experiment_and_serves_the_next(
         np.testing.assert_allclose(
             scores(toys, outcome), scores(toys, plain), atol=1e-6
         )
+
+
+@pytest.mark.parametrize("named_by", ["path", "suffix", "list"])
+def test_what_was_embedded_under_other_names_is_found(
+    embedding, experiment, weights, tmp_path, monkeypatch, caplog, named_by
+):
+    """16 of 16 were computed again, and the store doubled without a word."""
+    store, extractor = tmp_path / "store.h5", DltResNetExtractor(weights)
+    files = sorted(str(path) for path in experiment.database.folder.rglob("*.wav"))
+    if named_by == "suffix":  # a copy of the corpus elsewhere, under longer paths
+        shutil.copytree(experiment.database.folder, tmp_path / "copy")
+        files = [path.replace("/recordings/", "/copy/") for path in files]
+    names = [f"utt{n}" for n in range(len(files))] if named_by == "list" else files
+    extract_into(store, extractor, dict(zip(names, files, strict=True)))
+    monkeypatch.setattr(EmbeddingExtractor, "embed_many", None)
+
+    with caplog.at_level(logging.INFO, "bob.learn.pytorch.verification.progress"):
+        run(embedding("first", store=store))
+
+    assert f"16 of 16 embeddings from the store {store}, 0 computed" in caplog.text
+    assert len(EmbeddingStore.read(store).names) == 16
+
+
+def test_another_recording_of_a_name_is_not_taken_for_this_one(
+    embedding, experiment, weights, toys, tmp_path, caplog
+):
+    """Another corpus has the same names below another folder, and other voices."""
+    other = toys.corpus(tmp_path / "other" / "recordings")
+    for path in other.rglob("*.wav"):
+        toys.tone(path, 900, seed=len(str(path)))
+    store, extractor = tmp_path / "store.h5", DltResNetExtractor(weights)
+    files = {str(path): str(path) for path in sorted(other.rglob("*.wav"))}
+    extract_into(store, extractor, files)
+
+    with caplog.at_level(logging.INFO, "bob.learn.pytorch.verification.progress"):
+        run(embedding("first", store=store))
+
+    assert "0 of 16 embeddings from the store" in caplog.text
+    assert EmbeddingStore.read(store).names[:16] == tuple(files)
+    assert len(EmbeddingStore.read(store).names) == 32
 
 
 def test_a_store_needs_an_extractor_of_ours(experiment, tmp_path):

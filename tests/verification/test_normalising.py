@@ -206,10 +206,32 @@ def test_a_cohort_of_which_nothing_is_left_stops_the_run(experiment, strangers):
 
 
 def test_a_cohort_that_is_too_small_is_refused_with_what_to_set(experiment, strangers):
-    with pytest.raises(ConfigurationError, match=r"of 7 .*--cohort-top. to 6 or"):
+    with pytest.raises(ConfigurationError, match=r"a number from 2 to 6.*--cohort-top"):
         normalised(experiment, strangers, score_normalisation="as-norm", cohort_top=7)
     with pytest.raises(ConfigurationError, match="2 scores or more"):
         normalised(experiment, strangers, score_normalisation="as-norm", cohort_top=1)
+
+
+@pytest.mark.parametrize("method", ["z-norm", "t-norm", "s-norm", "zt-norm", "as-norm"])
+def test_copies_of_one_recording_are_no_cohort(experiment, tmp_path, toys, method):
+    toys.tone(tmp_path / "same" / "one" / "0.wav", 300, seed=5)
+    for speaker in ("two", "three"):
+        shutil.copytree(tmp_path / "same" / "one", tmp_path / "same" / speaker)
+
+    asked = normalised(
+        experiment, tmp_path / "same", score_normalisation=method, cohort_top=2
+    )
+    with pytest.raises(ConfigurationError, match=r"^same: the scores of .* do not dif"):
+        run(asked)
+
+
+def test_one_speaker_is_no_cohort_and_no_range_is_upside_down(experiment, strangers):
+    for speaker in range(1, 6):
+        shutil.rmtree(strangers / f"stranger{speaker}")
+
+    for method in ("s-norm", "as-norm"):
+        with pytest.raises(ConfigurationError, match="has one member, and a spread"):
+            normalised(experiment, strangers, score_normalisation=method)
 
 
 def test_speakers_of_the_trials_in_the_cohort_are_warned_of(experiment, caplog):

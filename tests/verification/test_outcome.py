@@ -119,7 +119,7 @@ def test_embeddings_that_are_not_finite_are_failures(experiment, toys):
         experiment, preprocessing=Preprocessing(Undefined(), experiment.database)
     )
 
-    with pytest.raises(BadRecordingsError, match="not finite"):
+    with pytest.raises(BadRecordingsError, match="is NaN or infinite in"):
         run(wrong)
 
 
@@ -276,5 +276,5 @@ def test_an_embedding_of_zeros_is_a_failure(experiment, toys):
         experiment, preprocessing=Preprocessing(Zeros(), experiment.database)
     )
 
-    with pytest.raises(BadRecordingsError, match="embedding of zeros"):
+    with pytest.raises(BadRecordingsError, match="embedding that is all zeros"):
         run(wrong)

@@ -39,7 +39,8 @@ def filled(path, extractor, folder):
         f"{item.parent.name}/{item.stem}": str(item)
         for item in sorted(folder.rglob("*.wav"))
     }
-    extract_into(path, extractor, files)
+    speakers = {name: name.split("/")[0] for name in files}
+    extract_into(path, extractor, files, speakers=speakers)
     return path
 
 
@@ -63,14 +64,50 @@ def test_embeddings_of_a_store_give_the_scores_of_the_recordings(
     assert str(single) == "6 recordings from strangers.h5"
 
 
+def test_folders_in_names_of_a_store_are_no_speakers(
+    experiment, strangers, weights, tmp_path, caplog
+):
+    """Two folders of recordings of three speakers: neither folder is a speaker."""
+    extractor = EmbeddingExtractor(str(weights))
+    preprocessing = Preprocessing(extractor, experiment.database)
+    ours = replace(experiment, preprocessing=preprocessing)
+    files = {
+        f"{'ab'[at % 2]}/{item.parent.name}-{item.stem}.wav": str(item)
+        for at, item in enumerate(sorted(strangers.rglob("*.wav")))
+    }
+    store = tmp_path / "two.h5"
+    extract_into(store, extractor, files)
+
+    unknown = asked(ours, store)
+
+    assert str(unknown.normalisation.cohorts["dev"]) == "6 recordings from two.h5"
+    assert [text for text in caplog.messages if "does not say who speaks" in text]
+    alone = asked(ours, strangers, cohort_recordings=True)
+    texts = [
+        run(cohort).normalised_files["dev"].read_text() for cohort in (unknown, alone)
+    ]
+    assert texts[0] == texts[1]
+
+    # Said later, nothing is computed again, and three speakers are three speakers.
+    speakers = {name: item.split("/")[-2] for name, item in files.items()}
+    assert extract_into(store, extractor, files, speakers=speakers).computed == 0
+    known = asked(ours, store)
+    assert str(known.normalisation.cohorts["dev"]) == "3 speakers from two.h5"
+    texts = [
+        run(cohort).normalised_files["dev"].read_text()
+        for cohort in (known, asked(ours, strangers))
+    ]
+    assert texts[0] == texts[1]
+
+
 def test_a_store_of_another_model_is_refused_with_what_differs(
     experiment, strangers, weights, tmp_path
 ):
-    made_by = EmbeddingExtractor(str(weights), channel="mix")
+    made_by = EmbeddingExtractor(str(weights), precision="float64")
     store = filled(tmp_path / "strangers.h5", made_by, strangers)
     preprocessing = Preprocessing(EmbeddingExtractor(str(weights)), experiment.database)
 
-    with pytest.raises(ConfigurationError, match="they differ in channel; embed"):
+    with pytest.raises(ConfigurationError, match="they differ in precision; embed"):
         run(asked(replace(experiment, preprocessing=preprocessing), store))
 
 

@@ -1,7 +1,11 @@
 """Recordings in, waveforms out."""
 
 from bob.learn.pytorch.audio.arrays import check_channel
-from bob.learn.pytorch.audio.recording import TooLongRecording, printable
+from bob.learn.pytorch.audio.recording import (
+    TooLongRecording,
+    UnusableEmbedding,
+    printable,
+)
 from bob.learn.pytorch.audio.waveform import (
     ChannelError,
     ConstantRecording,
@@ -33,6 +37,7 @@ __all__ = [
     "SilentRecording",
     "ConstantRecording",
     "NonFiniteRecording",
+    "UnusableEmbedding",
     "ChannelError",
     "SampleRateError",
 ]

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import takewhile
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
 from bob.learn.pytorch.comparison.named_embeddings import ScoringError
-from bob.learn.pytorch.comparison.stored_trials import speakers_of
+from bob.learn.pytorch.comparison.stored_speakers import cohort_speakers
 from bob.learn.pytorch.scoring import (
     CohortStatistics,
     cohort_statistics,
@@ -21,6 +18,7 @@ from bob.learn.pytorch.scoring import (
     t_norm,
     z_norm,
 )
+from bob.learn.pytorch.scoring.cohort import no_spread, too_small
 from bob.learn.pytorch.scoring.dense import spans
 from bob.learn.pytorch.scoring.normalisation import TOP
 
@@ -85,26 +83,26 @@ def cohort_of(
     kind: Normalisation = "as",
     top: int = TOP,
     speakers: str | os.PathLike[str] | None = None,
+    layout: str | None = None,
+    recordings: bool = False,
 ) -> Cohort:
-    """A cohort of stored embeddings; of each speaker the mean, if a file tells them.
+    """Return a cohort of stored embeddings, with the mean of each known speaker.
 
-    Recordings whose speaker the file does not tell are left out, with a warning.
+    Parameters
+    ----------
+    speakers, layout
+        See `bob.learn.pytorch.comparison.stored_speakers.cohort_speakers`.
+    recordings
+        Take every recording by itself, whoever speaks.
 
     Raises
     ------
     DatabaseError, ScoringError
         The speakers cannot be read, or are not those of the recordings.
     """
-    known = None if speakers is None else speakers_of(embeddings, speakers)
-    unknown = 0 if known is None else len(embeddings.names) - len(known[0])
-    if unknown:
-        logger.warning(
-            "%s does not tell who speaks in %d of the cohort's %d recordings, which "
-            "are left out",
-            speakers,
-            unknown,
-            len(embeddings.names),
-        )
+    known = None
+    if not recordings:
+        known = cohort_speakers(embeddings, speakers, layout=layout)
     return Cohort(embeddings, kind, top, known)
 
 
@@ -158,15 +156,20 @@ class AgainstCohort:
     Raises
     ------
     ScoringError
-        References are not one embedding each; of any property: the cohort is too small.
+        References are not one embedding each, or the cohort is too small; of any
+        property: something scores the same against the whole cohort.
     """
 
     comparer: Comparer
     left: Models
     right: Models
     cohort: Cohort
+    names: tuple[Sequence[str], Sequence[str]]
 
     def __post_init__(self) -> None:
+        size = len(self.cohort.groups())
+        if reason := too_small(size, self.cohort.adaptive_top):
+            raise ScoringError(f"{self.cohort.embeddings.path}: {reason}")
         if self.left.groups is not None:
             raise ScoringError(
                 f"references that are enrolled by {self.comparer.enrolment} are not "
@@ -174,8 +177,6 @@ class AgainstCohort:
                 "unit-mean"
             )
         _warn_of_shared((self.left, self.right), self.members)
-        if self.cohort.kind == "zt" and self.cohort.speakers is None:
-            _warn_of_folders(self.cohort.embeddings.names)
 
     @cached_property
     def members(self) -> Models:
@@ -187,14 +188,16 @@ class AgainstCohort:
     def references(self) -> CohortStatistics:
         """Each reference against the cohort."""
         top = self.cohort.adaptive_top
-        return self.comparer.against(self.left, self.members, top=top)
+        found = self.comparer.against(self.left, self.members, top=top)
+        return self._with_spread(found, self.left, self.names[0])
 
     @cached_property
     def probes(self) -> CohortStatistics:
         """The cohort against each probe."""
         if self.comparer.plda is None:
             top = self.cohort.adaptive_top
-            return self.comparer.against(self.right, self.members, top=top)
+            found = self.comparer.against(self.right, self.members, top=top)
+            return self._with_spread(found, self.right, self.names[1])
         return self._of_probes(None)
 
     @cached_property
@@ -227,7 +230,17 @@ class AgainstCohort:
                     scores = z_norm(scores, of_members)
                 yield cohort_statistics(scores.T, top=self.cohort.adaptive_top)
 
-        return CohortStatistics.joined(parts())
+        found = CohortStatistics.joined(parts())
+        return self._with_spread(found, self.right, self.names[1])
+
+    def _with_spread(
+        self, statistics: CohortStatistics, models: Models, names: Sequence[str]
+    ) -> CohortStatistics:
+        """Refuse a cohort that says nothing about one of the models."""
+        usable = np.isfinite(models.rows).all(axis=1)
+        if reason := no_spread(statistics, usable, names):
+            raise ScoringError(f"{self.cohort.embeddings.path}: {reason}")
+        return statistics
 
     def _among(self) -> CohortStatistics:
         """Each member of the cohort against the others, as nobody is its own stranger.
@@ -249,22 +262,6 @@ class AgainstCohort:
                 yield cohort_statistics(scores)
 
         return CohortStatistics.joined(parts())
-
-
-def _warn_of_folders(names: Sequence[str]) -> None:
-    """Say it if recordings that are strangers to each other may be of one speaker."""
-    paths = [PurePath(name).parts for name in names]
-    in_all = takewhile(lambda parts: len(set(parts)) == 1, zip(*paths, strict=False))
-    shared = sum(1 for _ in in_all)
-    folders = Counter(parts[shared] for parts in paths if len(parts) > shared + 1)
-    several = sum(count > 1 for count in folders.values())
-    if several:
-        logger.warning(
-            "%d folders of the cohort hold several recordings each; if a folder is a "
-            "speaker, they count as strangers to each other in zt-norm: say who speaks "
-            "(--cohort-speakers)",
-            several,
-        )
 
 
 def _warn_of_shared(sides: Iterable[Models], cohort: Models) -> None:

@@ -231,18 +231,7 @@ class Comparer:
     def against(
         self, models: Models, cohort: Models, *, top: int | None = None
     ) -> CohortStatistics:
-        """What each of the models scores against a cohort.
-
-        Raises
-        ------
-        ScoringError
-            The cohort is too small.
-        """
-        if top is not None and not 2 <= top <= len(cohort):
-            raise ScoringError(
-                f"the top {top} of a cohort of {len(cohort)} were asked for; give a "
-                f"number from 2 to {len(cohort)} (--top), or a larger cohort"
-            )
+        """Score each of the models against a cohort."""
         return CohortStatistics.joined(
             cohort_statistics(
                 self.dense(models.take(part.start, part.stop), cohort), top=top

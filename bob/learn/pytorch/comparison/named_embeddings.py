@@ -2,8 +2,10 @@
 
 A store names recordings as they were given to `bob pytorch embed`: by path, or by the
 name in a list. Trials name them by path, by key or by id. A name of trials stands for
-the recording in the store that has, in this order, the very name; the same but for the
-suffix of a recording; the same absolute path; a path that ends in it, if only one does.
+the recording in the store that has, in this order, the path of its file, if that is
+known; the very name; the same but for the suffix of a recording; the same absolute
+path; a path that ends in it, if only one does. Folders are told apart by ``/`` or a
+backslash. `verify.py --store` finds recordings by the same rule.
 """
 
 from __future__ import annotations
@@ -13,19 +15,24 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bob.learn.pytorch.hashes import path_in
 from bob.learn.pytorch.protocols.names import safe_name, without_audio_suffix
+from bob.learn.pytorch.storage.made_by import differing
 from bob.learn.pytorch.storage.reading import StoredEmbeddings
 from bob.learn.pytorch.storage.reading import read as read_store
 from bob.learn.pytorch.storage.records import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+    from typing import TypeAlias
 
     from bob.learn.pytorch.storage.records import Columns
 
+    # Most names are of one row, and lists of one take room.
+    _Rows: TypeAlias = int | list[int]
+
 _STORES = (".h5", ".hdf5")
 _OTHERS = (".npz", ".parquet", ".ark", ".scp")
-_SEVERAL = -1
 
 
 class ScoringError(ValueError):
@@ -80,11 +87,12 @@ def refuse_other_model(first: StoredEmbeddings, second: StoredEmbeddings) -> Non
         Dimensions differ, or both say what made them and that differs.
     """
     one, other = first.fingerprint, second.fingerprint
-    differing = [key for key in one if key in other and one[key] != other[key]]
+    keys = differing(one, other)
+    told_by_both = [key for key in keys if key in one and key in other]
     sizes = first.embeddings.shape[1], second.embeddings.shape[1]
-    if sizes[0] != sizes[1] or differing:
+    if sizes[0] != sizes[1] or told_by_both:
         told = "; ".join(
-            f"{key} is {one[key]!r} and {other[key]!r}" for key in differing
+            f"{key} is {one[key]!r} and {other[key]!r}" for key in told_by_both
         )
         raise ScoringError(
             f"{first.path} and {second.path} were made differently: "
@@ -96,6 +104,11 @@ def refuse_other_model(first: StoredEmbeddings, second: StoredEmbeddings) -> Non
 class RowsByName:
     """Rows of stored embeddings by the names that trials use; see above.
 
+    Parameters
+    ----------
+    names, sources
+        As those of `StoredEmbeddings`; sources may be left out.
+
     Examples
     --------
     >>> rows = RowsByName(["/data/ann/1.wav", "/data/bob/1.wav"])
@@ -103,47 +116,82 @@ class RowsByName:
     (0, 1, None)
     """
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str], sources: Sequence[str] = ()) -> None:
         self._names = tuple(names)
+        self._sources = sources
         self.exact = {name: row for row, name in enumerate(self._names)}
-        self._stems: dict[str, int] = {}
-        self._places: dict[str, int] = {}
-        self._tails: dict[int, dict[str, int]] = {}
+        self._files: dict[str, int] | None = None
+        self._stems: dict[str, _Rows] = {}
+        self._places: dict[str, _Rows] = {}
+        self._tails: dict[int, dict[str, _Rows]] = {}
 
-    def find(self, *candidates: str) -> int | None:
-        """The row of a recording that goes by any of these names.
+    def find(self, name: str, path: str | None = None) -> int | None:
+        """The row of a recording.
+
+        Parameters
+        ----------
+        name, path
+            What it goes by, and where it is, if that is known.
 
         Raises
         ------
         ScoringError
             It may be either of two.
         """
-        for name in candidates:
-            if name in self.exact:
-                return self.exact[name]
-        for look in (self._stem, self._place, self._tail):
-            for name in candidates:
-                row = look(name)
-                if row == _SEVERAL:
-                    raise ScoringError(
-                        f"{name} may be more than one recording in the store; give "
-                        "trials and recordings the same names"
-                    )
-                if row is not None:
-                    return row
-        return None
+        row = self.same(name, path)
+        if row is not None:
+            return row
+        rows = self.alike(name, path)
+        if len(rows) > 1:
+            raise ScoringError(
+                f"{name} may be more than one recording in the store, such as "
+                f"{self._names[rows[0]]} and {self._names[rows[1]]}; give trials and "
+                "recordings the same names"
+            )
+        return rows[0] if rows else None
 
-    def _stem(self, name: str) -> int | None:
+    def same(self, name: str, path: str | None = None) -> int | None:
+        """The row of that very path, however it is spelled, or else of that name."""
+        if path is not None:
+            for spelling in _spellings(path):
+                if spelling in self.exact:
+                    return self.exact[spelling]
+            row = self._file(path)
+            if row is not None:
+                return row
+        return self.exact.get(name)
+
+    def alike(self, name: str, path: str | None = None) -> list[int]:
+        """The rows whose names are the same but for a suffix, or else end so."""
+        candidates = (name,) if path is None else (name, path)
+        for look in (self._stem, self._place, self._tail):
+            for candidate in candidates:
+                rows = look(candidate)
+                if rows is not None:
+                    return rows if isinstance(rows, list) else [rows]
+        return []
+
+    def _file(self, path: str) -> int | None:
+        """The row of which the source says that it was made of this file."""
+        if self._files is None:
+            self._files = {
+                file: row
+                for row, source in reversed(list(enumerate(self._sources)))
+                if (file := path_in(source))
+            }
+        return self._files.get(os.path.abspath(path))  # noqa: PTH100
+
+    def _stem(self, name: str) -> _Rows | None:
         if not self._stems:
             self._stems = self._indexed(map(_bare, self._names))
         return self._stems.get(_bare(name))
 
-    def _place(self, name: str) -> int | None:
+    def _place(self, name: str) -> _Rows | None:
         if not self._places:
             self._places = self._indexed(map(_absolute, self._names))
         return self._places.get(_absolute(name))
 
-    def _tail(self, name: str) -> int | None:
+    def _tail(self, name: str) -> _Rows | None:
         wanted = _bare(name)
         depth = wanted.count("/") + 1
         if depth not in self._tails:
@@ -153,17 +201,28 @@ class RowsByName:
             )
         return self._tails[depth].get(wanted)
 
-    def _indexed(self, spelled: Iterable[str]) -> dict[str, int]:
-        rows: dict[str, int] = {}
+    def _indexed(self, spelled: Iterable[str]) -> dict[str, _Rows]:
+        rows: dict[str, _Rows] = {}
         for row, name in enumerate(spelled):
-            if rows.setdefault(name, row) != row:
-                rows[name] = _SEVERAL
+            before = rows.setdefault(name, row)
+            if isinstance(before, list):
+                before.append(row)
+            elif before != row:
+                rows[name] = [before, row]
         return rows
+
+
+def _spellings(path: str) -> tuple[str, ...]:
+    """A path as it is, and as seen from the root and from here."""
+    place = os.path.abspath(path)  # noqa: PTH100 - many times as fast
+    seen = os.path.relpath(place)
+    return path, place, seen, f"./{seen}"
 
 
 def _bare(name: str) -> str:
     """As keys are: without white space and suffix, each path spelled in one way."""
-    return without_audio_suffix(safe_name(os.path.normpath(name)))
+    plain = os.path.normpath(name.replace("\\", "/"))
+    return without_audio_suffix(safe_name(plain))
 
 
 def _absolute(name: str) -> str:

@@ -20,18 +20,18 @@ class Finder:
 
     def __init__(self, embeddings: StoredEmbeddings) -> None:
         self._path = embeddings.path
-        self._good = RowsByName(embeddings.names)
+        self._good = RowsByName(embeddings.names, embeddings.sources)
         self._failed = RowsByName(embeddings.failures)
         self._missing: dict[str, None] = {}
         self._lost: dict[str, None] = {}
 
-    def row(self, *candidates: str) -> int:
+    def row(self, name: str, path: str | None = None) -> int:
         """The row of a recording, or `FAILED`."""
-        row = self._good.find(*candidates)
+        row = self._good.find(name, path)
         if row is not None:
             return row
-        known = self._failed.find(*candidates) is not None
-        (self._lost if known else self._missing)[candidates[0]] = None
+        known = self._failed.find(name, path) is not None
+        (self._lost if known else self._missing)[name] = None
         return FAILED
 
     def named(self, names: Iterable[str]) -> Iterator[tuple[str, int | None]]:

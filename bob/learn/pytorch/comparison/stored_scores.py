@@ -116,7 +116,8 @@ def score_trials(
         statistics = None
         if cohort is not None:
             refuse_other_model(embeddings, cohort.embeddings)
-            against = AgainstCohort(comparer, left, right, cohort)
+            names = trials.references.names, trials.probes.names
+            against = AgainstCohort(comparer, left, right, cohort, names)
             statistics = against.normaliser()
             if "cohort_mean" in quality:
                 means = against.means

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bob.learn.pytorch.comparison.named_embeddings import RowsByName, ScoringError
+from bob.learn.pytorch.comparison.named_embeddings import ScoringError
 from bob.learn.pytorch.comparison.stored_recordings import FAILED, Finder
 from bob.learn.pytorch.metrics import Names, ScoreTable
-from bob.learn.pytorch.protocols.database import DatabaseError, as_database
+from bob.learn.pytorch.protocols.database import as_database
 from bob.learn.pytorch.protocols.self_trials import (
     file_of,
     self_trials,
@@ -331,64 +331,4 @@ def _side(items: Sequence[Reference | Probe], finder: Finder) -> Side:
 
 
 def _row(item: Recording, finder: Finder) -> int:
-    paths = () if item.path is None else (str(item.path),)
-    return finder.row(item.key, *paths)
-
-
-def speakers_of(
-    embeddings: StoredEmbeddings, source: str | os.PathLike[str]
-) -> tuple[Positions, list[str]]:
-    """Who speaks in each recording of a store, where that is known.
-
-    Parameters
-    ----------
-    source
-        Kaldi's ``utt2spk`` (a name and its speaker a line), or whatever `read_cohort`
-        reads: a folder of speakers, a CSV file with ``path`` and ``subject_id`` …
-
-    Returns
-    -------
-    rows
-        ``(known,)``, of those recordings whose speaker is known.
-    speakers
-        One each.
-
-    Raises
-    ------
-    DatabaseError
-        The source cannot be read; with file and line.
-    ScoringError
-        It knows the speaker of no recording.
-    """
-    finder = RowsByName(embeddings.names)
-    found = {
-        row: speaker
-        for names, speaker in _speakers(Path(source))
-        if (row := finder.find(*names)) is not None
-    }
-    if not found:
-        raise ScoringError(
-            f"{source} names the speaker of no recording in {embeddings.path}, whose "
-            f"names are like {next(iter(embeddings.names), '(there are none)')!r}; "
-            "give a line 'name speaker' for each"
-        )
-    rows = sorted(found)
-    return np.array(rows, dtype=np.int64), [found[row] for row in rows]
-
-
-def _speakers(source: Path) -> list[tuple[tuple[str, ...], str]]:
-    from bob.learn.pytorch.protocols.cohorts import read_cohort
-    from bob.learn.pytorch.protocols.kaldi import entries
-
-    if source.is_file() and source.suffix.lower() != ".csv":
-        try:
-            return [((name,), speaker) for name, speaker, _ in entries(source)]
-        except UnicodeDecodeError as error:
-            raise DatabaseError(
-                f"{source} is no text; expected a line 'name speaker' for each "
-                "recording"
-            ) from error
-    return [
-        ((item.key, *(() if item.path is None else (str(item.path),))), item.subject)
-        for item in read_cohort(source)
-    ]
+    return finder.row(item.key, None if item.path is None else str(item.path))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bob.learn.pytorch.audio import as_waveform
+from bob.learn.pytorch.audio import UnusableEmbedding, Waveform, as_waveform
 from bob.learn.pytorch.scoring import similarity
+from bob.learn.pytorch.storage.records import fault_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,5 +60,14 @@ def compare(extractor: Extractor, first: object, second: object) -> Comparison:
         as_waveform(recording, channel=extractor.channel)
         for recording in (first, second)
     )
-    score = similarity.cosine([extractor.embed(left)], [extractor.embed(right)])
+    embeddings = [_usable(extractor.embed(side), side) for side in (left, right)]
+    score = similarity.cosine(embeddings[:1], embeddings[1:])
     return Comparison(float(score[0, 0]), (left.seconds, right.seconds))
+
+
+def _usable(embedding: NDArray[np.float32], waveform: Waveform) -> NDArray[np.float32]:
+    fault = fault_of(embedding)
+    if fault:
+        reason = f"gives no embedding: it {fault}"
+        raise UnusableEmbedding(reason, recording=waveform.name)
+    return embedding

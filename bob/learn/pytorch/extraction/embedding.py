@@ -8,8 +8,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-
 from bob.learn.pytorch.audio import (
     RecordingError,
     RecordingLike,
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Literal
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from bob.learn.pytorch.architectures.trunk import SpeakerResNet
@@ -111,8 +110,8 @@ class RecordingEmbedder:
             settings = ("channel",) if channels > 1 else ()
             if self._needed_mb(seconds) > self._largest_whole_mb:
                 name = os.fspath(recording)
-                about = (seconds, found, name, settings)
-                return self._long(Loaded(recording, 0, *about), rate)
+                item = Loaded(recording, 0, seconds, found, name, settings)
+                return self._long(item, rate)
         waveform = as_waveform(recording, rate=rate, channel=self._channel)
         about = (waveform.seconds, waveform.sample_rate, waveform.name)
         if self._needed_mb(waveform.seconds) > self._largest_whole_mb:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from bob.learn.pytorch.hashes import path_in, source_of
-from bob.learn.pytorch.storage import made_by as made_by_store
+from bob.learn.pytorch.storage import made_by
 from bob.learn.pytorch.storage.store import EmbeddingStore, Record, StoreError
 from bob.learn.pytorch.workers.partitions import WorkersError
 from bob.learn.pytorch.workers.processes import processors
@@ -150,14 +150,7 @@ def extract_into(
         `bob.learn.pytorch.workers.dask_client.dask_client` takes it.
     """
     with ExitStack() as stack:
-        made_by = extractor.fingerprint()
-        store = stack.enter_context(
-            EmbeddingStore.open(
-                path,
-                fingerprint=made_by_store.of_all(made_by),
-                settings=made_by_store.of_some(made_by),
-            )
-        )
+        store = stack.enter_context(opened(path, extractor.fingerprint()))
         client = None
         if dask is not None:
             from bob.learn.pytorch.workers.dask_client import dask_client
@@ -172,6 +165,17 @@ def extract_into(
             progress=progress,
             speakers=speakers,
         )
+
+
+def opened(
+    path: str | os.PathLike[str], fingerprint: Mapping[str, str]
+) -> EmbeddingStore:
+    """Open the store of an extractor; errors as for `EmbeddingStore.open`."""
+    return EmbeddingStore.open(
+        path,
+        fingerprint=made_by.of_all(fingerprint),
+        settings=made_by.of_some(fingerprint),
+    )
 
 
 class _Batch:
@@ -212,6 +216,8 @@ class Known:
 
     Attributes
     ----------
+    names
+        Of all, failures included.
     sources
         Of each that has an embedding, by name.
     speakers
@@ -222,6 +228,7 @@ class Known:
         columns = store.columns()
         about = list(zip(columns.names, columns.failed.tolist(), strict=True))
         self.store = store
+        self.names = columns.names
         self.sources = {
             name: source
             for (name, failed), source in zip(about, columns.sources, strict=True)
@@ -294,10 +301,10 @@ def _to_do(
     if others:
         name, there, now = others[0]
         raise StoreError(
-            f"{known.store.path} holds other recordings of the names of {len(others)} of "
-            f"these: {name} is {there} there, and {now} now. Write to another store, "
-            "or give each a name of its own in a list (a name, a blank and a path a "
-            "line)"
+            f"{known.store.path} holds other recordings of the names of {len(others)} "
+            f"of these: {name} is {there} there, and {now} now. Write to another "
+            "store, or give each a name of its own in a list (a name, a blank and a "
+            "path a line)"
         )
     new = {
         name: speaker

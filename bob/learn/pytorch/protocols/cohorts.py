@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.audio.suffixes import AUDIO_SUFFIXES
 from bob.learn.pytorch.protocols.csv_protocol import (
+    CsvFileDatabase,
     CsvProtocolDatabase,
     read_recordings,
 )
@@ -19,6 +21,7 @@ from bob.learn.pytorch.protocols.database import (
     as_database,
 )
 from bob.learn.pytorch.protocols.folder import SpeakerDatabase, warn_of_unreadable
+from bob.learn.pytorch.protocols.kaldi_trials import KaldiTrialDatabase
 from bob.learn.pytorch.protocols.names import recording_keys
 
 if TYPE_CHECKING:
@@ -51,17 +54,55 @@ def read_cohort(
     DatabaseError
         With file and line for what is wrong, or if there is no recording.
     """
-    if isinstance(source, str | Path) and Path(source).suffix.lower() == ".csv":
-        found = read_recordings(Path(source), original_directory=original_directory)
-    elif isinstance(source, str | Path) and _is_flat(Path(source).expanduser()):
-        found = _one_a_speaker(Path(source).expanduser())
-    else:
-        database = as_database(source, original_directory=original_directory, rule=rule)
-        found = _recordings(database)
+    return _without_twins(_read(source, original_directory, rule)[0], source)
+
+
+def read_speakers(
+    source: object, *, rule: SpeakerRule | None = None
+) -> tuple[Recording, ...]:
+    """Return the recordings of `read_cohort`, with subjects that are known to be so.
+
+    Subjects are empty where nobody says who speaks: in a folder of nothing but
+    recordings, and in trial lists, which say at most which two speak alike.
+    """
+    found, known = _read(source, None, rule)
+    recordings = _without_twins(found, source)
+    if known:
+        return recordings
+    return tuple(replace(item, subject="") for item in recordings)
+
+
+def knows_speakers(database: object) -> bool:
+    """Return whether a database says who speaks, and does not conclude it from labels.
+
+    Two subjects that a trial list seems to have may be one speaker.
+    """
+    return isinstance(
+        database,
+        SpeakerDatabase | CsvProtocolDatabase | CsvFileDatabase | KaldiTrialDatabase,
+    )
+
+
+def _without_twins(found: list[Recording], source: object) -> tuple[Recording, ...]:
     by_key = {item.key: item for item in found}
     if not by_key:
         raise DatabaseError(f"{source} has no recordings for a cohort")
     return tuple(by_key.values())
+
+
+def _read(
+    source: object,
+    original_directory: str | os.PathLike[str] | None,
+    rule: SpeakerRule | None,
+) -> tuple[list[Recording], bool]:
+    """Recordings, and whether it is known who speaks in each."""
+    if isinstance(source, str | Path) and Path(source).suffix.lower() == ".csv":
+        path = Path(source)
+        return read_recordings(path, original_directory=original_directory), True
+    if isinstance(source, str | Path) and _is_flat(Path(source).expanduser()):
+        return _one_a_speaker(Path(source).expanduser()), False
+    database = as_database(source, original_directory=original_directory, rule=rule)
+    return _recordings(database), knows_speakers(database)
 
 
 def own_cohort(

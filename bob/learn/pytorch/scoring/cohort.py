@@ -7,8 +7,8 @@ one factor and moves no error rate.
 Every row of a cohort counts, copies as often as they are there, and so does one of the
 speaker under test: whoever calls takes those out. A NaN among cohort scores is left
 out; a side with fewer than two cohort scores, or with no spread among them, normalises
-to NaN. Of scores that tie for the last place of the top, it does not matter which are
-taken.
+to NaN: `no_spread` says so. Of scores that tie for the last place of the top, it does
+not matter which are taken.
 """
 
 from __future__ import annotations
@@ -172,12 +172,47 @@ def speaker_means(
     return by_speaker(rows, speakers)[2]
 
 
-def _check_top(top: int | None, cohort: int) -> None:
-    if top is not None and not 2 <= top <= cohort:
-        raise ValueError(
-            f"the top {top} of {cohort} cohort scores were asked for; give a number "
-            f"from 2 to {cohort}, or a larger cohort"
+def too_small(cohort: int, top: int | None) -> str:
+    """Return why a cohort of so many members normalises nothing; empty if it does."""
+    if cohort < 2:
+        count = "one member" if cohort else "no member"
+        return (
+            f"the cohort has {count}, and a spread takes 2 or more: give a larger one"
         )
+    if top is not None and not 2 <= top <= cohort:
+        return (
+            f"the top {top} of a cohort of {cohort} were asked for; give a number from "
+            f"2 to {cohort}, or a larger cohort"
+        )
+    return ""
+
+
+def no_spread(
+    statistics: CohortStatistics, usable: ArrayLike, names: Sequence[str]
+) -> str:
+    """Return what has no spread among its cohort scores; empty if all have one.
+
+    Parameters
+    ----------
+    usable
+        ``(count,)``, whether there is an embedding.
+    names
+        Of these references, or probes.
+    """
+    lacking = np.flatnonzero(np.asarray(usable) & np.isnan(statistics.deviation))
+    if not lacking.size:
+        return ""
+    more = f" (and those of {lacking.size - 1} others)" if lacking.size > 1 else ""
+    return (
+        f"the scores of {names[lacking[0]]} against the cohort{more} do not differ, so "
+        "nothing can be normalised by them: is the cohort copies of one recording? "
+        "Give one of different speakers"
+    )
+
+
+def _check_top(top: int | None, cohort: int) -> None:
+    if top is not None and (reason := too_small(cohort, top)):
+        raise ValueError(reason)
 
 
 def _fill(moments: FloatArray, scores: FloatArray, top: int | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -18,6 +19,8 @@ from bob.learn.pytorch.script.extractors import (
     plain_errors,
     report_options,
 )
+from bob.learn.pytorch.script.score_options import plain_errors as scoring_errors
+from bob.learn.pytorch.script.score_options import speakers_option
 
 if TYPE_CHECKING:
     from bob.learn.pytorch.extraction.extract import Extraction
@@ -37,6 +40,9 @@ OTHERS = (".npz", ".parquet", ".ark", ".scp")
     type=click.Path(dir_okay=False, path_type=Path),
     help="File to write: a store (.h5), or .npz, .parquet, .ark or .scp.",
 )
+@speakers_option(
+    "--speakers", purpose="Who speaks, which the store keeps for cohorts and PLDA. "
+)
 @extractor_options
 @parallel_options
 @report_options
@@ -47,19 +53,25 @@ def embed(
     dask: str | None,
     allow_failures: bool,  # noqa: FBT001 - click hands it over
     as_json: bool,  # noqa: FBT001
-    **options: Any,  # noqa: ANN401 - those of extractor_options
+    **options: Any,  # noqa: ANN401 - those of speakers_option and extractor_options
 ) -> None:
-    """Embed RECORDINGS, files or lists of them, into one file.
+    """Embed RECORDINGS, files, folders or lists of them, into one file.
 
-    A list ends in .txt, .lst, .list or .scp and has one path a line, or a name, a
-    blank and a path; lines that are empty or begin with '#' are skipped. What cannot be
-    used is left out and reported, and the exit status is then 1.
+    A folder is one of speakers (--layout), of Kaldi, or whatever `bob pytorch protocol`
+    reads, and a CSV file has the columns path and subject_id: who speaks is stored
+    then too. A list ends in .txt, .lst, .list or .scp and has one path a line, or a
+    name, a blank and a path; lines that are empty or begin with '#' are skipped. What
+    cannot be used is left out and reported, and the exit status is then 1.
 
     What is done is on disk every few seconds: a run that was stopped, in whatever way,
     is taken up by the same command. What a store holds already is not done again.
     """
-    named = _named(recordings)
+    speakers, layout = options.pop("speakers"), options.pop("layout")
     _check_output(output)
+    with scoring_errors():
+        named, known = _named(recordings, layout)
+        if speakers is not None:
+            known |= _spoken(list(named), speakers, layout)
     # A file of another kind is made of a store, at the end.
     place = output if output.suffix in STORES else Path(f"{output}.unfinished.h5")
     with plain_errors():
@@ -69,7 +81,13 @@ def embed(
         jobs = jobs or sensible_jobs(len(named), device=extractor.chosen()["device"])
         try:
             run = extract_into(
-                place, extractor, named, jobs=jobs, dask=dask, progress=True
+                place,
+                extractor,
+                named,
+                jobs=jobs,
+                dask=dask,
+                progress=True,
+                speakers=known,
             )
         except KeyboardInterrupt:
             click.echo(f"Stopped: {_kept(place)}", err=True)
@@ -85,18 +103,19 @@ def embed(
         sys.exit(1)
 
 
-def _named(arguments: tuple[str, ...]) -> dict[str, str]:
-    """Recordings by name, those of lists included."""
+def _named(
+    arguments: tuple[str, ...], layout: str | None
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Path and speaker of recordings, by name."""
     from bob.learn.pytorch.audio import printable
-    from bob.learn.pytorch.extraction.lists import read_list
 
     named: dict[str, str] = {}
+    speakers: dict[str, str] = {}
     for argument in arguments:
         if not argument:
             raise click.BadParameter("an empty path", param_hint="RECORDINGS")
         try:
-            is_list = Path(argument).suffix.lower() in LISTS
-            more = read_list(argument) if is_list else {printable(argument): argument}
+            more, known = _recordings(argument, layout)
         except (OSError, ValueError) as error:
             raise click.BadParameter(str(error), param_hint="RECORDINGS") from error
         for name, path in more.items():
@@ -105,7 +124,45 @@ def _named(arguments: tuple[str, ...]) -> dict[str, str]:
                     printable(f"{name} stands for {named[name]} and for {path}"),
                     param_hint="RECORDINGS",
                 )
-    return named
+        speakers |= known
+    return named, speakers
+
+
+def _recordings(
+    argument: str, layout: str | None
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Path and speaker, by name, of what one argument names."""
+    from bob.learn.pytorch.audio import printable
+    from bob.learn.pytorch.extraction.lists import read_list
+    from bob.learn.pytorch.protocols.cohorts import read_speakers
+    from bob.learn.pytorch.protocols.speaker_protocol import SpeakerRule
+
+    path = Path(argument)
+    if path.suffix.lower() in LISTS:
+        named = read_list(argument)
+        beside = path.with_name("utt2spk")
+        is_kaldi = path.name == "wav.scp" and beside.is_file()
+        return named, _spoken(list(named), beside, None) if is_kaldi else {}
+    if not path.is_dir() and path.suffix.lower() != ".csv":
+        # Spellings of one path are one recording.
+        return {printable(os.path.normpath(argument)): argument}, {}
+    found = read_speakers(path, rule=None if layout is None else SpeakerRule(layout))
+    named = {item.key: str(item.path) for item in found if item.path is not None}
+    return named, {item.key: item.subject for item in found if item.subject}
+
+
+def _spoken(names: list[str], source: Path, layout: str | None) -> dict[str, str]:
+    """Who speaks, by name, as far as a file or folder says it."""
+    from bob.learn.pytorch.comparison.stored_speakers import speakers_by_row
+
+    rows = speakers_by_row(names, source, layout=layout)
+    if len(rows) < len(names):
+        click.echo(
+            f"{click.format_filename(source)} says who speaks in {len(rows)} of "
+            f"{len(names)} recordings",
+            err=True,
+        )
+    return {names[row]: speaker for row, speaker in rows.items()}
 
 
 def _check_output(output: Path) -> None:
@@ -160,6 +217,7 @@ def _report(
         content = {
             "output": click.format_filename(output),
             "embeddings": done,
+            "reused": run.reused,
             "computed": run.computed,
             "dimensions": extractor.model.embedding_size,
             "failures": failures,
@@ -168,10 +226,13 @@ def _report(
         }
         return json.dumps(content, indent=2)
     where = click.format_filename(output)
-    lines = [f"{done} of {len(named)} recordings are in {where}"]
+    lines = [
+        f"{done} of {len(named)} recordings are in {where}",
+        f"{run.reused} of {len(named)} came from the store",
+    ]
     if run.computed:
         on = ", ".join(extractor.chosen().values())
-        lines.append(f"{run.computed} were computed now (on {on})")
+        lines[1] += f", {run.computed} were computed now (on {on})"
     if failures:
         lines.append(f"{len(failures)} could not be used:")
         lines += [f"  {name}: {why}" for name, why in failures.items()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -34,11 +34,19 @@ def plda() -> None:
 @click.option(
     "-o", "--output", required=True, type=NEW_FILE, help="Model to write, .npz."
 )
-@speakers_option("--speakers", required=True)
-@click.option("--lda", type=click.IntRange(min=1), help="Dimensions that LDA leaves.")
-@click.option("--whiten", is_flag=True, help="Without LDA, whiten embeddings first.")
+@speakers_option("--speakers", purpose="Who speaks, if STORE does not say it. ")
+@click.option(
+    "--lda",
+    "dimensions",
+    type=click.IntRange(min=1),
+    help="Dimensions that LDA leaves.",
+)
+@click.option(
+    "--whiten", "whitened", is_flag=True, help="Without LDA, whiten embeddings first."
+)
 @click.option(
     "--length",
+    "length_normalisation",
     type=click.Choice(_LENGTHS),
     default="unit",
     help="Length normalisation; kaldi as its ivector-plda-scoring does.  [unit]",
@@ -54,12 +62,10 @@ def train(
     store: Path,
     *,
     output: Path,
-    speakers: Path,
-    lda: int | None,
-    whiten: bool,
-    length: str,
-    iterations: int,
+    speakers: Path | None,
+    layout: str | None,
     as_json: bool,
+    **options: Any,  # noqa: ANN401 - those of train_plda
 ) -> None:
     """Train on STORE: centring, LDA or whitening, length, two-covariance PLDA.
 
@@ -73,19 +79,17 @@ def train(
     refuse_inputs([output], [store, speakers])
     with plain_errors():
         from bob.learn.pytorch.comparison.named_embeddings import read_embeddings
-        from bob.learn.pytorch.comparison.stored_trials import speakers_of
+        from bob.learn.pytorch.comparison.stored_speakers import speakers_of
         from bob.learn.pytorch.scoring import train_plda
 
         embeddings = read_embeddings(store)
-        rows, names = speakers_of(embeddings, speakers)
-        model = train_plda(
-            embeddings.embeddings[rows],
-            names,
-            dimensions=lda,
-            whitened=whiten,
-            length_normalisation=length,  # type: ignore[arg-type]  # click checked it
-            iterations=iterations,
-        )
+        rows, names = speakers_of(embeddings, speakers, layout=layout)
+        if not names:
+            raise click.UsageError(
+                f"{click.format_filename(store)} does not say who speaks; give "
+                "--speakers"
+            )
+        model = train_plda(embeddings.embeddings[rows], names, **options)
         model.save(output)
     content = {
         "model": click.format_filename(output),

@@ -49,7 +49,12 @@ _KINDS = ("as", "s", "z", "t", "zt")
 )
 @speakers_option(
     "--cohort-speakers",
-    purpose="Take the mean embedding of each speaker of the cohort. ",
+    purpose="Who speaks in the cohort, if its store does not say it. ",
+)
+@click.option(
+    "--cohort-recordings",
+    is_flag=True,
+    help="Take every recording of the cohort by itself, not the mean of a speaker's.",
 )
 @scoring_options
 def score_norm(
@@ -58,33 +63,39 @@ def score_norm(
     *,
     output: Path,
     cohort: Path,
-    kind: str,
-    top: int,
-    cohort_speakers: Path | None,
     as_json: bool,
-    **options: Any,  # noqa: ANN401 - those of scoring_options
+    **options: Any,  # noqa: ANN401 - those of the cohort and scoring_options
 ) -> None:
     """Score TRIALS like `bob pytorch score`, relative to a cohort of strangers.
 
     A normalised score counts in deviations above what both sides score against the
-    cohort. zt-norm uses the cohort for both of its steps; in the second, each of its
-    recordings meets all others as strangers, so give --cohort-speakers if it has
-    several recordings of a speaker.
+    cohort, in which each speaker counts once, as the mean embedding. Where neither the
+    store nor --cohort-speakers says who speaks, each recording counts as a speaker of
+    its own. zt-norm uses the cohort for both of its steps.
     """
-    if kind != "as":
+    chosen = {
+        parameter: options.pop(option)
+        for option, parameter in {
+            "kind": "kind",
+            "top": "top",
+            "cohort_speakers": "speakers",
+            "layout": "layout",
+            "cohort_recordings": "recordings",
+        }.items()
+    }
+    if chosen["kind"] != "as":
         refuse_given(("top",), why="only adaptive s-norm, --kind as, has a top")
-    refuse_overwriting(output, store, trials, options, cohort, cohort_speakers)
+    if chosen["recordings"]:
+        refuse_given(
+            ("cohort_speakers", "layout"), why="--cohort-recordings needs no speakers"
+        )
+    refuse_overwriting(output, store, trials, options, cohort, chosen["speakers"])
     with plain_errors():
         from bob.learn.pytorch.comparison.cohort_scores import Cohort, cohort_of
         from bob.learn.pytorch.comparison.named_embeddings import read_embeddings
 
-        def chosen() -> Cohort:
-            return cohort_of(
-                read_embeddings(cohort),
-                kind=kind,  # type: ignore[arg-type]  # click has checked it
-                top=top,
-                speakers=cohort_speakers,
-            )
+        def made() -> Cohort:
+            return cohort_of(read_embeddings(cohort), **chosen)
 
-        scored = score_into(output, store, trials, cohort=chosen, **options)
+        scored = score_into(output, store, trials, cohort=made, **options)
     report_scored(scored, as_json=as_json)

@@ -51,17 +51,19 @@ trials_option = click.option(
 )
 
 
-def speakers_option(
-    flag: str, *, purpose: str = "", required: bool = False
-) -> Callable[[Command], Command]:
-    """The option that says who speaks in each recording of a store."""
-    return click.option(
+def speakers_option(flag: str, *, purpose: str = "") -> Callable[[Command], Command]:
+    """The options that say who speaks in each recording of a store."""
+    speakers = click.option(
         flag,
-        required=required,
         type=SOURCE,
         metavar="UTT2SPK",
         help=f"{purpose}Lines 'name speaker', a folder of speakers, or CSV.",
     )
+    layout = click.option(
+        "--layout",
+        help=f"Folder levels of {flag}: speaker (default), session/speaker, …",
+    )
+    return lambda command: speakers(layout(command))
 
 
 def scoring_options(command: Command) -> Command:

@@ -112,8 +112,8 @@ def import_(
     source, target_path = Path(path), Path(store)
     if target_path.suffix.lower() in _OTHERS:
         raise StoreError(
-            f"{store} comes second, where the store is named that is added to (.h5), and "
-            f"{path} first, where the file is named that is read: swap them, or name a "
+            f"{store} is named second, as the store to add to, which ends in .h5; the "
+            f"file to read comes first, and that is {path} here: swap them, or name a "
             "store"
         )
     columns, stored = _read(source)

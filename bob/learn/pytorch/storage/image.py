@@ -79,7 +79,7 @@ def create(place: Path, fingerprint: Mapping[str, str]) -> None:
 
 
 def _add_dataset(
-    file: h5py.File, name: str, kind: type[np.generic], shape: tuple[int, ...]
+    file: h5py.File, name: str, kind: type, shape: tuple[int, ...]
 ) -> None:
     file.create_dataset(
         name, shape, kind,
@@ -126,8 +126,8 @@ def _refuse_other_files(path: Path) -> None:
         return
     if start != _SIGNATURE:
         raise StoreError(
-            f"{path} is {kind or 'no HDF5 file'}; expected a store of embeddings, which "
-            "`bob pytorch embed` writes (.h5)"
+            f"{path} is {kind or 'no HDF5 file'}; expected a store of embeddings "
+            "(.h5), such as `bob pytorch embed` writes"
         )
 
 

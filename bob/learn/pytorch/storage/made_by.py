@@ -28,9 +28,7 @@ def of_some(fingerprint: Mapping[str, str]) -> dict[str, str]:
 def differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
     """Return the keys by which every embedding of one is other than of the other."""
     left, right = of_all(one), of_all(other)
-    return sorted(
-        key for key in {*left, *right} if left.get(key) != right.get(key)
-    )
+    return sorted(key for key in {*left, *right} if left.get(key) != right.get(key))
 
 
 def refuse_mixture(

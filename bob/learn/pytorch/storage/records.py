@@ -204,7 +204,7 @@ def fault_of(embedding: NDArray[Any]) -> str:
     """
     bad = int(np.count_nonzero(~np.isfinite(embedding)))
     if bad:
-        return f"has {bad} of {embedding.size} numbers that are NaN or infinite"
+        return f"is NaN or infinite in {bad} of {embedding.size} numbers"
     if not embedding.any():
         return "is all zeros"
     first = embedding.flat[0]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bob.learn.pytorch.storage.records import fault_of
 from bob.learn.pytorch.templates import shaping
 from bob.learn.pytorch.templates.errors import StageError, WorkerDied
 from bob.learn.pytorch.templates.loading import install
@@ -153,8 +154,9 @@ class _Trial:
         return _finite(embedding)
 
     def _silence(self) -> tuple[bool | None, str]:
-        ok, detail = _finite(self._embedding(np.zeros(self._template.sample_rate)))
-        if ok:
+        embedding = self._embedding(np.zeros(self._template.sample_rate))
+        ok, detail = _finite(embedding)
+        if ok or np.isfinite(embedding).all():
             return True, detail
         if self._template.maximum_duration is not None:
             detail += "; a part of a long recording may be silent, and fails all of it"
@@ -198,9 +200,9 @@ class _Trial:
 
 def _finite(embedding: NDArray[Any]) -> tuple[bool, str]:
     shape = "x".join(map(str, embedding.shape[1:]))
-    bad = int((~np.isfinite(embedding)).sum())
-    if bad:
-        return False, f"{bad} of {embedding.size} numbers are NaN or infinite"
+    fault = fault_of(embedding)
+    if fault:
+        return False, f"y {fault}"
     return True, f"{shape} numbers of {embedding.dtype}"
 
 

@@ -24,7 +24,7 @@ from bob.learn.pytorch.audio import printable
 from bob.learn.pytorch.hashes import before_hashes, content_of
 from bob.learn.pytorch.protocols.database import as_database
 from bob.learn.pytorch.storage import arrays
-from bob.learn.pytorch.verification import fingerprint, stored
+from bob.learn.pytorch.verification import fingerprint, from_store, stored
 from bob.learn.pytorch.verification.configuration import (
     ConfigurationError,
     run_files,
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from bob.learn.pytorch.extraction.extract import Extraction, ManyExtractor
     from bob.learn.pytorch.protocols.database import Database, Recording
-    from bob.learn.pytorch.storage.store import StoredEmbeddings
     from bob.learn.pytorch.verification.making import Workers
 
 #: Where Bob keeps enrolled references, beside the folders of the steps.
@@ -234,21 +233,10 @@ def fill(
     WorkersError
         Processes or Dask workers die while they load the network.
     """
-    from bob.learn.pytorch.extraction.extract import extract_into
-    from bob.learn.pytorch.storage.store import EmbeddingStore
-
     recordings = {name: item.path for name, item in planned.checkpoints.items()}
-    run = extract_into(
-        store,
-        extractor,
-        recordings,
-        jobs=workers.jobs,
-        dask=workers.dask,
-        progress=True,
-    )
-    content = EmbeddingStore.read(store)
+    filled = from_store.fill(store, extractor, recordings, workers=workers)
     try:
-        return _brought_up_to_date(planned, content, run, extractor.fingerprint())
+        return _brought_up_to_date(planned, filled, extractor.fingerprint())
     # h5py says RuntimeError where a dataset cannot be written.
     except (OSError, RuntimeError) as error:
         raise CheckpointError(
@@ -259,13 +247,12 @@ def fill(
 
 def _brought_up_to_date(
     planned: Plan,
-    content: StoredEmbeddings,
-    run: Extraction,
+    filled: from_store.Filled,
     made_by: dict[str, str],
 ) -> Filled:
     from tqdm import tqdm
 
-    row = {name: number for number, name in enumerate(content.names)}
+    content, row = filled.content, filled.rows
     outdated = []
     for name, (_, file) in planned.checkpoints.items():
         if name in row:
@@ -287,7 +274,7 @@ def _brought_up_to_date(
         file.unlink()
     for file, number, mark in tqdm(outdated, unit="file", disable=None):
         stored.write(file, mark, partial(arrays.write, content.embeddings[number]))
-    return Filled(run, len(outdated), left_over, references)
+    return Filled(filled.run, len(outdated), left_over, references)
 
 
 def _is_current(file: Path, mark: str, made_by: dict[str, str], source: str) -> bool:

@@ -24,6 +24,7 @@ from bob.learn.pytorch.protocols.database import (
     Trials,
     WithoutExtras,
 )
+from bob.learn.pytorch.storage.made_by import differing
 from bob.learn.pytorch.verification import features, stored
 from bob.learn.pytorch.verification.configuration import ConfigurationError
 from bob.learn.pytorch.verification.fingerprint import of_component
@@ -241,14 +242,19 @@ def _from(given: object, *, by_speaker: bool) -> CohortMembers:
 
 
 def _from_store(path: Path, *, by_speaker: bool) -> CohortMembers:
+    from bob.learn.pytorch.comparison.stored_speakers import cohort_speakers
     from bob.learn.pytorch.storage.store import EmbeddingStore
 
-    recordings = [
-        Recording(name, None, name.split("/")[0])
-        for name in EmbeddingStore.read(path).names
-    ]
-    if not recordings:
+    content = EmbeddingStore.read(path)
+    if not content.names:
         raise ConfigurationError(f"the cohort {path} holds no embedding")
+    known = cohort_speakers(content) if by_speaker else None
+    by_speaker = known is not None
+    speakers = content.names if known is None else known[1]
+    recordings = [
+        Recording(name, None, speaker)
+        for name, speaker in zip(content.names, speakers, strict=True)
+    ]
     cohort = _grouped(recordings, path.name, by_speaker=by_speaker, database=None)
     return CohortMembers(
         cohort.references, cohort.probes, cohort.name, by_speaker, store=path
@@ -304,13 +310,11 @@ def refuse_other_model(cohort: CohortMembers, experiment: Experiment) -> None:
     from bob.learn.pytorch.verification.from_store import embedding_extractor
 
     wanted = embedding_extractor(experiment.preprocessing.component).fingerprint()
-    there = dict(cohort.content.fingerprint)
-    if there != wanted:
-        keys = sorted(there.keys() | wanted.keys())
-        differing = [key for key in keys if there.get(key) != wanted.get(key)]
+    keys = differing(cohort.content.fingerprint, wanted)
+    if keys:
         raise ConfigurationError(
             f"the cohort {cohort.store} was not made by this preprocessor: they differ "
-            f"in {', '.join(differing)}; embed the cohort with it, or name recordings"
+            f"in {', '.join(keys)}; embed the cohort with it, or name recordings"
         )
 
 

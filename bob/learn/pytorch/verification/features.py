@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bob.learn.pytorch.hashes import source_of
+from bob.learn.pytorch.protocols.cohorts import knows_speakers
+from bob.learn.pytorch.storage.records import faults_of
 from bob.learn.pytorch.verification import from_store, stored
 from bob.learn.pytorch.verification.components import tried
 from bob.learn.pytorch.verification.configuration import ConfigurationError
@@ -25,7 +27,7 @@ from bob.learn.pytorch.verification.making import (
     half_written,
 )
 from bob.learn.pytorch.verification.outcome import Outcome
-from bob.learn.pytorch.verification.progress import track
+from bob.learn.pytorch.verification.progress import say, track
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,7 +135,7 @@ def make(
     again = frozenset[str]().union(*half.values())
     planned = _plan(step, experiment, good, outcome, again)
     noted = {item.recording.key for item in planned}
-    if planned and experiment.store is not None and isinstance(step, Preprocess):
+    if experiment.store is not None and isinstance(step, Preprocess):
         planned = _taken_from_store(step, experiment, planned)
     failures = carried_out(step, planned, experiment.workers, total=len(good))
     told = track(failures, step.stage, total=len(planned))
@@ -155,12 +157,16 @@ def _taken_from_store(
     extractor = from_store.embedding_extractor(experiment.preprocessing.component)
     if experiment.store is None or experiment.force:
         return planned
+    if not planned:
+        say(f"{step.stage}: every file is there, so {experiment.store} is not read")
+        return planned
     return from_store.take(
         step,
         planned,
         extractor=extractor,
         path=experiment.store,
         workers=experiment.workers,
+        knows_speakers=knows_speakers(experiment.database),
     )
 
 
@@ -327,10 +333,8 @@ def as_rows(feature: Any, path: str) -> NDArray[np.float64]:
             f"{path} holds an array of shape {rows.shape}, expected one embedding "
             "(dimensions,) or several (vectors, dimensions)"
         )
-    if not np.isfinite(rows).all():
-        raise ValueError(f"{path} holds values that are not finite")
-    if not rows.any(axis=1).all():
-        raise ValueError(f"{path} holds an embedding of zeros, which is like nothing")
+    for fault in faults_of(rows).values():
+        raise ValueError(f"{path} holds an embedding that {fault}")
     return rows
 
 

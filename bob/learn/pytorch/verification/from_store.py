@@ -2,19 +2,143 @@
 
 from __future__ import annotations
 
-import logging
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.verification.configuration import ConfigurationError
+from bob.learn.pytorch.verification.progress import say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from bob.learn.pytorch.extraction.extract import ManyExtractor
+    from bob.learn.pytorch.extraction.extract import Extraction, Known, ManyExtractor
+    from bob.learn.pytorch.storage.reading import StoredEmbeddings
     from bob.learn.pytorch.verification.making import Planned, Step, Workers
 
-logger = logging.getLogger(__name__)
+
+@dataclass(frozen=True, eq=False)
+class Filled:
+    """What a store has of the recordings of an experiment.
+
+    Attributes
+    ----------
+    content
+        What the store holds.
+    rows
+        Key of each recording that has an embedding -> its row.
+    run
+        How many were computed, and by key why others could not be used.
+    """
+
+    content: StoredEmbeddings
+    rows: Mapping[str, int]
+    run: Extraction
+
+    def __str__(self) -> str:
+        run = self.run
+        failed = f", {len(run.failures)} failed" if run.failures else ""
+        count = run.reused + run.computed + len(run.failures)
+        return (
+            f"{run.reused} of {count} embeddings from the store {self.content.path}, "
+            f"{run.computed} computed{failed}"
+        )
+
+
+def fill(
+    path: Path,
+    extractor: ManyExtractor,
+    recordings: Mapping[str, str],
+    *,
+    workers: Workers,
+    speakers: Mapping[str, str] | None = None,
+) -> Filled:
+    """Compute into a store what it lacks of recordings, and find them all in it.
+
+    A recording that the store has under its path, its key, or a longer path that ends
+    in its key (`RowsByName`) is taken from there if the content of the file is the
+    same; the others are stored under their keys.
+
+    Parameters
+    ----------
+    path
+        Of the store, which is made where there is none.
+    recordings
+        Path by key.
+    speakers
+        Who speaks, by key, as far as it is known.
+
+    Raises
+    ------
+    ConfigurationError
+        A recording may be either of two in the store.
+    StoreError
+        Another model filled the store, or it cannot be written.
+    """
+    from bob.learn.pytorch.extraction.extract import extract_into
+    from bob.learn.pytorch.storage.store import EmbeddingStore
+
+    names = _names_in(path, extractor, recordings)
+    run = extract_into(
+        path,
+        extractor,
+        {names[key]: place for key, place in recordings.items()},
+        jobs=workers.jobs,
+        dask=workers.dask,
+        progress=True,
+        speakers={names[key]: who for key, who in (speakers or {}).items()},
+    )
+    content = EmbeddingStore.read(path)
+    row = {name: i for i, name in enumerate(content.names)}
+    failures = {
+        key: run.failures[name] for key, name in names.items() if name in run.failures
+    }
+    return Filled(
+        content,
+        {key: row[name] for key, name in names.items() if name in row},
+        replace(run, failures=failures),
+    )
+
+
+def _names_in(
+    path: Path, extractor: ManyExtractor, recordings: Mapping[str, str]
+) -> dict[str, str]:
+    """What each recording is called in a store, or will be: key -> name."""
+    from bob.learn.pytorch.comparison.named_embeddings import RowsByName
+    from bob.learn.pytorch.extraction.extract import Known, opened
+
+    if not path.exists():
+        return {key: key for key in recordings}
+    made_by = extractor.fingerprint()
+    with opened(path, made_by) as store:
+        known = Known(store, made_by)
+    names = known.names
+    finder = RowsByName(names, [known.sources.get(name, "") for name in names])
+    found = {}
+    for key, place in recordings.items():
+        row = finder.same(key, place)
+        if row is None:
+            alike = [names[row] for row in finder.alike(key, place)]
+            found[key] = _same_content(known, alike, place) or key
+        else:
+            found[key] = names[row]
+    return found
+
+
+def _same_content(known: Known, names: Sequence[str], place: str) -> str | None:
+    """The one of these names that stands for what a file holds."""
+    if not names:
+        return None
+    source = known.source(names[0], place)
+    good = [name for name in names if known.has(name, source)]
+    # Of recordings with one content, either one has the embedding.
+    if len(good) > 1 and not all(known.sources[name] for name in good):
+        raise ConfigurationError(
+            f"{place} may be more than one recording in {known.store.path}, such as "
+            f"{good[0]} and {good[1]}; it does not say which files they were made of: "
+            "name another store"
+        )
+    return good[0] if good else None
 
 
 def take(
@@ -24,57 +148,48 @@ def take(
     extractor: ManyExtractor,
     path: Path,
     workers: Workers,
+    knows_speakers: bool = False,
 ) -> list[Planned]:
     """Write planned files out of a store; those that remain have to be computed.
 
-    What the store lacks is computed into it, so that the next experiment finds it.
-    Recordings go by their keys there. Those that only a database can load, and those
-    that failed, remain.
+    What the store lacks is computed into it (`fill`), so that the next experiment finds
+    it. Recordings that only a database can load, and those that failed, remain.
 
     Parameters
     ----------
     extractor
         What the step computes with.
-    path
-        Of the store, which is made where there is none.
+    knows_speakers
+        Whether the subjects of the recordings are known, which the store keeps then.
 
     Raises
     ------
-    StoreError
-        Another model filled the store, or it cannot be written.
+    ConfigurationError, StoreError
+        As `fill`.
     """
-    from bob.learn.pytorch.extraction.extract import extract_into
-    from bob.learn.pytorch.storage.store import EmbeddingStore
-
-    files = {
-        item.recording.key: str(item.recording.path)
+    recordings = {
+        item.recording.key: item.recording
         for item in planned
         if item.recording.path is not None and not item.recording.own_loader
     }
-    run = extract_into(
+    filled = fill(
         path,
         extractor,
-        files,
-        jobs=workers.jobs,
-        dask=workers.dask,
-        progress=True,
+        {key: str(item.path) for key, item in recordings.items()},
+        workers=workers,
+        speakers={key: item.subject for key, item in recordings.items()}
+        if knows_speakers
+        else None,
     )
-    logger.info(
-        "of %d embeddings, %d were in the store and %d were computed",
-        len(files),
-        run.reused,
-        run.computed,
-    )
-    content = EmbeddingStore.read(path)
-    row = {name: i for i, name in enumerate(content.names)}
+    say(f"{step.stage}: {filled}")
     left = []
     for item in planned:
-        key = item.recording.key
-        if key in files and key in row:
-            embedding = content.embeddings[row[key]][None]
-            step.write(embedding, item.path, item.fingerprint, source=item.source)
-        else:
+        row = filled.rows.get(item.recording.key)
+        if row is None:
             left.append(item)
+        else:
+            embedding = filled.content.embeddings[row][None]
+            step.write(embedding, item.path, item.fingerprint, source=item.source)
     return left
 
 

@@ -20,6 +20,7 @@ from bob.learn.pytorch.scoring import (
     t_norm,
     z_norm,
 )
+from bob.learn.pytorch.scoring.cohort import no_spread, too_small
 from bob.learn.pytorch.scoring.dense import spans
 from bob.learn.pytorch.verification.configuration import ConfigurationError
 
@@ -73,6 +74,11 @@ class AgainstCohort:
     """What the references and probes of a group score against a cohort.
 
     Both are computed when they are asked for, some rows at a time.
+
+    Raises
+    ------
+    ConfigurationError
+        Of any property: something scores the same against the whole cohort.
     """
 
     method: Method
@@ -82,15 +88,19 @@ class AgainstCohort:
     models: Mapping[str, Any]
     scorer: Scorer
     good: NDArray[np.bool_]
+    probe_names: Sequence[str]
+    cohort_name: str
 
     @cached_property
     def references(self) -> CohortStatistics:
         """Each model against the cohort's probes."""
         score, models = self._cohort_probes, list(self.models.values())
-        return CohortStatistics.joined(
+        found = CohortStatistics.joined(
             cohort_statistics(score(models[part], None), top=self.top)
             for part in spans(len(models), len(self.cohort.probes))
         )
+        every = np.ones(len(models), dtype=bool)
+        return self._with_spread(found, every, list(self.models))
 
     @cached_property
     def probes(self) -> CohortStatistics:
@@ -127,7 +137,18 @@ class AgainstCohort:
         known = CohortStatistics.joined(parts)
         moments = np.full((2, len(good)), np.nan)
         moments[0, good], moments[1, good] = known.mean, known.deviation
-        return CohortStatistics(*moments)
+        return self._with_spread(CohortStatistics(*moments), good, self.probe_names)
+
+    def _with_spread(
+        self,
+        statistics: CohortStatistics,
+        usable: NDArray[np.bool_],
+        names: Sequence[str],
+    ) -> CohortStatistics:
+        """Refuse a cohort that says nothing about a reference or probe."""
+        if reason := no_spread(statistics, usable, names):
+            raise ConfigurationError(f"{self.cohort_name}: {reason}")
+        return statistics
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,6 +204,8 @@ def row_normaliser(
     models: Mapping[str, Any],
     scorer: Scorer,
     good: NDArray[np.bool_],
+    probe_names: Sequence[str],
+    cohort_name: str,
 ) -> RowNormaliser:
     """Score the cohort against both sides of the trials of a group.
 
@@ -194,17 +217,22 @@ def row_normaliser(
         Of the group's usable probes.
     good
         ``(probes,)``, which of the group's probes are usable.
+    probe_names, cohort_name
+        What errors call them.
 
     Raises
     ------
     ConfigurationError
-        The cohort has fewer members with an embedding than asked for.
+        The cohort has fewer members with an embedding than asked for, or nothing that
+        tells them apart.
     """
     method, top = normalisation.method, normalisation.top
     require_enough(
         method, top, references=len(cohort.references), probes=len(cohort.probes)
     )
-    against = AgainstCohort(method, top, cohort, algorithm, models, scorer, good)
+    against = AgainstCohort(
+        method, top, cohort, algorithm, models, scorer, good, probe_names, cohort_name
+    )
     return RowNormaliser(
         method, against, {name: index for index, name in enumerate(models)}
     )
@@ -228,9 +256,6 @@ def require_enough(
     """
     counts = {"t-norm": (references,), "z-norm": (probes,)}
     least = min(counts.get(method, (references, probes)))
-    if least < (top or 2):
-        raise ConfigurationError(
-            f"{method} needs a cohort of {top or 2} or more, and this one has {least}; "
-            + (f"set cohort_top (--cohort-top) to {least} or fewer, or " if top else "")
-            + "give a larger cohort"
-        )
+    if reason := too_small(least, top):
+        how = " (cohort_top, --cohort-top)" if top and least > 1 else ""
+        raise ConfigurationError(f"{method}: {reason}{how}")

@@ -18,6 +18,11 @@ Item = TypeVar("Item")
 _QUIET_SECONDS = 5.0
 
 
+def say(text: str) -> None:
+    """Log what everyone should see without asking."""
+    logger.info("%s", text)
+
+
 def track(items: Iterable[Item], title: str, *, total: int) -> Iterator[Item]:
     """Yield the items, showing how many are done and how long the rest takes.
 

@@ -63,6 +63,8 @@ def compute(
             models=models,
             scorer=scorer,
             good=good,
+            probe_names=[item.id for item in trials.probes],
+            cohort_name=experiment.normalisation.cohorts[group].name,
         )
     blocks = (
         _dense(scorer, trials, models, good)
