@@ -245,7 +245,7 @@ def test_the_highest_of_a_large_cohort_are_those_of_sorting(order, top):
 
 @pytest.mark.parametrize("top", [0, 1, 41])
 def test_a_top_that_the_cohort_has_not_is_refused(embeddings, top):
-    with pytest.raises(ValueError, match=f"top {top} of 40"):
+    with pytest.raises(ValueError, match=f"top {top} of a cohort of 40"):
         as_norm(*embeddings[:2], cohort=embeddings[2], top=top)
 
 

@@ -207,7 +207,7 @@ def test_embed_writes_what_it_can_and_reports_the_rest(weights, recordings):
     assert result.exit_code == 1
     assert result.stdout.splitlines()[:3] == [
         "2 of 4 recordings are in out/x.npz",
-        "2 were computed now (on cpu, float32, torch)",
+        "0 of 4 came from the store, 2 were computed now (on cpu, float32, torch)",
         "2 could not be used:",
     ]
     assert "  missing.wav: does not exist" in result.stdout

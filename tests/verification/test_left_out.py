@@ -22,7 +22,7 @@ def test_embeddings_of_two_sizes_are_refused(experiment, toys):
     import h5py
 
     with h5py.File(path, "w") as file:
-        file["array"] = np.ones((1, 5))
+        file["array"] = np.arange(5.0)[None]
 
     with pytest.raises(ConfigurationError, match="different sizes"):
         run(mixed)

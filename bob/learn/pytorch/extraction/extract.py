@@ -7,7 +7,7 @@ import socket
 import time
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from bob.learn.pytorch.hashes import path_in, source_of
@@ -398,9 +398,12 @@ class Work:
 
     def __init__(self, extractor: ManyExtractor, *, place: str) -> None:
         self._extractor = extractor
-        self._fingerprint = extractor.fingerprint()
         self._place = place
         extractor.prepare()
+
+    @cached_property
+    def _fingerprint(self) -> dict[str, str]:
+        return self._extractor.fingerprint()
 
     def __call__(self, items: Sequence[Item]) -> list[Record]:
         """One record for every item."""
