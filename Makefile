@@ -29,8 +29,11 @@ help:
 demo: $(VENV)/installed
 	$(BIN)/python -m bob.learn.pytorch demo $(if $(DEMO_DATA),--data "$(DEMO_DATA)")
 
+# One process a processor, each with one thread; a file of tests stays in one process.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-slow: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m "(slow or network) and not gpu"

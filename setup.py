@@ -43,6 +43,7 @@ TEST = [
     "pytest>=8",
     "pytest-benchmark>=4",
     "pytest-cov>=5",
+    "pytest-xdist>=3.6",
     "PyYAML>=6",
     "zc.buildout>=5",
     "zc.recipe.egg>=3",
