@@ -34,3 +34,21 @@ def test_recordings_can_be_part_of_the_page(tmp_path):
 
     assert address.startswith("data:audio/")
     assert ";base64,UklGR" in address  # RIFF
+
+
+def test_only_recordings_below_the_folders_become_part_of_the_page(tmp_path):
+    """A score file may name any recording of whoever makes the page."""
+    secret = recording(tmp_path / "home" / "secret.wav")
+    recording(tmp_path / "home" / "corpus" / "1.wav")
+    linked = recording(tmp_path / "disk" / "2.wav")
+    folder = tmp_path / "home" / "corpus"
+    (folder / "2.wav").symlink_to(linked)
+    names = ["../secret", "a/../../secret.wav", str(secret), secret.as_uri()]
+    (folder / "a").mkdir()
+
+    player = Player([folder], page=tmp_path / "p.html", embed=True)
+
+    assert [player(name) for name in names] == [None] * 4
+    assert player.outside == names
+    for name in ("1", "a/../1.wav", str(folder / "1"), "2"):
+        assert player(name).startswith("data:audio/")

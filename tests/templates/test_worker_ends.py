@@ -1,5 +1,6 @@
 """When a worker ends, nothing of it remains, whoever ended it and how."""
 
+import contextlib
 import gc
 import os
 import signal
@@ -106,6 +107,21 @@ def test_nothing_that_a_template_started_outlives_it(start, end):
     else:
         with pytest.raises(WorkerDied, match="SIGABRT"):
             worker.embed(BATCH, seconds=0.1)
+
+    for process in there:
+        wait_until_gone(process.pid)
+
+
+@pytest.mark.parametrize("then", ["while True: pass", "y = x[:, :4]"])
+def test_a_template_that_kills_its_guard_ends_with_all_that_it_started(start, then):
+    lines = ["import os", "os.kill(os.getppid(), 9)", then]
+    worker = start(model_init=[STARTED, "model = 1"], embed_fwd=lines)
+    there = descendants(worker)
+
+    with contextlib.suppress(WorkerDied):  # it may have answered before it ends
+        worker.embed(BATCH, seconds=0.1)
+    with pytest.raises(WorkerDied):
+        worker.embed(BATCH, seconds=0.1)
 
     for process in there:
         wait_until_gone(process.pid)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 
 class Player:
@@ -20,7 +21,13 @@ class Player:
     page
         The address is relative to its folder for recordings below that.
     embed
-        The address holds the recording itself.
+        The address holds the recording itself, and only one below the folders: a page
+        is sent to others, and names in score files may be anyone's.
+
+    Attributes
+    ----------
+    outside
+        Names of recordings that are not embedded for that.
     """
 
     def __init__(
@@ -29,14 +36,24 @@ class Player:
         self._folders = [folder.resolve() for folder in folders]
         self._home = page.resolve().parent
         self._address = self._embedded if embed else self._linked
+        self._embed = embed
         self._known: dict[str, str | None] = {}
+        self.outside: list[str] = []
 
     def __call__(self, name: str) -> str | None:
         """Return the address, or None where there is no such file."""
         if name not in self._known:
             path = self._found(name)
+            if path is not None and self._embed and not self._is_below(path):
+                self.outside.append(name)
+                path = None
             self._known[name] = None if path is None else self._address(path)
         return self._known[name]
+
+    def _is_below(self, path: Path) -> bool:
+        """Whether a name leads into a folder; links in it are its owner's."""
+        plain = os.path.normpath(path)
+        return any(Path(plain).is_relative_to(folder) for folder in self._folders)
 
     def _found(self, name: str) -> Path | None:
         from bob.learn.pytorch.audio.suffixes import AUDIO_SUFFIXES

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bob.learn.pytorch.evaluation.outputs import Form
+    from bob.learn.pytorch.evaluation.players import Player
 
 # As `bob.learn.pytorch.report.figure_tables.KEYS`; importing that takes longer.
 TABLES = ("systems", "points", "comparisons", "conditions", "failures")
@@ -149,8 +150,10 @@ def report(
             f"{error.filename} cannot be read ({error.strerror})"
         ) from error
     command = shlex.join(["bob", "pytorch", *_command_line()])
+    folders, players = [*options["recordings"], Path.cwd()], []
     try:
         for path in outputs:
+            players.append(Player(folders, page=path, embed=options["embed"]))
             write_output(
                 path,
                 evaluation,
@@ -158,11 +161,7 @@ def report(
                 title=options["title"],
                 made_by=[("Command line", command), ("Versions", versions())],
                 worst=options["worst"],
-                player=Player(
-                    [*options["recordings"], Path.cwd()],
-                    page=path,
-                    embed=options["embed"],
-                ),
+                player=players[-1],
             )
     except OSError as error:
         raise click.ClickException(
@@ -171,6 +170,20 @@ def report(
     click.echo(tables_as(form or "text", evaluation, wanted), nl=False)
     for path in outputs:
         click.echo(f"wrote {click.format_filename(path)}", err=True)
+    _tell_outside(players)
+
+
+def _tell_outside(players: Sequence[Player]) -> None:
+    from bob.learn.pytorch.audio import printable
+
+    outside = list(dict.fromkeys(name for one in players for name in one.outside))
+    if outside:
+        click.echo(
+            f"Not embedded: {len(outside)} recordings, the first "
+            f"{printable(outside[0])}, outside of this folder and of --recordings; "
+            "give their folder there if the page may hold them",
+            err=True,
+        )
 
 
 def _check_endings(outputs: Sequence[Path]) -> None:

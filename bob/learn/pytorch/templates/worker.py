@@ -27,6 +27,7 @@ from bob.learn.pytorch.templates.errors import (
     WorkerDied,
 )
 from bob.learn.pytorch.templates.guest import bob_template_frames as frames
+from bob.learn.pytorch.templates.leftovers import end_leftovers
 from bob.learn.pytorch.templates.pipes import LAST_WORDS, Descriptors, Tail
 from bob.learn.pytorch.templates.stopwatch import LONGEST, Stopwatch
 
@@ -233,6 +234,8 @@ class Worker:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+        if self._process.returncode:
+            end_leftovers(self._folder)
         for tail in self._said:
             tail.join()
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -31,12 +31,13 @@ def main():
     requests, answers, lifeline, given, taken, network, memory = map(int, sys.argv[1:8])
     del sys.argv[1:]
     others = (requests, answers, given, taken)
-    guard.go_on_in_child(lifeline, others, os.getcwd())
+    parent = guard.go_on_in_child(lifeline, others, os.getcwd())
     for descriptor in others:
         os.set_inheritable(descriptor, False)
     faulthandler.enable(all_threads=False)
     faulthandler.register(signal.SIGUSR1, all_threads=False)
     isolation = confined.confine(bool(network), memory)
+    guard.end_with(parent)
     # What lies beside this file is ours and stays as it is; packages are compiled once.
     sys.dont_write_bytecode = False
     site.main()

@@ -25,7 +25,7 @@ PATIENCE = 1.0
 
 
 def go_on_in_child(lifeline, others, folder):
-    """Return in a child; this process stays, and ends as the child does.
+    """Return in a child, with its guard; this process stays, and ends as that does.
 
     Parameters
     ----------
@@ -57,6 +57,15 @@ def go_on_in_child(lifeline, others, folder):
     for descriptor in (woken, wake, lifeline):
         os.close(descriptor)
     os.setpgid(0, 0)
+    end_with(guard)
+    return guard
+
+
+def end_with(guard):
+    """Let this process end when its guard does, though code of the template kills it.
+
+    Linux forgets that when a process moves into a user namespace.
+    """
     _prctl(SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != guard:
         os._exit(1)
