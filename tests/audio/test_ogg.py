@@ -1,6 +1,7 @@
 """An ogg file without its last page is not whole."""
 
 import io
+import time
 
 import numpy as np
 import pytest
@@ -123,3 +124,15 @@ def test_damage_anywhere_shows_even_where_the_decoder_goes_on(path, place):
     assert fault(bytes_of(path)).kind == "damaged"
     with pytest.raises(UnreadableRecording, match=r"corrupt|cut off"):
         read(path)
+
+
+@pytest.mark.parametrize("pattern", [b"OggS", b"OggS\0\0" + bytes(20) + b"\xff" * 9])
+def test_names_of_pages_in_a_row_are_not_read_over_and_over(pattern):
+    """Each of them may claim 64 kB behind it."""
+    content = io.BytesIO(pattern * (1_000_000 // len(pattern)))
+
+    start = time.process_time()
+    found = fault(Content(content, "a.ogg"))
+
+    assert found.kind == "damaged"
+    assert time.process_time() - start < 0.5

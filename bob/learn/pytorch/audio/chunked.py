@@ -249,5 +249,5 @@ def _alignment(
     return content.refusal(
         f"contradicts itself: its header says {bits} bits in {channels} channels, "
         f"which is {math.ceil(bits / 8) * channels} bytes a sample, and {frame} bytes "
-        f"a sample; {AGAIN}"
+        f"a sample; {CONVERT} if it was written so, or {AGAIN}"
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bob.learn.pytorch.audio.content import MOST_PARTS
 from bob.learn.pytorch.audio.sound import AGAIN
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 _BLOCK_HEADER_BYTES = 4
 _HEADER_BYTES = 34
 _COUNT_BITS = 36
-_BYTES = {8: 1, 16: 2, 24: 3}  # of a sample by its bits, as libsndfile decodes them
+# Of a sample by its bits, as libsndfile decodes them.
+_TYPES = {8: "<i1", 16: "<i2", 24: "<i4"}
 _RATES = {
     1: 88_200, 2: 176_400, 3: 192_000, 4: 8000, 5: 16_000, 6: 22_050, 7: 24_000,
     8: 32_000, 9: 44_100, 10: 48_000, 11: 96_000,
@@ -82,13 +84,13 @@ def header(content: Content) -> Flac | None:
 
 def _check_rate(content: Content, place: int, rate: int) -> None:
     """Hold the rate of the header against that of the first frame behind it."""
-    last = False
-    while not last:
+    for _ in range(MOST_PARTS):
         block = content.at(place, _BLOCK_HEADER_BYTES)
         if len(block) < _BLOCK_HEADER_BYTES:
             return
-        last = bool(block[0] & 0x80)
         place += _BLOCK_HEADER_BYTES + int.from_bytes(block[1:], "big")
+        if block[0] & 0x80:
+            break
     frame = content.at(place, 9).ljust(9, b"\0")
     if frame[0] != 0xFF or frame[1] & 0xFE != 0xF8:
         return
@@ -111,10 +113,11 @@ class Digest:
     def add(self, block: NDArray[np.float64]) -> None:
         """Count in (time, channels) in [-1, 1]."""
         self.samples += len(block)
-        if self.flac.digest and self.flac.bits in _BYTES:
-            numbers = np.rint(block * 2.0 ** (self.flac.bits - 1)).astype("<i4")
-            parts = numbers.reshape(-1, 1).view(np.uint8)[:, : _BYTES[self.flac.bits]]
-            self._sum.update(np.ascontiguousarray(parts))
+        bits = self.flac.bits
+        if self.flac.digest and bits in _TYPES:
+            numbers = (block * 2.0 ** (bits - 1)).astype(_TYPES[bits])
+            octets = numbers.reshape(-1, 1).view(np.uint8)[:, : bits // 8]
+            self._sum.update(np.ascontiguousarray(octets))
 
     def check(self, content: Content) -> None:
         """Refuse other samples than the header promises.
@@ -131,7 +134,7 @@ class Digest:
                 f"{relation}: its header promises {flac.samples} samples, and "
                 f"{self.samples} are there; {AGAIN}"
             )
-        wrong = flac.digest and flac.bits in _BYTES
+        wrong = flac.digest and flac.bits in _TYPES
         if wrong and self._sum.digest() != flac.digest:
             raise content.refusal(
                 f"is corrupt: the {self.samples} samples in it have another checksum "

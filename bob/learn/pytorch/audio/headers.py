@@ -12,6 +12,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.audio import chunked
+from bob.learn.pytorch.audio.content import MOST_PARTS
 from bob.learn.pytorch.audio.sound import AGAIN, CONVERT, Sound, unsupported
 
 if TYPE_CHECKING:
@@ -104,21 +105,15 @@ def _voc(content: Content, start: int) -> Sound:
     """Blocks, of which libsndfile decodes the first that holds sound."""
     place = start + _fields(content, start + 20, "<H")[0]
     sounds: list[Sound] = []
-    extended: tuple[int, ...] | None = None
-    while place < content.size and content.at(place, 1) != b"\0":
-        kind = content.at(place, 1)[0]
+    extended = 1
+    for _ in range(MOST_PARTS):
+        kind = int.from_bytes(content.at(place, 1), "little")
         length = int.from_bytes(content.at(place + 1, 3), "little")
         if kind == _VOC_EXTENDED:
-            extended = _fields(content, place + 4, "<HxB")
-        elif kind == _VOC_SOUND:
-            channels = 1 + extended[1] if extended else 1
-            rate = 1_000_000 // (256 - _fields(content, place + 4, "B")[0])
-            sounds.append(Sound("VOC", place + 6, length - 2, channels, rate, None, 1))
-        elif kind == _VOC_NEW_SOUND:
-            rate, bits, channels = _fields(content, place + 4, "<IBB")
-            frame = math.ceil(bits / 8) * channels
-            sounds.append(Sound("VOC", place + 16, length - 12, frame, rate, None, 1))
-        elif sounds or kind > _VOC_NEW_SOUND:
+            extended += _fields(content, place + 7, "B")[0]
+        elif kind in (_VOC_SOUND, _VOC_NEW_SOUND):
+            sounds.append(_voc_sound(content, place, kind, length, extended))
+        elif not kind or sounds:
             break
         place += 4 + length
     end = content.at(place, 2)
@@ -134,6 +129,17 @@ def _voc(content: Content, start: int) -> Sound:
             f"perhaps amid the sound; {AGAIN}"
         )
     return sounds[0]
+
+
+def _voc_sound(
+    content: Content, place: int, kind: int, length: int, channels: int
+) -> Sound:
+    if kind == _VOC_SOUND:
+        rate = 1_000_000 // (256 - _fields(content, place + 4, "B")[0])
+        return Sound("VOC", place + 6, length - 2, channels, rate, None, 1)
+    rate, bits, channels = _fields(content, place + 4, "<IBB")
+    frame = math.ceil(bits / 8) * channels
+    return Sound("VOC", place + 16, length - 12, frame, rate, None, 1)
 
 
 def _wve(content: Content, start: int) -> Sound:
@@ -247,7 +253,7 @@ _READERS: tuple[tuple[bytes, Callable[[Content, int], Sound | None]], ...] = (
 )
 # Recordings of other programs, which their first bytes tell.
 _FOREIGN = (
-    (rb"....ftyp", "MPEG-4 audio, as .m4a and .mp4 do"),
+    (rb"....ftyp", "MPEG-4 audio (.m4a, .mp4)"),
     (rb"#!AMR", "AMR"),
     (rb"#!SILK|\x02#!SILK", "SILK"),
     (rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "Windows Media Audio"),

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from bob.learn.pytorch.audio.content import MOST_PARTS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -127,7 +129,10 @@ def walk(content: Content, start: int, style: Chunks) -> Iterator[Chunk]:
     Some programs forget to pad a chunk of odd length: where the next one only makes
     sense without the padding, it begins there.
     """
-    while (chunk := chunk_at(content, start, style)) is not None:
+    for _ in range(MOST_PARTS):
+        chunk = chunk_at(content, start, style)
+        if chunk is None:
+            return
         yield chunk
         end = chunk.start + chunk.length
         start = end + -end % style.alignment
@@ -159,7 +164,12 @@ def check(sound: Sound, content: Content) -> Sound:
         There are fewer bytes than the header says, more, or none of a whole number of
         samples; or the length was never filled in.
     """
-    present = max(0, content.size - sound.start)
+    present = content.size - sound.start
+    if present < 0:
+        raise content.refusal(
+            f"is cut off: its {content.size} bytes end within its header of "
+            f"{sound.start}; {AGAIN}"
+        )
     length = _open_length(sound, content) if sound.length is None else sound.length
     if length > present:
         raise content.refusal(f"is cut off: {_part(sound, present, length)}; {AGAIN}")
