@@ -69,6 +69,50 @@ def test_whatever_libsndfile_writes_is_read_as_it_reads_it(form, subtype):
     assert waveform.sample_rate == rate
 
 
+@pytest.mark.parametrize(
+    ("form", "subtype"), [("AIFF", "PCM_24"), ("CAF", "ULAW"), ("CAF", "PCM_S8")]
+)
+def test_an_odd_number_of_bytes_is_read_as_libsndfile_pads_it(form, subtype):
+    content = encoded(form, subtype, NOISE[:1601])
+
+    assert len(read(io.BytesIO(content)).samples) == 1601
+
+
+@pytest.mark.parametrize(
+    ("form", "subtype", "place", "damage"),
+    [
+        ("HTK", "PCM_16", 4, b"\xff"),  # a sample every -1 ns: read at 16 kHz
+        ("PAF", "PCM_16", 9, b"\1"),  # neither little nor big endian
+        ("PVF", "PCM_16", 14, b"\x0b"),  # no end of the header before the sound
+        ("AU", "FLOAT", 7, b"\4"),  # sound that begins within the header
+        ("NIST", "ULAW", 55, b"\x1a"),  # two fields become one
+        ("VOC", "PCM_16", 36, b"\0"),  # 16 bits, and a coding of 8
+        ("CAF", "PCM_16", 5, b"\0"),  # a version that is none
+        ("CAF", "ALAC_16", 85, b"\1"),  # another rate for the decoder
+        ("WAVEX", "PCM_16", 38, b"\xff"),  # 255 bits in 16
+        ("AIFF", "ULAW", 20, b"\0"),  # a version that is none
+        ("SDS", "PCM_16", 60, b"\xff"),  # another checksum of a block
+    ],
+)
+def test_headers_that_two_decoders_read_differently_are_refused(
+    form, subtype, place, damage
+):
+    content = encoded(form, subtype)
+
+    refused(
+        content[:place] + damage + content[place + 1 :],
+        "damaged header|contradicts|begins within|corrupt",
+    )
+
+
+def test_a_second_flac_behind_the_first_is_refused():
+    refused(2 * encoded("FLAC"), "several flac streams, of which only the first")
+
+
+def test_a_second_mp3_behind_one_that_counts_its_frames_is_refused():
+    refused(2 * encoded("MP3", samples=NOISE[:1601]), "goes on behind the .* counts")
+
+
 @pytest.mark.parametrize("form", sorted(set(FORMATS) - set(WITHOUT_LENGTH)))
 @pytest.mark.parametrize("part", [0.6, 0.95])
 def test_a_recording_that_was_cut_off_is_refused_in_every_container(form, part):

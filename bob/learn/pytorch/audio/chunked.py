@@ -34,6 +34,11 @@ _FOUR_GIGABYTES_LESS_ONE = 0xFFFFFFFF
 _PCM, _FLOAT, _ALAW, _ULAW, _MP3, _EXTENSIBLE = 1, 3, 6, 7, 0x55, 0xFFFE
 # Of wav: what libsndfile decodes, and names for messages of what it does not.
 _WAV_CODINGS = {_PCM, 2, _FLOAT, _ALAW, _ULAW, 0x11, 0x14, 0x31, 0x38, 0x40, 0x64, _MP3}
+# Behind the coding of an extended header: Microsoft's, and ambisonic sound.
+_EXTENSIONS = (
+    bytes.fromhex("000000001000800000aa00389b71"),
+    bytes.fromhex("00002107d3118644c8c1ca000000"),
+)
 # Of these, blocks of bytes hold a number of samples.
 _BLOCKS = (2, 0x11, 0x31)
 _NAMES = {
@@ -48,6 +53,8 @@ _AIFC_LINEAR = (
 )  # fmt: skip
 _AIFC_LOGARITHMIC = (b"ulaw", b"alaw", b"ULAW", b"ALAW")
 _AIFC_PACKETS = (b"GSM ", b"ima4", b"DWVW")
+_COOKIE_BYTES = 24
+_AIFC_VERSION = b"\xa2\x80\x51\x40"
 _CAF_CODINGS = (b"lpcm", b"alaw", b"ulaw", b"alac")
 _WAV = Chunks()
 _W64 = Chunks(16, 8, "little", 8, counts_itself=True)
@@ -97,6 +104,9 @@ def aiff(content: Content, start: int) -> Sound | None:
     channels, samples, bits = struct.unpack(">hIh", common[:8])
     is_plain = content.at(start + 8, 4) == b"AIFF"
     coding = b"NONE" if is_plain else common[18:22]
+    version = found.get(b"FVER")
+    if version and content.at(version.start, 4) != _AIFC_VERSION:
+        raise content.refusal(f"has a damaged header: its version is none; {AGAIN}")
     sound = found[b"SSND"]
     skipped = 8 + int.from_bytes(content.at(sound.start, 4), "big")
     begin, length = sound.start + skipped, sound.length - skipped
@@ -106,14 +116,17 @@ def aiff(content: Content, start: int) -> Sound | None:
         raise unsupported(content, repr(coding.decode("latin-1")))
     width = 1 if coding in _AIFC_LOGARITHMIC else math.ceil(bits / 8)
     frame = width * channels
-    if samples * frame != max(0, length):
+    # libsndfile counts the byte in that pads an odd number.
+    padded = samples * frame % 2 and length == samples * frame + 1
+    length = length - 1 if padded else max(0, length)
+    if samples * frame != length:
         raise content.refusal(
             f"contradicts itself: its header counts {samples} samples of {frame} "
             f"bytes, which is {samples * frame} bytes, and the chunk that holds "
             f"them has {length}; {AGAIN}"
         )
     rate = _extended(common[8:18])
-    whole = Sound("aiff", begin, max(0, length), frame, rate, _IFF)
+    whole = Sound("aiff", begin, length, frame, rate, _IFF)
     said = int.from_bytes(content.at(start + 4, 4), "big")
     return _padded(content, whole, start + 8 + said)
 
@@ -131,12 +144,16 @@ def svx(content: Content, start: int) -> Sound | None:
 def caf(content: Content, start: int) -> Sound | None:
     """Read the header of a CAF, as `wav` does."""
     found = _first(content, start + 8, _CAF, b"data", b"desc")
+    if content.at(start + 4, 2) != b"\0\1":
+        raise content.refusal(f"has a damaged header: its version is not 1; {AGAIN}")
     description = content.at(found[b"desc"].start, 32).ljust(32, b"\0")
     rate, coding = struct.unpack(">d4s", description[:12])
-    packet, _, channels, bits = struct.unpack(">IIII", description[16:])
+    packet, packet_samples, channels, bits = struct.unpack(">IIII", description[16:])
     if coding not in _CAF_CODINGS:
         raise unsupported(content, repr(coding.decode("latin-1")))
     if coding == b"alac":
+        _check_packets(content, found, packet_samples)
+        _check_cookie(content, found, packet_samples, rate)
         packet = 0
     elif packet != math.ceil(bits / 8) * channels:
         raise _alignment(content, packet, channels, bits)
@@ -147,9 +164,38 @@ def caf(content: Content, start: int) -> Sound | None:
     size = struct.pack(">q", content.size - data.start)
     length = None if unknown else max(0, data.length - 4)
     replacement = (data.start - 8, size) if unknown else None
-    # libsndfile fills up packets of odd length, which CAF does not ask for.
-    filled = 1 if not packet and data.length % 2 else 0
+    # libsndfile fills up an odd number of bytes, which CAF does not ask for.
+    filled = data.length % 2
     return Sound("CAF", begin, length, packet, hertz, _CAF, filled, replacement)
+
+
+def _check_cookie(
+    content: Content, found: dict[bytes, Chunk], samples: int, rate: float
+) -> None:
+    """Hold what the decoder is told against what the header says."""
+    cookie = found.get(b"kuki")
+    if cookie is None or cookie.length != _COOKIE_BYTES:
+        return
+    told = struct.unpack(">I16xI", content.at(cookie.start, 24).ljust(24, b"\0"))
+    if told not in ((samples, round(rate)), (samples, 0)):
+        raise content.refusal(
+            f"contradicts itself: its header says packets of {samples} samples at "
+            f"{rate:.6g} hertz, and for its decoder {told[0]} at {told[1]}; {AGAIN}"
+        )
+
+
+def _check_packets(content: Content, found: dict[bytes, Chunk], samples: int) -> None:
+    """Hold the table of packets against itself, and refuse what would be cut off."""
+    if b"pakt" not in found:
+        return
+    table = content.at(found[b"pakt"].start, 24).ljust(24, b"\0")
+    packets, valid, before, behind = struct.unpack(">qqii", table)
+    if before or valid + behind != packets * samples:
+        raise content.refusal(
+            f"contradicts itself: its header counts {packets} packets of {samples} "
+            f"samples, and {before} + {valid} + {behind} samples before, in and behind "
+            f"the recording; {AGAIN}"
+        )
 
 
 def _first(
@@ -189,13 +235,13 @@ def _wav_sound(
         raise content.refusal(
             f"has a damaged header: no 'fmt' chunk stands before its samples; {AGAIN}"
         )
-    form = content.at(found[b"fmt "].start, 26).ljust(26, b"\0")
+    form = content.at(found[b"fmt "].start, 40).ljust(40, b"\0")
     order = ">" if style.order == "big" else "<"
     tag, channels, rate, second, frame, bits = struct.unpack(
         f"{order}HHIIHH", form[:16]
     )
     if tag == _EXTENSIBLE:
-        tag = int.from_bytes(form[24:26], "little")
+        tag = _extended_coding(content, form, bits)
     if tag not in _WAV_CODINGS:
         raise unsupported(content, f"{_NAMES.get(tag, 'sound')} (format 0x{tag:04X})")
     if tag not in (_PCM, _FLOAT, _ALAW, _ULAW):
@@ -209,6 +255,16 @@ def _wav_sound(
         raise _alignment(content, frame, channels, bits)
     _check_second(content, rate, frame, second)
     return Sound(container, data.start, length, frame, rate, style)
+
+
+def _extended_coding(content: Content, form: bytes, bits: int) -> int:
+    valid = int.from_bytes(form[18:20], "little")
+    if form[26:40] not in _EXTENSIONS or valid > bits:
+        raise content.refusal(
+            f"has a damaged header: {valid} bits in {bits}, or a coding of no known "
+            f"kind; {AGAIN}, or {CONVERT}"
+        )
+    return int.from_bytes(form[24:26], "little")
 
 
 def _check_second(content: Content, rate: int, frame: float, second: int) -> None:

@@ -205,6 +205,12 @@ class Decoder:
             raise self._content.refusal(f"{reason}; {AGAIN}")
         if frames.promised is not None and frames.samples < frames.promised:
             raise self._cut_off(frames.samples, frames.promised)
+        counted = frames.promised
+        if counted is not None and frames.samples > counted + 2 * mpeg.NOTE_SAMPLES:
+            raise self._content.refusal(
+                f"goes on behind the {counted / frames.rate:.2f} s that its header "
+                f"counts, up to {seconds:.2f} s, which would be left out; {CONVERT}"
+            )
         if frames.cut_off:
             reason = f"is cut off: after {seconds:.2f} s it ends within a frame"
             raise self._content.refusal(f"{reason}; {AGAIN}")

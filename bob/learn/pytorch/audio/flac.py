@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bob.learn.pytorch.audio.content import MOST_PARTS
-from bob.learn.pytorch.audio.sound import AGAIN
+from bob.learn.pytorch.audio.sound import AGAIN, CONVERT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,12 +64,13 @@ def header(content: Content) -> Flac | None:
     Raises
     ------
     UnreadableRecording
-        Its first frame is of another rate.
+        Its first frame is of another rate, or a second flac follows.
     """
     start = content.after_tags(0) if content.at(0, 3) == b"ID3" else 0
     begin = content.at(start, 4 + _BLOCK_HEADER_BYTES + _HEADER_BYTES)
     if begin[:4] != b"fLaC" or len(begin) < 4 + _BLOCK_HEADER_BYTES + _HEADER_BYTES:
         return None
+    _check_alone(content, start)
     fields = int.from_bytes(begin[18:26], "big")
     count = fields & 2**_COUNT_BITS - 1
     digest = begin[26:42].strip(b"\0") and begin[26:42]
@@ -80,6 +81,17 @@ def header(content: Content) -> Flac | None:
         open_count = fields | 2**_COUNT_BITS - 1
         replacement = start + 18, open_count.to_bytes(8, "big")
     return Flac(rate, (fields >> _COUNT_BITS & 31) + 1, count, digest, replacement)
+
+
+def _check_alone(content: Content, start: int) -> None:
+    """Refuse several in one file, of which only the first would be decoded."""
+    for last in (b"\0", b"\x80"):
+        place = content.find(b"fLaC" + last + b"\0\0\x22", start + 4)
+        if place >= 0:
+            raise content.refusal(
+                f"holds several flac streams, of which only the first, up to byte "
+                f"{place} of {content.size}, can be read; {CONVERT}"
+            )
 
 
 def _check_rate(content: Content, place: int, rate: int) -> None:

@@ -11,6 +11,8 @@ import re
 import struct
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bob.learn.pytorch.audio import chunked
 from bob.learn.pytorch.audio.content import MOST_PARTS
 from bob.learn.pytorch.audio.sound import AGAIN, CONVERT, Sound, unsupported
@@ -23,12 +25,15 @@ if TYPE_CHECKING:
 _UNKNOWN = 0xFFFFFFFF
 _AU_BYTES = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1}
 _AU_PACKETS = (23, 25, 26)
+_AU_HEADER_BYTES = 24
 _PAF_BYTES = {0: 2, 2: 1}
 _MAT5_BYTES = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8}
 _MAT4_BYTES = {0: 8, 1: 4, 2: 4, 3: 2, 4: 2, 5: 1}
 _SDS_HEADER_BYTES, _SDS_BLOCK_BYTES, _SDS_BLOCK_SOUND_BYTES = 21, 127, 120
+_VOC_BITS = {0: 8, 4: 16}
 _VOC_END, _VOC_SOUND, _VOC_EXTENDED, _VOC_NEW_SOUND = 0, 1, 8, 9
 _NUMBER = re.compile(r"[0-9]{1,18}")
+_CONTROL = re.compile(r"[^\n\r\t -~\x80-\xff]")
 _SPHERE_CODINGS = ("pcm", "ulaw", "mu-law", "alaw")
 
 
@@ -63,6 +68,11 @@ def _whole(rate: float) -> int:
 def _au(content: Content, start: int) -> Sound:
     order = ">" if content.at(start, 1) == b"." else "<"
     offset, length, coding, rate, channels = _fields(content, start + 4, f"{order}5I")
+    if offset < _AU_HEADER_BYTES:
+        raise content.refusal(
+            f"has a damaged header: its sound begins within it, at byte {offset}; "
+            f"{AGAIN}"
+        )
     if coding not in _AU_BYTES and coding not in _AU_PACKETS:
         raise unsupported(content, f"AU encoding {coding}")
     known = None if length == _UNKNOWN else length
@@ -82,7 +92,12 @@ def _sphere(content: Content, start: int) -> Sound:
     size = content.at(start + 8, 8).strip()
     length = int(size) if size.isdigit() else 1024
     text = content.at(start, min(length, 2**16)).decode("latin-1")
-    lines = re.findall(r"^(\w+) -\w+ (.*?)\s*$", text.partition("end_head")[0], re.M)
+    fields, end, _ = text.partition("end_head")
+    if not end or _CONTROL.search(fields):
+        raise content.refusal(
+            f"has a damaged header: it has no end, or bytes that are no text; {AGAIN}"
+        )
+    lines = re.findall(r"^(\w+) -\w+ (.*?)\s*$", fields, re.M)
     said = dict(lines)
     coding = said.get("sample_coding", "pcm")
     if coding not in _SPHERE_CODINGS:
@@ -135,11 +150,21 @@ def _voc_sound(
     content: Content, place: int, kind: int, length: int, channels: int
 ) -> Sound:
     if kind == _VOC_SOUND:
+        _check_voc(content, 8, _fields(content, place + 5, "B")[0])
         rate = 1_000_000 // (256 - _fields(content, place + 4, "B")[0])
         return Sound("VOC", place + 6, length - 2, channels, rate, None, 1)
-    rate, bits, channels = _fields(content, place + 4, "<IBB")
+    rate, bits, channels, coding = _fields(content, place + 4, "<IBBH")
+    _check_voc(content, bits, coding)
     frame = math.ceil(bits / 8) * channels
     return Sound("VOC", place + 16, length - 12, frame, rate, None, 1)
+
+
+def _check_voc(content: Content, bits: int, coding: int) -> None:
+    if bits != _VOC_BITS.get(coding, bits):
+        raise content.refusal(
+            f"contradicts itself: its header says {bits} bits, and the coding {coding} "
+            f"of {_VOC_BITS[coding]} bits; {AGAIN}"
+        )
 
 
 def _wve(content: Content, start: int) -> Sound:
@@ -187,22 +212,42 @@ def _sds(content: Content, start: int) -> Sound:
     """Blocks of 120 bytes of sound, of which 7 bits each are used."""
     header = content.at(start, _SDS_HEADER_BYTES).ljust(_SDS_HEADER_BYTES, b"\0")
     count = header[10] | header[11] << 7 | header[12] << 14
-    samples = _SDS_BLOCK_SOUND_BYTES // max(1, math.ceil(header[6] / 7))
-    blocks = math.ceil(count / max(1, samples))
-    return Sound("SDS", start + _SDS_HEADER_BYTES, blocks * _SDS_BLOCK_BYTES)
+    width = math.ceil(header[6] / 7)
+    if max(header[1:20]) > 127 or header[20] != 0xF7 or width not in (2, 3, 4):
+        raise content.refusal(f"has a damaged header; {AGAIN}")
+    samples = _SDS_BLOCK_SOUND_BYTES // width
+    length = math.ceil(count / samples) * _SDS_BLOCK_BYTES
+    begin = start + _SDS_HEADER_BYTES
+    for at in range(begin, min(begin + length, content.size), _SDS_BLOCK_BYTES):
+        block = np.frombuffer(content.at(at, _SDS_BLOCK_BYTES), np.uint8)
+        number = (at - begin) // _SDS_BLOCK_BYTES % 128
+        whole = len(block) == _SDS_BLOCK_BYTES and block[-1] == 0xF7
+        whole = whole and block[0] == 0xF0 and (block[3], block[4]) == (2, number)
+        whole = whole and block[1:-1].max() < 128
+        if not whole or np.bitwise_xor.reduce(block[1:-1]):
+            raise content.refusal(
+                f"is corrupt or cut off: its block {(at - begin) // _SDS_BLOCK_BYTES} "
+                f"has another number or checksum than it should; {AGAIN}"
+            )
+    return Sound("SDS", begin, length)
 
 
 def _paf(content: Content, start: int) -> Sound:
     order = ">" if content.at(start, 1) == b" " else "<"
-    rate, kind, channels = _fields(content, start + 12, f"{order}III")
+    version, little, rate, kind, channels = _fields(content, start + 4, f"{order}5I")
+    if version or little not in (0, 1):
+        raise content.refusal(f"has a damaged header; {AGAIN}")
     frame = _PAF_BYTES.get(kind, 0) * channels
     return Sound("PAF", start + 2048, None, frame, rate)
 
 
-def _pvf(content: Content, start: int) -> Sound | None:
+def _pvf(content: Content, start: int) -> Sound:
     lines = re.match(rb"PVF1\n(\d+) (\d+) (\d+)\n", content.at(start, 64))
     if lines is None:
-        return None
+        raise content.refusal(
+            "has a damaged header: expected channels, rate and bits in its second "
+            f"line; {AGAIN}"
+        )
     channels, rate, bits = (int(number) for number in lines.groups())
     frame = math.ceil(bits / 8) * channels
     return Sound("PVF", start + lines.end(), None, frame, rate)
@@ -224,9 +269,13 @@ def _xi(content: Content, start: int) -> Sound:
 
 
 def _htk(content: Content, start: int) -> Sound | None:
-    count, period = _fields(content, start, ">II")
-    if not period:
+    count, period = _fields(content, start, ">ii")
+    if period < 1 and content.size - start != 12 + 2 * count:
         return None
+    if period < 1:
+        raise content.refusal(
+            f"has a damaged header: one sample every {period} times 100 ns; {AGAIN}"
+        )
     return Sound("HTK", start + 12, 2 * count, 2, round(10_000_000 / period))
 
 
@@ -246,7 +295,7 @@ _READERS: tuple[tuple[bytes, Callable[[Content, int], Sound | None]], ...] = (
     (rb"MATLAB 5\.0 MAT-file", _mat5),
     (rb"\xf0\x7e.\x01", _sds),
     (rb" paf|fap ", _paf),
-    (rb"PVF1\n", _pvf),
+    (rb"PVF1", _pvf),
     (rb"\x64\xa3[\x01-\x04]\0|\0[\x01-\x04]\xa3\x64", _ircam),
     (rb"Extended Instrument: ", _xi),
     (rb".{8}\0\x02\0\0", _htk),
