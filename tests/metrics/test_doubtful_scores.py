@@ -91,6 +91,21 @@ def test_a_calibration_of_other_recordings_does_not_fit(moved, said):
     assert "Calibrate on development scores of recordings like these" in note
 
 
+def test_ratios_that_tell_little_are_no_misfit():
+    """Right by construction, d' = 1: actDCF is above 1 by chance, and by little."""
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        spread = 2**0.5
+        found = figures(random.normal(1, spread, 300), random.normal(-1, spread, 3000))
+        assert misfits(found) == []
+
+
+def test_scores_in_the_wrong_order_are_not_called_a_misfit():
+    targets, non_targets = drawn()
+
+    assert misfits(figures(-targets, -non_targets)) == []
+
+
 def test_one_error_of_few_trials_is_no_misfit():
     """At P_target 0.01, one of 140 false alarms costs 0.71."""
     targets, non_targets = np.linspace(4, 9, 35), np.linspace(-9, 2, 139)

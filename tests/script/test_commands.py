@@ -136,8 +136,8 @@ def test_compare_gives_the_cosine_and_says_what_it_means(weights, recordings):
     assert report["score"] == pytest.approx(expected, abs=1e-6)
     assert report["threshold"] is None
     assert report["recordings"] == [
-        {"path": "a.wav", "seconds": 2},
-        {"path": "b.flac", "seconds": 2},
+        {"path": "a.wav", "seconds": 2, "sample_rate": RATE},
+        {"path": "b.flac", "seconds": 2, "sample_rate": RATE},
     ]
 
 

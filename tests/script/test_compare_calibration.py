@@ -158,7 +158,7 @@ def test_a_duration_beyond_training_counts_as_the_nearest_there(compare, said):
         "decision": "two speakers",
     }
     beyond = "the smaller duration is 2 s, outside of 3 s to 5 s where the calibration"
-    assert report["notes"][0].startswith(beyond)
+    assert any(note.startswith(beyond) for note in report["notes"])
     assert beyond in told
     assert "by the score alone: likelihood ratio 1/" in told
     assert "shorter recordings counts more for one speaker" in told

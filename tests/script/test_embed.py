@@ -263,3 +263,24 @@ def test_processes_give_the_same_store(weights, recordings):
     # Their batches are others, so rounding is; 1e-5 is what is promised.
     np.testing.assert_allclose(two.embeddings[order], one.embeddings, rtol=0, atol=1e-5)
     assert two.failures.keys() == one.failures.keys() == {"none.wav"}
+
+
+def test_short_and_doubtful_recordings_are_counted_and_named(recordings, weights):
+    """Noise is no speech; a recording at 8000 Hz lacks half of the band."""
+    noise = soundfile.read("a.wav")[0]
+    soundfile.write("short.wav", noise[: RATE // 2], RATE)
+    soundfile.write("phone.wav", noise, RATE // 2)
+    arguments = ("embed", "a.wav", "short.wav", "phone.wav", "--model", weights)
+
+    first = run(*arguments, "-o", "e.h5")
+    again = json.loads(run(*arguments, "-o", "e.h5", "--json").stdout)
+
+    assert "Note: 1 of 3 recordings lasts less than 1 s, below wh" in first.output
+    assert "says little: short.wav (0.50 s)" in first.output
+    assert "below the 16000 Hz of dltresnet34-voxceleb1 (8000 Hz)" in first.output
+    assert "3 of the recordings that were read may hold little spe" in first.output
+    assert "a.wav (its level is steady" in first.output
+    # What is not read again is not judged by its level again.
+    short, narrow = again["notes"]
+    assert short.startswith("1 of 3 recordings lasts less than 1 s")
+    assert narrow.startswith("of 3 recordings, 1 with a sampling rate below")

@@ -438,3 +438,22 @@ def test_580000_trials_take_three_seconds_at_most(folder):
     seconds = time.perf_counter() - start
 
     assert seconds < 3
+
+
+def test_short_recordings_of_the_trials_are_said_here_and_in_a_report(folder):
+    """Of the recordings that the trials name, and of no others."""
+    store = made("short.h5", EMBEDDINGS, seconds=0.4)
+    trials = ("1 ann/1.wav ann/2.wav", "0 ann/1.wav bob/1.wav")
+    Path("list").write_text("\n".join(trials) + "\n")
+
+    scored = json.loads(done("score", store, "list", "-o", "s", "--json"))
+    done("calibrate", "s", "--penalty", "0.1", "-o", "c.json")
+    long = json.loads(done("score", "store.h5", "list", "-o", "t", "--json"))
+
+    note = scored["notes"][-1]
+    assert note.startswith("3 of 3 recordings last less than 1 s, below which an embed")
+    assert "/data/ann/1.wav (0.40 s)" in note
+    for path in ("s", "calibrated/s"):
+        assert note in " ".join(done("report", path, "--resamples", "0").split())
+    assert not any("last less" in one for one in long["notes"])
+    assert "notes" not in json.loads(Path("c.json").read_text())["provenance"]

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from click.testing import CliRunner
 
+from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.script.verify import main
 
 RATE = 8000
@@ -113,3 +115,26 @@ def test_a_measure_without_a_cohort_stops_before_anything_is_computed(toy, capsy
     assert "set score_normalisation" in capsys.readouterr().err
     assert not Path("temp").exists()
     assert not Path("results").exists()
+
+
+def test_recordings_below_what_a_model_needs_are_said_by_default(toy, capsys):
+    """Counted by the headers: recordings of 0.3 to 1.5 s at 8 kHz."""
+    with Path(toy).open("a") as file:
+        file.write(
+            "from types import SimpleNamespace\n"
+            "preprocessor.model = SimpleNamespace(\n"
+            "    name='toy', recommended_seconds=1.0, sample_rate=16000)\n"
+        )
+    lengths = [soundfile.info(path).duration for path in Path("corpus").rglob("*.wav")]
+    short = sum(length < 1 for length in lengths)
+    note = f"{short} of {len(lengths)} recordings last less than 1 s, below which an"
+
+    assert main([toy]) == 0
+
+    told = capsys.readouterr()
+    assert f"WARNING {note}" in told.err
+    assert "below the 16000 Hz of toy (8000 Hz)" in told.err
+    assert note in " ".join(told.out.split())
+    assert json.loads((FOLDER / "report.json").read_text())["notes"][0].startswith(note)
+    page = CliRunner().invoke(pytorch, ["report", str(FOLDER), "--resamples", "0"])
+    assert note in " ".join(page.output.split())

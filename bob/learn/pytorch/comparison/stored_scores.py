@@ -71,7 +71,7 @@ def score_trials(
     cohort: Cohort | None = None,
     form: str | None = None,
     quality: Sequence[Quality] = (),
-    provenance: Mapping[str, str] | None = None,
+    provenance: Mapping[str, Any] | None = None,
 ) -> Scored:
     """Score trials into a file, in bounded memory where all meet all.
 
@@ -267,7 +267,7 @@ def _write_provenance(
     embeddings: StoredEmbeddings,
     comparer: Comparer,
     cohort: Cohort | None,
-    provenance: Mapping[str, str],
+    provenance: Mapping[str, Any],
 ) -> None:
     told: dict[str, Any] = {
         "made_by": dict(embeddings.fingerprint),

@@ -92,6 +92,12 @@ class StoredTrials:
     notes: tuple[str, ...] = ()
     columns: Mapping[str, Names] = field(default_factory=dict)
 
+    def rows_by_name(self, names: Sequence[str]) -> dict[str, int]:
+        """Return the rows of the recordings of both sides that have an embedding."""
+        sides = (self.references.rows, self.probes.rows)
+        used = {row for side in sides for rows in side for row in rows if row >= 0}
+        return {names[row]: row for row in sorted(used)}
+
     def __len__(self) -> int:
         if self.pairs is None:
             return len(self.references) * len(self.probes)

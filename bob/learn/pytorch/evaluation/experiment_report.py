@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 
@@ -16,6 +17,7 @@ def write_report(
     *,
     title: str,
     failures: int,
+    notes: Sequence[str] = (),
     normalisation: str | None = None,
     calibration: Path | None = None,
 ) -> str:
@@ -32,6 +34,8 @@ def write_report(
         Of the picture.
     failures
         How many recordings could not be used.
+    notes
+        What else has to be known of the recordings.
     normalisation
         How the scores were normalised, in words.
     calibration
@@ -57,6 +61,7 @@ def write_report(
         for group, summary in summaries.items()
     }
     content["failed_recordings"] = failures
+    content["notes"] = list(notes)
     parts = [
         f"Group {group} ({score_files[group]})\n\n{summary.as_text()}"
         for group, summary in summaries.items()
@@ -64,6 +69,7 @@ def write_report(
     if normalisation is not None:
         content["normalisation"] = normalisation
         parts.insert(0, f"Scores normalised by {normalisation}")
+    parts += [textwrap.fill(f"Note: {note}.", 79) for note in notes]
     if calibration is not None:
         content["calibrated"], text = _calibrated(calibration, list(tables))
         parts.append(text)

@@ -28,6 +28,12 @@ def normalisation_of(origin: Mapping[str, Any]) -> str:
     return "" if kind in ("none", "None") else f"{kind}-norm{comma}{more}"
 
 
+def notes_of(origin: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what the maker of scores has noted of their recordings."""
+    notes = origin.get("notes", ())
+    return tuple(map(str, notes)) if isinstance(notes, list | tuple) else ()
+
+
 def is_calibrated(origin: Mapping[str, Any]) -> bool | None:
     """Whether scores are log-likelihood ratios of a calibration; None if unknown."""
     from bob.learn.pytorch.scorefiles.rescoring import MEASURE

@@ -8,6 +8,7 @@ from bob.learn.pytorch.evaluation.origins import (
     in_words,
     is_calibrated,
     normalisation_of,
+    notes_of,
 )
 
 if TYPE_CHECKING:
@@ -58,4 +59,5 @@ def system_of_file(name: str, path: Path, *, trials: Path | None) -> System:
         if origin
         else "",
         calibrated=calibrated,
+        notes=notes_of(origin),
     )

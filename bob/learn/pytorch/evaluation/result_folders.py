@@ -11,6 +11,7 @@ from bob.learn.pytorch.evaluation.origins import (
     is_calibrated,
     made_alike,
     normalisation_of,
+    notes_of,
 )
 from bob.learn.pytorch.report.provenance import (
     calibration_facts,
@@ -168,7 +169,7 @@ def system_of(name: str, asked: ResultFolder, *, trials: Path | None) -> System:
     chosen, *others = [_read(asked, group, trials) for group in groups]
     alike = [part for part in others if made_alike(chosen.origin, part.origin)]
     facts = [fact for part in (chosen, *alike) for fact in part.facts]
-    notes = []
+    notes = [*notes_of(chosen.origin), *notes_of(_json(asked.path / "report.json"))]
     if len(alike) < len(others):
         facts.append(("Threshold of dev", "none: its scores were made in another way"))
         notes.append(_NO_THRESHOLD)

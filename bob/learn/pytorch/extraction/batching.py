@@ -48,6 +48,8 @@ class Loaded:
     settings
         Settings of the embedder that matter to this recording and not to all, such as
         ``channel``.
+    doubt
+        Why it may hold little speech; empty for no reason.
     """
 
     content: Any
@@ -56,6 +58,7 @@ class Loaded:
     sample_rate: int
     name: str | None = None
     settings: tuple[str, ...] = ()
+    doubt: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +79,8 @@ class Result(Generic[Key]):
         that goes on behind what is kept has the batches of one that was not stopped.
     settings
         As those of `Loaded`.
+    doubt
+        Why it may hold little speech; empty for no reason.
     """
 
     key: Key
@@ -85,6 +90,7 @@ class Result(Generic[Key]):
     sample_rate: int = 0
     closes: bool = True
     settings: tuple[str, ...] = ()
+    doubt: str = ""
 
 
 class BatchEmbedder(Protocol):
@@ -172,6 +178,7 @@ class _Item(Generic[Key]):
             about.sample_rate,
             closes,
             about.settings,
+            about.doubt,
         )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bob.learn.pytorch.audio import UnusableEmbedding, Waveform, as_waveform
+from bob.learn.pytorch.audio.doubts import little_speech
 from bob.learn.pytorch.scoring import similarity
 from bob.learn.pytorch.storage.records import fault_of
 
@@ -33,12 +34,16 @@ class Comparison:
     ----------
     score
         From -1 to 1; higher means more alike.
-    seconds
-        Durations of the two recordings.
+    seconds, rates
+        Durations and sampling rates of the two recordings, in seconds and hertz.
+    doubts
+        Why each may hold little speech; empty for no reason.
     """
 
     score: float
     seconds: tuple[float, float]
+    rates: tuple[int, int]
+    doubts: tuple[str, str] = ("", "")
 
 
 def compare(extractor: Extractor, first: object, second: object) -> Comparison:
@@ -62,7 +67,15 @@ def compare(extractor: Extractor, first: object, second: object) -> Comparison:
     )
     embeddings = [_usable(extractor.embed(side), side) for side in (left, right)]
     score = similarity.cosine(embeddings[:1], embeddings[1:])
-    return Comparison(float(score[0, 0]), (left.seconds, right.seconds))
+    return Comparison(
+        float(score[0, 0]),
+        (left.seconds, right.seconds),
+        (left.sample_rate, right.sample_rate),
+        (
+            little_speech(left.samples, rate=left.sample_rate),
+            little_speech(right.samples, rate=right.sample_rate),
+        ),
+    )
 
 
 def _usable(embedding: NDArray[np.float32], waveform: Waveform) -> NDArray[np.float32]:

@@ -18,6 +18,7 @@ from bob.learn.pytorch.audio import (
     files,
     printable,
 )
+from bob.learn.pytorch.audio.doubts import little_speech
 from bob.learn.pytorch.extraction import chunks, long, memory
 from bob.learn.pytorch.extraction.batching import Loaded
 from bob.learn.pytorch.storage.records import fault_of
@@ -131,7 +132,12 @@ class RecordingEmbedder:
         content = self._engine.prepared(fitting.samples)
         frames = self._engine.frames(content)
         return Loaded(
-            content, frames, waveform.seconds, waveform.sample_rate, waveform.name
+            content,
+            frames,
+            waveform.seconds,
+            waveform.sample_rate,
+            waveform.name,
+            doubt=little_speech(waveform.samples, rate=waveform.sample_rate),
         )
 
     def _long(self, item: Loaded, rate: float | None) -> Loaded:

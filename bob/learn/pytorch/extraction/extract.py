@@ -59,11 +59,14 @@ class Extraction:
         How many were in the store already; `computed` and `failures` are the others.
     failures
         Name and reason of those that could not be used.
+    doubts
+        Name and reason of those made now that may hold little speech.
     """
 
     computed: int = 0
     reused: int = 0
     failures: dict[str, str] = field(default_factory=dict)
+    doubts: dict[str, str] = field(default_factory=dict)
 
 
 def extract(
@@ -209,6 +212,8 @@ class _Batch:
                 self._run.failures[record.name] = record.reason
             else:
                 self._run.computed += 1
+                if record.doubt:
+                    self._run.doubts[record.name] = record.doubt
 
 
 class Known:
@@ -432,6 +437,7 @@ class Work:
                 settings=" ".join(
                     f"{key}={self._fingerprint[key]}" for key in result.settings
                 ),
+                doubt=result.doubt,
             )
             records.append(record)
             if result.closes:

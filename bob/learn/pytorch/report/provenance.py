@@ -183,7 +183,7 @@ def settings_facts(content: Mapping[str, Any]) -> list[tuple[str, str]]:
             _in_lines(value),
         )
         for title, value in content.items()
-        if title != "scores"
+        if title not in ("scores", "notes")
     ]
 
 

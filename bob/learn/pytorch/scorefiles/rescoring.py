@@ -36,6 +36,8 @@ MEASURE = "log-likelihood ratio (natural)"
 _MEANING = "natural log-likelihood ratios"
 # Of the file itself, not of its scores.
 _OF_FILE = ("scores", "bob.learn.pytorch")
+# What a reader of the scores has to know; it does not tell how they were made.
+NOTES = "notes"
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,7 +230,7 @@ def flat(origin: Mapping[str, Any]) -> dict[str, str]:
     inner = origin.get("made_by", {})
     outer = {name: value for name, value in origin.items() if name != "made_by"}
     every = {**outer, **(inner if isinstance(inner, dict) else {})}
-    return {name: str(value) for name, value in every.items()}
+    return {name: str(value) for name, value in every.items() if name != NOTES}
 
 
 def _origin(path: Path) -> dict[str, Any]:

@@ -120,8 +120,10 @@ def compare(
             "meaning": MEANING,
             **report,
             "recordings": [
-                {"path": path, "seconds": round(seconds, 4)}
-                for path, seconds in zip(shown, comparison.seconds, strict=True)
+                {"path": path, "seconds": round(seconds, 4), "sample_rate": rate}
+                for path, seconds, rate in zip(
+                    shown, comparison.seconds, comparison.rates, strict=True
+                )
             ],
             "notes": notes,
         }
@@ -285,9 +287,21 @@ def _ratio(log: float) -> str:
 def _notes(
     comparison: Comparison, model: TrainedModel | Template, paths: tuple[str, str]
 ) -> list[str]:
-    return [
+    notes = [
         f"{path} lasts {seconds:.2f} s; below {model.recommended_seconds:g} s an "
         f"embedding of {model.name} says little"
         for path, seconds in zip(paths, comparison.seconds, strict=True)
         if seconds < model.recommended_seconds
+    ]
+    low, high = sorted(zip(comparison.rates, paths, strict=True))
+    if low[0] != high[0] and low[0] < model.sample_rate:
+        notes.append(
+            f"{low[1]} has a sampling rate of {low[0]} Hz and {high[1]} of {high[0]} "
+            "Hz: what lies above half of the lower one is in one recording only, and "
+            "scores of one speaker are lower than for equal rates"
+        )
+    return notes + [
+        f"{path} may hold little speech: {doubt} (seen by its level alone)"
+        for path, doubt in zip(paths, comparison.doubts, strict=True)
+        if doubt
     ]

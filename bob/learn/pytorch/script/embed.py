@@ -92,13 +92,14 @@ def embed(
         except KeyboardInterrupt:
             click.echo(f"Stopped: {_kept(place)}", err=True)
             sys.exit(interrupts.INTERRUPTED)
+        notes = _notes(place, named, run)
         if place != output:
             from bob.learn.pytorch.storage.exchange import export
             from bob.learn.pytorch.storage.lock import remove
 
             export(place, output)
             remove(place)
-        click.echo(_report(extractor, run, named, output, as_json=as_json))
+        click.echo(_report(extractor, run, named, output, notes=notes, as_json=as_json))
     if run.failures and not allow_failures:
         sys.exit(1)
 
@@ -197,12 +198,24 @@ def _kept(place: Path) -> str:
     )
 
 
+def _notes(place: Path, named: dict[str, str], run: Extraction) -> list[str]:
+    """Say which recordings are short, of a lower rate, or may hold little speech."""
+    from bob.learn.pytorch.audio.doubts import level_notes
+    from bob.learn.pytorch.script.recommended import recording_notes
+    from bob.learn.pytorch.storage.store import read
+
+    stored = read(place, embeddings=False)
+    rows = {name: row for row, name in enumerate(stored.names) if name in named}
+    return recording_notes(stored, rows) + level_notes(run.doubts)
+
+
 def _report(
     extractor: AnyExtractor,
     run: Extraction,
     named: dict[str, str],
     output: Path,
     *,
+    notes: list[str],
     as_json: bool,
 ) -> str:
     from bob.learn.pytorch.audio import printable
@@ -221,6 +234,7 @@ def _report(
             "computed": run.computed,
             "dimensions": extractor.model.embedding_size,
             "failures": failures,
+            "notes": notes,
             "ran_on": extractor.chosen(),
             "made_by": extractor.fingerprint(),
         }
@@ -236,4 +250,5 @@ def _report(
     if failures:
         lines.append(f"{len(failures)} could not be used:")
         lines += [f"  {name}: {why}" for name, why in failures.items()]
+    lines += [f"Note: {note}" for note in notes]
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -74,6 +75,7 @@ def score(
 def _score_all(output: Path, store: Path, options: dict[str, Any]) -> Scored:
     from bob.learn.pytorch.comparison.named_embeddings import read_embeddings
     from bob.learn.pytorch.comparison.stored_scores import score_everything
+    from bob.learn.pytorch.script.recommended import recording_notes
 
     if output.suffix.lower() != ".npy":
         raise click.BadParameter(
@@ -83,4 +85,5 @@ def _score_all(output: Path, store: Path, options: dict[str, Any]) -> Scored:
         )
     embeddings = read_embeddings(store)
     comparer = comparer_of(embeddings, options)
-    return score_everything(embeddings, output, comparer=comparer)
+    scored = score_everything(embeddings, output, comparer=comparer)
+    return replace(scored, notes=(*scored.notes, *recording_notes(embeddings)))

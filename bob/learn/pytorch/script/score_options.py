@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -225,12 +226,16 @@ def score_into(
     from bob.learn.pytorch.comparison import stored_scores
     from bob.learn.pytorch.comparison.named_embeddings import read_embeddings
     from bob.learn.pytorch.comparison.stored_trials import stored_trials
+    from bob.learn.pytorch.script.recommended import recording_notes
 
     _check_quality(quality)
     embeddings = read_embeddings(store)
     names = ("group", "protocol", "allow_missing")
-    return stored_scores.score_trials(
-        stored_trials(trials, embeddings, **{name: options[name] for name in names}),
+    chosen = {name: options[name] for name in names}
+    wanted = stored_trials(trials, embeddings, **chosen)
+    notes = recording_notes(embeddings, wanted.rows_by_name(embeddings.names))
+    scored = stored_scores.score_trials(
+        wanted,
         embeddings,
         output,
         comparer=comparer_of(embeddings, options),
@@ -238,8 +243,10 @@ def score_into(
         form=form,
         quality=quality,  # type: ignore[arg-type]  # checked above
         provenance={"store": str(store), "trials": str(trials)}
-        | {name: options[name] for name in names[:2] if options[name]},
+        | {name: options[name] for name in names[:2] if options[name]}
+        | ({"notes": notes} if notes else {}),
     )
+    return replace(scored, notes=(*scored.notes, *notes))
 
 
 def comparer_of(embeddings: StoredEmbeddings, options: Mapping[str, Any]) -> Comparer:

@@ -266,6 +266,7 @@ def _report(experiment: Experiment, outcome: Outcome) -> None:
             folder,
             title=f"{database.name}, protocol {database.protocol}",
             failures=len(outcome.failures),
+            notes=outcome.notes,
             normalisation=str(kind.normalisation) if normalised else None,
             calibration=calibration
             if experiment.calibration is not None and calibration.exists()

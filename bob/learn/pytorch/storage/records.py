@@ -50,6 +50,8 @@ class Record:
     settings
         Settings that matter to some recordings only, where they did to this one, such
         as ``channel=mix``; see `bob.learn.pytorch.storage.made_by`.
+    doubt
+        Why it may hold little speech, for those that append; it is not stored.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Record:
     source: str = ""
     speaker: str = ""
     settings: str = ""
+    doubt: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,6 +21,7 @@ from bob.learn.pytorch.audio import (
     files,
     printable,
 )
+from bob.learn.pytorch.audio.doubts import little_speech
 from bob.learn.pytorch.extraction.batching import Loaded
 from bob.learn.pytorch.storage.records import fault_of
 from bob.learn.pytorch.templates import shaping
@@ -162,6 +163,7 @@ class TemplateEmbedder:
             waveform.seconds,
             waveform.sample_rate,
             waveform.name,
+            doubt=little_speech(waveform.samples, rate=waveform.sample_rate),
         )
 
     def start_batch(

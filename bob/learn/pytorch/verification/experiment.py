@@ -30,7 +30,10 @@ from bob.learn.pytorch.verification.outcome import (
     read_failures,
     write_failures,
 )
-from bob.learn.pytorch.verification.recording_seconds import recording_seconds
+from bob.learn.pytorch.verification.recording_seconds import (
+    recording_seconds,
+    short_notes,
+)
 from bob.learn.pytorch.weights.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -309,6 +312,9 @@ def _score(
     outcome: Outcome,
     seconds: Mapping[str, float],
 ) -> None:
+    outcome.notes += short_notes(experiment.preprocessing.component, parts[0])
+    for note in outcome.notes:
+        logger.warning("%s", note)
     everyone = {item.key: item for part in parts for item in part}
     vectors = features.load(experiment, list(everyone.values()), outcome)
     _judge_failures(experiment, parts, outcome)

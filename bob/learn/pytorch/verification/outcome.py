@@ -73,6 +73,8 @@ class Outcome:
     weakened
         References enrolled from fewer recordings than their protocol names:
         ``group/id`` -> (used, named).
+    notes
+        What else a reader of the figures has to know of the recordings.
     computed, reused, outdated
         Number of files by stage; an outdated file was made by another model,
         recording or setting, and is computed anew.
@@ -82,6 +84,7 @@ class Outcome:
     score_files: dict[str, Path] = field(default_factory=dict)
     normalised_files: dict[str, Path] = field(default_factory=dict)
     weakened: dict[str, tuple[int, int]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     computed: dict[str, int] = field(default_factory=dict)
     reused: dict[str, int] = field(default_factory=dict)
     outdated: dict[str, int] = field(default_factory=dict)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bob.learn.pytorch.atomic import write_text
-from bob.learn.pytorch.audio import files
+from bob.learn.pytorch.audio import RecordingError, files
 from bob.learn.pytorch.audio.decoder import NO_LENGTH_SAMPLES
+from bob.learn.pytorch.audio.doubts import narrow_recordings, short_recordings
 from bob.learn.pytorch.hashes import is_same, source_of
 from bob.learn.pytorch.verification.configuration import ConfigurationError
 from bob.learn.pytorch.verification.making import OF_THE_RECORDING
@@ -70,6 +72,31 @@ def recording_seconds(
     if learnt:
         write_text(remembered, json.dumps({**before, **learnt}))
     return found
+
+
+def short_notes(component: object, recordings: Sequence[Recording]) -> list[str]:
+    """Say which recordings are short, or of a lower rate, for the model of a component.
+
+    Headers of files are read, and nothing is said of what a database loads itself, or
+    of a component that says nothing of its model.
+    """
+    model = getattr(component, "model", None)
+    recommended = getattr(model, "recommended_seconds", None)
+    if model is None or recommended is None:
+        return []
+    seconds: dict[str, float] = {}
+    rates: dict[str, int] = {}
+    for recording in recordings:
+        if recording.path is None or recording.own_loader:
+            continue
+        with suppress(RecordingError):
+            length, rate, _ = files.info(recording.path)
+            if length * rate < NO_LENGTH_SAMPLES:
+                seconds[recording.key], rates[recording.key] = length, rate
+    return [
+        *short_recordings(seconds, recommended=recommended, model=model.name),
+        *narrow_recordings(rates, sample_rate=model.sample_rate, model=model.name),
+    ]
 
 
 def _read(path: Path) -> Mapping[str, Any]:
