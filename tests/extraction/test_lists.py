@@ -47,3 +47,34 @@ def test_a_name_that_stands_twice_is_refused_with_its_line(tmp_path):
 
     with pytest.raises(ValueError, match=r"list\.txt, line 2: one stands there twice"):
         read_list(tmp_path / "list.txt")
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("anna-1 sph2pipe -f wav anna.sph |", "is a command, and commands are not run"),
+        ("anna-1 data/wav.1.ark:13", "'data/wav.1.ark:13' is a part of an archive"),
+        ("data/wav.1.ark:13", "is a part of an archive"),
+    ],
+)
+def test_commands_and_archives_of_kaldi_are_refused_with_their_line(
+    tmp_path, line, reason
+):
+    (tmp_path / "wav.scp").write_text(f"boris-1 boris.wav\n{line}\n")
+
+    with pytest.raises(ValueError, match=rf"wav\.scp, line 2: .*{reason}"):
+        read_list(tmp_path / "wav.scp")
+
+
+def test_backslashes_of_windows_are_slashes_unless_a_file_has_them(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "odd\\name.wav").touch()
+    (tmp_path / "list.txt").write_text("anna\\s1\\1.wav\nodd\\name.wav\nb c\\d.wav\n")
+
+    assert read_list("list.txt") == {
+        "anna/s1/1.wav": "anna/s1/1.wav",
+        "odd\\name.wav": "odd\\name.wav",
+        "b": "c/d.wav",
+    }

@@ -6,22 +6,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.audio import printable
+from bob.learn.pytorch.audio.listed import refused_path, without_backslashes
 
 if TYPE_CHECKING:
     import os
 
 
 def read_list(path: str | os.PathLike[str]) -> dict[str, str]:
-    """Recordings of a list: one path a line, or a name, a blank and a path.
+    """Return the recordings of a list: a path a line, or a name, a blank and a path.
 
     A path alone is its own name, with what is not UTF-8 escaped. Relative paths stay as
     they are. A line that is a path with blanks is one where that file exists. Lines
     that are empty or begin with '#' are skipped; for a file of such a name write './#'.
+    Backslashes of Windows are read as slashes, unless there is a file of that name.
 
     Raises
     ------
     ValueError
-        A name stands twice, or there is no recording.
+        A name stands twice, there is no recording, or an entry is a command or a part
+        of an archive.
     """
     recordings: dict[str, str] = {}
     place = printable(str(path))
@@ -30,9 +33,12 @@ def read_list(path: str | os.PathLike[str]) -> dict[str, str]:
         entry = line.strip()
         if not entry or entry.startswith("#"):
             continue
+        entry = without_backslashes(entry)
         name, *rest = entry.split(maxsplit=1)
         if not rest or Path(entry).exists():
             name, rest = entry, [entry]
+        if (reason := refused_path(rest[0])) is not None:
+            raise ValueError(f"{place}, line {number}: {printable(reason)}")
         if printable(name) in recordings:
             raise ValueError(
                 f"{place}, line {number}: {printable(name)} stands there twice"

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bob.learn.pytorch.audio.listed import without_backslashes
 from bob.learn.pytorch.protocols.csv_matching import (
     MATCHING_FILE,
     PROBING_FILE,
@@ -87,6 +88,7 @@ class _CsvDatabase(WithoutExtras):
 
     def _recording(self, row: Row) -> Recording:
         path = row.fields.get("path") or row.get("key")
+        path = without_backslashes(path, self.original_directory or "")
         return Recording(
             key=safe_name(row.fields.get("key") or path),
             path=Path(self.original_directory or "", path),

@@ -303,12 +303,14 @@ def _from_path(
             "a folder of speakers, a Bob CSV protocol, a Kaldi data folder, a trial "
             "list or a CSV file"
         )
+    from bob.learn.pytorch.protocols.trial_lines import is_pair_table
+
     if rule is not None:
         raise DatabaseError(
             f"{path} says itself what enrols and what probes; layout, enrolment count "
             "and minimum duration are for folders of speakers: leave them out"
         )
-    if path.suffix.lower() == ".csv":
+    if path.suffix.lower() == ".csv" and not is_pair_table(path):
         from bob.learn.pytorch.protocols.csv_protocol import CsvFileDatabase
 
         return CsvFileDatabase(

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bob.learn.pytorch.audio.listed import refused_path, without_backslashes
 from bob.learn.pytorch.protocols.database import DatabaseError, Recording
 from bob.learn.pytorch.protocols.folder import SpeakerDatabase
 from bob.learn.pytorch.protocols.names import SafeNames, safe_name, without_audio_suffix
@@ -72,7 +73,7 @@ class DataFolder:
         return {
             utterance: Recording(
                 safe_name(without_audio_suffix(utterance)),
-                start / path,
+                start / without_backslashes(path, start),
                 speaker(self.speakers.get(utterance, utterance)),
             )
             for utterance, path in self.files.items()
@@ -131,17 +132,8 @@ def entries(path: Path) -> Iterator[tuple[str, str, str]]:
 
 def plain_path(path: str, where: str) -> str:
     """The same path; a command, or a part of an archive, is refused with its line."""
-    if path.endswith("|") or path.startswith("|"):
-        raise DatabaseError(
-            f"{where}: {path!r} is a command, and commands are not run; write its "
-            "output to a file and put the path of that file here"
-        )
-    archive, colon, offset = path.rpartition(":")
-    if colon and archive and offset.isdigit():
-        raise DatabaseError(
-            f"{where}: {path!r} is a part of an archive; expected the path of a "
-            "recording (`wav-copy scp:wav.scp` to files, or lhotse, can unpack it)"
-        )
+    if (reason := refused_path(path)) is not None:
+        raise DatabaseError(f"{where}: {reason}")
     return path
 
 

@@ -5,25 +5,37 @@ A blind list, such as that of a challenge, has the two names alone.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bob.learn.pytorch.audio.listed import is_from_windows, without_backslashes
 from bob.learn.pytorch.protocols.database import DatabaseError
 from bob.learn.pytorch.protocols.fast_trials import fast_columns
+from bob.learn.pytorch.protocols.line_fields import (
+    WITH_BLANKS,
+    fields_of,
+    headline,
+    is_quoted,
+    table_rows,
+)
 from bob.learn.pytorch.protocols.text_columns import is_number
 from bob.learn.pytorch.protocols.text_lines import refuse_other_files, text_lines
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from bob.learn.pytorch.metrics import Names
+
+logger = logging.getLogger(__name__)
 
 #: Of VoxCeleb, of Kaldi and NIST, of SITW.
 WORDS = {
@@ -135,7 +147,9 @@ def read_trial_list(path: str | os.PathLike[str]) -> TrialList:
     """Read a list of trials: a label and two names a line, the label first or last.
 
     Labels are 1 and 0, target and nontarget, or tgt and imp. Lines of two names make a
-    blind list. Empty lines and lines that begin with ``#`` are passed over.
+    blind list. Empty lines and lines that begin with ``#`` are passed over. See
+    `line_fields` for names with blanks, and for tables with a headline. Backslashes of
+    Windows are read as slashes, unless there is a file of that very name.
 
     Raises
     ------
@@ -149,7 +163,29 @@ def read_trial_list(path: str | os.PathLike[str]) -> TrialList:
             f"{path} is part of a data folder of Kaldi; expected {_EXPECTED}, or the "
             f"folder ({path.parent})"
         )
-    return _read_fast(path) or _read_by_line(path)
+    return _with_slashes(_read_fast(path) or _read_by_line(path))
+
+
+def _with_slashes(listed: TrialList) -> TrialList:
+    names = dict.fromkeys((*listed.enrolled, *listed.tested))
+    first = next(filter(is_from_windows, names), None)
+    folder = listed.path.absolute().parent
+    if first is None or any(
+        (place / first).exists() for place in (folder, folder / "wav")
+    ):
+        return listed
+    logger.warning(
+        "%s has paths of Windows, such as %s; their backslashes are read as slashes",
+        listed.path, first,
+    )  # fmt: skip
+    return listed.renamed({name: without_backslashes(name, folder) for name in names})
+
+
+def is_pair_table(path: Path) -> bool:
+    """Whether a file begins with the headline of a table of trials."""
+    for _, line in text_lines(path, expected=_EXPECTED):
+        return headline(line) is not None
+    return False
 
 
 def is_trial_list(path: Path) -> bool:
@@ -161,9 +197,10 @@ def is_trial_list(path: Path) -> bool:
         It is no text.
     """
     for _, line in text_lines(path, expected=_EXPECTED):
-        fields = line.split()
+        fields = fields_of(line)
         if not fields[0].startswith("#"):
-            return len(fields) == 3 and bool(LABELS.keys() & {fields[0], fields[2]})
+            labelled = len(fields) == 3 and LABELS.keys() & {fields[0], fields[2]}
+            return bool(labelled) or headline(line) is not None
     return False
 
 
@@ -171,11 +208,16 @@ def _read_fast(path: Path) -> TrialList | None:
     """A long list without anything odd; None: read it line by line."""
     number, line = next(text_lines(path, expected=_EXPECTED), (0, ""))
     fields = line.split()
-    if number != 1 or len(fields) not in (2, 3) or fields[0].startswith("#"):
+    is_odd = line.startswith("#") or '"' in line or headline(line) is not None
+    if number != 1 or len(fields) not in (2, 3) or is_odd:
         return None
     columns = _columns(fields, where=f"{path}:1")
     found = fast_columns(path, columns)
-    if found is None:
+    if found is None or any(
+        is_quoted(name)
+        for side in ("enrolled", "tested")
+        for name in found[side].distinct
+    ):
         return None
     target = np.zeros(len(found["tested"]), dtype=np.bool_)
     if (label := found.get("label")) is not None:
@@ -200,17 +242,13 @@ def _read_by_line(path: Path) -> TrialList:
     tested: dict[str, int] = {}
     columns: tuple[list[int], list[int], list[bool], list[int]] = ([], [], [], [])
     enrolled_at, tested_at, target, lines = columns
-    form: tuple[str, ...] = ()
-    for number, line in text_lines(path, expected=_EXPECTED):
-        fields = line.split()
-        if fields[0].startswith("#"):
-            continue
-        form = form or _columns(fields, where=f"{path}:{number}")
+    form: Sequence[str | None] = ()
+    for number, fields, form in _rows(path):
         found = dict(zip(form, fields, strict=False))
         # Only a blind list is without labels, and there all are false.
         label = found.get("label", "0")
         if len(fields) != len(form) or label not in LABELS:
-            raise _bad_line(line, f"{path}:{number}", form)
+            raise _bad_line(fields, f"{path}:{number}", form)
         target.append(LABELS[label])
         enrolled_at.append(enrolled.setdefault(found["enrolled"], len(enrolled)))
         tested_at.append(tested.setdefault(found["tested"], len(tested)))
@@ -232,6 +270,26 @@ def _read_by_line(path: Path) -> TrialList:
     )
 
 
+def _rows(path: Path) -> Iterator[tuple[int, list[str], Sequence[str | None]]]:
+    """Number, fields and columns of each trial."""
+    lines = (
+        (number, line)
+        for number, line in text_lines(path, expected=_EXPECTED)
+        if not line.lstrip().startswith("#")
+    )
+    if (first := next(lines, None)) is None:
+        return
+    lines = chain([first], lines)
+    if headline(first[1]) is not None:
+        yield from table_rows(lines, path)
+        return
+    form: tuple[str, ...] = ()
+    for number, line in lines:
+        fields = fields_of(line)
+        form = form or _columns(fields, where=f"{path}:{number}")
+        yield number, fields, form
+
+
 def _columns(fields: Sequence[str], *, where: str) -> tuple[str, ...]:
     """What the columns are, seen from the first line."""
     if len(fields) == 3:
@@ -245,18 +303,20 @@ def _columns(fields: Sequence[str], *, where: str) -> tuple[str, ...]:
         one, other = fields
         if not is_number(other) or (one.isdecimal() and other.isdecimal()):
             return _BLIND
-    raise _bad_line(" ".join(fields), where, ())
+    raise _bad_line(fields, where, ())
 
 
-def _bad_line(line: str, where: str, form: Sequence[str]) -> DatabaseError:
+def _bad_line(
+    fields: Sequence[str], where: str, form: Sequence[str | None]
+) -> DatabaseError:
     expected = "'1 a.wav b.wav' (VoxCeleb) or 'a.wav b.wav target' (Kaldi)"
     if form:
         expected = "'{}' like the lines before".format(
             " ".join(f"<{name}>" for name in form)
         )
     labels = f", with a label out of {', '.join(WORDS)}" if form != _BLIND else ""
-    spaces = len(line.split()) > 3
+    blanks = f"; {WITH_BLANKS}" if len(fields) > len(form or "123") else ""
     return DatabaseError(
-        f"{where}: {line.strip()!r}; expected {expected}{labels}: correct the line"
-        + (", or use CSV for names with spaces and more columns" if spaces else "")
+        f"{where}: {' '.join(fields)!r}; expected {expected}{labels}: correct the line"
+        f"{blanks}"
     )

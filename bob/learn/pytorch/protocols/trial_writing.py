@@ -40,6 +40,7 @@ from bob.learn.pytorch.protocols.database import (
     Trials,
 )
 from bob.learn.pytorch.protocols.kaldi import plain_path
+from bob.learn.pytorch.protocols.line_fields import in_line
 from bob.learn.pytorch.protocols.sre_tables import refuse_titles
 from bob.learn.pytorch.protocols.text_lines import is_utf_8
 from bob.learn.pytorch.protocols.trial_columns import trial_columns
@@ -140,8 +141,8 @@ def _voxceleb(root: Path, groups: Mapping[str, Trials]) -> dict[str, Path]:
     spelled = _spelled(groups)
     for group, trials in groups.items():
         lines = (
-            f"{int(target)} {spelled[reference.recordings[0].key]} "
-            f"{_no_label(spelled[probe.recordings[0].key])}"
+            f"{int(target)} {in_line(spelled[reference.recordings[0].key])} "
+            f"{in_line(_no_label(spelled[probe.recordings[0].key]))}"
             for reference, probe, target in _listed(trials)
         )
         written[group] = _write(root / f"{group}.txt", lines)
@@ -229,7 +230,8 @@ def _kaldi(root: Path, groups: Mapping[str, Trials]) -> dict[str, Path]:
         _write_data(folder / "test", probed, _subjects(probed.values()))
         _refuse_self_trials(trials)
         lines = (
-            f"{_first_word(reference.id)} {probe.recordings[0].key} {_WORDS[target]}"
+            f"{in_line(_first_word(reference.id))} "
+            f"{in_line(probe.recordings[0].key)} {_WORDS[target]}"
             for reference, probe, target in _listed(trials)
         )
         written[group] = _write(folder / "trials", lines)
@@ -276,9 +278,8 @@ def _wespeaker(root: Path, groups: Mapping[str, Trials]) -> dict[str, Path]:
         group: _write(
             root / "trials" / f"{group}.kaldi",
             (
-                f"{_first_word(reference.recordings[0].key)} "
-                f"{probe.recordings[0].key} "
-                f"{_WORDS[target]}"
+                f"{in_line(_first_word(reference.recordings[0].key))} "
+                f"{in_line(probe.recordings[0].key)} {_WORDS[target]}"
                 for reference, probe, target in _listed(trials)
             ),
         )
@@ -334,8 +335,8 @@ def _spelled(groups: Mapping[str, Trials]) -> dict[str, str]:
 def _one_word(name: str) -> str:
     if name.split() != [name] or not is_utf_8(name):
         raise DatabaseError(
-            f"{name!r} cannot stand in a list in UTF-8 whose columns are parted by "
-            "spaces; rename it, or convert to bob"
+            f"{name!r} cannot stand in a list in UTF-8 parted by spaces; rename it, or "
+            "convert to bob"
         )
     return name
 
@@ -353,8 +354,7 @@ def _first_word(name: str) -> str:
     """A name that may begin a line: one with # is a comment."""
     if name.startswith("#"):
         raise DatabaseError(
-            f"{name!r} begins a comment in a list of trials; rename it, or convert to "
-            "bob"
+            f"{name!r} begins a comment in a list; rename it, or convert to bob"
         )
     return _one_word(name)
 
@@ -375,7 +375,7 @@ def _absolute(recording: Recording) -> str:
 def _write_data(
     folder: Path, recordings: Mapping[str, Recording], speakers: Mapping[str, str]
 ) -> None:
-    """``wav.scp``, ``utt2spk`` and ``spk2utt``, sorted by bytes as Kaldi wants them."""
+    """``wav.scp``, ``utt2spk``, ``spk2utt``, sorted by bytes as Kaldi wants them."""
     keys = sorted(recordings, key=_bytes)
     for name in (*keys, *dict.fromkeys(speakers[key] for key in keys)):
         _one_word(name)
