@@ -1,4 +1,5 @@
 import gzip
+import unicodedata
 from dataclasses import replace
 
 import numpy as np
@@ -389,3 +390,17 @@ def test_a_file_whose_name_has_a_backslash_keeps_it(tmp_path):
     (tmp_path / "list.txt").write_text("1 anna\\1.wav anna\\2.wav\n")
 
     assert read_trial_list(tmp_path / "list.txt").enrolled == ("anna\\1.wav",)
+
+
+@pytest.mark.parametrize(("listed", "there"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_files_are_found_in_the_other_unicode_form(tmp_path, listed, there):
+    for name in ("zoé/1.wav", "zoé/2.wav"):
+        path = tmp_path / unicodedata.normalize(there, name)
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    text = unicodedata.normalize(listed, "1 zoé/1.wav zoé/2.wav\n")
+    (tmp_path / "list.txt").write_text(text)
+
+    recordings = as_database(tmp_path / "list.txt").trials("dev").recordings()
+
+    assert all(item.path.is_file() for item in recordings)

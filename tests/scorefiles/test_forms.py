@@ -232,3 +232,19 @@ def test_an_empty_file_has_no_pieces_either(write):
 def test_a_list_of_trials_is_no_score_file_in_pieces_either(write):
     with pytest.raises(ScoreFileError, match="is a list of trials"):
         list(labelled_scores(write("1 id10270/v/1.wav id10270/w/1.wav\n")))
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        "0.5 zo\u00e9/1 zo\u00e9/2\n0.1 zo\u00e9/1 ann/1\n",
+        "0.5 zoe\u0301/1 zoe\u0301/2\n0.1 zoe\u0301/1 ann/1\n",
+        "0.5 zo\u00e9\\1.wav zo\u00e9\\2.wav\n0.1 zo\u00e9\\1.wav ann\\1.wav\n",
+        "0.5 zo\u00e9/1.m4a zo\u00e9/2.m4a\n0.1 zo\u00e9/1.m4a ann/1.m4a\n",
+    ],
+    ids=["composed", "decomposed", "Windows", "other suffix"],
+)
+def test_names_are_those_of_the_list_however_systems_write_them(write, scores):
+    listed = write("1 zoe\u0301/1 zoe\u0301/2\n0 zoe\u0301/1 ann/1\n", "list.txt")
+
+    assert read_scores(write(scores), trials=listed).is_target.tolist() == [True, False]

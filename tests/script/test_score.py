@@ -150,6 +150,15 @@ def test_all_pairs_of_a_folder(folder):
     )
 
 
+def test_recordings_are_found_however_systems_write_their_names(folder):
+    made("odd.h5", {"/data/zo\u00e9/1.wav": [3, 4], "/data/zo\u00e9/2.wav": [4, 3]})
+    trials = write_list("1 zoe\u0301/1.m4a zoe\u0301/2.m4a\n0 zoe\u0301/1.m4a x\n")
+
+    done("score", "odd.h5", trials, "-o", "out", "--allow-missing")
+
+    assert next(iter(scores().values())) == pytest.approx(0.96)
+
+
 def test_the_distance_of_euclid(folder):
     trials = write_list("1 ann/1 ann/2\n0 bob/1 ann/1\n")
 

@@ -16,7 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.hashes import path_in
-from bob.learn.pytorch.protocols.names import safe_name, without_audio_suffix
+from bob.learn.pytorch.protocols.names import (
+    loose_spelling,
+    safe_name,
+    without_audio_suffix,
+)
 from bob.learn.pytorch.storage.made_by import differing
 from bob.learn.pytorch.storage.reading import StoredEmbeddings
 from bob.learn.pytorch.storage.reading import read as read_store
@@ -222,7 +226,7 @@ def _spellings(path: str) -> tuple[str, ...]:
 def _bare(name: str) -> str:
     """As keys are: without white space and suffix, each path spelled in one way."""
     plain = os.path.normpath(name.replace("\\", "/"))
-    return without_audio_suffix(safe_name(plain))
+    return loose_spelling(safe_name(plain))
 
 
 def _absolute(name: str) -> str:

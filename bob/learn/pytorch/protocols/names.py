@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bob.learn.pytorch.audio.listed import is_from_windows
 from bob.learn.pytorch.audio.suffixes import AUDIO_SUFFIXES, UNREADABLE_SUFFIXES
 from bob.learn.pytorch.protocols.database import DatabaseError
 
@@ -89,8 +91,20 @@ def without_audio_suffix(name: str) -> str:
     return name[: len(name) - len(audio_suffix(name))]
 
 
+def loose_spelling(name: str) -> str:
+    """A name for looking up: without suffix, of one Unicode form, without backslashes.
+
+    Systems write ``é`` as one character or as two, and Windows parts folders otherwise.
+    """
+    bare = without_audio_suffix(name)
+    if not bare.isascii():
+        bare = unicodedata.normalize("NFC", bare)
+    return bare.replace("\\", "/") if is_from_windows(bare) else bare
+
+
 def readable_spelling(folder: Path, name: str) -> str | None:
     """How a recording is called in a folder: as said, or with a suffix that is read."""
+    name = existing_spelling(folder, name)
     if (folder / name).exists():
         return name
     stem = without_audio_suffix(name)
@@ -100,6 +114,14 @@ def readable_spelling(folder: Path, name: str) -> str | None:
         for suffix in (lower, lower.upper())
     )
     return next((other for other in spelled if (folder / other).is_file()), None)
+
+
+def existing_spelling(folder: Path, name: str) -> str:
+    """A name, in the other Unicode form where the file is there in that form only."""
+    if name.isascii() or (folder / name).exists():
+        return name
+    forms = (unicodedata.normalize(form, name) for form in ("NFC", "NFD"))
+    return next((form for form in forms if (folder / form).exists()), name)
 
 
 def recording_keys(paths: Iterable[str]) -> dict[str, str]:

@@ -272,14 +272,14 @@ def _read_by_line(path: Path) -> TrialList:
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str], Sequence[str | None]]]:
     """Number, fields and columns of each trial."""
-    lines = (
+    found = (
         (number, line)
         for number, line in text_lines(path, expected=_EXPECTED)
         if not line.lstrip().startswith("#")
     )
-    if (first := next(lines, None)) is None:
+    if (first := next(found, None)) is None:
         return
-    lines = chain([first], lines)
+    lines = chain([first], found)
     if headline(first[1]) is not None:
         yield from table_rows(lines, path)
         return

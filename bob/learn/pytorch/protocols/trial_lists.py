@@ -18,6 +18,7 @@ from bob.learn.pytorch.protocols.database import (
 from bob.learn.pytorch.protocols.identities import first_folder, subjects_of
 from bob.learn.pytorch.protocols.names import (
     audio_suffix,
+    existing_spelling,
     readable_spelling,
     recording_keys,
     relative_paths,
@@ -163,15 +164,15 @@ class TrialListDatabase(WithoutExtras):
         """The suffix in the list, and that of the files; None where it is the same."""
         first = next(iter(self._spelled.values()))
         found = readable_spelling(Path(self.original_directory or ""), first)
-        if found in (None, first):
+        if found is None or audio_suffix(found) == audio_suffix(first):
             return None
-        return audio_suffix(first), audio_suffix(str(found))
+        return audio_suffix(first), audio_suffix(found)
 
     def _file_name(self, name: str) -> str:
         listed, found = self._suffixes or ("", "")
-        if not found or audio_suffix(name) != listed:
-            return name
-        return name.removesuffix(listed) + found
+        if found and audio_suffix(name) == listed:
+            name = name.removesuffix(listed) + found
+        return existing_spelling(Path(self.original_directory or ""), name)
 
     @cached_property
     def _keys(self) -> dict[str, str]:

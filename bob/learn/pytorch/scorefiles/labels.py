@@ -16,7 +16,7 @@ import numpy as np
 
 from bob.learn.pytorch.metrics import Names
 from bob.learn.pytorch.protocols.database import DatabaseError
-from bob.learn.pytorch.protocols.names import without_audio_suffix
+from bob.learn.pytorch.protocols.names import loose_spelling
 from bob.learn.pytorch.protocols.trial_lists import (
     LABELS,
     TrialList,
@@ -257,7 +257,7 @@ def _positions(
     exact = {name: place for place, name in enumerate(names)}
     spelled: dict[str, int] = {}
     for name, place in (*aliases, *exact.items()):
-        for spelling in {name, without_audio_suffix(name)}:
+        for spelling in {name, loose_spelling(name)}:
             if spelled.setdefault(spelling, place) != place:
                 spelled[spelling] = -1
     return spelled | exact
@@ -285,7 +285,7 @@ def _looked_up(column: Names, at: NDArray[np.int64]) -> Names:
 
 def _found(column: Names, positions: Mapping[str, int]) -> NDArray[np.int64]:
     places = (
-        positions.get(name, positions.get(without_audio_suffix(name), -1))
+        positions.get(name, positions.get(loose_spelling(name), -1))
         for name in column.distinct
     )
     return np.fromiter(places, np.int64, len(column.distinct))[column.codes]
