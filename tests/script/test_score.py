@@ -409,6 +409,34 @@ def test_plda_is_the_ratio_of_two_normal_densities(folder, many):
         assert score == pytest.approx(expected, abs=1e-5)
 
 
+def test_plda_takes_the_speakers_that_a_store_keeps(folder, many):
+    made("many.h5", many)
+    Path("utt2spk").write_text("".join(f"{name} {name[:3]}\n" for name in many))
+    arguments = ("plda", "train", "many.h5", "--length", "none", "-o")
+    done(*arguments, "p.npz", "--speakers", "utt2spk")
+
+    nobody = run(*arguments, "q.npz")
+    with EmbeddingStore.open("many.h5", fingerprint=MADE_BY) as store:
+        store.renew({}, {name: name[:3] for name in many})
+    done(*arguments, "q.npz")
+
+    assert "does not say who speaks; give --speakers" in nobody.output
+    assert Path("p.npz").read_bytes() == Path("q.npz").read_bytes()
+
+
+def test_plda_takes_a_folder_whose_outer_folders_are_sessions(folder, many):
+    paths = {name: Path("rooms", name[4:], name[:3], f"{name}.wav") for name in many}
+    made("many.h5", {str(paths[name]): row for name, row in many.items()})
+    for path in paths.values():
+        path.parent.mkdir(parents=True)
+        path.touch()
+    arguments = ("plda", "train", "many.h5", "--length", "none", "-o", "p.npz")
+
+    output = done(*arguments, "--speakers", "rooms", "--layout", "session/speaker")
+
+    assert output.startswith("120 recordings of 30 speakers (0 left out) made p.npz")
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [

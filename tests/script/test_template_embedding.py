@@ -88,6 +88,23 @@ def test_a_recording_that_kills_the_model_is_named(
     assert "exit status 3" in result.stdout
 
 
+def test_a_template_that_answers_zeros_has_no_embeddings_and_no_score(
+    template_file, recordings, templates_installed
+):
+    model = ("--model", template_file(embed_fwd=["y = 0 * x[:, :4]"]), "--yes")
+
+    embedded = run("embed", *recordings, "-o", "made.h5", "--jobs", "1", *model)
+    compared = run("compare", *recordings, *model)
+
+    assert (embedded.exit_code, compared.exit_code) == (1, 1)
+    assert "0 of 2 recordings are in made.h5" in embedded.stdout
+    for name in recordings:
+        assert f"  {name}: cannot be embedded: template mine" in embedded.stdout
+    assert "a.wav: cannot be embedded: template mine, embed_fwd: y is all zeros" in (
+        compared.output
+    )
+
+
 def test_a_template_that_cannot_be_loaded_is_a_plain_error(
     template_file, recordings, templates_installed
 ):
