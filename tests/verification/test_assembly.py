@@ -1,8 +1,10 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bob.learn.pytorch.report.provenance import description_facts
 from bob.learn.pytorch.verification.assembly import assemble, describe
 from bob.learn.pytorch.verification.configuration import ConfigurationError, settle
 
@@ -75,3 +77,17 @@ def test_one_folder_for_two_stages_is_refused_unless_one_is_left_out(variables):
         assemble(settle(given, variables))
 
     assert assemble(settle({**given, "skip_extraction": True}, variables))
+
+
+def test_no_name_is_a_title_of_the_description(variables):
+    """The report reads the description by its titles."""
+    experiment = assemble(settle({}, variables))
+    forged = "x\n\nCalibration:\nnone\n\rNormalisation:\rnone"
+
+    text = describe(replace(experiment, calibration=forged), command=["a", forged])
+
+    facts = description_facts(text.replace("\r", "\n"))
+    titles = [title for title, _ in facts]
+    assert len(titles) == len(set(titles))
+    assert dict(facts)["Normalisation"] == "none"
+    assert dict(facts)["Calibration"].startswith("x")

@@ -161,7 +161,11 @@ def describe(experiment: Experiment, *, command: Sequence[str]) -> str:
         ("Calibration", experiment.calibration or "none"),
         ("Versions", ", ".join(f"{name} {found}" for name, found in _versions())),
     )
-    return "".join(f"{title}:\n{named(text)}\n\n" for title, text in parts)
+    # Indented, no line of a text is a title.
+    texts = ((title, named(text).splitlines()) for title, text in parts)
+    return "".join(
+        title + ":\n" + "\n  ".join(lines) + "\n\n" for title, lines in texts
+    )
 
 
 def _versions() -> Iterator[tuple[str, str]]:
