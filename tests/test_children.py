@@ -1,6 +1,7 @@
 """Files in the working folder that are called like modules, and are never run."""
 
 import os
+import shutil
 import subprocess
 import sys
 from functools import partial
@@ -16,18 +17,24 @@ from bob.learn.pytorch.workers.processes import in_processes
 FIRST = "import sys, pkgutil; print(*{name.partition('.')[0] for name in sys.modules})"
 
 
-@pytest.fixture
-def planted(tmp_path, monkeypatch):
-    """A working folder with a file for every module that there is."""
-    folder = tmp_path / "planted"
+@pytest.fixture(scope="module")
+def _planted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("all") / "planted"
     folder.mkdir()
     names = {*sys.stdlib_module_names, *packages_distributions()} - {"bob"}
+    line = f"open({str(folder.with_name('ran'))!r}, 'a').write(__name__)\n"
     for name in names:
         if name.isidentifier():
-            line = f"open({str(tmp_path / 'ran')!r}, 'a').write(__name__)\n"
             (folder / f"{name}.py").write_text(line)
-    monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture
+def planted(_planted, monkeypatch):
+    """A working folder with a file for every module that there is."""
+    _planted.with_name("ran").unlink(missing_ok=True)
+    monkeypatch.chdir(_planted)
+    return _planted
 
 
 def has_run(folder):
@@ -87,8 +94,11 @@ def test_pip_does_not_run_them(planted, tmp_path, monkeypatch):
     assert has_run(planted) == ""
 
 
-def test_the_command_does_not_run_them(planted, tmp_path):
+def test_the_command_does_not_run_them(planted, tmp_path, monkeypatch):
     """But for those that `python -m` has loaded before it comes to ours."""
+    folder = tmp_path / "some"
+    shutil.copytree(planted, folder, copy_function=os.link)
+    monkeypatch.chdir(folder)
     (tmp_path / "first.py").write_text(FIRST)
     first = subprocess.run(
         [sys.executable, "-m", "first"],
@@ -98,7 +108,7 @@ def test_the_command_does_not_run_them(planted, tmp_path):
         check=True,
     )
     for name in first.stdout.split():
-        (planted / f"{name}.py").unlink(missing_ok=True)
+        (folder / f"{name}.py").unlink(missing_ok=True)
 
     listed = subprocess.run(
         [sys.executable, "-m", "bob.learn.pytorch", "models", "list"],

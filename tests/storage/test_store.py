@@ -121,7 +121,7 @@ def test_another_fingerprint_is_refused_with_what_differs(path):
         (Record("b", None), "b comes without an embedding and without a reason"),
         (Record("", vector(1, 2)), "a recording is called ''"),
         (Record("a\0b", vector(1, 2)), "a recording is called"),
-        (Record("\udcff", vector(1, 2)), "printable"),
+        (Record("\udcff", vector(1, 2)), "storable"),
     ],
 )
 def test_what_cannot_be_stored_leaves_nothing_of_its_batch(path, record, message):

@@ -4,7 +4,7 @@ from bob.learn.pytorch.audio.arrays import check_channel
 from bob.learn.pytorch.audio.recording import (
     TooLongRecording,
     UnusableEmbedding,
-    printable,
+    storable,
 )
 from bob.learn.pytorch.audio.waveform import (
     ChannelError,
@@ -27,7 +27,7 @@ __all__ = [
     "as_waveform",
     "check_channel",
     "check_usable",
-    "printable",
+    "storable",
     "RecordingLike",
     "RecordingError",
     "UnreadableRecording",

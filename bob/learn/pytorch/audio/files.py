@@ -17,9 +17,10 @@ import numpy as np
 from bob.learn.pytorch.audio.arrays import one_channel
 from bob.learn.pytorch.audio.content import Content, View
 from bob.learn.pytorch.audio.decoder import Decoder
-from bob.learn.pytorch.audio.recording import UnreadableRecording, printable
+from bob.learn.pytorch.audio.recording import UnreadableRecording
 from bob.learn.pytorch.audio.sound import AGAIN
 from bob.learn.pytorch.audio.waveform import Waveform
+from bob.learn.pytorch.printing import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,13 +2,15 @@
 
 from functools import partial
 
+from bob.learn.pytorch.printing import printable
 
-def printable(name: str) -> str:
-    r"""Escape what of a name is not UTF-8, so that it can be printed and stored.
+
+def storable(name: str) -> str:
+    r"""Escape what of a name is not UTF-8, so that it can be stored.
 
     Examples
     --------
-    >>> printable(b"non-\xff.wav".decode("utf-8", "surrogateescape"))
+    >>> storable(b"non-\xff.wav".decode("utf-8", "surrogateescape"))
     'non-\\udcff.wav'
     """
     return name.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -16,11 +16,11 @@ from bob.learn.pytorch.audio import (
     as_waveform,
     check_usable,
     files,
-    printable,
 )
 from bob.learn.pytorch.audio.doubts import little_speech
 from bob.learn.pytorch.extraction import chunks, long, memory
 from bob.learn.pytorch.extraction.batching import Loaded
+from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.storage.records import fault_of
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.audio import printable
+from bob.learn.pytorch.audio import storable
 from bob.learn.pytorch.audio.listed import refused_path, without_backslashes
+from bob.learn.pytorch.printing import printable
 
 if TYPE_CHECKING:
     import os
@@ -39,11 +40,11 @@ def read_list(path: str | os.PathLike[str]) -> dict[str, str]:
             name, rest = entry, [entry]
         if (reason := refused_path(rest[0])) is not None:
             raise ValueError(f"{place}, line {number}: {printable(reason)}")
-        if printable(name) in recordings:
+        if storable(name) in recordings:
             raise ValueError(
                 f"{place}, line {number}: {printable(name)} stands there twice"
             )
-        recordings[printable(name)] = rest[0]
+        recordings[storable(name)] = rest[0]
     if not recordings:
         raise ValueError(
             f"{place} names no recording; expected one path a line, or a name, a blank "

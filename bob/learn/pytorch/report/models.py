@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import html
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch import csv_rows
+from bob.learn.pytorch.printing import in_markup
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -148,7 +148,7 @@ def as_page(
     picture
         A PNG with the curves; None where there are none.
     """
-    heads = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in HEADINGS)
+    heads = "".join(f'<th scope="col">{in_markup(text)}</th>' for text in HEADINGS)
     body = "\n".join(_row(row) for row in rows)
     curves = ""
     if picture is not None:
@@ -157,14 +157,14 @@ def as_page(
             '<img alt="The DET curve of each model" '
             f'src="data:image/png;base64,{data}">'
         )
-    notes = "\n".join(f"<li>{html.escape(note)}</li>" for note in _notes(rows))
+    notes = "\n".join(f"<li>{in_markup(note)}</li>" for note in _notes(rows))
     meanings = "\n".join(
-        f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>"
+        f"<dt>{in_markup(name)}</dt><dd>{in_markup(text)}</dd>"
         for name, text in DEFINITIONS.items()
     )
     return _PAGE.format(
-        title=html.escape(title),
-        about=html.escape(about),
+        title=in_markup(title),
+        about=in_markup(about),
         heads=heads,
         body=body,
         curves=curves,
@@ -198,9 +198,9 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _row(row: ModelRow) -> str:
-    name, *cells = map(html.escape, _cells(row))
+    name, *cells = map(in_markup, _cells(row))
     if row.reason:
-        reason = html.escape(row.reason)
+        reason = in_markup(row.reason)
         figures = f'<td class="reason" colspan="{len(cells)}">failed: {reason}</td>'
     else:
         figures = "".join(f"<td>{cell}</td>" for cell in cells)

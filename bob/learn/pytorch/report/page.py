@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from bob.learn.pytorch.printing import in_markup
 from bob.learn.pytorch.report import figure_tables, page_parts, plots, svg
 from bob.learn.pytorch.report.page_style import SCRIPT, STYLE
 
@@ -52,17 +52,17 @@ def as_page(
     ]
     sections = [section for section in sections if section[2]]
     links = "".join(
-        f'<li><a href="#{key}">{html.escape(heading)}</a></li>'
+        f'<li><a href="#{key}">{in_markup(heading)}</a></li>'
         for key, heading, _ in sections
     )
     body = "\n".join(
         f'<section id="{key}" aria-labelledby="{key}-heading">\n'
-        f'<h2 id="{key}-heading">{html.escape(heading)}</h2>\n{content}\n</section>'
+        f'<h2 id="{key}-heading">{in_markup(heading)}</h2>\n{content}\n</section>'
         for key, heading, content in sections
     )
     text = _PAGE.format(
-        title=html.escape(title),
-        about=html.escape(_about(evaluation)),
+        title=in_markup(title),
+        about=in_markup(_about(evaluation)),
         links=links,
         body=body,
         style=STYLE,
@@ -106,7 +106,7 @@ def _systems(evaluation: Evaluation) -> tuple[str, str]:
         table = _told_below(table, evaluation)
     shown = page_parts.table_only(table, sortable=len(table.rows) > 1)
     meanings = "".join(
-        f"<dt>{html.escape(column.title)}</dt><dd>{html.escape(column.meaning)}</dd>"
+        f"<dt>{in_markup(column.title)}</dt><dd>{in_markup(column.meaning)}</dd>"
         for column in table.columns
         if column.meaning
     )
@@ -154,7 +154,7 @@ def _curves(evaluation: Evaluation) -> str:
 def _legend(evaluation: Evaluation) -> str:
     items = "".join(
         f'<li data-system="{look}">{svg.swatch(look)}'
-        f"<span>{look + 1} {html.escape(one.name)}</span></li>"
+        f"<span>{look + 1} {in_markup(one.name)}</span></li>"
         for look, one in enumerate(evaluation.systems)
     )
     return f'<ul class="legend systems" aria-label="Systems">{items}</ul>'
@@ -168,7 +168,7 @@ def _signs(evaluation: Evaluation) -> str:
         if mark.kind == "eer" or len(evaluation.systems) <= plots.MANY_SYSTEMS
     )
     items = "".join(
-        f"<li>{svg.sign(plots.SHAPES[kind])}<span>{html.escape(plots.MEANINGS[kind])}</span></li>"
+        f"<li>{svg.sign(plots.SHAPES[kind])}<span>{in_markup(plots.MEANINGS[kind])}</span></li>"
         for kind in kinds
     )
     return f'<ul class="legend" aria-label="Marks">{items}</ul>'
@@ -178,12 +178,12 @@ def _figure(
     plot: Plot, identifier: str, more: str = "", system: int | None = None
 ) -> str:
     notes = "".join(
-        f"<figcaption>{html.escape(note)}</figcaption>" for note in plot.notes
+        f"<figcaption>{in_markup(note)}</figcaption>" for note in plot.notes
     )
     which = "" if system is None else f' data-system="{system}"'
     picture = svg.draw(plot, identifier=identifier, switchable=system is None)
     return (
-        f"<figure{which}>\n<h3>{html.escape(plot.title)}</h3>\n{picture}\n{more}{notes}"
+        f"<figure{which}>\n<h3>{in_markup(plot.title)}</h3>\n{picture}\n{more}{notes}"
         "</figure>"
     )
 
@@ -240,7 +240,7 @@ def _conditions(evaluation: Evaluation) -> str:
     few = len(evaluation.systems) <= plots.MANY_SYSTEMS
     return "\n".join(
         f"<details{' open' if few and number < 2 else ''}>"
-        f"<summary>{html.escape(table.title)}</summary>\n"
+        f"<summary>{in_markup(table.title)}</summary>\n"
         f"{page_parts.table(table)}\n</details>"
         for number, table in enumerate(found)
     )

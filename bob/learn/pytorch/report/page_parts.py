@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bob.learn.pytorch.printing import in_markup
 from bob.learn.pytorch.report.figure_tables import failures_table
 from bob.learn.pytorch.report.worst import worst_trials
 
@@ -207,8 +207,8 @@ def _cell(column: Column, cell: Cell) -> str:
 
 def _name(text: str) -> str:
     """Text that may break behind the marks that names are made of."""
-    return re.sub(r"(?<=[/_.-])(?=[^\W_])", "<wbr>", html.escape(text))
+    return re.sub(r"(?<=[/_.-])(?=[^\W_])", "<wbr>", in_markup(text))
 
 
 def _text(text: str) -> str:
-    return html.escape(text)
+    return in_markup(text)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import html
 import re
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from bob.learn.pytorch.printing import in_markup
 
 if TYPE_CHECKING:
     from bob.learn.pytorch.report.plot import Axis, Line, Mark, Plot, Shape
@@ -63,8 +64,8 @@ def _drawn(plot: Plot, identifier: str) -> str:
     return (
         f'<svg viewBox="0 0 {width} {height}" role="img" '
         f'aria-labelledby="{identifier}-title {identifier}-text">\n'
-        f'<title id="{identifier}-title">{html.escape(plot.title)}</title>\n'
-        f'<desc id="{identifier}-text">{html.escape(plot.description)}</desc>\n'
+        f'<title id="{identifier}-title">{in_markup(plot.title)}</title>\n'
+        f'<desc id="{identifier}-text">{in_markup(plot.description)}</desc>\n'
         f'<clipPath id="{clip}"><rect {box}/></clipPath>\n'
         f"{_grid(plot, frame)}\n"
         f'<g clip-path="url(#{clip})">\n{lines}\n</g>\n'
@@ -126,13 +127,13 @@ def _labels(x: Axis, y: Axis, frame: _Frame) -> list[str]:
     middle = (frame.left + frame.right) / 2, (frame.top + frame.bottom) / 2
     labels = [
         f'<text class="label" x="{middle[0]:.0f}" y="{frame.bottom + 37}" '
-        f'text-anchor="middle">{html.escape(x.label)}</text>'
+        f'text-anchor="middle">{in_markup(x.label)}</text>'
     ]
     if y.label:
         labels.append(
             '<text class="label" text-anchor="middle" '
             f'transform="translate(13 {middle[1]:.0f}) rotate(-90)">'
-            f"{html.escape(y.label)}</text>"
+            f"{in_markup(y.label)}</text>"
         )
     return labels
 
@@ -146,7 +147,7 @@ def _line(line: Line, frame: _Frame) -> str:
     fill = ""
     if line.filled:
         fill = f'<path class="area {colour(line.look)}" d="{path}Z"/>'
-    title = f"<title>{html.escape(line.name)}</title>" if line.name else ""
+    title = f"<title>{in_markup(line.name)}</title>" if line.name else ""
     thin = " thin" if line.stroke == "thin" else ""
     return (
         f"<g{_system(line.look)}>{title}{fill}"
@@ -183,7 +184,7 @@ def _tag(plot: Plot, line: Line, frame: _Frame) -> str:
 def _mark(mark: Mark, frame: _Frame) -> str:
     x, y = float(frame.x(mark.x)), float(frame.y(mark.y))
     return (
-        f"<g{_system(mark.look)}><title>{html.escape(mark.name)}</title>"
+        f"<g{_system(mark.look)}><title>{in_markup(mark.name)}</title>"
         f'<path class="mark {colour(mark.look)}" d="{_outline(mark.shape)}" '
         f'transform="translate({x:.1f} {y:.1f})"/></g>'
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from bob.learn.pytorch import csv_rows
 from bob.learn.pytorch.csv_rows import inert
+from bob.learn.pytorch.printing import printable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -137,19 +138,21 @@ def _finite(value: float) -> float | None:
 
 def as_text(table: Table) -> str:
     """A table for the terminal, with an interval in brackets behind its figure."""
-    heads = [column.title for column in table.columns]
+    heads = [printable(column.title) for column in table.columns]
     lines = [heads, *([_plain(cell) for cell in row] for row in table.rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = "\n".join(_line(table, line, widths) for line in lines)
     notes = (
-        textwrap.fill(f"Note: {note}", width=79, subsequent_indent="      ")
+        textwrap.fill(f"Note: {printable(note)}", width=79, subsequent_indent="      ")
         for note in table.notes
     )
-    return "\n".join([table.title, "", text, *(["", *notes] if table.notes else ())])
+    title = printable(table.title)
+    return "\n".join([title, "", text, *(["", *notes] if table.notes else ())])
 
 
 def _plain(cell: Cell) -> str:
-    return f"{cell.text} [{cell.interval}]" if cell.interval else cell.text
+    text = printable(cell.text)
+    return f"{text} [{cell.interval}]" if cell.interval else text
 
 
 def _line(table: Table, cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from bob.learn.pytorch import atomic
-from bob.learn.pytorch.audio import RecordingError, printable
+from bob.learn.pytorch.audio import RecordingError
 from bob.learn.pytorch.extraction.errors import ExportError
 from bob.learn.pytorch.extraction.extract import extract_into
 from bob.learn.pytorch.hashes import content_of, source_of
+from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.report import plot_det, summarise
 from bob.learn.pytorch.report.models import Costs, ModelRow, as_csv, as_page
 from bob.learn.pytorch.script import model_costs
@@ -320,7 +321,7 @@ def _is_of_an_interrupt(error: BaseException) -> bool:
 
 def _in_a_line(error: object) -> str:
     """What a row has room for: what happened, and why where that stands below it."""
-    lines = [" ".join(line.split()) for line in printable(str(error)).splitlines()]
+    lines = [" ".join(printable(line).split()) for line in str(error).splitlines()]
     first, *others = [line for line in lines if line] or ["no reason given"]
     below = [line for line in others if line.startswith("because ")][:1]
     if _SAID in others:  # an installer, whose last words tell more; then what to do

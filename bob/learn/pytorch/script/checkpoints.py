@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.script import interrupts
 from bob.learn.pytorch.script.extractors import (
     extractor_options,
@@ -136,13 +137,13 @@ def _lines(extractor: AnyExtractor, planned: Plan, filled: Filled, store: Path) 
 
     failures = failures_of(planned, filled)
     count = len(planned.checkpoints)
-    folder = click.format_filename(planned.folder)
+    folder = printable(planned.folder)
     on = ", ".join(extractor.chosen().values())
     lines = [
         f"{count - len(failures)} of {count} recordings have a file in {folder}; "
         f"{filled.written} were written now",
         f"{filled.run.computed} embeddings were computed now (on {on}); all are in "
-        f"{click.format_filename(store)}",
+        f"{printable(store)}",
     ]
     if filled.references_removed:
         lines.append(

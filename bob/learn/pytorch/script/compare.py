@@ -89,11 +89,12 @@ def compare(
             "--calibration"
         )
     with _own_errors(calibration_file):
-        from bob.learn.pytorch.audio import files, printable
+        from bob.learn.pytorch.audio import files
         from bob.learn.pytorch.extraction.comparison import (
             compare as compare_recordings,
         )
         from bob.learn.pytorch.extraction.decision import Measuring
+        from bob.learn.pytorch.printing import printable
 
         paths = (first, second)
         for path in paths:

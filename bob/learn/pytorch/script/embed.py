@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.script import interrupts
 from bob.learn.pytorch.script.extractors import (
     extractor_options,
@@ -108,7 +109,6 @@ def _named(
     arguments: tuple[str, ...], layout: str | None
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Path and speaker of recordings, by name."""
-    from bob.learn.pytorch.audio import printable
 
     named: dict[str, str] = {}
     speakers: dict[str, str] = {}
@@ -133,7 +133,7 @@ def _recordings(
     argument: str, layout: str | None
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Path and speaker, by name, of what one argument names."""
-    from bob.learn.pytorch.audio import printable
+    from bob.learn.pytorch.audio import storable
     from bob.learn.pytorch.extraction.lists import read_list
     from bob.learn.pytorch.protocols.cohorts import read_speakers
     from bob.learn.pytorch.protocols.speaker_protocol import SpeakerRule
@@ -146,7 +146,7 @@ def _recordings(
         return named, _spoken(list(named), beside, None) if is_kaldi else {}
     if not path.is_dir() and path.suffix.lower() != ".csv":
         # Spellings of one path are one recording.
-        return {printable(os.path.normpath(argument)): argument}, {}
+        return {storable(os.path.normpath(argument)): argument}, {}
     found = read_speakers(path, rule=None if layout is None else SpeakerRule(layout))
     named = {item.key: str(item.path) for item in found if item.path is not None}
     return named, {item.key: item.subject for item in found if item.subject}
@@ -159,7 +159,7 @@ def _spoken(names: list[str], source: Path, layout: str | None) -> dict[str, str
     rows = speakers_by_row(names, source, layout=layout)
     if len(rows) < len(names):
         click.echo(
-            f"{click.format_filename(source)} says who speaks in {len(rows)} of "
+            f"{printable(source)} says who speaks in {len(rows)} of "
             f"{len(names)} recordings",
             err=True,
         )
@@ -170,7 +170,7 @@ def _check_output(output: Path) -> None:
     """Before the work, not after it."""
     if output.suffix not in STORES + OTHERS:
         raise click.BadParameter(
-            f"{click.format_filename(output)} has to end in one of "
+            f"{printable(output)} has to end in one of "
             f"{', '.join(STORES + OTHERS)}, which says what kind of file it is to be",
             param_hint="--output",
         )
@@ -179,7 +179,7 @@ def _check_output(output: Path) -> None:
         tempfile.TemporaryFile(dir=output.parent).close()
     except OSError as error:
         raise click.BadParameter(
-            f"{click.format_filename(output)} cannot be written ({error.strerror})",
+            f"{printable(output)} cannot be written ({error.strerror})",
             param_hint="--output",
         ) from error
 
@@ -193,7 +193,7 @@ def _kept(place: Path) -> str:
     except StoreError:
         return "nothing was done yet"
     return (
-        f"{count} embeddings are in {click.format_filename(place)}; the same command "
+        f"{count} embeddings are in {printable(place)}; the same command "
         "goes on from there"
     )
 
@@ -218,11 +218,10 @@ def _report(
     notes: list[str],
     as_json: bool,
 ) -> str:
-    from bob.learn.pytorch.audio import printable
 
     paths = {name: printable(named[name]) for name in run.failures}
     failures = {
-        name: why if name == paths[name] else f"{paths[name]}: {why}"
+        name: why if printable(name) == paths[name] else f"{paths[name]}: {why}"
         for name, why in run.failures.items()
     }
     done = len(named) - len(failures)
@@ -239,7 +238,7 @@ def _report(
             "made_by": extractor.fingerprint(),
         }
         return json.dumps(content, indent=2)
-    where = click.format_filename(output)
+    where = printable(output)
     lines = [
         f"{done} of {len(named)} recordings are in {where}",
         f"{run.reused} of {len(named)} came from the store",
@@ -249,6 +248,6 @@ def _report(
         lines[1] += f", {run.computed} were computed now (on {on})"
     if failures:
         lines.append(f"{len(failures)} could not be used:")
-        lines += [f"  {name}: {why}" for name, why in failures.items()]
-    lines += [f"Note: {note}" for note in notes]
+        lines += [printable(f"  {name}: {why}") for name, why in failures.items()]
+    lines += [f"Note: {printable(note)}" for note in notes]
     return "\n".join(lines)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.script.overwriting import refuse_inputs, with_companions
 from bob.learn.pytorch.script.score_options import (
     FILE,
@@ -133,7 +134,7 @@ def refuse_overwriting(
     taken = {path.resolve() for path in (*written, *read)}
     if output is not None and output.resolve() in taken:
         raise click.UsageError(
-            f"{click.format_filename(output)} is the place of one of the results, or "
+            f"{printable(output)} is the place of one of the results, or "
             "of what tells where scores come from; give another --output, or another "
             "folder (--into)"
         )
@@ -176,7 +177,7 @@ def doubts(
     if trained is not None:
         curve = trained.table.curve()
         minima = {f"minDCF, {one}": one.min_point(curve) for one in cost.costs}
-        name = click.format_filename(trained.path)
+        name = printable(trained.path)
         warnings = reliability_warnings(curve, minima)
         found += [f"of {name}, {warning}" for warning in warnings]
     return found + doubtful_weights(calibration) + few_speakers_trained(calibration)
@@ -214,7 +215,7 @@ def tell(
         return
     lines = _heading(path, calibration, cost)
     for name, file in (systems or {}).items():
-        lines.append(f"  {name}: {click.format_filename(file)}")
+        lines.append(f"  {name}: {printable(file)}")
     lines += _changes(changes)
     for note in notes:
         lines += ["", textwrap.fill(f"Note: {note}.", 79, subsequent_indent="      ")]
@@ -224,7 +225,7 @@ def tell(
 def _of_one_kind(changes: Sequence[Change]) -> list[str]:
     """Name files that have labels, and target trials only or none."""
     return [
-        f"{click.format_filename(change.source)} has {change.after.targets} target and "
+        f"{printable(change.source)} has {change.after.targets} target and "
         f"{change.after.non_targets} non-target trials with a score, so it has no "
         "error rate"
         for change in changes
@@ -237,7 +238,7 @@ def _misfits(changes: Sequence[Change]) -> list[str]:
     from bob.learn.pytorch.metrics import misfits
 
     return [
-        f"of {click.format_filename(change.written)}, {note}"
+        f"of {printable(change.written)}, {note}"
         for change in changes
         if change.after is not None
         for note in misfits(change.after)
@@ -287,7 +288,7 @@ def _content(
 def _heading(path: Path, calibration: Calibration, cost: CostFunction) -> list[str]:
     trained, said = calibration.trained_on, calibration.provenance
     lines = [
-        f"{click.format_filename(path)}: {_formula(calibration)}",
+        f"{printable(path)}: {_formula(calibration)}",
         f"  fitted on {trained.targets} target and {trained.non_targets} non-target "
         f"trials ({trained.failures} without a score left out)",
     ]
@@ -318,7 +319,7 @@ def _changes(changes: Sequence[Change]) -> list[str]:
     if measured:
         lines.append(" " * 10 + "".join(f"{title:>10}" for title in titles))
     for change in changes:
-        lines.append(click.format_filename(change.written))
+        lines.append(printable(change.written))
         if change.before is not None:
             lines.append(f"  before  {_row(change.before)}")
         if change.after is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.script.score_options import (
     FILE,
     SOURCE,
@@ -129,7 +130,7 @@ def metrics(
         content = {"scores": click.format_filename(scores), **measured.as_dict()}
         click.echo(json.dumps(content, indent=2))
     else:
-        click.echo("\n".join([f"{click.format_filename(scores)}:", *_lines(measured)]))
+        click.echo("\n".join([f"{printable(scores)}:", *_lines(measured)]))
 
 
 def _dev(path: Path, trials: Path | None) -> ScoreTable:
@@ -270,7 +271,7 @@ def _versus_lines(measured: Measured) -> list[str]:
             said = f"{between}, {found.p_value:.3g}" if drawn else ""
             rows.append((_NAMES[name], change, said))
         only = other.decisions
-        lines += ["", f"against {click.format_filename(path)}:", *_aligned(rows)]
+        lines += ["", f"against {printable(path)}:", *_aligned(rows)]
         lines.append(
             f"wrong only here {only.first_only}, only there {only.second_only} "
             f"(McNemar's p {only.p_value:.3g}), each at its EER threshold"

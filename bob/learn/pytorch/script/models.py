@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.script.extractors import plain_errors
 from bob.learn.pytorch.script.repeated import Group
 
@@ -95,7 +96,7 @@ def fetch(names: tuple[str, ...], path: Path | None, as_json: bool) -> None:  # 
     if as_json:
         click.echo(json.dumps(fetched, indent=2))
     else:
-        click.echo("\n".join(f"{name}: {place}" for name, place in fetched.items()))
+        click.echo("\n".join(printable(f"{k}: {v}") for k, v in fetched.items()))
 
 
 def _described(model: TrainedModel) -> dict[str, Any]:

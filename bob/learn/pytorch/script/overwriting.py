@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bob.learn.pytorch.printing import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -31,7 +33,7 @@ def refuse_inputs(
         same = next((path for path in read if _is_one(output, path)), None)
         if same is None:
             continue
-        here, there = click.format_filename(output), click.format_filename(same)
+        here, there = printable(output), printable(same)
         which = f"{here} itself" if output == same else f"{there}, which {here} is,"
         raise click.UsageError(
             f"{which} would be overwritten, and is read, too; write into another file "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.script.overwriting import refuse_inputs
 from bob.learn.pytorch.script.repeated import Group
 from bob.learn.pytorch.script.score_options import (
@@ -74,7 +75,7 @@ def train(
     """
     if output.suffix.lower() != ".npz":
         raise click.BadParameter(
-            f"{click.format_filename(output)} has to end in .npz", param_hint="--output"
+            f"{printable(output)} has to end in .npz", param_hint="--output"
         )
     refuse_inputs([output], [store, speakers])
     with plain_errors():
@@ -86,8 +87,7 @@ def train(
         rows, names = speakers_of(embeddings, speakers, layout=layout)
         if not names:
             raise click.UsageError(
-                f"{click.format_filename(store)} does not say who speaks; give "
-                "--speakers"
+                f"{printable(store)} does not say who speaks; give --speakers"
             )
         model = train_plda(embeddings.embeddings[rows], names, **options)
         model.save(output)

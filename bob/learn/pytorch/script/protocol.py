@@ -146,7 +146,7 @@ def check(
     imbalance. Several sources, such as a list for dev and one for eval, are looked at
     together. The exit status is 1 where there is an error, and 0 with warnings.
     """
-    from bob.learn.pytorch.audio import printable
+    from bob.learn.pytorch.printing import printable
     from bob.learn.pytorch.protocols import check as protocol_check
     from bob.learn.pytorch.protocols.database import DatabaseError
 
@@ -164,7 +164,7 @@ def check(
         content = {"notes": notes, "groups": groups, "findings": findings}
         click.echo(json.dumps({**content, "sound": report.is_sound}, indent=2))
     else:
-        click.echo(printable("\n".join([*notes, *_report_lines(report)])))
+        click.echo("\n".join(map(printable, [*notes, *_report_lines(report)])))
     if not report.is_sound:
         raise click.exceptions.Exit(1)
 
@@ -172,7 +172,7 @@ def check(
 def _convert(
     source: Path, output: Path, form: str, reading: dict[str, Any], *, as_json: bool
 ) -> None:
-    from bob.learn.pytorch.audio import printable
+    from bob.learn.pytorch.printing import printable
     from bob.learn.pytorch.protocols import trial_writing
     from bob.learn.pytorch.protocols.database import DatabaseError
     from bob.learn.pytorch.protocols.summary import summarise
@@ -185,7 +185,7 @@ def _convert(
         raise click.ClickException(str(error)) from error
     except OSError as error:
         place = error.filename2 or error.filename or output
-        reason = printable(f"{place}: {error.strerror or error}")
+        reason = f"{place}: {error.strerror or error}"
         raise click.ClickException(reason) from error
     root = output.resolve()
     notes = _notes(database)
@@ -205,7 +205,7 @@ def _convert(
         notes = tuple(f"  {note}" for note in notes)
         places = {} if form == "bob" else written
         lines = [heading, *notes, *_lines(groups), *_where(places, start)]
-        click.echo(printable("\n".join(lines)))
+        click.echo("\n".join(map(printable, lines)))
 
 
 def _database(

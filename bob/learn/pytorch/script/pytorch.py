@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 import click
 
 from bob.learn.pytorch.script import interrupts
 from bob.learn.pytorch.script.repeated import Group
+from bob.learn.pytorch.script.terminal import escape_streams, lines_kept
 from bob.learn.pytorch.settings import let_idle_threads_sleep
 
 # Imported by name when asked for: what one command needs, the others do not wait for.
@@ -32,6 +34,23 @@ COMMANDS = (
 
 class Commands(Group):
     """A module of this room for each command."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # noqa: ANN401 - click's
+    ) -> click.Context:
+        """Begin, with all that will be printed escaped."""
+        escape_streams()
+        with lines_kept():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's
+        """Run the command."""
+        with lines_kept():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
         """Return the names, sorted."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bob.learn.pytorch.evaluation.outputs import ENDINGS
+from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.script.score_options import costs_option
 
 if TYPE_CHECKING:
@@ -169,13 +170,11 @@ def report(
         ) from error
     click.echo(tables_as(form or "text", evaluation, wanted), nl=False)
     for path in outputs:
-        click.echo(f"wrote {click.format_filename(path)}", err=True)
+        click.echo(f"wrote {printable(path)}", err=True)
     _tell_outside(players)
 
 
 def _tell_outside(players: Sequence[Player]) -> None:
-    from bob.learn.pytorch.audio import printable
-
     outside = list(dict.fromkeys(name for one in players for name in one.outside))
     if outside:
         click.echo(

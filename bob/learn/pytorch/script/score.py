@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.script.score_options import (
     FILE,
     SOURCE,
@@ -79,7 +80,7 @@ def _score_all(output: Path, store: Path, options: dict[str, Any]) -> Scored:
 
     if output.suffix.lower() != ".npy":
         raise click.BadParameter(
-            f"{click.format_filename(output)} has to end in .npy: with --all, the "
+            f"{printable(output)} has to end in .npy: with --all, the "
             "scores are a matrix",
             param_hint="--output",
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.script.overwriting import refuse_inputs
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def refuse_overwriting(
     if trials is None or not output.exists() or companion.exists():
         return
     if trials.resolve() in output.resolve().parents:
-        here, there, beside = map(click.format_filename, (output, trials, companion))
+        here, there, beside = map(printable, (output, trials, companion))
         raise click.UsageError(
             f"{here} would be overwritten: it lies in the folder of the trials "
             f"({there}), and nothing says that it is a result (there is no {beside}); "
@@ -186,7 +187,6 @@ def refuse_overwriting(
 @contextlib.contextmanager
 def plain_errors() -> Iterator[None]:
     """Say what a user can put right without a traceback."""
-    from bob.learn.pytorch.audio import printable
     from bob.learn.pytorch.comparison.named_embeddings import ScoringError
     from bob.learn.pytorch.metrics import MetricError
     from bob.learn.pytorch.protocols.database import DatabaseError
@@ -199,7 +199,7 @@ def plain_errors() -> Iterator[None]:
     except OSError as error:
         place = error.filename2 or error.filename
         text = str(error) if place is None else f"{place}: {error.strerror}"
-        raise click.ClickException(printable(text)) from error
+        raise click.ClickException(text) from error
     except (
         CalibrationError,
         DatabaseError,
@@ -209,7 +209,7 @@ def plain_errors() -> Iterator[None]:
         StoreError,
         TrainingError,
     ) as error:
-        raise click.ClickException(printable(str(error))) from error
+        raise click.ClickException(str(error)) from error
 
 
 def score_into(
@@ -279,8 +279,6 @@ def report_scored(scored: Scored, *, as_json: bool) -> None:
     """Print what was written."""
     import json
 
-    from bob.learn.pytorch.audio import printable
-
     where = click.format_filename(scored.path)
     if as_json:
         content = {
@@ -292,6 +290,6 @@ def report_scored(scored: Scored, *, as_json: bool) -> None:
         click.echo(json.dumps(content, indent=2))
         return
     failed = f", {scored.failures} of them nan" if scored.failures else ""
-    click.echo(f"{scored.trials} scores are in {where}{failed}")
+    click.echo(f"{scored.trials} scores are in {printable(scored.path)}{failed}")
     for note in scored.notes:
         click.echo(printable(f"  {note}"))

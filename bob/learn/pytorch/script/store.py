@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.script.repeated import Group
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def show(path: Path, as_json: bool) -> None:  # noqa: FBT001 - click hands it ov
     if summary.waiting:
         lines.append(f"not in the HDF5 part yet: {summary.waiting} records")
     lines += ["made by:", *(f"  {k}: {v}" for k, v in summary.fingerprint.items())]
-    click.echo("\n".join(lines))
+    click.echo("\n".join(map(printable, lines)))
 
 
 @store.command()
@@ -70,7 +71,7 @@ def export(path: Path, output: Path, as_json: bool) -> None:  # noqa: FBT001
     if as_json:
         click.echo(json.dumps({"output": click.format_filename(output)}))
     else:
-        click.echo(f"written: {click.format_filename(output)}")
+        click.echo(f"written: {printable(output)}")
 
 
 @store.command("import")
@@ -100,7 +101,7 @@ def import_(source: Path, path: Path, made_by: tuple[str, ...], as_json: bool) -
     made = ", ".join(f"{key}={value}" for key, value in imported.fingerprint.items())
     click.echo(
         f"{imported.embeddings} embeddings and {imported.failures} failures are in "
-        f"{click.format_filename(path)} (made by: {made})"
+        f"{printable(path)} (made by: {made})"
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.script.extractors import ask_for_trust, plain_errors
 from bob.learn.pytorch.script.repeated import Group
 from bob.learn.pytorch.script.template_bench import bench
@@ -135,21 +136,21 @@ def new(file: Path, force: bool) -> None:  # noqa: FBT001
 
         if file.suffix != ".json":
             raise click.BadParameter(
-                f"{click.format_filename(file)} has to end in .json", param_hint="FILE"
+                f"{printable(file)} has to end in .json", param_hint="FILE"
             )
         if file.exists() and not force:
             raise click.BadParameter(
-                f"{click.format_filename(file)} is there; --force overwrites it",
+                f"{printable(file)} is there; --force overwrites it",
                 param_hint="FILE",
             )
         try:
             atomic.write_text(file, commented_start(file.stem))
         except OSError as error:
             raise click.ClickException(
-                f"{click.format_filename(file)} cannot be written ({error.strerror})"
+                f"{printable(file)} cannot be written ({error.strerror})"
             ) from error
-    shown = click.format_filename(file)
-    quoted = click.format_filename(shlex.quote(str(file)))
+    shown = printable(file)
+    quoted = printable(shlex.quote(str(file)))
     click.echo(
         f"{shown} is written; fill it in, then `bob pytorch template check {quoted}`"
     )

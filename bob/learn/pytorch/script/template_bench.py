@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.script import interrupts
 from bob.learn.pytorch.script.extractors import plain_errors
 
@@ -88,12 +89,12 @@ def bench(
             benchmarking.write(rows, tables, output, title=title, about=about)
         except OSError as error:
             raise click.ClickException(
-                f"{click.format_filename(output)} cannot be written ({error.strerror})"
+                f"{printable(output)} cannot be written ({error.strerror})"
             ) from error
         except KeyboardInterrupt:
             click.echo("Stopped: the same command goes on from here", err=True)
             sys.exit(interrupts.INTERRUPTED)
-    shown = click.format_filename(output)
+    shown = printable(output)
     if as_json:
         content = [row.as_dict() for row in rows]
         report = {
@@ -122,7 +123,6 @@ def _trials(
     minimum_seconds: float | None,
 ) -> tuple[Trials, str, str]:
     """Who is compared with whom, and what that is in a few words and in more."""
-    from bob.learn.pytorch.audio import printable
     from bob.learn.pytorch.protocols.database import DatabaseError, as_database
     from bob.learn.pytorch.protocols.folder import SpeakerDatabase
     from bob.learn.pytorch.protocols.speaker_protocol import ALL_PAIRS, SpeakerRule

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch.script import interrupts
+from bob.learn.pytorch.script.terminal import escape_streams, told
 from bob.learn.pytorch.settings import let_idle_threads_sleep
 from bob.learn.pytorch.verification.options import (
     GRID_OPTIONS,
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sense.
     """
     let_idle_threads_sleep()
+    escape_streams()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     parser = _parser()
     given = {
@@ -59,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _experiment(given, [Path(sys.argv[0]).name, *arguments], started)
     except _expected_errors() as error:
-        sys.stderr.write(f"verify.py: {error}\n")
+        sys.stderr.write(f"verify.py: {told(error)}\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write(

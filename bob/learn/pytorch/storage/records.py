@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bob.learn.pytorch.audio import printable
+from bob.learn.pytorch.audio import storable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -237,7 +237,7 @@ def text(value: str) -> str:
     >>> text("a\0b")
     'a\\x00b'
     """
-    return printable(value).replace("\0", r"\x00")
+    return storable(value).replace("\0", r"\x00")
 
 
 def _name(name: str) -> str:
@@ -245,7 +245,7 @@ def _name(name: str) -> str:
         raise StoreError(
             f"a recording is called {name!r}; expected a name that is not empty and is "
             "UTF-8 without zeros. Name it by "
-            "bob.learn.pytorch.audio.printable(its path)"
+            "bob.learn.pytorch.audio.storable(its path)"
         )
     return name
 

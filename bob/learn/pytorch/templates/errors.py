@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from bob.learn.pytorch.audio import RecordingError, printable
+from bob.learn.pytorch.audio import RecordingError
+from bob.learn.pytorch.printing import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,8 +62,8 @@ class StageError(TemplateError):
         place = stage if item is None else f"{stage}[{item}]"
         line = f" at `{_shortened(code)}`" if code else ""
         # Code of a template may say what no terminal and no file takes.
-        reason, detail = printable(reason), printable(detail)
-        text = printable(f"template {template}, {place}{line}: {reason}")
+        reason, detail = (printable(said, keep="\n\t") for said in (reason, detail))
+        text = f"template {printable(template)}, {place}{printable(line)}: {reason}"
         super().__init__(f"{text}\n{detail.rstrip()}" if detail else text)
         self.short = text
         self._given: dict[str, Any] = {

@@ -6,7 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from bob.learn.pytorch.audio import printable
+from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.templates.errors import InvalidTemplate
 from bob.learn.pytorch.templates.schema import COMMENT, inside, walk
 

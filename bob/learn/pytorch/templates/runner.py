@@ -19,10 +19,10 @@ from bob.learn.pytorch.audio import (
     as_waveform,
     check_usable,
     files,
-    printable,
 )
 from bob.learn.pytorch.audio.doubts import little_speech
 from bob.learn.pytorch.extraction.batching import Loaded
+from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.storage.records import fault_of
 from bob.learn.pytorch.templates import shaping
 from bob.learn.pytorch.templates.errors import (

@@ -14,8 +14,8 @@ from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from bob.learn.pytorch.audio import printable
 from bob.learn.pytorch.hashes import content_of, remembered_source
+from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.templates.errors import UnknownTemplate
 from bob.learn.pytorch.templates.reading import read, refuse
 from bob.learn.pytorch.templates.rules import LAYOUTS, file_name

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from bob.learn.pytorch.atomic import clear_up
-from bob.learn.pytorch.audio import printable
 from bob.learn.pytorch.hashes import before_hashes, content_of
+from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.protocols.database import as_database
 from bob.learn.pytorch.storage import arrays
 from bob.learn.pytorch.verification import fingerprint, from_store, stored

@@ -12,6 +12,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.verification.options import (
     GRID_OPTIONS,
     NOT_OFFERED,
@@ -121,8 +122,8 @@ def _find_file(name: str) -> Path:
             pass
     raise ConfigurationError(
         f"no configuration {name!r}: neither a Python file (looked for "
-        f"{path.absolute()}), nor an importable module, nor an entry point of group "
-        "bob.bio.config"
+        f"{printable(path.absolute())}), nor an importable module, nor an entry point "
+        "of group bob.bio.config"
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch import atomic, csv_rows
+from bob.learn.pytorch.printing import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,8 +30,9 @@ class Failure:
 
     def __str__(self) -> str:
         # Readers' messages often name the file themselves.
-        name = str(self.path or self.key)
-        return self.reason if name in self.reason else f"{name}: {self.reason}"
+        name = printable(self.path or self.key)
+        reason = printable(self.reason)
+        return reason if name in reason else f"{name}: {reason}"
 
 
 def write_failures(path: Path, failures: Iterable[Failure]) -> None:
