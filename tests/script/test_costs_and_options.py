@@ -12,6 +12,8 @@ from click.testing import CliRunner
 from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.script.verify import main as verify
 
+FEW = ("--resamples", "50")
+
 
 def run(*arguments):
     return CliRunner().invoke(pytorch, [str(item) for item in arguments])
@@ -41,7 +43,7 @@ def _here(tmp_path, monkeypatch):
 
 
 def by_hand(path, cost):
-    found = json.loads(done("metrics", path, "--cost", cost, "--json"))
+    found = json.loads(done("metrics", path, "--cost", cost, "--json", *FEW))
     return found["min_dcf"], found["act_dcf"], found["intervals"]
 
 
@@ -49,9 +51,9 @@ def test_metrics_has_rows_for_each_cost():
     write("s", speakers=20)
 
     report = json.loads(
-        done("metrics", "s", "--cost", "p0.05", "--cost", "sre16", "--json")
+        done("metrics", "s", "--cost", "p0.05", "--cost", "sre16", "--json", *FEW)
     )
-    text = done("metrics", "s", "--cost", "p0.05", "--cost", "sre16")
+    text = done("metrics", "s", "--cost", "p0.05", "--cost", "sre16", *FEW)
 
     assert (report["min_dcf"], report["act_dcf"]) == by_hand("s", "p0.05")[:2]
     (other,) = report["other_costs"]
@@ -124,7 +126,7 @@ def test_flags_and_repeatable_options_may_be():
     done("metrics", "s", "--json", "--json", "--at-fmr", "0.1", "--at-fmr", "0.01")
 
 
-@pytest.mark.parametrize("more", [(), ("--resamples", "0"), ("--stream",)])
+@pytest.mark.parametrize("more", [FEW, ("--resamples", "0"), ("--stream",)])
 def test_metrics_says_that_distances_are_the_wrong_way_round(more):
     write("d", sign=-1, speakers=20)
     write("s", speakers=20)
@@ -162,10 +164,10 @@ def test_an_interval_without_width_is_none_anywhere():
     """Of two speakers, each draw that has both kinds of trial has the same trials."""
     two_speakers("s")
 
-    text = done("metrics", "s")
-    report = json.loads(done("metrics", "s", "--json"))
-    table = done("report", "s", "--csv")
-    shown = done("report", "s", "-o", "p.html", "-o", "t.tex")
+    text = done("metrics", "s", *FEW)
+    report = json.loads(done("metrics", "s", "--json", *FEW))
+    table = done("report", "s", "--csv", *FEW)
+    shown = done("report", "s", "-o", "p.html", "-o", "t.tex", *FEW)
 
     assert report["eer"] > 0
     ends = [(one["low"], one["high"]) for one in report["intervals"].values()]
