@@ -78,3 +78,35 @@ def test_backslashes_of_windows_are_slashes_unless_a_file_has_them(
         "odd\\name.wav": "odd\\name.wav",
         "b": "c/d.wav",
     }
+
+
+def test_a_manifest_of_nemo_names_recordings(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "b.wav").touch()
+    (tmp_path / "set" / "m.json").write_text(
+        '{"audio_filepath": "/data/a.wav", "offset": 0.0, "label": "x"}\n'
+        '{"audio_filepath": "b.wav", "duration": null}\n'
+    )
+
+    found = read_list("set/m.json")
+
+    assert found == {"/data/a.wav": "/data/a.wav", "b.wav": "set/b.wav"}
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (
+            '{"audio_filepath": "a.wav", "offset": 1.5}',
+            "a.wav is to be read from 1.5 s",
+        ),
+        ('{"audio_filepath": ["a.wav", "b.wav"]}', "audio_filepath is one path"),
+        ('{"audio_filepath": "a.wav"', "delimiter"),
+    ],
+)
+def test_what_is_no_whole_recording_of_a_manifest_is_refused(tmp_path, line, reason):
+    (tmp_path / "m.json").write_text(line)
+
+    with pytest.raises(ValueError, match=rf"m\.json, line 1: .*{reason}"):
+        read_list(tmp_path / "m.json")

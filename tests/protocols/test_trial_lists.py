@@ -311,6 +311,8 @@ BLANKS = {
     "some quotes": '1 "anna b/1 x.wav" "anna b/2.wav"\n0 "anna b/1 x.wav" cid/2.wav\n',
     "headline, tabs": "Enrol\tTest\tLabel\nanna b/1 x.wav\tanna b/2.wav\tTRUE\n"
     "anna b/1 x.wav\tcid/2.wav\tFALSE\n",
+    "NeMo": '{"audio_filepath": ["anna b/1 x.wav", "anna b/2.wav"], "label": "1"}\n'
+    '{"audio_filepath": ["anna b/1 x.wav", "cid/2.wav"], "label": 0}\n',
     "headline, semicolons": "label;enrol;test\n1;anna b/1 x.wav;anna b/2.wav\n"
     "0;anna b/1 x.wav;cid/2.wav\n",
 }

@@ -6,11 +6,14 @@ Names with blanks stand between tabs, in quotes, or in a table with a headline::
    1 "anna b/1.wav" "anna b/2.wav"
    label,enrol,test
    1,anna b/1.wav,anna b/2.wav
+
+NeMo's manifests of pairs have an object of JSON a line.
 """
 
 from __future__ import annotations
 
 import csv
+import json
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -39,6 +42,8 @@ WITH_BLANKS = (
 
 def fields_of(line: str) -> list[str]:
     """Return the fields of a line, two or three where that can be."""
+    if (pair := _pair_of_nemo(line)) is not None:
+        return pair
     fields = line.split()
     if len(fields) <= 3:
         return [_unquoted(field) for field in fields] if '"' in line else fields
@@ -46,6 +51,21 @@ def fields_of(line: str) -> list[str]:
     if len(parts) in (2, 3):
         return [_unquoted(part) for part in parts]
     return _parted(line, " ") if '"' in line else fields
+
+
+def _pair_of_nemo(line: str) -> list[str] | None:
+    """Label and names of ``{"audio_filepath": ["a.wav", "b.wav"], "label": "1"}``."""
+    if not line.startswith("{"):
+        return None
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    names = entry.get("audio_filepath")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return None
+    label = entry.get("label")
+    return names if label is None else [str(label), *names]
 
 
 def is_quoted(field: str) -> bool:

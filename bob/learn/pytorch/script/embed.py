@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bob.learn.pytorch.extraction.extract import Extraction
     from bob.learn.pytorch.script.extractors import AnyExtractor
 
-LISTS = (".txt", ".lst", ".list", ".scp")
+LISTS = (".txt", ".lst", ".list", ".scp", ".json", ".jsonl")
 STORES = (".h5", ".hdf5")
 OTHERS = (".npz", ".parquet", ".ark", ".scp")
 
@@ -61,8 +61,9 @@ def embed(
     A folder is one of speakers (--layout), of Kaldi, or whatever `bob pytorch protocol`
     reads, and a CSV file has the columns path and subject_id: who speaks is stored
     then too. A list ends in .txt, .lst, .list or .scp and has one path a line, or a
-    name, a blank and a path; lines that are empty or begin with '#' are skipped. What
-    cannot be used is left out and reported, and the exit status is then 1.
+    name, a blank and a path; lines that are empty or begin with '#' are skipped. A
+    .json or .jsonl is a manifest of NeMo. What cannot be used is left out and
+    reported, and the exit status is then 1.
 
     What is done is on disk every few seconds: a run that was stopped, in whatever way,
     is taken up by the same command. What a store holds already is not done again.
