@@ -150,7 +150,7 @@ def a_store_of_its_embeddings():
     with EmbeddingStore.open("its.h5", fingerprint=fingerprint) as store:
         store.append(
             [
-                Record(f"{speaker}/{take}", np.ones(4, np.float32), seconds=1.0)
+                Record(f"{speaker}/{take}", np.arange(4, dtype=np.float32), seconds=1.0)
                 for speaker in "ab"
                 for take in ("m1", "m2")
             ]

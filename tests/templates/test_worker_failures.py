@@ -161,13 +161,13 @@ def test_a_process_that_waits_for_its_turn_has_the_time_that_it_may_compute(star
 
 def test_a_process_that_sleeps_is_ended_much_later(start):
     lines = ["import time", "time.sleep(99)"]
-    worker = start(embed_fwd=lines, limits={"seconds": 0.1})
+    worker = start(embed_fwd=lines, limits={"seconds": 0.04})
     started = time.monotonic()
 
-    with pytest.raises(TookTooLong, match=r"gave no answer in 1 s.* of the 0\.1 s"):
+    with pytest.raises(TookTooLong, match=r"no answer in 0\.4 s.* of the 0\.04 s"):
         worker.embed(BATCH, seconds=0)
 
-    assert 1 <= time.monotonic() - started < 5
+    assert 0.4 <= time.monotonic() - started < 5
 
 
 def test_children_that_compute_count_too(start):

@@ -17,7 +17,7 @@ PROGRAM = """
 open('PWNED', 'w').close()
 database = preprocessor = extractor = algorithm = cohort = 1
 """
-NAMES = ["x.pt", "x.pth", "x.safetensors", "x.json", "x.txt", "x", "x.py.bak", "x.PY"]
+NAMES = ["x.pt", "x.safetensors", "x.json", "x", "x.PY"]
 DOORS = {
     "preprocessor": "-p {} -e unchanged -d recordings -a cosine -s s",
     "extractor": "-p campplus-zh-en -e {} -d recordings -a cosine -s s",

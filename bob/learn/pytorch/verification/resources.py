@@ -90,7 +90,8 @@ def _in_a_file(
     """The component in a file; None for a text that names none."""
     path = Path(text).expanduser()
     if not path.is_file():
-        if "/" in text and not any(letter in text for letter in "()[]'\""):
+        is_path = "/" in text and not any(letter in text for letter in "()[]'\"")
+        if is_path or is_python(path):
             raise _unknown(kind, text)
         return None
     if is_python(path):
