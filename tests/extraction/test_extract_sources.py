@@ -10,6 +10,7 @@ import pytest
 from bob.learn.pytorch import hashes
 from bob.learn.pytorch.extraction.batching import Result
 from bob.learn.pytorch.extraction.extract import extract_into
+from bob.learn.pytorch.storage import exchange
 from bob.learn.pytorch.storage.store import EmbeddingStore, Record, StoreError
 
 LONG_AGO = 10**18
@@ -127,6 +128,19 @@ def test_another_recording_of_the_name_in_another_folder_is_refused(corpus, tmp_
     with pytest.raises(StoreError, match=r"1 is .*corpus/1\.wav there.*other/1\.wav"):
         embed(other, store)
     assert store.read_bytes() == before
+
+
+def test_import_does_not_replace_another_recording_of_the_name(corpus, tmp_path):
+    first, second = tmp_path / "a.h5", tmp_path / "b.h5"
+    embed(corpus, first)
+    other = tmp_path / "other"
+    shutil.copytree(corpus, other)
+    write(other / "1.wav", bytes([7]) * 100)
+    embed(other, second)
+
+    with pytest.raises(StoreError, match=r"name 1: .*corpus/1\.wav there"):
+        exchange.import_(second, first)
+    check(first, {"0": 100, "1": 200, "2": 300, "3": 400})
 
 
 def test_a_changed_recording_at_a_new_place_takes_the_place_of_one_that_is_gone(

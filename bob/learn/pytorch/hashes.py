@@ -135,6 +135,12 @@ def is_same(known: str, source: str) -> bool:
     return known == before_hashes(source)
 
 
+def is_another(known: str, source: str) -> bool:
+    """Return whether two lines are of files at two places, with two contents."""
+    places = path_in(known), path_in(source)
+    return all(places) and places[0] != places[1] and not is_same(known, source)
+
+
 def _visible(path: str) -> str:
     """A path in which every letter shows, on one line."""
     return "".join(

@@ -8,9 +8,10 @@ import time
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from bob.learn.pytorch.hashes import path_in, source_of
+from bob.learn.pytorch.hashes import is_another, path_in, source_of
 from bob.learn.pytorch.storage import made_by
 from bob.learn.pytorch.storage.store import EmbeddingStore, Record, StoreError
 from bob.learn.pytorch.workers.partitions import WorkersError
@@ -299,7 +300,12 @@ def _to_do(
         before, source = known.sources.get(name), known.source(name, path)
         if not known.has(name, source):
             todo.append((name, path))
-            if before is not None and _is_another(before, source):
+            # Where the file of then is gone, this is it, moved and changed.
+            if (
+                before
+                and is_another(before, source)
+                and Path(path_in(before)).is_file()
+            ):
                 others.append((name, path_in(before), path_in(source)))
         elif source not in ("", before):
             renewed[name] = source
@@ -318,12 +324,6 @@ def _to_do(
     }
     known.store.renew(renewed, new)
     return todo
-
-
-def _is_another(before: str, now: str) -> bool:
-    """Whether one name stands for two files, and not for one that has changed."""
-    there = path_in(before)
-    return bool(there) and there != path_in(now) and os.path.isfile(there)  # noqa: PTH113
 
 
 def sensible_jobs(recordings: int, *, device: str) -> int:

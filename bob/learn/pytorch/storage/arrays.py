@@ -33,14 +33,19 @@ def read(data_file: object) -> NDArray[np.float64]:
     Raises
     ------
     ValueError
-        The file does not hold a dataset `array`.
+        The file does not hold a dataset `array`, or is damaged.
     """
     import h5py
 
     if isinstance(data_file, h5py.Group):
         return _array(data_file, str(data_file.filename))
-    with h5py.File(str(data_file), "r") as file:
-        return _array(file, str(data_file))
+    try:
+        with h5py.File(str(data_file), "r") as file:
+            return _array(file, str(data_file))
+    except (KeyError, RuntimeError, TypeError) as error:  # h5py's, of damage
+        raise ValueError(
+            f"{data_file} is damaged ({error}); delete it and compute it again"
+        ) from error
 
 
 def _array(file: object, name: str) -> NDArray[np.float64]:

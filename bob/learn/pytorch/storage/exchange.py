@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from bob.learn.pytorch.atomic import beside
+from bob.learn.pytorch.hashes import is_another, path_in
 from bob.learn.pytorch.storage import image as store_image
 from bob.learn.pytorch.storage import kaldi, npz, parquet
 from bob.learn.pytorch.storage.reading import read_content, summarise
@@ -125,6 +126,7 @@ def import_(
     _refuse_twins(source, columns)
     made_by = stored or dict(UNKNOWN if fingerprint is None else fingerprint)
     with EmbeddingStore.open(store, fingerprint=made_by) as target:
+        _refuse_others(source, columns, target)
         for start in range(0, len(columns), _BATCH):
             batch = _records(columns.slice(start, start + _BATCH), source)
             target.append(
@@ -207,6 +209,18 @@ def _refuse_twins(path: Path, columns: Columns) -> None:
         ordered = sorted(columns.names)
         twin = next(a for a, b in itertools.pairwise(ordered) if a == b)
         raise StoreError(f"{path} holds {twin} twice; take one of them out")
+
+
+def _refuse_others(path: Path, columns: Columns, target: EmbeddingStore) -> None:
+    there = target.columns()
+    known = dict(zip(there.names, there.sources, strict=True))
+    for name, source in zip(columns.names, columns.sources, strict=True):
+        if is_another(known.get(name, ""), source):
+            raise StoreError(
+                f"{target.path} holds another recording of the name {name}: "
+                f"{path_in(known[name])} there, and {path_in(source)} in {path}; "
+                "import into another store, or embed under other names"
+            )
 
 
 def _suffix(path: Path) -> str:
