@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 import zlib
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
@@ -117,30 +117,38 @@ def opened(
     UnreadableRecording, SampleRateError
         As `read`, for what the header and its place show.
     """
-    if not isinstance(recording, str | os.PathLike):
-        with (
-            _kept_position(recording, name) as content,
-            Decoder(content, View(content)) as decoder,
-        ):
+    source: AbstractContextManager[tuple[Content, str | bytes | View]]
+    if isinstance(recording, str | os.PathLike):
+        name = os.fspath(recording)
+        source = _own(name)
+    else:
+        named = getattr(recording, "name", None)
+        name = named if name is None and isinstance(named, str) else name
+        source = _kept_position(recording, name)
+    try:
+        with source as (content, target), Decoder(content, target) as decoder:
             yield decoder
-        return
-    path = os.fspath(recording)
-    _check_path(path)
-    with Path(path).open("rb") as file:
-        content = Content(file, path)
-        _check_size(content)
-        with Decoder(content, _encoded(path)) as decoder:
-            yield decoder
+    except FILE_ERRORS as error:
+        reason = f"cannot be read to its end ({type(error).__name__}: {error}); {AGAIN}"
+        raise UnreadableRecording(reason, recording=name) from error
 
 
 @contextmanager
-def _kept_position(file: BinaryIO, name: str | None) -> Iterator[Content]:
+def _own(name: str) -> Iterator[tuple[Content, str | bytes | View]]:
+    """Bytes of a file by its path."""
+    _check_path(name)
+    with Path(name).open("rb") as file:
+        content = Content(file, name)
+        _check_size(content)
+        yield content, _encoded(name)
+
+
+@contextmanager
+def _kept_position(
+    file: BinaryIO, name: str | None
+) -> Iterator[tuple[Content, str | bytes | View]]:
     """Bytes of a file that belongs to the caller."""
-    if name is None and isinstance(getattr(file, "name", None), str):
-        name = file.name
-    expected = (
-        "expected a file that is open for reading in binary mode and can be sought"
-    )
+    expected = "expected a file open for reading in binary mode that can be sought"
     try:
         position = file.tell()
         is_binary = isinstance(file.read(0), bytes)
@@ -153,10 +161,7 @@ def _kept_position(file: BinaryIO, name: str | None) -> Iterator[Content]:
             reason = f"is open as text; {expected}: `open(PATH, 'rb')`"
             raise UnreadableRecording(reason, recording=name)
         _check_size(content)
-        yield content
-    except FILE_ERRORS as error:
-        reason = f"cannot be read to its end ({type(error).__name__}: {error}); {AGAIN}"
-        raise UnreadableRecording(reason, recording=name) from error
+        yield content, View(content)
     finally:
         file.seek(position)
 
