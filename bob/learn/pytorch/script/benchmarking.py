@@ -24,6 +24,7 @@ from bob.learn.pytorch.script.extractors import (
     make_extractor,
 )
 from bob.learn.pytorch.storage import lock
+from bob.learn.pytorch.storage.made_by import differing
 from bob.learn.pytorch.storage.store import StoreError, read
 from bob.learn.pytorch.storage.store import summarise as in_numbers
 from bob.learn.pytorch.templates.errors import (
@@ -254,15 +255,12 @@ def _remove_if_of_another(place: Path, made_by: Mapping[str, str]) -> None:
     """Let a store that was made by something else not be taken for this model's."""
     if not place.exists():
         return
-    found = in_numbers(place).fingerprint
-    if found != made_by:
-        differing = sorted(
-            key for key in {*found, *made_by} if found.get(key) != made_by.get(key)
-        )
+    others = differing(in_numbers(place).fingerprint, made_by)
+    if others:
         logger.warning(
             "%s was made by another version (%s differ); it is made anew",
             place,
-            ", ".join(differing),
+            ", ".join(others),
         )
         with lock.alone(place):
             place.unlink()
