@@ -34,7 +34,8 @@ REQUIRED = [
 ]
 
 TEST = [
-    # Error rates by others, which ours are held against.
+    # Decoders and error rates by others, which ours are held against.
+    "av>=12",
     "expected_cost>=1.0",
     "hypothesis>=6.100",
     "kaldiio>=2.18",

@@ -35,6 +35,15 @@ def pytest_collection():
         gc.freeze()
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Say at the end what tests have recorded as `said`, wherever they ran."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, value in getattr(report, "user_properties", ()):
+                if name == "said" and report.when == "call":
+                    terminalreporter.write_line(value)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Real recordings beside the checkout; without them, tests of theirs skip."""

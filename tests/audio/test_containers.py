@@ -109,6 +109,15 @@ def test_a_second_flac_behind_the_first_is_refused():
     refused(2 * encoded("FLAC"), "several flac streams, of which only the first")
 
 
+@pytest.mark.parametrize("place", [7, 20])
+def test_an_mp3_whose_damaged_note_hides_a_part_of_it_is_refused(place):
+    """libsndfile guesses its length, and left a quarter out: 4,295 of 8,001 samples."""
+    content = encoded("MP3", samples=np.tile(NOISE, 2)[:8001])
+    assert content[20] == 15
+
+    refused(content[:place] + b"\xf0" + content[place + 1 :], "only in part|damaged")
+
+
 def test_a_second_mp3_behind_one_that_counts_its_frames_is_refused():
     refused(2 * encoded("MP3", samples=NOISE[:1601]), "goes on behind the .* counts")
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 BLOCK_SAMPLES = 2**20
 # Of more channels a block has fewer samples.
 BLOCK_CHANNELS = 8
-# Counts in mp3 headers take in the encoder's padding: two MPEG frames.
+# Counts in mp3 headers take in the encoder's padding, two MPEG frames, where they do
+# not say how much it is.
 MP3_TOLERANCE_SAMPLES = 2 * 1152
 # Length by libsndfile of a file of which it cannot tell.
 NO_LENGTH_SAMPLES = 2**62
@@ -220,7 +221,8 @@ class Decoder:
             raise self._content.refusal(
                 f"does not begin as an mp3, but has parts of one; {AGAIN}, or {CONVERT}"
             )
-        if decoded + MP3_TOLERANCE_SAMPLES < frames.due:
+        tolerance = mpeg.NOTE_SAMPLES if frames.trimmed else MP3_TOLERANCE_SAMPLES
+        if decoded + tolerance < frames.due:
             raise self._content.refusal(
                 f"can be read only in part, {decoded} of at least {frames.due} "
                 f"samples, since it does not say how long it is; {CONVERT}"

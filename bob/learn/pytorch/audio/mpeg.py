@@ -42,10 +42,11 @@ _KILOBITS = {
 }
 _RATES = (44_100, 48_000, 32_000)
 _HALVED = {3: 0, 2: 1, 0: 2}  # version bits of MPEG 1, 2 and 2.5
-# A frame that is only a note on the file, and what decoders take off for the delay and
-# the padding of the encoder, at most.
+# A frame that is only a note on the file.
 NOTE_SAMPLES = 1152
-TRIMMED_SAMPLES = 2 * 4095
+# Where a note says the delay and the padding of the encoder, behind its tables.
+_NOTED = ((1, 4), (2, 4), (4, 100), (8, 4))
+_PADDING_BYTE = 21
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class Mpeg:
         In all whole frames.
     promised
         Samples in as many frames as the file says it has, or None.
+    trimmed
+        Samples that decoders take off, as the file says: delay and padding.
     broken
         Whether frames come again after bytes that belong to none.
     cut_off
@@ -71,6 +74,7 @@ class Mpeg:
     rate: int
     samples: int
     promised: int | None
+    trimmed: int
     broken: bool
     cut_off: bool
     other: tuple[int, int] | None = None
@@ -80,7 +84,7 @@ class Mpeg:
         """Fewest samples that a decoder has to give."""
         if self.promised is None:
             return self.samples
-        return self.samples - NOTE_SAMPLES - TRIMMED_SAMPLES
+        return self.samples - NOTE_SAMPLES - self.trimmed
 
 
 @dataclass(frozen=True)
@@ -116,11 +120,12 @@ def scan(content: Content, start: int = 0, end: int | None = None) -> Mpeg | Non
     if first is None or last is None or count < FEWEST_FRAMES:
         return None
     after = last.start + last.length
-    note = _count(content.at(first.start, first.length))
+    note, trimmed = _count(content.at(first.start, first.length))
     return Mpeg(
         rate=first.rate,
         samples=(count - (after > end)) * first.samples,
         promised=None if note is None else note * first.samples,
+        trimmed=trimmed,
         broken=_go_on(content, after, end, first),
         cut_off=after > end,
         other=_changed(content, after, end),
@@ -191,14 +196,22 @@ def _lengths() -> NDArray[np.int32]:
 _LENGTHS = _lengths()
 
 
-def _count(frame: bytes) -> int | None:
-    """Frames that follow, by the first frame where that is a note on the file."""
-    for tag, offset in ((b"Xing", 8), (b"Info", 8), (b"VBRI", 14)):
+def _count(frame: bytes) -> tuple[int | None, int]:
+    """Frames that follow, and samples to take off, if the first frame is a note."""
+    for tag in (b"Xing", b"Info"):
         place = frame.find(tag)
-        has_count = tag == b"VBRI" or (place >= 0 and frame[place + 7] & 1)
-        if place >= 0 and has_count:
-            return int.from_bytes(frame[place + offset : place + offset + 4], "big")
-    return None
+        # libmpg123 plays a frame as sound where anything stands before its note.
+        if place >= 0 and frame[place + 7] & 1 and not any(frame[6:place]):
+            count = int.from_bytes(frame[place + 8 : place + 12], "big")
+            flags = frame[place + 7]
+            place += 8 + sum(size for flag, size in _NOTED if flags & flag)
+            padding = frame[place + _PADDING_BYTE : place + _PADDING_BYTE + 3]
+            both = int.from_bytes(padding, "big")
+            return count, (both >> 12) + (both & 0xFFF)
+    place = frame.find(b"VBRI")
+    if place >= 0:
+        return int.from_bytes(frame[place + 14 : place + 18], "big"), 0
+    return None, 0
 
 
 def _go_on(content: Content, start: int, end: int, first: _Frame) -> bool:
