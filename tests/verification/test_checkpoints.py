@@ -4,7 +4,9 @@ import functools
 import importlib
 import os
 import warnings
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import soundfile
@@ -14,6 +16,7 @@ from bob.learn.pytorch.extraction.batching import Result
 from bob.learn.pytorch.protocols.csv_writing import write_csv_protocol
 from bob.learn.pytorch.protocols.database import DatabaseError, as_database
 from bob.learn.pytorch.storage import arrays
+from bob.learn.pytorch.storage.store import EmbeddingStore, Record
 from bob.learn.pytorch.verification.checkpoints import (
     CheckpointError,
     failures_of,
@@ -22,6 +25,7 @@ from bob.learn.pytorch.verification.checkpoints import (
     plan,
 )
 from bob.learn.pytorch.verification.configuration import ConfigurationError
+from bob.learn.pytorch.verification.fingerprint import of_step
 from bob.learn.pytorch.verification.making import Workers
 
 STEP = "parts"
@@ -112,6 +116,46 @@ def states(planned):
         status = item.file.stat()
         found[item.file] = (status.st_mtime_ns, status.st_ino)
     return found
+
+
+def test_files_from_before_recordings_had_hashes_stay_and_references_too(
+    filled, tmp_path
+):
+    planned, _ = filled()
+    store = tmp_path / "parts.h5"
+    before = EmbeddingStore.read(store)
+    store.unlink()
+    with EmbeddingStore.open(store, fingerprint=Parts().fingerprint()) as old:
+        for row, name in enumerate(before.names):
+            item = planned.checkpoints[name]
+            status = Path(item.path).stat()
+            source = f"{status.st_size} {status.st_mtime_ns}"
+            old.append([Record(name, before.embeddings[row], source=source)])
+            arrays.write(before.embeddings[row], item.file)
+            with h5py.File(item.file, "r+") as file:
+                file.attrs["bob.learn.pytorch.fingerprint"] = of_step(
+                    Parts().fingerprint(), source
+                )
+    reference = planned.output / "biometric_references" / f"ann.{STEP}.h5"
+    reference.parent.mkdir(parents=True)
+    reference.touch()
+
+    for _ in range(2):
+        _, done = filled()
+        assert (done.run.computed, done.written) == (0, 0)
+    assert reference.exists()
+
+
+def test_a_damaged_file_is_written_again(filled):
+    planned, _ = filled()
+    path = next(iter(planned.checkpoints.values())).file
+    content = bytearray(path.read_bytes())
+    content[content.index(arrays.read(path).tobytes())] ^= 1
+    path.write_bytes(content)
+
+    _, done = filled()
+
+    assert (done.run.computed, done.written) == (0, 1)
 
 
 @pytest.mark.parametrize("hash_fn", [None, lambda key: f"{len(key)}/x"])
