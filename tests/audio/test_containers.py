@@ -105,6 +105,14 @@ def test_headers_that_two_decoders_read_differently_are_refused(
     )
 
 
+@pytest.mark.parametrize("coding", [1, 2, 3, 4])
+def test_a_voc_of_packed_samples_is_not_read_as_if_they_were_plain(coding):
+    """libsndfile says PCM_U8 of Creative's ADPCM, and reads noise."""
+    content = encoded("VOC", "PCM_U8")
+
+    refused(content[:31] + bytes([coding]) + content[32:], "coding .* not supported")
+
+
 def test_a_second_flac_behind_the_first_is_refused():
     refused(2 * encoded("FLAC"), "several flac streams, of which only the first")
 

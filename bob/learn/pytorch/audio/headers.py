@@ -152,8 +152,10 @@ def _voc_sound(
     content: Content, place: int, kind: int, length: int, channels: int
 ) -> Sound:
     if kind == _VOC_SOUND:
-        _check_voc(content, 8, _fields(content, place + 5, "B")[0])
-        rate = 1_000_000 // (256 - _fields(content, place + 4, "B")[0])
+        divisor, coding = _fields(content, place + 4, "BB")
+        if coding:  # libsndfile takes all of them for samples of 8 bits
+            raise unsupported(content, f"Creative's coding {coding}")
+        rate = 1_000_000 // (256 - divisor)
         return Sound("VOC", place + 6, length - 2, channels, rate, None, 1)
     rate, bits, channels, coding = _fields(content, place + 4, "<IBBH")
     _check_voc(content, bits, coding)
