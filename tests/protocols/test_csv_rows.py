@@ -46,7 +46,10 @@ def test_rows_have_the_lines_they_end_on(rows, end):
             "t.csv:3: 1 fields, expected 2: path, subject_id",
         ),
         ("path,subject_id\na\0,b\n", "t.csv:2: not a text file in UTF-8, byte 0x00"),
-        (gzip.compress(b"path"), "compressed by gzip; expected CSV with path, subject"),
+        (
+            gzip.compress(b"path", mtime=0),
+            "compressed by gzip; expected CSV with path, subject",
+        ),
         ("path,subject_id\n".encode("utf-16"), "is text in UTF-16; expected CSV with"),
         ("path,subject_id\na," + "x" * 200_000, "field larger than .* after line 1"),
     ],
