@@ -70,7 +70,7 @@ def clear_up(folder: Path) -> None:
 
 @cache
 def _dead_in(folder: str) -> dict[str, list[Path]]:
-    """What dead processes left, by the mark of what it was to be.
+    """Find files of dead processes, by the mark of what they were to become.
 
     Looked for once a folder: there may be a million files beside it.
     """
@@ -104,7 +104,7 @@ def _is_running(process: int, started: str) -> bool:
 
 
 def _started(process: int) -> str:
-    """When a process started, in ticks since the machine did; empty if unknown.
+    """Return the start of a process in ticks since boot; empty if unknown.
 
     A process that has ended, and for which nobody has waited, is "ended".
     """

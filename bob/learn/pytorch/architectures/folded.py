@@ -199,12 +199,12 @@ def _convolutions(
 
 
 def _in_turn(parent: nn.Module) -> bool:
-    """Whether its layers run one after the other, whatever they are called."""
+    """Return whether its layers run one after the other, whatever they are called."""
     return type(parent).forward is nn.Sequential.forward
 
 
 def _is_norm(layer: nn.Module | None) -> TypeGuard[Norm]:
-    """Whether this is a batch normalisation that computes as PyTorch's own."""
+    """Return whether this is a batch normalisation that computes as PyTorch's own."""
     return isinstance(layer, Norm) and type(layer).forward in {
         nn.BatchNorm1d.forward,
         nn.BatchNorm2d.forward,

@@ -83,6 +83,10 @@ class Content:
                 break
         return start
 
+    def begin(self) -> int:
+        """Return the first byte behind the tags that some programs put first."""
+        return self.after_tags(0) if self.at(0, 3) == b"ID3" else 0
+
     def refusal(self, reason: str) -> UnreadableRecording:
         """Return the error that says what is wrong with this recording."""
         return UnreadableRecording(reason, recording=self.name)

@@ -1,4 +1,4 @@
-"""What can be seen of recordings that hold little speech, without a speech detector.
+"""Signs that a recording holds little speech, seen without a speech detector.
 
 Duration, sampling rate and level are looked at, nothing else. Music, babble and noise
 whose level moves as that of speech does pass; so does speech of one syllable.

@@ -34,7 +34,7 @@ _RATES = {
 
 @dataclass(frozen=True)
 class Flac:
-    """What the header says.
+    """Fields of the header.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ def header(content: Content) -> Flac | None:
     UnreadableRecording
         Its first frame is of another rate, or a second flac follows.
     """
-    start = content.after_tags(0) if content.at(0, 3) == b"ID3" else 0
+    start = content.begin()
     begin = content.at(start, 4 + _BLOCK_HEADER_BYTES + _HEADER_BYTES)
     if begin[:4] != b"fLaC" or len(begin) < 4 + _BLOCK_HEADER_BYTES + _HEADER_BYTES:
         return None

@@ -46,7 +46,7 @@ def find(content: Content) -> Sound | None:
     UnreadableRecording
         The header contradicts itself, or names a coding without a decoder.
     """
-    start = content.after_tags(0) if content.at(0, 3) == b"ID3" else 0
+    start = content.begin()
     head = content.at(start, 64)
     for pattern, reader in _READERS:
         if re.match(pattern, head, re.DOTALL):

@@ -26,7 +26,7 @@ def refused_path(path: str) -> str | None:
 
 
 def is_from_windows(path: str) -> bool:
-    """Whether a path has backslashes, and no slash, between its folders."""
+    """Return whether a path has backslashes, and no slash, between its folders."""
     return "\\" in path and "/" not in path
 
 

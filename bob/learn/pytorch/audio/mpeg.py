@@ -164,9 +164,12 @@ def _frame(content: Content, start: int) -> _Frame | None:
     if not length:
         return None
     halved, layer = _HALVED[bits >> 19 & 3], 4 - (bits >> 17 & 3)
-    samples = {1: 384, 2: 1152, 3: 576 if halved else 1152}[layer]
     rate = _RATES[bits >> 10 & 3] >> halved
-    return _Frame(start, int(length), samples, rate, _kind(bits))
+    return _Frame(start, int(length), _samples(layer, halved), rate, _kind(bits))
+
+
+def _samples(layer: int, halved: int) -> int:
+    return {1: 384, 2: 1152, 3: 576 if halved else 1152}[layer]
 
 
 def _kind(bits: Any) -> Any:  # noqa: ANN401 - an int or an array of them
@@ -185,10 +188,10 @@ def _lengths() -> NDArray[np.int32]:
         kilobits, rate = index >> 3 & 15, index >> 1 & 3
         if halved is None or layer == 4 or kilobits in (0, 15) or rate == 3:
             continue
-        samples = {1: 384, 2: 1152, 3: 576 if halved else 1152}[layer]
         slot = 4 if layer == 1 else 1
         bits_a_second = 1000 * _KILOBITS[halved == 0, layer][kilobits - 1]
-        slots = samples // 8 // slot * bits_a_second // (_RATES[rate] >> halved)
+        octets = _samples(layer, halved) // 8
+        slots = octets // slot * bits_a_second // (_RATES[rate] >> halved)
         lengths[index] = (slots + (index & 1)) * slot
     return lengths
 
@@ -225,7 +228,7 @@ def _go_on(content: Content, start: int, end: int, first: _Frame) -> bool:
 
 
 def _has_two(octets: NDArray[np.uint8], kind: int, *, is_last: bool) -> bool:
-    """Whether a frame of a kind is followed by another, a tag or the end of all."""
+    """Find a frame of a kind that another, a tag or the end of all follows."""
     after = octets[1:-2]
     places = np.flatnonzero((octets[: len(after)] == 0xFF) & (after >= 0xE0))
     bits = np.zeros(len(places), np.uint32)

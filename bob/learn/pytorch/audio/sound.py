@@ -1,4 +1,4 @@
-"""Where a file says that its samples stand, held against the bytes that are there."""
+"""The place of the samples by the header, held against the bytes that are there."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _CUT_OFF_CHUNKS = (
 
 
 class Chunks(NamedTuple):
-    """How the chunks of a container are written.
+    """Layout of the chunks of a container.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Chunks(NamedTuple):
 
     @property
     def header_bytes(self) -> int:
-        """Of name and size together."""
+        """Count the bytes of name and size together."""
         return self.name_bytes + self.size_bytes
 
 
@@ -217,7 +217,7 @@ def _open_length(sound: Sound, content: Content) -> int:
 
 
 def _explained(sound: Sound, content: Content, behind: int) -> bool:
-    """Whether bytes behind the samples are chunks, tags or padding, and no sound."""
+    """Return whether the bytes behind the samples are chunks, tags or padding."""
     if sound.chunks is not None:
         style = sound.chunks
         if content.size - behind == -behind % style.alignment:
@@ -243,7 +243,7 @@ def _after_chunks(content: Content, start: int, style: Chunks) -> int | None:
 
 
 def _padding(sound: Sound, content: Content, start: int) -> bool:
-    """Whether nothing follows, or a tag, or a few zeros, but no part of a sample."""
+    """Return whether nothing follows but a tag or zeros, and no part of a sample."""
     left = content.size - start
     if left <= sound.end_bytes:
         return True

@@ -21,6 +21,7 @@ from bob.learn.pytorch.protocols.names import (
     safe_name,
     without_audio_suffix,
 )
+from bob.learn.pytorch.storage import OTHERS, STORES
 from bob.learn.pytorch.storage.made_by import differing
 from bob.learn.pytorch.storage.reading import StoredEmbeddings
 from bob.learn.pytorch.storage.reading import read as read_store
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
 
     # Most names are of one row, and lists of one take room.
     _Rows: TypeAlias = int | list[int]
-
-_STORES = (".h5", ".hdf5")
-_OTHERS = (".npz", ".parquet", ".ark", ".scp")
 
 
 class ScoringError(ValueError):
@@ -58,17 +56,17 @@ def read_embeddings(path: str | os.PathLike[str]) -> StoredEmbeddings:
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    if suffix not in (*_STORES, *_OTHERS):
+    if suffix not in (*STORES, *OTHERS):
         raise StoreError(
             f"{path} is of an unknown kind; expected embeddings in a file that ends in "
-            f"{', '.join((*_STORES, *_OTHERS))}, such as `bob pytorch embed` writes"
+            f"{', '.join((*STORES, *OTHERS))}, such as `bob pytorch embed` writes"
         )
     if not path.is_file():
         raise StoreError(
             f"{path} is no file; make it with `bob pytorch embed RECORDINGS -o "
             f"{shlex.quote(str(path))}`"
         )
-    if suffix in _STORES:
+    if suffix in STORES:
         return read_store(path)
     columns, fingerprint = _others(path, suffix)
     return StoredEmbeddings.of(columns, fingerprint or {}, path)

@@ -1,4 +1,4 @@
-"""Who speaks in stored embeddings: what the store says, or a file beside it."""
+"""Speakers of stored embeddings: what the store says, or a file beside it."""
 
 from __future__ import annotations
 

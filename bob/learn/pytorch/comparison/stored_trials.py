@@ -109,7 +109,7 @@ class StoredTrials:
         return not len(self.references) or any(self.references.subjects)
 
     def targets(self) -> int:
-        """How many trials are of one speaker."""
+        """Count the trials of one speaker."""
         code: dict[str, int] = {}
         subjects = [
             np.array([code.setdefault(name, len(code)) for name in side.subjects], int)
@@ -228,7 +228,7 @@ def stored_trials(
 
 
 def _odd(trials: StoredTrials, embeddings: StoredEmbeddings) -> Iterator[str]:
-    """What makes error rates of these trials wrong, or keeps them from being."""
+    """Say what makes error rates of these trials wrong, or leaves none."""
     references = _marks(trials.references, embeddings)
     probes = _marks(trials.probes, embeddings)
     first, second = self_trials(references, probes, trials.pairs)
@@ -242,7 +242,7 @@ def _odd(trials: StoredTrials, embeddings: StoredEmbeddings) -> Iterator[str]:
 
 
 def _marks(side: Side, embeddings: StoredEmbeddings) -> list[list[Hashable]]:
-    """What the recordings of each are known by: files, where names are paths."""
+    """Return what identifies the recordings of each: files, where names are paths."""
     known = cache(lambda row: file_of(embeddings.names[row]))
     return [[known(row) for row in rows if row != FAILED] for rows in side.rows]
 

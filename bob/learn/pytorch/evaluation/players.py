@@ -51,7 +51,7 @@ class Player:
         return self._known[name]
 
     def _is_below(self, path: Path) -> bool:
-        """Whether a name leads into a folder; links in it are its owner's."""
+        """Return whether a name leads into a folder; links in it are its owner's."""
         plain = os.path.normpath(path)
         return any(Path(plain).is_relative_to(folder) for folder in self._folders)
 

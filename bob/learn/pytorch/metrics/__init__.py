@@ -34,6 +34,7 @@ from bob.learn.pytorch.metrics.means import (
 from bob.learn.pytorch.metrics.overview import (
     CostFigures,
     Figures,
+    OtherCost,
     figure_measures,
     figures,
 )
@@ -82,6 +83,7 @@ __all__ = [
     "figure_measures",
     "figures",
     "Figures",
+    "OtherCost",
     "CostFigures",
     "equal_error_rate",
     "equal_error_threshold",

@@ -53,7 +53,7 @@ class Interval:
 
     @property
     def says_something(self) -> bool:
-        """Whether there is one: it is no NaN and has a width."""
+        """Return whether this is an interval with a width, and no NaN."""
         return self.low < self.high
 
 

@@ -77,7 +77,7 @@ class SpeakerDatabase(WithoutExtras, abc.ABC):
 
     @property
     def protocol(self) -> str | None:
-        """How speakers are enrolled, such as ``session`` or ``recording``."""
+        """Return what enrols speakers, such as ``session`` or ``recording``."""
         return self._made.name
 
     @protocol.setter

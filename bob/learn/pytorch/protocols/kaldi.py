@@ -53,7 +53,7 @@ class DataFolder:
         return found
 
     def knows(self, names: Iterable[str]) -> bool:
-        """Whether each name is that of an utterance, or of a speaker of some."""
+        """Return whether each name is an utterance, or a speaker of some."""
         return all(name in self.files or name in self.utterances for name in names)
 
     def recordings(

@@ -1,4 +1,4 @@
-"""How a line of a list parts into fields: at white space, at tabs, or with quotes.
+"""Fields of a line of a list: parted by white space or tabs, or in quotes.
 
 Names with blanks stand between tabs, in quotes, or in a table with a headline::
 
@@ -69,7 +69,7 @@ def _pair_of_nemo(line: str) -> list[str] | None:
 
 
 def is_quoted(field: str) -> bool:
-    """Whether quotes around a field are none of its own."""
+    """Return whether a field stands in quotes."""
     return len(field) > 1 and field[0] == field[-1] == '"'
 
 

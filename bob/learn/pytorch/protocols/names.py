@@ -103,7 +103,7 @@ def loose_spelling(name: str) -> str:
 
 
 def readable_spelling(folder: Path, name: str) -> str | None:
-    """How a recording is called in a folder: as said, or with a suffix that is read."""
+    """Return how a folder names a recording: as said, or with a suffix that is read."""
     name = existing_spelling(folder, name)
     if (folder / name).exists():
         return name

@@ -63,7 +63,7 @@ _OF_DATA_FOLDERS = ("utt2spk", "spk2utt", "wav.scp")
 
 @dataclass(frozen=True)
 class TrialList:
-    """What a trial list says, not yet what it means.
+    """Content of a trial list, before it is interpreted.
 
     Attributes
     ----------
@@ -112,7 +112,7 @@ class TrialList:
         return tuple(np.split(self.tested_at[self._by_reference], ends))
 
     def metadata_of_pairs(self) -> dict[str, Names]:
-        """What else is known of each trial, in the order of `pairs`."""
+        """Return the metadata of each trial, in the order of `pairs`."""
         return {
             title: column.take(self._by_reference)
             for title, column in self.metadata.items()
@@ -182,14 +182,14 @@ def _with_slashes(listed: TrialList) -> TrialList:
 
 
 def is_pair_table(path: Path) -> bool:
-    """Whether a file begins with the headline of a table of trials."""
+    """Return whether a file begins with the headline of a table of trials."""
     for _, line in text_lines(path, expected=_EXPECTED):
         return headline(line) is not None
     return False
 
 
 def is_trial_list(path: Path) -> bool:
-    """Whether the first line is a trial with its label.
+    """Return whether the first line is a trial with its label.
 
     Raises
     ------
@@ -291,7 +291,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str], Sequence[str | None]]]:
 
 
 def _columns(fields: Sequence[str], *, where: str) -> tuple[str, ...]:
-    """What the columns are, seen from the first line."""
+    """Tell the columns from the first line."""
     if len(fields) == 3:
         if fields[2] in _WORDS or (fields[2] in LABELS and fields[0] not in LABELS):
             return (*_BLIND, "label")

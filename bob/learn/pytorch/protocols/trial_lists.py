@@ -99,7 +99,7 @@ class TrialListDatabase(WithoutExtras):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Which of VoxCeleb's lists these are, if any, and how files are called."""
+        """Name VoxCeleb's lists among these, and the suffix of the files."""
         notes = [note for item in self._lists.values() for note in about(item)]
         if self._suffixes is not None:
             listed, found = self._suffixes

@@ -10,6 +10,8 @@ from bob.learn.pytorch.report import tables
 from bob.learn.pytorch.report.tables import DAGGER, Cell, Column, Table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bob.learn.pytorch.metrics import Condition
     from bob.learn.pytorch.report.evaluation import Comparison, Evaluated, Evaluation
 
@@ -40,10 +42,37 @@ def all_tables(evaluation: Evaluation) -> list[Table]:
 def systems_table(evaluation: Evaluation) -> Table:
     """One row a system: every figure, with its interval."""
     found = evaluation.systems
-    level = f"{100 * evaluation.level:g} %"
+    columns = _figure_columns(evaluation)
+    with_dev = any(not math.isnan(one.hter) for one in found)
+    if with_dev:
+        meaning = "half total error rate at the EER threshold of dev"
+        columns += [
+            Column("HTER %", "hter", meaning, interval=True),
+            Column("Threshold of", "hter_dev", "scores of dev", numeric=False),
+        ]
+    columns += [
+        Column("Trials of", "group", "the group of the protocol", numeric=False),
+        Column("Targets", "targets", "trials of one speaker, with a score"),
+        Column("Non-targets", "non_targets", "trials of two speakers, with a score"),
+        Column("Failed", "failures", "trials without a score; part of no other figure"),
+    ]
+    rows = [
+        _system_row(number, one, with_dev=with_dev)
+        for number, one in enumerate(found, 1)
+    ]
+    notes = _systems_notes(evaluation, rows)
+    title = "Systems" if len(found) > 1 else "Figures"
+    table = Table("systems", title, tuple(columns), tuple(rows), tuple(notes))
+    silent = {"group"} if len({one.system.group for one in found}) == 1 else set()
+    if not any(one.system.scores for one in found):
+        silent.add("scores")
+    return table.without(silent)
+
+
+def _figure_columns(evaluation: Evaluation) -> list[Column]:
     cost = str(evaluation.cost)
     named = f" {evaluation.cost.name}" if evaluation.others_at else ""
-    columns = [
+    return [
         Column("#", "number", "the number at its curves"),
         _SYSTEM,
         Column("Scores", "scores", "how they were made", numeric=False),
@@ -80,26 +109,14 @@ def systems_table(evaluation: Evaluation) -> Table:
             interval=True,
         ),
     ]
-    with_dev = any(not math.isnan(one.hter) for one in found)
-    if with_dev:
-        meaning = "half total error rate at the EER threshold of dev"
-        columns += [
-            Column("HTER %", "hter", meaning, interval=True),
-            Column("Threshold of", "hter_dev", "scores of dev", numeric=False),
-        ]
-    columns += [
-        Column("Trials of", "group", "the group of the protocol", numeric=False),
-        Column("Targets", "targets", "trials of one speaker, with a score"),
-        Column("Non-targets", "non_targets", "trials of two speakers, with a score"),
-        Column("Failed", "failures", "trials without a score; part of no other figure"),
-    ]
-    rows = [
-        _system_row(number, one, with_dev=with_dev)
-        for number, one in enumerate(found, 1)
-    ]
+
+
+def _systems_notes(evaluation: Evaluation, rows: Sequence[Sequence[Cell]]) -> list[str]:
+    level = f"{100 * evaluation.level:g} %"
     notes = [*_dev_notes(evaluation), *_shared_notes(evaluation)]
     if any(cell.interval for row in rows for cell in row):
-        draws = sorted({i.resamples for one in found for i in one.intervals.values()})
+        intervals = [one.intervals.values() for one in evaluation.systems]
+        draws = sorted({each.resamples for some in intervals for each in some})
         notes.insert(
             0,
             f"Ranges are {level} intervals: bias-corrected percentiles over "
@@ -110,12 +127,7 @@ def systems_table(evaluation: Evaluation) -> Table:
         f"minDCF and actDCF: {_costs_in_words(evaluation)}; normalised, so that 1 is "
         "the cost of the better of accepting all and accepting none.",
     )
-    title = "Systems" if len(found) > 1 else "Figures"
-    table = Table("systems", title, tuple(columns), tuple(rows), tuple(notes))
-    silent = {"group"} if len({one.system.group for one in found}) == 1 else set()
-    if not any(one.system.scores for one in found):
-        silent.add("scores")
-    return table.without(silent)
+    return notes
 
 
 def _costs_in_words(evaluation: Evaluation) -> str:

@@ -170,15 +170,7 @@ def summarise(
         intervals = confidence_intervals(
             table, measures, resamples=resamples, seed=seed
         )
-        warnings += doubtful_scores(
-            table.score,
-            eer=values["eer"],
-            kinds=(curve.targets, curve.non_targets),
-            interval=intervals["eer"],
-        )
-        warnings += reliability_warnings(curve, {"minDCF": cheapest})
-    if curve is not None:
-        warnings += few_speakers(table.speakers)
+        warnings += _doubts(table, curve, cheapest, intervals["eer"])
     threshold, more = (None, []) if dev is None else _at_dev_threshold(table, dev)
     scored = ~np.isnan(table.score)
     return Summary(
@@ -196,6 +188,22 @@ def summarise(
         dev_threshold=threshold,
         warnings=(*warnings, *more),
     )
+
+
+def _doubts(
+    table: ScoreTable, curve: ErrorCurve, cheapest: OperatingPoint, eer: Interval
+) -> list[str]:
+    """Say what speaks against taking the figures at their word."""
+    return [
+        *doubtful_scores(
+            table.score,
+            eer=curve.equal_error_rate(),
+            kinds=(curve.targets, curve.non_targets),
+            interval=eer,
+        ),
+        *reliability_warnings(curve, {"minDCF": cheapest}),
+        *few_speakers(table.speakers),
+    ]
 
 
 def _curve(table: ScoreTable) -> tuple[ErrorCurve | None, list[str]]:

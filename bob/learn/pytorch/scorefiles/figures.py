@@ -117,7 +117,8 @@ class Measured:
         Name of another system -> comparison with it.
     warnings
         What speaks against taking the figures at their word.
-    others: figures of more cost functions.
+    others
+        Figures of more cost functions.
     """
 
     figures: Figures
@@ -228,10 +229,7 @@ def measure_scores(
                 _measures(cost) | other_measures(others_at),
                 resamples=resamples,
             )
-        points = {f"FNMR at FMR <= {rate:g}": curve.fnmr_at_fmr(rate)
-                  for rate in at_fmr}  # fmt: skip
-        points |= {f"FMR at FNMR <= {rate:g}": curve.fmr_at_fnmr(rate)
-                   for rate in at_fnmr}  # fmt: skip
+        points = _points(curve, at_fmr, at_fnmr)
         warnings += _doubts(curve, values, table, intervals.get("eer"))
     repeated = _repeated(table)
     if repeated:
@@ -254,6 +252,15 @@ def measure_scores(
         warnings=tuple(warnings),
         others=other_costs(others_at, curve, table.targets, table.non_targets),
     )
+
+
+def _points(
+    curve: ErrorCurve, at_fmr: Sequence[float], at_fnmr: Sequence[float]
+) -> dict[str, OperatingPoint]:
+    points = {f"FNMR at FMR <= {rate:g}": curve.fnmr_at_fmr(rate) for rate in at_fmr}
+    return points | {
+        f"FMR at FNMR <= {rate:g}": curve.fmr_at_fnmr(rate) for rate in at_fnmr
+    }
 
 
 def measure_in_bounded_memory(

@@ -1,4 +1,4 @@
-"""Which column of a score file is a label, where Bob's columns have none.
+"""The column of a score file that holds labels, where Bob's columns have none.
 
 ``1 a.wav b.wav 0.6`` may be a trial of two recordings with its label, or one of Bob's:
 speaker 1 is claimed, ``a.wav`` is the real speaker and ``b.wav`` the probe. One line
@@ -99,7 +99,7 @@ def _label(form: str) -> int:
 
 
 class _Seen:
-    """What lines say for and against each reading."""
+    """Evidence of lines for and against each reading."""
 
     def __init__(self, width: int) -> None:
         self._columns = _CLAIMED_REAL_PROBE[width]
@@ -147,7 +147,7 @@ class _Seen:
         return self._targets > 0 and self._has_one_speaker
 
     def fits(self, columns: Sequence[str]) -> bool:
-        """Whether the label is one, the names are none, and no pair has both."""
+        """Return whether the label is one, the names are none, and no pair has both."""
         others = [columns.index("model"), columns.index("probe")]
         # Decisions, 0 and 1, may be scores, but speakers of Bob's are more likely.
         others += [columns.index("score")] * self.may_be_bobs
@@ -158,7 +158,7 @@ class _Seen:
         )
 
     def speaks_for_bobs(self, form: str) -> bool:
-        """Whether a file of this form may be of Bob's as well.
+        """Return whether a file of this form may be of Bob's as well.
 
         So may one whose first column is 1 throughout: trials of speaker 1, all of other
         speakers, unless these are called like files.

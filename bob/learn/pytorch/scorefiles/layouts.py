@@ -64,7 +64,7 @@ class Found:
 
 
 def find_layout(path: Path, *, metadata: bool = False) -> Found:
-    """What the first line of a score file tells, which may not be enough.
+    """Tell the form from the first line of a score file, which may not be enough.
 
     See `score_layout`, which looks at further lines for labels.
 
@@ -114,7 +114,7 @@ def no_trial(path: Path) -> ScoreFileError:
 
 
 def decimal_comma(fields: Sequence[str]) -> str:
-    """What to say of numbers like 0,5, if there are any."""
+    """Return advice on numbers like 0,5; empty if there are none."""
     found = next((text for text in fields if re.fullmatch(r"-?\d+,\d+", text)), None)
     return f" (write {found} with a point)" if found else ""
 

@@ -200,7 +200,7 @@ def doubtful_weights(
 
 
 def _doubt(calibration: LinearCalibration, name: str) -> list[str]:
-    """What is odd about the two weights of a measure."""
+    """Say what is odd about the two weights of a measure."""
     expected = _EXPECTED.get(name)
     weights = dict(zip(calibration.columns, calibration.weights, strict=True))
     columns = [side + name for side in (_SMALLER, _LARGER)]

@@ -115,23 +115,33 @@ def compare(
         report, lines = _told(decision, calibration, str(calibration_file))
         notes = [*notes, *_cautions(decision, calibration)]
     if as_json:
-        report = {
-            "model": extractor.model.name,
-            "score": comparison.score,
-            "meaning": MEANING,
-            **report,
-            "recordings": [
-                {"path": path, "seconds": round(seconds, 4), "sample_rate": rate}
-                for path, seconds, rate in zip(
-                    shown, comparison.seconds, comparison.rates, strict=True
-                )
-            ],
-            "notes": notes,
-        }
+        report = _everything(comparison, extractor.model.name, shown, report, notes)
         click.echo(json.dumps(report, indent=2))
     else:
         click.echo(f"score {comparison.score:.4f} with {extractor.model.name}")
         click.echo("\n".join(f"  {line}" for line in (*lines, *notes)))
+
+
+def _everything(
+    comparison: Comparison,
+    model: str,
+    paths: tuple[str, str],
+    decision: dict[str, Any],
+    notes: list[str],
+) -> dict[str, Any]:
+    return {
+        "model": model,
+        "score": comparison.score,
+        "meaning": MEANING,
+        **decision,
+        "recordings": [
+            {"path": path, "seconds": round(seconds, 4), "sample_rate": rate}
+            for path, seconds, rate in zip(
+                paths, comparison.seconds, comparison.rates, strict=True
+            )
+        ],
+        "notes": notes,
+    }
 
 
 @contextmanager
@@ -198,10 +208,17 @@ def _cautions(decision: Decision, calibration: Calibration) -> list[str]:
 def _told(
     decision: Decision, calibration: Calibration, path: str
 ) -> tuple[dict[str, Any], list[str]]:
-    """A decision for programs, and in lines for people."""
+    """Return a decision for programs, and in lines for people."""
+    report = _for_programs(decision, calibration, path)
+    return report, _for_people(decision, calibration, path, report)
+
+
+def _for_programs(
+    decision: Decision, calibration: Calibration, path: str
+) -> dict[str, Any]:
     threshold, trials = decision.threshold, calibration.trained_on
     ratio = decision.log_likelihood_ratio
-    report: dict[str, Any] = {
+    return {
         "log_likelihood_ratio": ratio if math.isfinite(ratio) else None,
         "likelihood_ratio": decision.likelihood_ratio
         if math.isfinite(decision.likelihood_ratio)
@@ -223,6 +240,13 @@ def _told(
             "provenance": dict(calibration.provenance),
         },
     }
+
+
+def _for_people(
+    decision: Decision, calibration: Calibration, path: str, report: dict[str, Any]
+) -> list[str]:
+    threshold, trials = decision.threshold, calibration.trained_on
+    ratio = decision.log_likelihood_ratio
     at = "" if threshold.score is None else f", cosine {threshold.score:.4f}"
     at += ", out of reach" if at and decision.beyond_cosines else ""
     at += " for such recordings" if at and decision.quality else ""
@@ -252,7 +276,7 @@ def _told(
             f"by the score alone: likelihood ratio {_ratio(decision.plain or 0.0)}, "
             f"{without['decision']}",
         )
-    return report, lines
+    return lines
 
 
 def _without_quality(decision: Decision) -> dict[str, Any] | None:

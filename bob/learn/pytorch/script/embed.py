@@ -22,14 +22,13 @@ from bob.learn.pytorch.script.extractors import (
 )
 from bob.learn.pytorch.script.score_options import plain_errors as scoring_errors
 from bob.learn.pytorch.script.score_options import speakers_option
+from bob.learn.pytorch.storage import OTHERS, STORES
 
 if TYPE_CHECKING:
     from bob.learn.pytorch.extraction.extract import Extraction
     from bob.learn.pytorch.script.extractors import AnyExtractor
 
 LISTS = (".txt", ".lst", ".list", ".scp", ".json", ".jsonl")
-STORES = (".h5", ".hdf5")
-OTHERS = (".npz", ".parquet", ".ark", ".scp")
 
 
 @click.command()
@@ -154,7 +153,7 @@ def _recordings(
 
 
 def _spoken(names: list[str], source: Path, layout: str | None) -> dict[str, str]:
-    """Who speaks, by name, as far as a file or folder says it."""
+    """Return the speakers that a file or folder knows, by name of the recording."""
     from bob.learn.pytorch.comparison.stored_speakers import speakers_by_row
 
     rows = speakers_by_row(names, source, layout=layout)

@@ -18,7 +18,10 @@ from bob.learn.pytorch.script.fitting import (
 from bob.learn.pytorch.script.score_options import FILE, plain_errors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
+
+    from bob.learn.pytorch.scorefiles.rescoring import ScoreFile
 
 
 @click.command()
@@ -80,12 +83,7 @@ def fuse(
         else:
             systems = fusing.systems_of(stored, dev, names=names)
         sets = [
-            {
-                name: rescoring.read_score_file(
-                    path, trials=trials, unlabelled=use is not None or number > 0
-                )
-                for name, path in zip(systems, paths, strict=True)
-            }
+            _read(systems, paths, trials, unlabelled=use is not None or number > 0)
             for number, paths in enumerate((dev, evaluation))
             if paths
         ]
@@ -112,6 +110,22 @@ def fuse(
         as_json=options["as_json"],
         systems=systems,
     )
+
+
+def _read(
+    systems: Iterable[str],
+    paths: Iterable[Path],
+    trials: Path | None,
+    *,
+    unlabelled: bool,
+) -> dict[str, ScoreFile]:
+    """Read one score file of each system."""
+    from bob.learn.pytorch.scorefiles.rescoring import read_score_file
+
+    return {
+        name: read_score_file(path, trials=trials, unlabelled=unlabelled)
+        for name, path in zip(systems, paths, strict=True)
+    }
 
 
 def _check_counts(

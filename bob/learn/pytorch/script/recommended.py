@@ -1,4 +1,4 @@
-"""What a model is made for, by the name that stored embeddings have of it."""
+"""Needs of a model, by the name that stored embeddings have of it."""
 
 from __future__ import annotations
 

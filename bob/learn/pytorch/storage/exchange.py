@@ -16,8 +16,8 @@ import numpy as np
 
 from bob.learn.pytorch.atomic import beside
 from bob.learn.pytorch.hashes import is_another, path_in
+from bob.learn.pytorch.storage import OTHERS, STORES, kaldi, npz, parquet
 from bob.learn.pytorch.storage import image as store_image
-from bob.learn.pytorch.storage import kaldi, npz, parquet
 from bob.learn.pytorch.storage.reading import read_content, summarise
 from bob.learn.pytorch.storage.store import EmbeddingStore, Record, StoreError
 
@@ -29,9 +29,7 @@ if TYPE_CHECKING:
 #: Fingerprint of embeddings of which nobody says what made them.
 UNKNOWN = {"made_by": "unknown"}
 
-_STORES = (".h5", ".hdf5")
-_OTHERS = (".npz", ".parquet", ".ark", ".scp")
-_SUFFIXES = (*_STORES, *_OTHERS)
+_SUFFIXES = (*STORES, *OTHERS)
 _BATCH = 10_000
 
 
@@ -71,7 +69,7 @@ def export(store: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
     target = Path(path)
     suffix = _suffix(target)
     with _failing_to_write(target):
-        if suffix in _STORES:
+        if suffix in STORES:
             _export_store(Path(store), target)
             return
         content = read_content(store)
@@ -111,7 +109,7 @@ def import_(
         it; see :meth:`~bob.learn.pytorch.storage.store.EmbeddingStore.open`.
     """
     source, target_path = Path(path), Path(store)
-    if target_path.suffix.lower() in _OTHERS:
+    if target_path.suffix.lower() in OTHERS:
         raise StoreError(
             f"{store} is named second, as the store to add to, which ends in .h5; the "
             f"file to read comes first, and that is {path} here: swap them, or name a "
@@ -140,7 +138,7 @@ def _read(path: Path) -> tuple[Columns, dict[str, str] | None]:
     suffix = _suffix(path)
     if not path.is_file():
         raise StoreError(f"{path} is no file; expected embeddings to import")
-    if suffix in _STORES:
+    if suffix in STORES:
         content = read_content(path)
         return content.columns, content.fingerprint
     read = {".npz": npz.read, ".parquet": parquet.read}.get(suffix, kaldi.read)

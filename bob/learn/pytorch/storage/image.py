@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bob.learn.pytorch.storage import HDF5_SIGNATURE, STORES
 from bob.learn.pytorch.storage.batches import read_exactly, scan
 from bob.learn.pytorch.storage.index import NameIndex, hashes_of, state_of
 from bob.learn.pytorch.storage.records import (
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     import h5py
     from numpy.typing import NDArray
 
-_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 FORMAT = "bob.learn.pytorch embeddings"
 VERSION = 1
 # Its superblock says at a fixed place where HDF5 ends.
@@ -119,12 +119,12 @@ def opened(path: Path) -> Iterator[h5py.File]:
 def _refuse_other_files(path: Path) -> None:
     """Say it of a file that never was a store, rather than call it damaged."""
     with path.open("rb") as file:
-        start = file.read(len(_SIGNATURE))
+        start = file.read(len(HDF5_SIGNATURE))
     kinds = {b"PK": "an npz file", b"PAR1": "a Parquet file", b"RIFF": "a recording"}
     kind = next((kinds[key] for key in kinds if start.startswith(key)), None)
-    if kind is None and path.suffix.lower() in (".h5", ".hdf5", ""):
+    if kind is None and path.suffix.lower() in (*STORES, ""):
         return
-    if start != _SIGNATURE:
+    if start != HDF5_SIGNATURE:
         raise StoreError(
             f"{path} is {kind or 'no HDF5 file'}; expected a store of embeddings "
             "(.h5), such as `bob pytorch embed` writes"

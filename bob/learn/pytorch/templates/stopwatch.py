@@ -1,4 +1,4 @@
-"""How long the process of a template has computed, whatever else the machine does.
+"""Computing time of a template's process, whatever else the machine does.
 
 On a busy machine a process waits for its turn, and that is no fault of the model. What
 counts is the processor time of its busiest thread: alone on a machine, nothing that

@@ -16,7 +16,7 @@ from bob.learn.pytorch.verification.components import Extraction, Preprocessing
 from bob.learn.pytorch.verification.configuration import ConfigurationError
 from bob.learn.pytorch.verification.dev_calibration import calibration_of
 from bob.learn.pytorch.verification.experiment import Experiment
-from bob.learn.pytorch.verification.layout import lay_out
+from bob.learn.pytorch.verification.layout import Layout, lay_out
 from bob.learn.pytorch.verification.making import Workers
 from bob.learn.pytorch.verification.plda_algorithm import plda_at
 from bob.learn.pytorch.verification.resources import resolve
@@ -62,24 +62,8 @@ def assemble(
     source = component("database", _recordings)
     _replace_directory(source, Path(settled.database_directories_file).expanduser())
     database = as_database(source, protocol=settled.protocol)
-    layout = lay_out(
-        settled.temp_directory,
-        settled.result_directory,
-        sub_directory=settled.sub_directory,
-        protocol=database.protocol,
-        preprocessed=settled.preprocessed_directory,
-        extracted=settled.extracted_directory,
-        models=settled.model_directories[0],
-        scores=settled.score_directories[0],
-        normalised=settled.score_directories[-1],
-    )
+    layout = _laid_out(settled, database.protocol)
     normalisation = normalisation_of(settled, database, _cohort(settled))
-    if layout.extracted == layout.preprocessed and "extraction" not in settled.skip:
-        raise ConfigurationError(
-            f"extracted and preprocessed files would both be {layout.extracted}; set "
-            "skip_extraction = True if the preprocessor's output is the feature, or "
-            "give them different directories"
-        )
     return Experiment(
         database=database,
         preprocessing=Preprocessing(component("preprocessor"), database),
@@ -96,6 +80,27 @@ def assemble(
         normalisation=normalisation,
         calibration=calibration_of(settled),
     )
+
+
+def _laid_out(settled: types.SimpleNamespace, protocol: str | None) -> Layout:
+    layout = lay_out(
+        settled.temp_directory,
+        settled.result_directory,
+        sub_directory=settled.sub_directory,
+        protocol=protocol,
+        preprocessed=settled.preprocessed_directory,
+        extracted=settled.extracted_directory,
+        models=settled.model_directories[0],
+        scores=settled.score_directories[0],
+        normalised=settled.score_directories[-1],
+    )
+    if layout.extracted == layout.preprocessed and "extraction" not in settled.skip:
+        raise ConfigurationError(
+            f"extracted and preprocessed files would both be {layout.extracted}; set "
+            "skip_extraction = True if the preprocessor's output is the feature, or "
+            "give them different directories"
+        )
+    return layout
 
 
 def _algorithm(text: str) -> Any:

@@ -278,18 +278,15 @@ def _brought_up_to_date(
 
 
 def _is_current(file: Path, mark: str, made_by: dict[str, str], source: str) -> bool:
-    """Whether a file holds the embedding that the store has of a recording.
+    """Return whether a file holds the embedding that the store has of a recording.
 
-    Files that were written before recordings had hashes are known by size and time of
-    change, and get the full record then.
+    One without a checksum gets the full record.
     """
     made = stored.mark(file)
-    if made is None:
+    before = partial(fingerprint.of_step, made_by, before_hashes(source))
+    if made is None or not made.stands_for(mark, before=before):
         return False
     if mark not in (made.fingerprint, made.accepted):
-        before = fingerprint.of_step(made_by, before_hashes(source))
-        if made.checksum or made.fingerprint != before:
-            return False
         stored.accept(file, mark, source)
     return stored.is_whole(file)
 

@@ -80,7 +80,7 @@ class Extract:
             self._preprocessing.prepare()
 
     def source(self, recording: Recording, known: str) -> str:
-        """What the recording's file holds, if it is read here."""
+        """Describe the recording's file as `source_of` does, if it is read here."""
         return "" if self._stored else _source(recording, known)
 
     def made_by(self, *, before: bool = False) -> Any:
@@ -177,7 +177,7 @@ def _plan(
     outcome: Outcome,
     again: frozenset[str],
 ) -> list[Planned]:
-    """What is to be computed, the recordings of some keys in any case."""
+    """List what is to be computed, the recordings of some keys in any case."""
     planned, reused, outdated = [], 0, 0
     for item, made in _expected(step, experiment, recordings, outcome):
         if made is None or experiment.force or item.recording.key in again:
@@ -209,7 +209,7 @@ def _expected(
     recordings: Sequence[Recording],
     outcome: Outcome,
 ) -> Iterator[tuple[Planned, stored.Mark | None]]:
-    """What every file should be made by, and what is known of the one that is there."""
+    """Yield each file as it should be, and the mark of the one that is there."""
     made_by = step.made_by()
     for place, recording in enumerate(recordings):
         path = experiment.layout.stored(step.folder, recording.key)
@@ -225,14 +225,8 @@ def _expected(
 
 
 def _stands(made: stored.Mark, step: Step, item: Planned) -> bool:
-    """Whether a file is what would be made now.
-
-    Those that were made before recordings had hashes are accepted by size and time of
-    change, and get the full record then.
-    """
-    if item.fingerprint in (made.fingerprint, made.accepted):
-        return True
-    return not made.checksum and made.fingerprint == _before(step, item)
+    """Return whether a file is what would be made now."""
+    return made.stands_for(item.fingerprint, before=lambda: _before(step, item))
 
 
 def _before(step: Step, item: Planned) -> str:

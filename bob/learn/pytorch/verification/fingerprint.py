@@ -307,7 +307,7 @@ class _Description:
 
 
 def _source_of(path: str) -> str:
-    """What a file holds, empty where there is none."""
+    """Describe a file as `source_of` does; empty where there is none."""
     try:
         named = Path(path).is_file()
     except (OSError, ValueError):

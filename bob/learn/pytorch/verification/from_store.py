@@ -12,14 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from bob.learn.pytorch.extraction.extract import Extraction, Known, ManyExtractor
+    from bob.learn.pytorch.extraction.extract import Extraction, ManyExtractor
+    from bob.learn.pytorch.extraction.known import Known
     from bob.learn.pytorch.storage.reading import StoredEmbeddings
     from bob.learn.pytorch.verification.making import Planned, Step, Workers
 
 
 @dataclass(frozen=True, eq=False)
 class Filled:
-    """What a store has of the recordings of an experiment.
+    """Embeddings that a store has of the recordings of an experiment.
 
     Attributes
     ----------
@@ -103,9 +104,10 @@ def fill(
 def _names_in(
     path: Path, extractor: ManyExtractor, recordings: Mapping[str, str]
 ) -> dict[str, str]:
-    """What each recording is called in a store, or will be: key -> name."""
+    """Return the name of each recording in a store, now or later, by key."""
     from bob.learn.pytorch.comparison.named_embeddings import RowsByName
-    from bob.learn.pytorch.extraction.extract import Known, opened
+    from bob.learn.pytorch.extraction.extract import opened
+    from bob.learn.pytorch.extraction.known import Known
 
     if not path.exists():
         return {key: key for key in recordings}

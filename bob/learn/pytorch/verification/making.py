@@ -55,7 +55,7 @@ class Step(Protocol):
         """Load what computing needs; its errors are no recording's."""
 
     def source(self, recording: Recording, known: str) -> str:
-        """What the recording's file holds, if it counts; `known` is of before."""
+        """Describe the recording's file, if it counts; `known` was said before."""
 
     def made_by(self, *, before: bool = False) -> Any:
         """What beside the recording determines the result; may fetch weights."""

@@ -111,7 +111,7 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 
 def _remembered(entry: object) -> tuple[str, float]:
-    """What a file held, as `source_of` says it, and the duration in seconds."""
+    """Return what a file held, as `source_of` says it, and the duration in seconds."""
     if not isinstance(entry, list) or len(entry) != 2:
         return "", 0.0
     of, seconds = entry

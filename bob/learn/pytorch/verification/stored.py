@@ -7,7 +7,7 @@ ever. A file of another format has it beside, in ``<path>.fingerprint``.
 
 from __future__ import annotations
 
-import hashlib
+import io
 import json
 import logging
 import os
@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch.atomic import beside, write_text
+from bob.learn.pytorch.hashes import content_hash
+from bob.learn.pytorch.storage import HDF5_SIGNATURE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 _MAGIC = b"\x93bob mark\r\n"
 _FOOTER = struct.Struct("<II11s")  # bytes of the mark, its checksum, what it is
 # An attribute of this name held the fingerprint before there were checksums.
@@ -39,7 +40,7 @@ class DamagedFileError(ValueError):
 
 @dataclass(frozen=True)
 class Mark:
-    """What is known of a stored file.
+    """Everything that is known of a stored file.
 
     Attributes
     ----------
@@ -58,6 +59,21 @@ class Mark:
     accepted: str = ""
     source: str = ""
     checksum: str = ""
+
+    def stands_for(self, fingerprint: str, *, before: Callable[[], str]) -> bool:
+        """Return whether the file is what would be made now.
+
+        Parameters
+        ----------
+        fingerprint
+            That of what would be made.
+        before
+            Returns the same as it was before recordings had hashes, by size and time
+            of change. Files without a checksum, which were made then, are known by it.
+        """
+        if fingerprint in (self.fingerprint, self.accepted):
+            return True
+        return not self.checksum and self.fingerprint == before()
 
 
 def write(
@@ -157,12 +173,12 @@ def check(path: Path) -> None:
 
 
 def _checksum(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
+    return content_hash(io.BytesIO(content))
 
 
 def _is_hdf5(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(len(_HDF5)) == _HDF5
+        return file.read(len(HDF5_SIGNATURE)) == HDF5_SIGNATURE
 
 
 def _content(path: Path) -> bytes:
@@ -190,7 +206,11 @@ def _behind(path: Path) -> tuple[Mark | None, int]:
 def _inside(content: bytes) -> Mark | None:
     """The mark of a version that kept it in the file; HDF5 is not asked, see above."""
     # The superblock says where HDF5 ends, by its version at one of these places.
-    place = {0: 40, 1: 44}.get(content[len(_HDF5)], 28) if len(content) > 48 else None
+    place = (
+        {0: 40, 1: 44}.get(content[len(HDF5_SIGNATURE)], 28)
+        if len(content) > 48
+        else None
+    )
     if place is None or len(content) < int.from_bytes(content[place:][:8], "little"):
         return None  # cut off
     found = _FINGERPRINT.search(content) if _ATTRIBUTE in content else None

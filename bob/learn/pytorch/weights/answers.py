@@ -1,4 +1,4 @@
-"""What a server says of a file, and what it may send instead of one."""
+"""Answers of servers: headers of a file, and what may come instead of one."""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ def _why(error: Exception, path: Path) -> str:
 
 
 def _next_step(path: Path) -> str:
-    """What to do about a file; only one that was fetched can be fetched again."""
+    """Return what to do about a file; only one that was fetched can be again."""
     record = record_path(path)
     if record.is_file():
         return f"remove it, with {record.name}, to have it fetched again"
@@ -319,10 +319,14 @@ def _check_layout(weights: Mapping[str, Tensor], held: set[str], path: Path) -> 
         or tensor.is_nested
         or tensor.device.type != "cpu"
     ]
+    _refuse(odd, path, expected="tensors of plain numbers")
+
+
+def _refuse(odd: list[str], path: Path, *, expected: str) -> None:
     if odd:
         raise WrongWeights(
-            f"{path} holds {_listed(odd)}; expected tensors of plain numbers: save the "
-            f"network again as such, or name another file"
+            f"{path} holds {_listed(odd)}; expected {expected}: save the network again "
+            f"as such, or name another file"
         )
 
 
@@ -338,11 +342,7 @@ def _numbers(
         for key in sorted(needed)
         if not weights[key].is_floating_point()
     ]
-    if others:
-        raise WrongWeights(
-            f"{path} holds {_listed(others)}; expected real floating-point numbers: "
-            f"save the network again as such, or name another file"
-        )
+    _refuse(others, path, expected="real floating-point numbers")
     numbers = {key: weights[key].to(own[key].dtype) for key in sorted(needed)}
     broken = [key for key, values in numbers.items() if not values.isfinite().all()]
     if broken:

@@ -30,7 +30,7 @@ _REDIRECTS = 30
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
-    """How long a download goes on trying.
+    """Limits within which a download goes on trying.
 
     Attributes
     ----------
@@ -117,7 +117,7 @@ def _blocks(came: _Queue, pace: Pace) -> Iterator[bytes]:
 
 
 class Pace:
-    """How much came since a window began, and how long that was waited for.
+    """Count of bytes since a window began, and of the seconds spent waiting for them.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ class Pace:
 
 
 def _next(came: _Queue, pace: Pace) -> Answer | bytes | None:
-    """What comes next; None at the end."""
+    """Return the next item; None at the end."""
     while True:
         started = time.monotonic()
         try:
@@ -214,7 +214,7 @@ def _hand_over(
 def _said(
     url: str, headers: Mapping[str, str], patience: Patience
 ) -> Generator[Answer | bytes]:
-    """What a server says: the head of its answer, and then blocks of bytes."""
+    """Yield the answer of a server: first its head, then blocks of bytes."""
     import requests
 
     with requests.Session() as session:
@@ -283,7 +283,7 @@ def _shut(response: requests.Response) -> None:
 
 
 def _plain(error: Exception) -> str:
-    """What went wrong, without the objects that libraries wrap around it."""
+    """Say what went wrong, without the objects that libraries wrap around it."""
     inner = error.args[0] if error.args else None
     said = str(getattr(inner, "reason", None) or error)
     return said.rpartition("): ")[2]

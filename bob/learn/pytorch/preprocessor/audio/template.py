@@ -77,7 +77,7 @@ class TemplateExtractor(RecordingTransformer):
 
     @property
     def trusted(self) -> bool:
-        """Whether you answer for the template as it is now."""
+        """Return whether you answer for the template as it is now."""
         return self._answered == self._template.sha256
 
     @trusted.setter
