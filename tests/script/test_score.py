@@ -1,4 +1,4 @@
-"""`bob pytorch score` and `bob pytorch plda`: whole commands on small files."""
+"""`bob pytorch score`: whole commands on small files."""
 
 import hashlib
 import json
@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from scipy.stats import multivariate_normal
 
 from bob.learn.pytorch.comparison import stored_scores
 from bob.learn.pytorch.scorefiles import read_scores
@@ -37,8 +36,8 @@ def done(*arguments):
     return result.output
 
 
-def made(path, embeddings, *, made_by=MADE_BY, failed=(), seconds=2.0):
-    records = [Record(name, np.float32(e), seconds) for name, e in embeddings.items()]
+def made(path, embeddings, *, made_by=MADE_BY, failed=()):
+    records = [Record(name, np.float32(e), 2.0) for name, e in embeddings.items()]
     records += [Record(name, None, reason="is silent") for name in failed]
     with EmbeddingStore.open(path, fingerprint=made_by) as store:
         store.append(records)
@@ -95,39 +94,6 @@ def test_a_list_is_scored_by_the_cosine_in_its_order(folder):
         "bob bob/1 ann ann/1.wav 0.80000000\n"
         "bob bob/1 bob bob/2.wav -1.00000000\n"
     )
-
-
-def test_a_recording_that_is_compared_with_itself_is_told_of(folder):
-    trials = write_list("1 ann/1.wav ann/1.wav\n1 ann/2 ann/1\n0 bob/1 ann/1.wav\n")
-
-    output = done("score", "store.h5", trials, "-o", "out")
-
-    assert output.startswith(
-        "3 scores are in out\n  1 trial compares a recording with itself, such as "
-        "ann/1.wav with ann/1.wav: "
-    )
-
-
-def test_two_names_of_one_file_are_one_recording(folder):
-    Path("a").mkdir()
-    Path("a/1.wav").write_bytes(b"1")
-    Path("a/2.wav").symlink_to("1.wav")
-    made("links.h5", {"a/1.wav": [3, 4], "a/2.wav": [3, 4], "b/1.wav": [4, 3]})
-    trials = write_list("1 a/1.wav a/2.wav\n0 a/1.wav b/1.wav\n")
-
-    output = done("score", "links.h5", trials, "-o", "out")
-
-    assert "1 trial compares a recording with itself, such as a/1.wav with" in output
-
-
-@pytest.mark.parametrize("kind", ["target", "non-target"])
-def test_scores_of_trials_of_one_kind_are_said_to_have_no_error_rate(folder, kind):
-    label = int(kind == "non-target")
-    trials = write_list(f"{label} ann/1 ann/2\n{label} ann/1 bob/1\n")
-
-    output = done("score", "store.h5", trials, "-o", "out")
-
-    assert f"there is no {kind} trial" in output
 
 
 def test_all_pairs_of_a_folder(folder):
@@ -371,91 +337,6 @@ def test_kaldi_ids_in_a_store(folder):
     assert list(scores().values()) == pytest.approx([0.96])
 
 
-@pytest.fixture
-def many():
-    """Thirty speakers with four recordings each, in three dimensions."""
-    random = np.random.default_rng(1)
-    speakers = random.normal(size=(30, 3)) * [3, 2, 1]
-    return {
-        f"s{who:02}-{take}": speakers[who] + random.normal(size=3)
-        for who in range(30)
-        for take in range(4)
-    }
-
-
-def test_plda_is_the_ratio_of_two_normal_densities(folder, many):
-    """By SciPy: of (enrolment, probe) with a shared speaker, and without one."""
-    made("many.h5", many)
-    with Path("utt2spk").open("w") as file:
-        file.writelines(f"{name} {name[:3]}\n" for name in many)
-
-    output = done(
-        "plda", "train", "many.h5", "-o", "p.npz", "--speakers", "utt2spk",
-        "--length", "none",
-    )  # fmt: skip
-    trials = write_list("s00-0 s00-1 target\ns00-0 s01-0 nontarget\n")
-    done("score", "many.h5", trials, "-o", "out", "--plda", "p.npz")
-
-    assert output.startswith("120 recordings of 30 speakers (0 left out) made p.npz")
-    with np.load("p.npz") as model:
-        between, within = model["between"], model["within"]
-        middle = model["model_mean"] + model["projection"] @ model["mean"]
-    total = between + within
-    one = np.block([[total, between], [between, total]])
-    for (first, second), score in scores().items():
-        pair = [np.float32(many[name]) for name in (first, second)]
-        expected = multivariate_normal(np.tile(middle, 2), one).logpdf(np.hstack(pair))
-        expected -= sum(multivariate_normal(middle, total).logpdf(x) for x in pair)
-        assert score == pytest.approx(expected, abs=1e-5)
-
-
-def test_plda_takes_the_speakers_that_a_store_keeps(folder, many):
-    made("many.h5", many)
-    Path("utt2spk").write_text("".join(f"{name} {name[:3]}\n" for name in many))
-    arguments = ("plda", "train", "many.h5", "--length", "none", "-o")
-    done(*arguments, "p.npz", "--speakers", "utt2spk")
-
-    nobody = run(*arguments, "q.npz")
-    with EmbeddingStore.open("many.h5", fingerprint=MADE_BY) as store:
-        store.renew({}, {name: name[:3] for name in many})
-    done(*arguments, "q.npz")
-
-    assert "does not say who speaks; give --speakers" in nobody.output
-    assert Path("p.npz").read_bytes() == Path("q.npz").read_bytes()
-
-
-def test_plda_takes_a_folder_whose_outer_folders_are_sessions(folder, many):
-    paths = {name: Path("rooms", name[4:], name[:3], f"{name}.wav") for name in many}
-    made("many.h5", {str(paths[name]): row for name, row in many.items()})
-    for path in paths.values():
-        path.parent.mkdir(parents=True)
-        path.touch()
-    arguments = ("plda", "train", "many.h5", "--length", "none", "-o", "p.npz")
-
-    output = done(*arguments, "--speakers", "rooms", "--layout", "session/speaker")
-
-    assert output.startswith("120 recordings of 30 speakers (0 left out) made p.npz")
-
-
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        ("nobody s00\n", "names the speaker of no recording in many.h5"),
-        ("s00-0\n", "utt2spk:1"),
-        ("s00-0 s00\ns01-0 s01\n", "do not show how"),
-    ],
-)
-def test_plda_needs_speakers_with_several_recordings(folder, many, lines, message):
-    made("many.h5", many)
-    write_list(lines, "utt2spk")
-
-    result = run("plda", "train", "many.h5", "-o", "p.npz", "--speakers", "utt2spk")
-
-    assert result.exit_code == 1
-    assert message in result.output
-    assert not Path("p.npz").exists()
-
-
 @pytest.mark.slow
 def test_580000_trials_take_three_seconds_at_most(folder):
     random = np.random.default_rng(0)
@@ -475,22 +356,3 @@ def test_580000_trials_take_three_seconds_at_most(folder):
     seconds = time.perf_counter() - start
 
     assert seconds < 3
-
-
-def test_short_recordings_of_the_trials_are_said_here_and_in_a_report(folder):
-    """Of the recordings that the trials name, and of no others."""
-    store = made("short.h5", EMBEDDINGS, seconds=0.4)
-    trials = ("1 ann/1.wav ann/2.wav", "0 ann/1.wav bob/1.wav")
-    Path("list").write_text("\n".join(trials) + "\n")
-
-    scored = json.loads(done("score", store, "list", "-o", "s", "--json"))
-    done("calibrate", "s", "--penalty", "0.1", "-o", "c.json")
-    long = json.loads(done("score", "store.h5", "list", "-o", "t", "--json"))
-
-    note = scored["notes"][-1]
-    assert note.startswith("3 of 3 recordings last less than 1 s, below which an embed")
-    assert "/data/ann/1.wav (0.40 s)" in note
-    for path in ("s", "calibrated/s"):
-        assert note in " ".join(done("report", path, "--resamples", "0").split())
-    assert not any("last less" in one for one in long["notes"])
-    assert "notes" not in json.loads(Path("c.json").read_text())["provenance"]

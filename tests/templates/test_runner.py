@@ -4,7 +4,6 @@ import itertools
 import logging
 import os
 import pickle
-import threading
 
 import numpy as np
 import pytest
@@ -368,36 +367,6 @@ def test_outputs_are_kept_as_they_are(fake, noise):
     found = runner.outputs((RATE, noise(0.1)))
 
     assert [made.tolist() for made in found] == [codes.tolist()] * 2
-
-
-def test_two_threads_may_use_one_embedder(embedder, noise):
-    runner = embedder()
-    found = {}
-
-    def use(seed):
-        found[seed] = [one(runner, noise(0.1, seed)) for _ in range(5)]
-
-    threads = [threading.Thread(target=use, args=(seed,)) for seed in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    for seed, made in found.items():
-        np.testing.assert_array_equal(made, [noise(0.1, seed)[:4]] * 5)
-
-
-def test_a_process_that_is_forked_off_starts_a_worker_of_its_own(embedder, noise):
-    runner = embedder()
-    expected = one(runner, noise())
-    child = os.fork()
-    if child == 0:
-        same = (one(runner, noise()) == expected).all()
-        runner.close()
-        os._exit(int(not same))
-
-    assert os.waitpid(child, 0)[1] == 0
-    np.testing.assert_array_equal(one(runner, noise()), expected)
 
 
 def test_closing_lets_go_and_the_next_recording_starts_again(fake, noise):

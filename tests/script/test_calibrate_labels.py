@@ -1,0 +1,124 @@
+"""`bob pytorch calibrate` with labels out of a list, for some files, or for none."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from bob.learn.pytorch.script.pytorch import pytorch
+
+BLIND = {
+    "voxsrc": ("2 a/1 a/2\n1 a/1 b/1\n", "{0:.8f} a/1 a/2\n{1:.8f} a/1 b/1\n"),
+    "kaldi": ("a/1 a/2 2\na/1 b/1 1\n", "a/1 a/2 {0:.8f}\na/1 b/1 {1:.8f}\n"),
+    "espnet": ("a/1*a/2 2\na/1*b/1 1\n", "a/1*a/2 {0:.8f}\na/1*b/1 {1:.8f}\n"),
+}
+
+
+def run(*arguments):
+    return CliRunner().invoke(pytorch, [str(item) for item in arguments])
+
+
+def done(*arguments):
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def write(path, rows):
+    """Four columns, from (is target, score)."""
+    lines = [
+        f"ann {'ann' if target else 'bob'} probe{number} {score!r}\n"
+        for number, (target, score) in enumerate(rows)
+    ]
+    Path(path).write_text("".join(lines))
+    return path
+
+
+def drawn(seed, targets=80, non_targets=240):
+    random = np.random.default_rng(seed)
+    scores = np.append(
+        random.normal(0.6, 0.2, targets), random.normal(0.1, 0.2, non_targets)
+    )
+    kinds = np.arange(scores.size) < targets
+    return list(zip(kinds.tolist(), scores.tolist(), strict=True))
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("form", BLIND)
+@pytest.mark.parametrize("beside_dev", [False, True])
+def test_scores_without_labels_are_calibrated_and_not_measured(form, beside_dev):
+    before, after = BLIND[form]
+    Path("blind").write_text(before)
+    write("dev", drawn(0))
+    done("calibrate", "dev", "--into", "first")
+    fit = json.loads(Path("calibration.json").read_text())
+    ratios = [fit["weights"][0] * score + fit["offset"] for score in (2, 1)]
+
+    files = ["dev", "blind"] if beside_dev else ["--use", "calibration.json", "blind"]
+    report = json.loads(done("calibrate", *files, "--json"))
+
+    assert Path("calibrated/blind").read_text() == after.format(*ratios)
+    file = report["files"][-1]
+    assert file["before"] is file["after"] is None
+    assert file["note"] == "no labels: not measured"
+    told = done("calibrate", *files)
+    assert "calibrated/blind\n  no labels: not measured" in told
+    assert ("EER" in told) is beside_dev
+
+
+@pytest.mark.parametrize("claimed", ["", "a"])
+def test_csv_without_speakers_is_calibrated_and_not_measured(claimed):
+    header = (
+        "probe_template_id,probe_subject_id,bio_ref_template_id,bio_ref_subject_id,"
+        "room,score\n"
+    )
+    text = header + f"a/2,,a/1,{claimed},hall,2.0\nb/1,,a/1,{claimed},attic,1.0\n"
+    Path("blind.csv").write_text(text)
+    write("dev", drawn(0))
+
+    report = json.loads(done("calibrate", "dev", "blind.csv", "--json"))
+
+    fit = json.loads(Path("calibration.json").read_text())
+    ratios = [fit["weights"][0] * score + fit["offset"] for score in (2, 1)]
+    with Path("calibrated/blind.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [float(line.pop("score")) for line in lines] == pytest.approx(ratios)
+    before = csv.DictReader(text.splitlines())
+    assert lines == [{k: v for k, v in b.items() if k != "score"} for b in before]
+    assert report["files"][-1]["note"] == "no labels: not measured"
+    refused = run("calibrate", "blind.csv")
+    assert refused.exit_code == 1
+    assert "probe_subject_id or bio_ref_subject_id is empty" in refused.output
+
+
+def test_a_list_of_dev_leaves_other_trials_without_labels():
+    Path("list").write_text("1 a/1 a/2\n0 a/1 b/1\n1 b/1 b/2\n0 b/1 a/2\n")
+    Path("dev").write_text("2 a/1 a/2\n1 a/1 b/1\n0.5 b/1 b/2\n0 b/1 a/2\n")
+    Path("blind").write_text("2 c/1 c/2\n1 c/1 d/1\n")
+
+    report = json.loads(done("calibrate", "dev", "blind", "--trials", "list", "--json"))
+
+    assert [file["after"] is None for file in report["files"]] == [False, True]
+    Path("blind").write_text("2 c/1 c/2\n1 a/1 b/1\n")
+    mixed = run("calibrate", "dev", "blind", "--trials", "list")
+    assert "blind, trial 1: c/1 with c/2 is not in list" in mixed.output
+
+
+def test_labels_out_of_a_list_and_failed_trials():
+    Path("list").write_text("1 a/1 a/2\n0 a/1 b/1\n1 b/1 b/2\n0 b/1 a/2\n1 c/1 c/2\n")
+    Path("dev").write_text(
+        "2 a/1 a/2\n1 a/1 b/1\n0.5 b/1 b/2\n0 b/1 a/2\nnan c/1 c/2\n"
+    )
+
+    done("calibrate", "dev", "--trials", "list")
+
+    fit = json.loads(Path("calibration.json").read_text())
+    assert fit["trained_on"] == {"targets": 2, "non_targets": 2, "failures": 1}
+    assert Path("calibrated/dev").read_text().splitlines()[-1] == "nan c/1 c/2"

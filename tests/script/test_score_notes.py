@@ -1,0 +1,95 @@
+"""Notes of `bob pytorch score` on trials and recordings, kept for reports."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from bob.learn.pytorch.script.pytorch import pytorch
+from bob.learn.pytorch.storage.store import EmbeddingStore, Record
+
+MADE_BY = {"model": "toy", "weights": "0" * 64}
+EMBEDDINGS = {
+    "/data/ann/1.wav": [3, 4],
+    "/data/ann/2.wav": [4, 3],
+    "/data/bob/1.wav": [0, 2],
+    "/data/bob/2.wav": [0, -1],
+}
+
+
+def done(*arguments):
+    result = CliRunner().invoke(pytorch, [str(item) for item in arguments])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def made(path, embeddings, *, seconds=2.0):
+    records = [Record(name, np.float32(e), seconds) for name, e in embeddings.items()]
+    with EmbeddingStore.open(path, fingerprint=MADE_BY) as store:
+        store.append(records)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made("store.h5", EMBEDDINGS)
+
+
+def listed(text):
+    Path("list.txt").write_text(text)
+    return "list.txt"
+
+
+def test_a_recording_that_is_compared_with_itself_is_told_of():
+    trials = listed("1 ann/1.wav ann/1.wav\n1 ann/2 ann/1\n0 bob/1 ann/1.wav\n")
+
+    output = done("score", "store.h5", trials, "-o", "out")
+
+    assert output.startswith(
+        "3 scores are in out\n  1 trial compares a recording with itself, such as "
+        "ann/1.wav with ann/1.wav: "
+    )
+
+
+def test_two_names_of_one_file_are_one_recording():
+    Path("a").mkdir()
+    Path("a/1.wav").write_bytes(b"1")
+    Path("a/2.wav").symlink_to("1.wav")
+    made("links.h5", {"a/1.wav": [3, 4], "a/2.wav": [3, 4], "b/1.wav": [4, 3]})
+    trials = listed("1 a/1.wav a/2.wav\n0 a/1.wav b/1.wav\n")
+
+    output = done("score", "links.h5", trials, "-o", "out")
+
+    assert "1 trial compares a recording with itself, such as a/1.wav with" in output
+
+
+@pytest.mark.parametrize("kind", ["target", "non-target"])
+def test_scores_of_trials_of_one_kind_are_said_to_have_no_error_rate(kind):
+    label = int(kind == "non-target")
+    trials = listed(f"{label} ann/1 ann/2\n{label} ann/1 bob/1\n")
+
+    output = done("score", "store.h5", trials, "-o", "out")
+
+    assert f"there is no {kind} trial" in output
+
+
+def test_short_recordings_of_the_trials_are_said_here_and_in_a_report():
+    """Of the recordings that the trials name, and of no others."""
+    store = made("short.h5", EMBEDDINGS, seconds=0.4)
+    trials = ("1 ann/1.wav ann/2.wav", "0 ann/1.wav bob/1.wav")
+    Path("list").write_text("\n".join(trials) + "\n")
+
+    scored = json.loads(done("score", store, "list", "-o", "s", "--json"))
+    done("calibrate", "s", "--penalty", "0.1", "-o", "c.json")
+    long = json.loads(done("score", "store.h5", "list", "-o", "t", "--json"))
+
+    note = scored["notes"][-1]
+    assert note.startswith("3 of 3 recordings last less than 1 s, below which an embed")
+    assert "/data/ann/1.wav (0.40 s)" in note
+    for path in ("s", "calibrated/s"):
+        assert note in " ".join(done("report", path, "--resamples", "0").split())
+    assert not any("last less" in one for one in long["notes"])
+    assert "notes" not in json.loads(Path("c.json").read_text())["provenance"]
