@@ -83,7 +83,7 @@ def _dead_in(folder: str) -> dict[str, list[Path]]:
 
 
 def _mark_of_dead(name: str) -> str:
-    """The mark in the name of a file that a dead process of this machine left."""
+    """Return the mark in the name of a file that a dead process of this host left."""
     parts = name.removeprefix(f"{_PREFIX}{_HOST}-").split("-")
     if not name.startswith(f"{_PREFIX}{_HOST}-") or len(parts) < 4:
         return ""

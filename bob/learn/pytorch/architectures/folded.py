@@ -212,7 +212,7 @@ def _is_norm(layer: nn.Module | None) -> TypeGuard[Norm]:
 
 
 def _norm_of(name: str, behind: dict[str, nn.Module]) -> nn.Module | None:
-    """The norm that a convolution is called with, as the networks here name it.
+    """Find the norm that a convolution is called with, as the networks here name it.
 
     A guess that costs nothing where it fails: `convolve` runs a norm that it does not
     find, and refuses one that belongs to another convolution.

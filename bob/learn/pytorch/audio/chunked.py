@@ -201,7 +201,7 @@ def _check_packets(content: Content, found: dict[bytes, Chunk], samples: int) ->
 def _first(
     content: Content, start: int, style: Chunks, data: bytes, *others: bytes
 ) -> dict[bytes, Chunk]:
-    """Chunks up to that with the samples and the others that are needed, by name."""
+    """Return the chunks up to that with the samples and to others needed, by name."""
     found: dict[bytes, Chunk] = {}
     end = start
     for chunk in walk(content, start, style):
@@ -293,7 +293,7 @@ def _padded(content: Content, sound: Sound, said: int) -> Sound:
 
 
 def _extended(number: bytes) -> int:
-    """Whole part of a number of 80 bits, as AIFF has its rate."""
+    """Return the whole part of a number of 80 bits, as AIFF has its rate."""
     exponent = int.from_bytes(number[:2], "big") - 16383 - 63
     mantissa = int.from_bytes(number[2:], "big")
     return mantissa >> -exponent if -64 < exponent <= 0 else 0

@@ -137,7 +137,7 @@ class Decoder:
         return file
 
     def _frames(self) -> mpeg.Mpeg | None:
-        """Frames of an mp3, or of one inside of a wav."""
+        """Return the frames of an mp3, or of one inside of a wav."""
         if self._sound is None:
             return None if self._flac else mpeg.scan(self._content)
         if "MPEG" not in self._file.subtype:
@@ -146,7 +146,7 @@ class Decoder:
         return mpeg.scan(self._content, start, start + (self._sound.length or 0))
 
     def _factor(self) -> float:
-        """For floats, by the peak of the whole file."""
+        """Return the factor of floats, by the peak of the whole file."""
         if self._file.subtype not in ("FLOAT", "DOUBLE"):
             return 1.0
         peak = max((peak_of(block) for block in self._decoded()), default=0.0)

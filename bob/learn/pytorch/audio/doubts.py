@@ -114,7 +114,7 @@ def little_speech(samples: ArrayLike, *, rate: float) -> str:
 
 
 def _doubt(frames: NDArray[np.float64]) -> str:
-    """The same of ``(frames, samples)``."""
+    """Say the same of ``(frames, samples)``."""
     sounds = frames.max(axis=1) != frames.min(axis=1)
     zeros = 1 - np.count_nonzero(sounds) / len(frames)
     if zeros > _MOSTLY_ZEROS:

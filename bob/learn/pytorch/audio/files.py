@@ -135,7 +135,7 @@ def opened(
 
 @contextmanager
 def _own(name: str) -> Iterator[tuple[Content, str | bytes | View]]:
-    """Bytes of a file by its path."""
+    """Yield the bytes of a file by its path."""
     _check_path(name)
     with Path(name).open("rb") as file:
         content = Content(file, name)
@@ -147,7 +147,7 @@ def _own(name: str) -> Iterator[tuple[Content, str | bytes | View]]:
 def _kept_position(
     file: BinaryIO, name: str | None
 ) -> Iterator[tuple[Content, str | bytes | View]]:
-    """Bytes of a file that belongs to the caller."""
+    """Yield the bytes of a file that belongs to the caller."""
     expected = "expected a file open for reading in binary mode that can be sought"
     try:
         position = file.tell()

@@ -119,7 +119,7 @@ def _sphere(content: Content, start: int) -> Sound:
 
 
 def _voc(content: Content, start: int) -> Sound:
-    """Blocks, of which libsndfile decodes the first that holds sound."""
+    """Read blocks, of which libsndfile decodes the first that holds sound."""
     place = start + _fields(content, start + 20, "<H")[0]
     sounds: list[Sound] = []
     extended = 1
@@ -182,7 +182,7 @@ def _mpc(content: Content, start: int) -> Sound:
 
 
 def _mat4(content: Content, start: int) -> Sound:
-    """Two matrices: the rate, and the samples with a row for each channel."""
+    """Read two matrices: the rate, and the samples with a row for each channel."""
     order = "<" if content.at(start + 4, 4) == b"\1\0\0\0" else ">"
     _, _, _, _, name = _fields(content, start, f"{order}5I")
     place = start + 20 + name
@@ -193,7 +193,7 @@ def _mat4(content: Content, start: int) -> Sound:
 
 
 def _mat5(content: Content, start: int) -> Sound:
-    """Two matrices, each an element made of elements."""
+    """Read two matrices, each an element made of elements."""
     order = "<" if content.at(start + 126, 2) == b"IM" else ">"
     _, length = _fields(content, start + 128, f"{order}II")
     place = start + 136 + length
@@ -213,7 +213,7 @@ def _mat5(content: Content, start: int) -> Sound:
 
 
 def _sds(content: Content, start: int) -> Sound:
-    """Blocks of 120 bytes of sound, of which 7 bits each are used."""
+    """Read blocks of 120 bytes of sound, of which 7 bits each are used."""
     header = content.at(start, _SDS_HEADER_BYTES).ljust(_SDS_HEADER_BYTES, b"\0")
     count = header[10] | header[11] << 7 | header[12] << 14
     width = math.ceil(header[6] / 7)
@@ -266,7 +266,7 @@ def _ircam(content: Content, start: int) -> Sound:
 
 
 def _xi(content: Content, start: int) -> Sound:
-    """An instrument with one sample; libsndfile itself leaves its length at 0."""
+    """Read an instrument of one sample; libsndfile itself leaves its length at 0."""
     length = _fields(content, start + 298, "<I")[0]
     frame = 2 if content.at(start + 312, 1)[:1] >= b"\x10" else 1
     return Sound("XI", start + 338, length or None, frame, 44_100)

@@ -146,7 +146,7 @@ def _frames(content: Content, start: int, end: int) -> Iterator[_Frame]:
 
 
 def _changed(content: Content, start: int, end: int) -> tuple[int, int] | None:
-    """Rate and channels of frames of another kind that follow at once."""
+    """Return rate and channels of frames of another kind that follow at once."""
     start = content.after_zeros(content.after_tags(start))
     follows = list(islice(_frames(content, start, end), FEWEST_OF_ANOTHER_KIND))
     if len(follows) < FEWEST_OF_ANOTHER_KIND:
@@ -173,12 +173,12 @@ def _samples(layer: int, halved: int) -> int:
 
 
 def _kind(bits: Any) -> Any:  # noqa: ANN401 - an int or an array of them
-    """Version, layer, rate and whether there is one channel: a file keeps them."""
+    """Return what a file keeps: version, layer, rate, and whether it is mono."""
     return (bits >> 17 & 0xF) << 3 | (bits >> 10 & 3) << 1 | (bits >> 6 & 3 == _MONO)
 
 
 def _lengths() -> NDArray[np.int32]:
-    """Bytes of a frame by 12 bits of its header; 0 where they are none.
+    """Return the bytes of a frame by 12 bits of its header; 0 where they are none.
 
     Version, layer, no checksum, rate of bits, rate, padding.
     """
@@ -200,7 +200,7 @@ _LENGTHS = _lengths()
 
 
 def _count(frame: bytes) -> tuple[int | None, int]:
-    """Frames that follow, and samples to take off, if the first frame is a note."""
+    """Read how many frames follow and samples to trim, if the first is a note."""
     for tag in (b"Xing", b"Info"):
         place = frame.find(tag)
         # libmpg123 plays a frame as sound where anything stands before its note.
@@ -218,7 +218,7 @@ def _count(frame: bytes) -> tuple[int | None, int]:
 
 
 def _go_on(content: Content, start: int, end: int, first: _Frame) -> bool:
-    """Whether frames of the same kind come again after some that are broken."""
+    """Return whether frames of the same kind come again after some that are broken."""
     longest = int(_LENGTHS.max()) + 4
     for at, window in content.windows(start, overlap=longest):
         octets = np.frombuffer(window, np.uint8)[: max(0, end - at)]

@@ -69,7 +69,7 @@ def fault(content: Content) -> Fault | None:
 
 
 def _clock(content: Content) -> int:
-    """Samples a second by which pages count: the rate of Vorbis, 48000 of Opus."""
+    """Return the samples a second of page counts: Vorbis' rate, 48000 of Opus."""
     head = content.at(HEADER_BYTES + 1, 16)
     if head.startswith(b"\x01vorbis"):
         return int.from_bytes(head[12:16], "little") or OPUS_CLOCK

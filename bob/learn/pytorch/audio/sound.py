@@ -208,7 +208,7 @@ def _part(sound: Sound, present: int, length: int) -> str:
 
 
 def _open_length(sound: Sound, content: Content) -> int:
-    """All there is, less the byte that pads an odd number of them."""
+    """Return all there is, less the byte that pads an odd number of them."""
     present = max(0, content.size - sound.start)
     odd = sound.frame and present % sound.frame == 1 and present % 2 == 0
     if odd and content.at(content.size - 1, 1) == b"\0":
@@ -230,7 +230,7 @@ def _explained(sound: Sound, content: Content, behind: int) -> bool:
 
 
 def _after_chunks(content: Content, start: int, style: Chunks) -> int | None:
-    """The byte behind all chunks, None where there is none."""
+    """Return the byte behind all chunks, None where there is none."""
     end = None
     for chunk in walk(content, start, style):
         if chunk.name in _SECOND:

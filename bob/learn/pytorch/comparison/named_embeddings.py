@@ -128,7 +128,7 @@ class RowsByName:
         self._tails: dict[int, dict[str, _Rows]] = {}
 
     def find(self, name: str, path: str | None = None) -> int | None:
-        """The row of a recording.
+        """Return the row of a recording, None where there is none.
 
         Parameters
         ----------
@@ -153,7 +153,7 @@ class RowsByName:
         return rows[0] if rows else None
 
     def same(self, name: str, path: str | None = None) -> int | None:
-        """The row of that very path, however it is spelled, or else of that name."""
+        """Return the row of that very path, however spelled, or else of that name."""
         if path is not None:
             for spelling in _spellings(path):
                 if spelling in self.exact:
@@ -164,7 +164,7 @@ class RowsByName:
         return self.exact.get(name)
 
     def alike(self, name: str, path: str | None = None) -> list[int]:
-        """The rows whose names are the same but for a suffix, or else end so."""
+        """Return the rows whose names are the same but for a suffix, or else end so."""
         candidates = (name,) if path is None else (name, path)
         for look in (self._stem, self._place, self._tail):
             for candidate in candidates:
@@ -174,7 +174,7 @@ class RowsByName:
         return []
 
     def _file(self, path: str) -> int | None:
-        """The row of which the source says that it was made of this file."""
+        """Return the row whose source says that it was made of this file."""
         if self._files is None:
             self._files = {
                 file: row
@@ -215,7 +215,7 @@ class RowsByName:
 
 
 def _spellings(path: str) -> tuple[str, ...]:
-    """A path as it is, and as seen from the root and from here."""
+    """Return a path as it is, and as seen from the root and from here."""
     place = os.path.abspath(path)  # noqa: PTH100 - many times as fast
     seen = os.path.relpath(place)
     return path, place, seen, f"./{seen}"

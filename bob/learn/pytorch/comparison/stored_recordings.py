@@ -39,7 +39,7 @@ class Finder:
         return ((name, self._good.exact.get(name)) for name in names)
 
     def knows(self, name: str) -> bool:
-        """Whether there is a recording of that very name or path."""
+        """Return whether there is a recording of that very name or path."""
         return any(side.find(name) is not None for side in (self._good, self._failed))
 
     def notes(self, source: object, *, allow_missing: bool) -> tuple[str, ...]:

@@ -158,7 +158,7 @@ def speakers_by_row(
 
 
 def _speakers(source: Path, layout: str | None) -> list[tuple[str, str | None, str]]:
-    """Name, path if it is known, and speaker of each recording."""
+    """Return name, path if it is known, and speaker of each recording."""
     if source.is_file() and source.suffix.lower() != ".csv":
         try:
             return [(name, None, speaker) for name, speaker, _ in entries(source)]

@@ -105,7 +105,7 @@ class StoredTrials:
 
     @property
     def is_labelled(self) -> bool:
-        """Whether it is known which trials are of one speaker."""
+        """Return whether it is known which trials are of one speaker."""
         return not len(self.references) or any(self.references.subjects)
 
     def targets(self) -> int:

@@ -49,7 +49,7 @@ def in_words(normalisation: str, *, calibrated: str = "") -> str:
 
 
 def made_alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether nothing says that two files of scores were made in different ways.
+    """Return whether nothing says that two files of scores were made in different ways.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def made_alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def _fitted_alike(one: Mapping[str, Any], other: Mapping[str, Any], what: str) -> bool:
-    """Whether one calibration, or fusion, made both, or none did.
+    """Return whether one calibration, or fusion, made both, or none did.
 
     Where one of the files keeps no hash of it, as older ones do not, the scores that it
     was fitted on are compared.

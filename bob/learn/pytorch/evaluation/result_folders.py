@@ -66,7 +66,7 @@ class ResultFolder:
 
     @property
     def takes_calibrated(self) -> bool:
-        """Whether the scores of the system are calibrated ones."""
+        """Return whether the scores of the system are calibrated ones."""
         if self.calibrated is None:
             names = [_CALIBRATED + group for group in self.groups()]
             return all((self.path / name).is_file() for name in names)
@@ -226,7 +226,7 @@ def _read(asked: ResultFolder, group: str, trials: Path | None) -> _Part:
 
 
 def _is_of_verify(place: Path) -> bool:
-    """Whether verify.py made the scores, and so how they were made is known."""
+    """Return whether verify.py made the scores, and so how they were made is known."""
     return (place / "report.json").is_file() or any(place.glob("*/.made-by"))
 
 

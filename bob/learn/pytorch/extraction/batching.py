@@ -98,7 +98,7 @@ class BatchEmbedder(Protocol):
 
     @property
     def frames_at_once(self) -> int:
-        """How many frames a batch may have, all items counted as the longest."""
+        """Return how many frames a batch may have, all items counted as the longest."""
 
     def load(self, recording: Any, /) -> Loaded:  # noqa: ANN401
         """Read a recording and prepare it, by any thread.

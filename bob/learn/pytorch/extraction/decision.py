@@ -64,12 +64,12 @@ class Decision:
 
     @property
     def accepted(self) -> bool:
-        """Whether it is taken for one speaker."""
+        """Return whether it is taken for one speaker."""
         return self.log_likelihood_ratio >= self.threshold.log_likelihood_ratio
 
     @property
     def beyond_cosines(self) -> bool:
-        """Whether no cosine, or every one, is at or above the threshold."""
+        """Return whether no cosine, or every one, is at or above the threshold."""
         score = self.threshold.score
         return score is not None and abs(score) > 1
 

@@ -303,7 +303,7 @@ class Work:
         return [record for records in self.together(items) for record in records]
 
     def together(self, items: Iterable[Item]) -> Iterator[list[Record]]:
-        """Records of all items, those that were computed together at a time."""
+        """Yield records of all items, those that were computed together at a time."""
         sources: dict[str, str] = {}
         records: list[Record] = []
 

@@ -83,7 +83,7 @@ def to_do(
     *,
     shown: bool | None,
 ) -> list[Item]:
-    """Recordings without an embedding, or with another content than then.
+    """Return recordings without an embedding, or with another content than then.
 
     Raises
     ------

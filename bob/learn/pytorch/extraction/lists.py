@@ -54,7 +54,7 @@ def read_list(path: str | os.PathLike[str]) -> dict[str, str]:
 
 
 def _entry(entry: str, folder: Path) -> tuple[str, str]:
-    """Name and path of a line."""
+    """Return name and path of a line."""
     if entry.startswith("{"):
         return _of_nemo(entry, folder)
     name, *rest = entry.split(maxsplit=1)

@@ -227,7 +227,7 @@ def misfits(figures: Figures) -> list[str]:
 
 
 def look_like_cosines(scores: FloatArray) -> bool:
-    """Whether no score ``(trials,)`` is beyond -1 and 1; NaN counts for nothing.
+    """Return whether no score ``(trials,)`` is beyond -1 and 1; NaN counts for nothing.
 
     Examples
     --------

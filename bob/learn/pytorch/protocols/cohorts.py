@@ -95,7 +95,7 @@ def _read(
     original_directory: str | os.PathLike[str] | None,
     rule: SpeakerRule | None,
 ) -> tuple[list[Recording], bool]:
-    """Recordings, and whether it is known who speaks in each."""
+    """Return recordings, and whether it is known who speaks in each."""
     if isinstance(source, str | Path) and Path(source).suffix.lower() == ".csv":
         path = Path(source)
         return read_recordings(path, original_directory=original_directory), True
@@ -129,7 +129,7 @@ def speakers_in_both(
 
 
 def _is_flat(folder: Path) -> bool:
-    """Whether a folder holds recordings, and no folders or lists of them."""
+    """Return whether a folder holds recordings, and no folders or lists of them."""
     if not folder.is_dir():
         return False
     items = [item for item in folder.iterdir() if not item.name.startswith(".")]

@@ -125,7 +125,7 @@ class Trials:
         return not self.references or any(item.subject for item in self.references)
 
     def count(self) -> int:
-        """How many trials there are."""
+        """Return how many trials there are."""
         if self.pairs is None:
             return len(self.references) * len(self.probes)
         return sum(len(probes) for probes in self.pairs)

@@ -53,14 +53,14 @@ def beside(trial_list: Path) -> tuple[Path, Path] | None:
 
 
 def _enrolment_beside(test: Path) -> Path:
-    """The folder beside a test folder whose name says that it enrols, or the same."""
+    """Find the enrolment folder beside a test folder by its name, or that folder."""
     names = [*_ENROLLING, *(test.name.replace("test", name) for name in _ENROLLING)]
     found = (test.with_name(name) for name in names)
     return next((path for path in found if (path / "wav.scp").is_file()), test)
 
 
 def folders_of(listed: TrialList) -> tuple[Path, Path] | None:
-    """The folders of `beside` that the names of a trial list are in.
+    """Return the folders of `beside` that the names of a trial list are in.
 
     A test folder enrols, too, where it has all names of the enrolled side, and the
     folder that is there for it has not.
@@ -80,7 +80,7 @@ def folders_of(listed: TrialList) -> tuple[Path, Path] | None:
 
 
 def is_between_folders(folder: Path) -> bool:
-    """Whether a folder has a list ``trials`` between two data folders in it."""
+    """Return whether a folder has a list ``trials`` between two data folders in it."""
     trials = folder / "trials"
     return trials.is_file() and beside(trials) is not None
 
@@ -150,7 +150,7 @@ class KaldiTrialDatabase(WithoutExtras):
 
     @property
     def is_labelled(self) -> bool:
-        """Whether the list has labels."""
+        """Return whether the list has labels."""
         return self._listed.is_labelled
 
     @property

@@ -54,7 +54,7 @@ def fields_of(line: str) -> list[str]:
 
 
 def _pair_of_nemo(line: str) -> list[str] | None:
-    """Label and names of ``{"audio_filepath": ["a.wav", "b.wav"], "label": "1"}``."""
+    """Read ``{"audio_filepath": ["a.wav", "b.wav"], "label": "1"}`` of NeMo."""
     if not line.startswith("{"):
         return None
     try:

@@ -79,7 +79,7 @@ class SafeNames:
 
 
 def audio_suffix(name: str) -> str:
-    """The suffix of a name, if that is one of a recording, readable or not."""
+    """Return the suffix of a name, if that is one of a recording, readable or not."""
     stem, point, suffix = name.rpartition(".")
     is_audio = f"{point}{suffix}".lower() in _SUFFIXES
     # A hidden file has no suffix: its name begins with the point.
@@ -87,12 +87,12 @@ def audio_suffix(name: str) -> str:
 
 
 def without_audio_suffix(name: str) -> str:
-    """The name less its suffix, if that is one of a recording, readable or not."""
+    """Return the name less its suffix, if that is a recording's, readable or not."""
     return name[: len(name) - len(audio_suffix(name))]
 
 
 def loose_spelling(name: str) -> str:
-    """A name for looking up: without suffix, of one Unicode form, without backslashes.
+    """Return a name to look up: no suffix, one Unicode form, no backslashes.
 
     Systems write ``é`` as one character or as two, and Windows parts folders otherwise.
     """
@@ -117,7 +117,7 @@ def readable_spelling(folder: Path, name: str) -> str | None:
 
 
 def existing_spelling(folder: Path, name: str) -> str:
-    """A name, in the other Unicode form where the file is there in that form only."""
+    """Return a name, in the other Unicode form if only that form is there."""
     if name.isascii() or (folder / name).exists():
         return name
     forms = (unicodedata.normalize(form, name) for form in ("NFC", "NFD"))

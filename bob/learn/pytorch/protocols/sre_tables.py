@@ -144,7 +144,7 @@ def _is_headline(fields: Sequence[str], first: Sequence[str]) -> bool:
 
 
 def is_segment_key(path: Path) -> bool:
-    """Whether the first line is the headline of a table of segments."""
+    """Return whether the first line is the headline of a table of segments."""
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         fields = next((line for line in file if not line.isspace()), "").split()
     return len(fields) > 1 and _is_headline(fields, ("segment",))

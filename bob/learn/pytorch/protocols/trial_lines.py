@@ -123,7 +123,7 @@ class TrialList:
         return np.argsort(self.enrolled_at, kind="stable")
 
     def renamed(self, names: Mapping[str, str]) -> TrialList:
-        """The same trials under other names; what gets one name becomes one."""
+        """Return the same trials under other names; what gets one name becomes one."""
         enrolled, enrolled_at = _renamed(self.enrolled, self.enrolled_at, names)
         tested, tested_at = _renamed(self.tested, self.tested_at, names)
         return replace(
@@ -205,7 +205,7 @@ def is_trial_list(path: Path) -> bool:
 
 
 def _read_fast(path: Path) -> TrialList | None:
-    """A long list without anything odd; None: read it line by line."""
+    """Read a long list without anything odd; None: read it line by line."""
     number, line = next(text_lines(path, expected=_EXPECTED), (0, ""))
     fields = line.split()
     is_odd = line.startswith("#") or '"' in line or headline(line) is not None
@@ -271,7 +271,7 @@ def _read_by_line(path: Path) -> TrialList:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str], Sequence[str | None]]]:
-    """Number, fields and columns of each trial."""
+    """Yield number, fields and columns of each trial."""
     found = (
         (number, line)
         for number, line in text_lines(path, expected=_EXPECTED)

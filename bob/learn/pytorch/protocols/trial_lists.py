@@ -94,7 +94,7 @@ class TrialListDatabase(WithoutExtras):
 
     @property
     def is_labelled(self) -> bool:
-        """Whether all lists have labels."""
+        """Return whether all lists have labels."""
         return all(item.is_labelled for item in self._lists.values())
 
     @property

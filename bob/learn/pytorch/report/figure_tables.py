@@ -139,7 +139,7 @@ def _costs_in_words(evaluation: Evaluation) -> str:
 
 
 def _other_columns(evaluation: Evaluation) -> list[Column]:
-    """Two columns for each further cost function."""
+    """Return two columns for each further cost function."""
     return [
         Column(f"{title} {cost.name}", f"{key}_{cost.name}", str(cost), interval=True)
         for cost in evaluation.others_at

@@ -219,7 +219,7 @@ def _latex_cell(cell: Cell) -> str:
 
 
 def _latex_comment(text: str) -> str:
-    """A comment, which a line break would end."""
+    """Return a comment, which a line break would end."""
     return f"% {_in_a_line(text)}"
 
 

@@ -40,7 +40,7 @@ BLOCK_ROWS = 8192
 
 
 def score_layout(path: Path, *, metadata: bool = False) -> Found:
-    """The form of a score file, for which lines are read until labels are sure.
+    """Return the form of a score file, reading lines until labels are sure.
 
     Parameters
     ----------

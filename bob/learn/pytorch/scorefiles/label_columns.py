@@ -41,7 +41,7 @@ class AmbiguousError(ValueError):
 
 
 def labelled_forms(fields: Sequence[str]) -> list[str]:
-    """Forms with a label that a line may be of."""
+    """List the forms with a label that a line may be of."""
     return [
         form
         for form, columns in LABELLED.items()
@@ -52,7 +52,7 @@ def labelled_forms(fields: Sequence[str]) -> list[str]:
 
 
 def labelled_form(first: Sequence[str], blocks: Iterable[Block]) -> str | None:
-    """The form with a label that all lines are of; None where the columns are Bob's.
+    """Return the form with a label that all lines have; None if the columns are Bob's.
 
     Parameters
     ----------
@@ -132,18 +132,18 @@ class _Seen:
 
     @property
     def has_no_labels(self) -> bool:
-        """No column holds labels only."""
+        """Return whether no column holds labels only."""
         return not any(self._words)
 
     @property
     def is_enough(self) -> bool:
-        """Many lines were seen, with both labels."""
+        """Return whether many lines were seen, with both labels."""
         return self._lines > _ENOUGH and any(len(words or ()) > 1
                                              for words in self._words)  # fmt: skip
 
     @property
     def may_be_bobs(self) -> bool:
-        """A probe has one speaker throughout, and some trial is of one speaker."""
+        """Return whether each probe has one speaker, and some trial is of one."""
         return self._targets > 0 and self._has_one_speaker
 
     def fits(self, columns: Sequence[str]) -> bool:

@@ -218,7 +218,7 @@ def fit_calibration(
 def _fit_alone(
     scores: list[FloatArray], *, p_target: float, penalty: float
 ) -> tuple[float, float] | None:
-    """Weight and offset of the score alone; None where trials do not allow them."""
+    """Return weight and offset of the score alone; None if trials do not allow it."""
     try:
         weights, offset = fit_weights(
             *(part[:, np.newaxis] for part in scores),

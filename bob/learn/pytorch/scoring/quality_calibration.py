@@ -43,7 +43,7 @@ _SMALLER, _LARGER = "smaller ", "larger "
 
 
 def is_fusion(calibration: LinearCalibration | IsotonicCalibration) -> bool:
-    """Whether the columns are scores of several systems."""
+    """Return whether the columns are scores of several systems."""
     if not isinstance(calibration, LinearCalibration):
         return False
     columns = calibration.columns
@@ -222,7 +222,7 @@ def _doubt(calibration: LinearCalibration, name: str) -> list[str]:
 
 
 def _in_words(column: str, numbers: Iterable[float]) -> tuple[str, list[str]]:
-    """A measure, and numbers of it, as people know them."""
+    """Return a measure, and numbers of it, as people know them."""
     if column.endswith(_LOG_DURATION):
         name = column.removesuffix(_LOG_DURATION) + DURATION
         return name, [f"{np.exp(number):.3g} s" for number in numbers]

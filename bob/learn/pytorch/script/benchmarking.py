@@ -300,7 +300,7 @@ def _close(extractor: AnyExtractor) -> None:
 
 
 def _seconds(stored: StoredEmbeddings, rows: Mapping[str, int]) -> float:
-    """How long recordings last together."""
+    """Return how long recordings last together."""
     return float(stored.seconds[list(rows.values())].sum())
 
 
@@ -310,7 +310,7 @@ def _digest(content: object) -> str:
 
 
 def _is_of_an_interrupt(error: BaseException) -> bool:
-    """Whether Ctrl-C came first: what was begun then may fail on its way out."""
+    """Return whether Ctrl-C came first: what was begun then may fail on its way out."""
     before = error.__context__
     return isinstance(before, KeyboardInterrupt) or (
         before is not None and _is_of_an_interrupt(before)

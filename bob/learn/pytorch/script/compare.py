@@ -280,7 +280,7 @@ def _for_people(
 
 
 def _without_quality(decision: Decision) -> dict[str, Any] | None:
-    """The answer by the score alone; None where no measure was weighed."""
+    """Return the answer by the score alone; None where no measure was weighed."""
     from bob.learn.pytorch.extraction.decision import ratio_of
 
     ratio = decision.plain

@@ -196,7 +196,7 @@ def ask_for_trust(found: Template, *, yes: bool) -> None:
 
 
 def is_template(model: str | Template) -> bool:
-    """Whether a model is a template: loaded, a shipped one, or a JSON file."""
+    """Return whether a model is a template: loaded, a shipped one, or a JSON file."""
     if not isinstance(model, str):
         return True
     from bob.learn.pytorch.templates.template import shipped

@@ -226,7 +226,7 @@ def _lines(measured: Measured) -> list[str]:
 
 
 def _other_rows(measured: Measured) -> list[tuple[str, str, str]]:
-    """Figures of further --cost."""
+    """Return rows with the figures of further --cost."""
     rows = []
     for one in measured.others:
         for name in ("min_dcf", "act_dcf"):

@@ -38,7 +38,7 @@ def recording_notes(
 
 
 def _needs_of(model: str) -> tuple[float, int]:
-    """Recommended seconds, and the sampling rate; 0 where that is not known."""
+    """Return recommended seconds, and the sampling rate; 0 where that is not known."""
     from bob.learn.pytorch.templates.template import load, shipped
     from bob.learn.pytorch.weights.catalogue import MODELS
 

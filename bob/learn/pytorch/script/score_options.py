@@ -54,7 +54,7 @@ trials_option = click.option(
 
 
 def speakers_option(flag: str, *, purpose: str = "") -> Callable[[Command], Command]:
-    """The options that say who speaks in each recording of a store."""
+    """Return the options that say who speaks in each recording of a store."""
     speakers = click.option(
         flag,
         type=SOURCE,

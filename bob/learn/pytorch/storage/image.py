@@ -160,7 +160,7 @@ def fingerprint_of(file: h5py.File) -> dict[str, str]:
 
 
 def dimensions_of(file: h5py.File) -> int:
-    """How many numbers an embedding has, 0 where there is none yet."""
+    """Return how many numbers an embedding has, 0 where there is none yet."""
     return int(file["embeddings"].shape[1]) if "embeddings" in file else 0
 
 
@@ -213,7 +213,7 @@ def _cut(texts: bytes, places: NDArray[np.int64]) -> list[str]:
 
 
 def room_for(rows: int, *, text_bytes: int, numbers: int) -> int:
-    """How many bytes more than its rows take now a table may need, at most.
+    """Return how many bytes more than its rows take now a table may need, at most.
 
     Parameters
     ----------

@@ -90,7 +90,7 @@ class Columns:
 
     @property
     def dimensions(self) -> int:
-        """How many numbers an embedding has, 0 where there is none."""
+        """Return how many numbers an embedding has, 0 where there is none."""
         return int(self.embeddings.shape[1])
 
     def take(self, rows: NDArray[np.int64]) -> Columns:

@@ -193,7 +193,7 @@ class EmbeddingStore:
 
     @property
     def dimensions(self) -> int:
-        """How many numbers an embedding has, 0 where there is none yet."""
+        """Return how many numbers an embedding has, 0 where there is none yet."""
         return self._dimensions
 
     def __len__(self) -> int:
@@ -203,7 +203,7 @@ class EmbeddingStore:
         return self.is_current(name)
 
     def is_current(self, name: str, *, source: str = "") -> bool:
-        """Whether a recording has an embedding, and has not changed since.
+        """Return whether a recording has an embedding, and has not changed since.
 
         Parameters
         ----------
@@ -251,7 +251,7 @@ class EmbeddingStore:
             self._add(part)
 
     def has_failed(self, name: str) -> bool:
-        """Whether there is a reason, but no embedding."""
+        """Return whether there is a reason, but no embedding."""
         return bool((self._index.get(name) or 0) & 1)
 
     def __enter__(self) -> EmbeddingStore:

@@ -260,7 +260,7 @@ class TemplateEmbedder:
         )
 
     def _parts(self, item: Loaded, name: str) -> list[NDArray[Any]]:
-        """One embedding a part; what took too long is tried once more.
+        """Return one embedding a part; what took too long is tried once more.
 
         Where recordings before it have died already, it is the model that is slow.
         """

@@ -72,7 +72,7 @@ class Stopwatch:
         )
 
     def _computed(self) -> float:
-        """Processor seconds of the busiest thread, or all seconds if unknown."""
+        """Return processor seconds of the busiest thread, or all seconds if unknown."""
         before = self._before
         passed = time.monotonic() - self._started
         if not before:
@@ -83,7 +83,7 @@ class Stopwatch:
 
 
 def _processor_seconds(process: int) -> Iterator[tuple[str, float]]:
-    """Threads of a process and its descendants, and what each process waited for."""
+    """Yield the seconds of threads of a process and its descendants, and of waits."""
     tick = os.sysconf("SC_CLK_TCK")
     waiting = [process]
     while waiting:

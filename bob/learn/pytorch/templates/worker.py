@@ -212,7 +212,7 @@ class Worker:
             return made.reshape(answer["shape"]).copy()
 
     def peak_mb(self) -> float:
-        """How much memory the process took at most, in MB."""
+        """Return how much memory the process took at most, in MB."""
         return float(self._ask({"do": "measure"}, LOOK * 20)["peak_mb"])
 
     def close(self) -> None:

@@ -128,7 +128,7 @@ def _names_in(
 
 
 def _same_content(known: Known, names: Sequence[str], place: str) -> str | None:
-    """The one of these names that stands for what a file holds."""
+    """Return the one of these names that stands for what a file holds."""
     if not names:
         return None
     source = known.source(names[0], place)

@@ -87,7 +87,7 @@ def resolve(
 def _in_a_file(
     kind: str, text: str, opened: Callable[[Path], object | None]
 ) -> object | None:
-    """The component in a file; None for a text that names none."""
+    """Return the component in a file; None for a text that names none."""
     path = Path(text).expanduser()
     if not path.is_file():
         is_path = "/" in text and not any(letter in text for letter in "()[]'\"")

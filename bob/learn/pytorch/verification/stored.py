@@ -182,13 +182,13 @@ def _is_hdf5(path: Path) -> bool:
 
 
 def _content(path: Path) -> bytes:
-    """A stored file without the mark behind it."""
+    """Return a stored file without the mark behind it."""
     content = path.read_bytes()
     return content[: _behind(path)[1]] if _is_hdf5(path) else content
 
 
 def _behind(path: Path) -> tuple[Mark | None, int]:
-    """The mark behind an HDF5 file, and where it begins."""
+    """Return the mark behind an HDF5 file, and where it begins."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _FOOTER.size))
@@ -204,7 +204,7 @@ def _behind(path: Path) -> tuple[Mark | None, int]:
 
 
 def _inside(content: bytes) -> Mark | None:
-    """The mark of a version that kept it in the file; HDF5 is not asked, see above."""
+    """Return the mark of a version that kept it inside; HDF5 is not asked."""
     # The superblock says where HDF5 ends, by its version at one of these places.
     place = (
         {0: 40, 1: 44}.get(content[len(HDF5_SIGNATURE)], 28)

@@ -38,7 +38,7 @@ class PartialFile:
         return said if isinstance(said, str) else None
 
     def continues(self, url: str, *, hash_known: bool) -> bool:
-        """Whether the part may be continued from this address.
+        """Return whether the part may be continued from this address.
 
         Without a validator a changed file would be joined to the old one unnoticed,
         unless its hash is known.

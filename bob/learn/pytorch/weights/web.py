@@ -53,7 +53,7 @@ class Patience:
     progress_bytes: int = 1 << 20
 
     def wait(self, failures: int, *, asked_for: float) -> float:
-        """Seconds to wait after so many failures; a server may ask for more."""
+        """Return the seconds to wait after failures; a server may ask for more."""
         seconds: float = self.first_wait * 2 ** (failures - 1)
         return min(max(seconds, asked_for), self.longest_wait)
 
@@ -135,7 +135,7 @@ class Pace:
 
     @property
     def left(self) -> float:
-        """Seconds until the window ends."""
+        """Return the seconds until the window ends."""
         return max(0.0, self._seconds - self._waited)
 
     def note(self, seconds: float, count: int) -> None:

@@ -140,7 +140,7 @@ async def _greet(address: str, timeout: float) -> None:
 
 
 def _local(count: int) -> Client:
-    """A cluster as bob.pipelines makes it, whose dashboards others cannot reach."""
+    """Start a cluster as bob.pipelines does, its dashboards closed to others."""
     from distributed import Client, LocalCluster
 
     make: Callable[..., LocalCluster] = LocalCluster

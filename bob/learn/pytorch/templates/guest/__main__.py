@@ -161,7 +161,7 @@ class Worker:
             return self._output(model.chosen(y, self._content))
 
     def do_measure(self, request):  # noqa: ARG002
-        """How much memory it took at most, in MB."""
+        """Return how much memory it took at most, in MB."""
         return {"peak_mb": confined.peak_mb()}
 
     def _input(self, shape):

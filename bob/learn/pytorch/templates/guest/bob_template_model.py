@@ -142,7 +142,7 @@ def described(y):
 
 
 def parameters(model):
-    """How many numbers the model has learned, None where it does not tell."""
+    """Return how many numbers the model has learned, None where it does not tell."""
     try:
         return sum(int(parameter.numel()) for parameter in model.parameters())
     except Exception:  # noqa: BLE001 - code of the template
