@@ -27,28 +27,17 @@ def done(*arguments):
     return result.output
 
 
-def write(path, rows):
-    """Four columns, from (is target, score)."""
-    lines = [
-        f"ann {'ann' if target else 'bob'} probe{number} {score!r}\n"
-        for number, (target, score) in enumerate(rows)
-    ]
-    Path(path).write_text("".join(lines))
-    return path
-
-
-def drawn(seed, targets=80, non_targets=240):
-    random = np.random.default_rng(seed)
-    scores = np.append(
-        random.normal(0.6, 0.2, targets), random.normal(0.1, 0.2, non_targets)
-    )
-    kinds = np.arange(scores.size) < targets
-    return list(zip(kinds.tolist(), scores.tolist(), strict=True))
-
-
 @pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
+def _dev(tmp_path, monkeypatch):
+    """Scores with labels, of trials that overlap."""
     monkeypatch.chdir(tmp_path)
+    rows = np.random.default_rng(0).normal([[0.6], [0.1]], 0.2, (2, 80)).tolist()
+    lines = [
+        f"ann {who} {who}{number} {score!r}\n"
+        for who, scores in zip(("ann", "bob"), rows, strict=True)
+        for number, score in enumerate(scores)
+    ]
+    Path("dev").write_text("".join(lines))
 
 
 @pytest.mark.parametrize("form", BLIND)
@@ -56,7 +45,6 @@ def _here(tmp_path, monkeypatch):
 def test_scores_without_labels_are_calibrated_and_not_measured(form, beside_dev):
     before, after = BLIND[form]
     Path("blind").write_text(before)
-    write("dev", drawn(0))
     done("calibrate", "dev", "--into", "first")
     fit = json.loads(Path("calibration.json").read_text())
     ratios = [fit["weights"][0] * score + fit["offset"] for score in (2, 1)]
@@ -81,7 +69,6 @@ def test_csv_without_speakers_is_calibrated_and_not_measured(claimed):
     )
     text = header + f"a/2,,a/1,{claimed},hall,2.0\nb/1,,a/1,{claimed},attic,1.0\n"
     Path("blind.csv").write_text(text)
-    write("dev", drawn(0))
 
     report = json.loads(done("calibrate", "dev", "blind.csv", "--json"))
 

@@ -13,7 +13,13 @@ import numpy as np
 from bob.learn.pytorch.atomic import beside
 from bob.learn.pytorch.hashes import file_sha256
 from bob.learn.pytorch.storage.image import sync
-from bob.learn.pytorch.storage.records import Columns, StoreError, empty
+from bob.learn.pytorch.storage.records import (
+    TEXT_FIELDS,
+    TEXTS,
+    Columns,
+    StoreError,
+    empty,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,19 +124,13 @@ def _rest(content: Content) -> dict[str, Any]:
             name: {
                 "seconds": None if math.isnan(seconds) else seconds,
                 "sample_rate": rate,
-                "reason": reason,
-                "source": source,
-                "speaker": speaker,
-                "settings": settings,
+                **dict(zip(TEXT_FIELDS, texts, strict=True)),
             }
-            for name, seconds, rate, reason, source, speaker, settings in zip(
+            for name, seconds, rate, *texts in zip(
                 columns.names,
                 columns.seconds.tolist(),
                 columns.sample_rates.tolist(),
-                columns.reasons,
-                columns.sources,
-                columns.speakers,
-                columns.settings,
+                *(getattr(columns, column) for column in TEXTS),
                 strict=True,
             )
         },
@@ -156,10 +156,8 @@ def _with_rest(
         seconds = known.get("seconds")
         columns.seconds[row] = math.nan if seconds is None else seconds
         columns.sample_rates[row] = known.get("sample_rate", 0)
-        columns.reasons[row] = known.get("reason", "")
-        columns.sources[row] = known.get("source", "")
-        columns.speakers[row] = known.get("speaker", "")
-        columns.settings[row] = known.get("settings", "")
+        for key, column in TEXT_FIELDS.items():
+            getattr(columns, column)[row] = known.get(key, "")
     return columns, rest.get("made_by") or None
 
 

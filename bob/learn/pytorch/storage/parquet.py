@@ -9,7 +9,13 @@ import numpy as np
 
 from bob.learn.pytorch.atomic import beside
 from bob.learn.pytorch.storage.image import sync
-from bob.learn.pytorch.storage.records import Columns, StoreError, empty
+from bob.learn.pytorch.storage.records import (
+    TEXT_FIELDS,
+    TEXTS,
+    Columns,
+    StoreError,
+    empty,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,13 +24,6 @@ if TYPE_CHECKING:
 
 _MADE_BY = b"bob.learn.pytorch.made_by"
 _ROWS = 65_536
-#: Name of each column of text -> what `Columns` calls it.
-_TEXTS = {
-    "reason": "reasons",
-    "source": "sources",
-    "speaker": "speakers",
-    "settings": "settings",
-}
 
 
 def write(content: Content, path: Path) -> None:
@@ -42,7 +41,7 @@ def write(content: Content, path: Path) -> None:
             ("embedding", pa.list_(pa.float32())),
             ("seconds", pa.float64()),
             ("sample_rate", pa.int64()),
-            *((name, pa.string()) for name in _TEXTS),
+            *((name, pa.string()) for name in TEXT_FIELDS),
         ],
         metadata={_MADE_BY: json.dumps(content.fingerprint)},
     )
@@ -68,7 +67,7 @@ def _arrays(columns: Columns) -> list[Any]:
         embeddings,
         pa.array(columns.seconds),
         pa.array(columns.sample_rates),
-        *(pa.array(getattr(columns, name), pa.string()) for name in _TEXTS.values()),
+        *(pa.array(getattr(columns, name), pa.string()) for name in TEXTS),
     ]
 
 
@@ -122,7 +121,7 @@ def _columns(table: Any) -> Columns:  # noqa: ANN401 - pyarrow has no types
     numbers = lists.flatten().to_numpy(zero_copy_only=False)
     good = int(np.count_nonzero(~columns.failed))
     columns.embeddings[~columns.failed] = numbers.reshape(good, columns.dimensions)
-    for name, column in _TEXTS.items():
+    for name, column in TEXT_FIELDS.items():
         if name in table.column_names:
             texts = table[name].cast(pa.string()).to_pylist()
             getattr(columns, column)[:] = [text or "" for text in texts]

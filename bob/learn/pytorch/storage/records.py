@@ -15,8 +15,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-#: Columns of texts beside the names, of which a file may lack some.
-TEXTS = ("reasons", "sources", "speakers", "settings")
+#: Texts of a `Record` beside its name -> columns of them; a file may lack some.
+TEXT_FIELDS = {
+    "reason": "reasons",
+    "source": "sources",
+    "speaker": "speakers",
+    "settings": "settings",
+}
+TEXTS = tuple(TEXT_FIELDS.values())
 #: Of an embedding with fewer numbers, all may be equal by chance.
 FEWEST_THAT_VARY = 3
 

@@ -247,7 +247,7 @@ def fill(
 
 def _brought_up_to_date(
     planned: Plan,
-    filled: from_store.Filled,
+    filled: from_store.InStore,
     made_by: dict[str, str],
 ) -> Filled:
     from tqdm import tqdm

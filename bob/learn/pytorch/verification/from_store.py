@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Filled:
+class InStore:
     """Embeddings that a store has of the recordings of an experiment.
 
     Attributes
@@ -53,7 +53,7 @@ def fill(
     *,
     workers: Workers,
     speakers: Mapping[str, str] | None = None,
-) -> Filled:
+) -> InStore:
     """Compute into a store what it lacks of recordings, and find them all in it.
 
     A recording that the store has under its path, its key, or a longer path that ends
@@ -94,7 +94,7 @@ def fill(
     failures = {
         key: run.failures[name] for key, name in names.items() if name in run.failures
     }
-    return Filled(
+    return InStore(
         content,
         {key: row[name] for key, name in names.items() if name in row},
         replace(run, failures=failures),
