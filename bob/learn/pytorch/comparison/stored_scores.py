@@ -104,24 +104,7 @@ def score_trials(
     comparer = comparer or Comparer()
     form = trials.form(path, form)
     _check_quality(quality, form=form, cohort=cohort)
-    rows = trials.references.rows, trials.probes.rows
-    means = None
-    parts: Iterator[Part]
-    if cohort is None and trials.pairs is not None:
-        scores = comparer.listed(embeddings.embeddings, *rows, trials.pairs)
-        parts = iter([(scores, *trials.pairs)])
-    else:
-        left = comparer.references(embeddings.embeddings, rows[0])
-        right = comparer.probes(embeddings.embeddings, rows[1])
-        statistics = None
-        if cohort is not None:
-            refuse_other_model(embeddings, cohort.embeddings)
-            names = trials.references.names, trials.probes.names
-            against = AgainstCohort(comparer, left, right, cohort, names)
-            statistics = against.normaliser()
-            if "cohort_mean" in quality:
-                means = against.means
-        parts = _scored(trials, comparer, (left, right), statistics)
+    parts, means = _parts(trials, embeddings, comparer, cohort, quality)
     columns = _quality_columns(trials, embeddings, quality, means)
     known = replace(
         trials,
@@ -144,6 +127,31 @@ def score_trials(
     told = {"enrolment recordings": enrolled, **(provenance or {})}
     _write_provenance(path, embeddings, comparer, cohort, told)
     return Scored(path, count, failures, trials.notes)
+
+
+def _parts(
+    trials: StoredTrials,
+    embeddings: StoredEmbeddings,
+    comparer: Comparer,
+    cohort: Cohort | None,
+    quality: Sequence[Quality],
+) -> tuple[Iterator[Part], tuple[FloatArray, FloatArray] | None]:
+    """Return scores a part at a time, and cohort means if they are asked for."""
+    rows = trials.references.rows, trials.probes.rows
+    if cohort is None and trials.pairs is not None:
+        scores = comparer.listed(embeddings.embeddings, *rows, trials.pairs)
+        return iter([(scores, *trials.pairs)]), None
+    left = comparer.references(embeddings.embeddings, rows[0])
+    right = comparer.probes(embeddings.embeddings, rows[1])
+    statistics = means = None
+    if cohort is not None:
+        refuse_other_model(embeddings, cohort.embeddings)
+        names = trials.references.names, trials.probes.names
+        against = AgainstCohort(comparer, left, right, cohort, names)
+        statistics = against.normaliser()
+        if "cohort_mean" in quality:
+            means = against.means
+    return _scored(trials, comparer, (left, right), statistics), means
 
 
 def score_everything(
