@@ -180,6 +180,26 @@ def test_a_header_that_contradicts_itself_or_its_file_is_refused_by_name(content
     refused(content, says)
 
 
+@pytest.mark.parametrize("fields", [{"second": 0}, {"width": 0}])
+def test_fields_of_a_header_that_a_recorder_left_at_0_contradict_nothing(fields):
+    samples = np.frombuffer(b"\1\2" * 1000, "<i2") / 2**15
+
+    np.testing.assert_array_equal(read(io.BytesIO(wav(**fields))).samples, samples)
+
+
+@pytest.mark.parametrize("form", ["AIFF", "AU", "CAF", "WAV"])
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "PCM_32"])
+@pytest.mark.parametrize("order", ["LITTLE", "BIG"])
+def test_both_orders_of_bytes_are_read_as_libsndfile_writes_them(form, subtype, order):
+    file = io.BytesIO()
+    try:
+        soundfile.write(file, NOISE, RATE, format=form, subtype=subtype, endian=order)
+    except soundfile.LibsndfileError:
+        pytest.skip("not in this container")
+
+    np.testing.assert_allclose(read(file).samples, NOISE, atol=2**-15)
+
+
 @pytest.mark.parametrize(
     "behind",
     [

@@ -94,6 +94,10 @@ def test_what_is_cut_short_is_refused(tmp_path):
         ({"names": ["a"], "x": np.zeros((2, 3))}, "its arrays are names, x"),
         ({}, "its arrays are none"),
         ({"names": ["a", "a"], "embeddings": np.zeros((2, 3))}, "holds a twice"),
+        (
+            {"names": ["a", "b"], "embeddings": [[1, 2, 3], [0, 0, 0]]},
+            r"a\.npz: the embedding of b is all zeros.*embed that recording again",
+        ),
     ],
 )  # fmt: skip
 def test_arrays_that_do_not_fit(tmp_path, arrays, message):

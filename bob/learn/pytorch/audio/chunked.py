@@ -48,8 +48,8 @@ _NAMES = {
 }  # fmt: skip
 # Of AIFF-C: what libsndfile decodes.
 _AIFC_LINEAR = (
-    b"NONE", b"twos", b"sowt", b"in24", b"in32", b"42ni", b"23ni", b"raw ", b"fl32",
-    b"FL32", b"fl64", b"FL64",
+    b"NONE", b"twos", b"sowt", b"in24", b"in32", b"42n1", b"42ni", b"23ni", b"raw ",
+    b"fl32", b"FL32", b"fl64", b"FL64",
 )  # fmt: skip
 _AIFC_LOGARITHMIC = (b"ulaw", b"alaw", b"ULAW", b"ALAW")
 _AIFC_PACKETS = (b"GSM ", b"ima4", b"DWVW")
@@ -251,7 +251,9 @@ def _wav_sound(
         return Sound(container, data.start, length, chunks=style)
     if tag in (_ALAW, _ULAW):
         bits = 8
-    if not channels or frame != math.ceil(bits / 8) * channels:
+    whole = math.ceil(bits / 8) * channels
+    frame = frame or whole  # some recorders leave it at 0, as the bytes a second
+    if not whole or frame != whole:
         raise _alignment(content, frame, channels, bits)
     _check_second(content, rate, frame, second)
     return Sound(container, data.start, length, frame, rate, style)
@@ -268,9 +270,12 @@ def _extended_coding(content: Content, form: bytes, bits: int) -> int:
 
 
 def _check_second(content: Content, rate: int, frame: float, second: int) -> None:
-    """Hold the rate against the bytes a second, which some round where blocks are."""
+    """Hold the rate against the bytes a second.
+
+    Some recorders round them where blocks are, or leave them at 0.
+    """
     due = rate * frame
-    if abs(second - due) > (0 if isinstance(frame, int) else 0.05 * due):
+    if second and abs(second - due) > (0 if isinstance(frame, int) else 0.05 * due):
         raise content.refusal(
             f"contradicts itself: its header says {rate} hertz and {frame:.4g} bytes a "
             f"sample, which is {due:.0f} bytes a second, and {second} bytes a second; "

@@ -19,6 +19,7 @@ from bob.learn.pytorch.hashes import is_another, path_in
 from bob.learn.pytorch.storage import OTHERS, STORES, kaldi, npz, parquet
 from bob.learn.pytorch.storage import image as store_image
 from bob.learn.pytorch.storage.reading import read_content, summarise
+from bob.learn.pytorch.storage.records import faults_of
 from bob.learn.pytorch.storage.store import EmbeddingStore, Record, StoreError
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ def import_(
     made_by = stored or dict(UNKNOWN if fingerprint is None else fingerprint)
     with EmbeddingStore.open(store, fingerprint=made_by) as target:
         _refuse_others(source, columns, target)
+        _refuse_faults(source, columns)
         for start in range(0, len(columns), _BATCH):
             batch = _records(columns.slice(start, start + _BATCH), source)
             target.append(
@@ -207,6 +209,15 @@ def _refuse_twins(path: Path, columns: Columns) -> None:
         ordered = sorted(columns.names)
         twin = next(a for a, b in itertools.pairwise(ordered) if a == b)
         raise StoreError(f"{path} holds {twin} twice; take one of them out")
+
+
+def _refuse_faults(path: Path, columns: Columns) -> None:
+    for row, fault in faults_of(columns.embeddings).items():
+        if not columns.failed[row]:
+            raise StoreError(
+                f"{path}: the embedding of {columns.names[row]} {fault}, so nothing "
+                "can be compared with it; take it out, or embed that recording again"
+            )
 
 
 def _refuse_others(path: Path, columns: Columns, target: EmbeddingStore) -> None:
