@@ -202,4 +202,11 @@ def test_verify_takes_one_value_too(capsys):
     with pytest.raises(SystemExit):
         verify(["--sub-directory", "a", "--sub-directory", "b"])
 
-    assert "is given as a and as b, and takes one value" in capsys.readouterr().err
+    assert "is given as a and as b: give it once" in capsys.readouterr().err
+
+
+def test_verify_says_how_several_values_are_given(capsys):
+    with pytest.raises(SystemExit):
+        verify(["--groups", "dev", "--groups", "eval"])
+
+    assert "values at once, --groups dev eval" in capsys.readouterr().err

@@ -174,9 +174,13 @@ class _Once(argparse.Action):
     ) -> None:
         before = getattr(namespace, self.dest)
         if before is not None and before != values:
+            once = "give it once"
+            if isinstance(values, list):
+                together = " ".join([str(option_string), *before, *values])
+                once = f"give all its values at once, {together}"
+                before, values = " ".join(before), " ".join(values)
             parser.error(
-                f"{option_string} is given as {before} and as {values}, and takes one "
-                "value: give it once"
+                f"{option_string} is given as {before} and as {values}: {once}"
             )
         setattr(namespace, self.dest, values)
 
