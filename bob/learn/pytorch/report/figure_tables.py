@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.metrics import MetricError, failures
@@ -56,13 +57,11 @@ def systems_table(evaluation: Evaluation) -> Table:
         Column("Non-targets", "non_targets", "trials of two speakers, with a score"),
         Column("Failed", "failures", "trials without a score; part of no other figure"),
     ]
-    rows = [
-        _system_row(number, one, with_dev=with_dev)
-        for number, one in enumerate(found, 1)
-    ]
-    notes = _systems_notes(evaluation, rows)
+    row = partial(_system_row, with_dev=with_dev)
+    rows = [row(number, one) for number, one in enumerate(found, 1)]
+    notes = tuple(_systems_notes(evaluation, rows))
     title = "Systems" if len(found) > 1 else "Figures"
-    table = Table("systems", title, tuple(columns), tuple(rows), tuple(notes))
+    table = Table("systems", title, tuple(columns), tuple(rows), notes)
     silent = {"group"} if len({one.system.group for one in found}) == 1 else set()
     if not any(one.system.scores for one in found):
         silent.add("scores")
@@ -70,72 +69,62 @@ def systems_table(evaluation: Evaluation) -> Table:
 
 
 def _figure_columns(evaluation: Evaluation) -> list[Column]:
-    cost = str(evaluation.cost)
     named = f" {evaluation.cost.name}" if evaluation.others_at else ""
+    figure = partial(Column, interval=True)
     return [
         Column("#", "number", "the number at its curves"),
         _SYSTEM,
         Column("Scores", "scores", "how they were made", numeric=False),
-        Column(
+        figure(
             "EER %",
             "eer",
             "equal error rate: where FMR = FNMR, interpolated between thresholds",
-            interval=True,
         ),
-        Column(
+        figure(
             f"minDCF{named}",
             "min_dcf",
-            f"least detection cost, at the best threshold: {cost}",
-            interval=True,
+            f"least detection cost, at the best threshold: {evaluation.cost}",
         ),
-        Column(
+        figure(
             f"actDCF{named}",
             "act_dcf",
             "the same cost at Bayes' threshold, which takes scores as natural "
             "log-likelihood ratios",
-            interval=True,
         ),
         *_other_columns(evaluation),
-        Column(
+        figure(
             "Cllr",
             "cllr",
             "cost of the log-likelihood ratios, in bits; 1 is what no scores cost",
-            interval=True,
         ),
-        Column(
+        figure(
             "min Cllr",
             "min_cllr",
             "the same after the best monotonic calibration of these trials (PAV)",
-            interval=True,
         ),
     ]
 
 
 def _systems_notes(evaluation: Evaluation, rows: Sequence[Sequence[Cell]]) -> list[str]:
-    level = f"{100 * evaluation.level:g} %"
-    notes = [*_dev_notes(evaluation), *_shared_notes(evaluation)]
+    notes = [
+        f"minDCF and actDCF: {_costs_in_words(evaluation)}; normalised, so that 1 is "
+        "the cost of the better of accepting all and accepting none."
+    ]
     if any(cell.interval for row in rows for cell in row):
         intervals = [one.intervals.values() for one in evaluation.systems]
         draws = sorted({each.resamples for some in intervals for each in some})
-        notes.insert(
-            0,
-            f"Ranges are {level} intervals: bias-corrected percentiles over "
-            f"{_range(draws)} draws of the speakers with replacement.",
+        notes.append(
+            f"Ranges are {100 * evaluation.level:g} % intervals: bias-corrected "
+            f"percentiles over {_range(draws)} draws of the speakers with replacement."
         )
-    notes.insert(
-        0,
-        f"minDCF and actDCF: {_costs_in_words(evaluation)}; normalised, so that 1 is "
-        "the cost of the better of accepting all and accepting none.",
-    )
-    return notes
+    return [*notes, *_dev_notes(evaluation), *_shared_notes(evaluation)]
 
 
 def _costs_in_words(evaluation: Evaluation) -> str:
-    first, others = evaluation.cost, evaluation.others_at
-    if not others:
-        return cost_in_words(str(first))
-    told = [f"{one.name} is {cost_in_words(str(one))}" for one in (first, *others)]
-    return ", ".join(told)
+    costs = (evaluation.cost, *evaluation.others_at)
+    if len(costs) == 1:
+        return cost_in_words(str(costs[0]))
+    return ", ".join(f"{one.name} is {cost_in_words(str(one))}" for one in costs)
 
 
 def _other_columns(evaluation: Evaluation) -> list[Column]:
@@ -182,10 +171,9 @@ def _system_row(number: int, one: Evaluated, *, with_dev: bool) -> tuple[Cell, .
         tables.cost(values.min_cllr, intervals.get("min_cllr")),
     ]
     if with_dev:
-        known = not math.isnan(one.hter)
-        dev = one.system.dev_name if known else tables.NOTHING
-        row.append(tables.percent(one.hter, intervals.get("hter")))
-        row.append(tables.words(dev or "dev"))
+        named = one.system.dev_name or "dev"
+        dev = tables.NOTHING if math.isnan(one.hter) else named
+        row += [tables.percent(one.hter, intervals.get("hter")), tables.words(dev)]
     row.append(tables.words(one.system.group or tables.NOTHING))
     counts = values.targets, values.non_targets, values.failures
     return (*row, *map(tables.count, counts))

@@ -224,12 +224,12 @@ def measure_scores(
     if not warnings:
         curve = table.curve()
         if resamples:
-            intervals = confidence_intervals(
-                table,
-                _measures(cost) | other_measures(others_at),
-                resamples=resamples,
-            )
-        points = _points(curve, at_fmr, at_fnmr)
+            measures = _measures(cost) | other_measures(others_at)
+            intervals = confidence_intervals(table, measures, resamples=resamples)
+        points = {f"FNMR at FMR <= {rate:g}": curve.fnmr_at_fmr(rate)
+                  for rate in at_fmr}  # fmt: skip
+        points |= {f"FMR at FNMR <= {rate:g}": curve.fmr_at_fnmr(rate)
+                   for rate in at_fnmr}  # fmt: skip
         warnings += _doubts(curve, values, table, intervals.get("eer"))
     repeated = _repeated(table)
     if repeated:
@@ -252,15 +252,6 @@ def measure_scores(
         warnings=tuple(warnings),
         others=other_costs(others_at, curve, table.targets, table.non_targets),
     )
-
-
-def _points(
-    curve: ErrorCurve, at_fmr: Sequence[float], at_fnmr: Sequence[float]
-) -> dict[str, OperatingPoint]:
-    points = {f"FNMR at FMR <= {rate:g}": curve.fnmr_at_fmr(rate) for rate in at_fmr}
-    return points | {
-        f"FMR at FNMR <= {rate:g}": curve.fmr_at_fnmr(rate) for rate in at_fnmr
-    }
 
 
 def measure_in_bounded_memory(
