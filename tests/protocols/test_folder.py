@@ -88,6 +88,7 @@ def test_parts_of_file_names_are_no_sessions_of_themselves(named):
     assert [r.key for r in dev.references[0].recordings] == ["a/m1-1-9"]
     assert not any(item.metadata for item in dev.recordings())
     assert "sessions are not known" in " ".join(database.notes)
+    assert "sessions are not known" in " ".join(database.doubts)
 
 
 def test_sessions_that_are_not_known_are_told_of_where_they_decide(named):

@@ -125,7 +125,8 @@ def test_no_command_prints_what_a_name_would_do(corpus, name, weights, capfd):
 
 
 def test_an_experiment_and_its_report_print_nothing_of_that(corpus, name, capfd):
-    Path("first.py").write_text(VERIFY)
+    of_that_name = VERIFY.replace('"toy"', repr(f"toy{name}"))
+    Path("first.py").write_text(of_that_name)
 
     stopped = main(["first.py"])
     done = main(["first.py", "--allow-missing-files", "-vv"])

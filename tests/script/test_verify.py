@@ -76,6 +76,17 @@ def test_one_command_gives_scores_error_rates_and_a_picture(toy, capsys):
     assert (SCORES.parent / "det.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_error_rates_that_rooms_may_have_won_say_so(toy, recordings, capsys):
+    for path in sorted(recordings.rglob("*.wav")):
+        path.rename(path.parents[1] / f"{path.parent.name}{path.name}")
+
+    assert main([toy, "--groups", "dev"]) == 0
+
+    said = capsys.readouterr()
+    assert "Note: sessions are not known, so a target trial" in said.out
+    assert "WARNING sessions are not known" in said.err
+
+
 def test_all_pairs_of_a_folder_are_scored(toy):
     """Four speakers with four recordings: 4 x 6 pairs of one, 16 x 15 / 2 in all."""
     assert main([toy, "--protocol", "all-pairs", "--groups", "dev"]) == 0

@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from bob.learn.pytorch.printing import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -79,7 +81,7 @@ def source_of(path: str | os.PathLike[str], *, known: str = "") -> str:
         status = os.stat(place)  # noqa: PTH116 - the path may not be UTF-8
         content, _, rest = known.partition(" ")
         if content.startswith(_CONTENT) and rest.startswith(f"{_state(status)} "):
-            return f"{content} {_state(status)} {_visible(place)}"
+            return f"{content} {_state(status)} {printable(place)}"
         if 0 <= time.time_ns() - status.st_ctime_ns < _TICK_NS:
             time.sleep(_TICK_NS / 1e9)  # what changes from now on has another time
             status = os.stat(place)  # noqa: PTH116
@@ -88,7 +90,7 @@ def source_of(path: str | os.PathLike[str], *, known: str = "") -> str:
     if stat.S_ISREG(status.st_mode):  # reading a pipe would empty it
         with contextlib.suppress(OSError), open(place, "rb", buffering=0) as file:  # noqa: PTH123
             content = _CONTENT + content_hash(file)
-            return f"{content} {_state(status)} {_visible(place)}"
+            return f"{content} {_state(status)} {printable(place)}"
     return f"{status.st_size} {status.st_mtime_ns}"
 
 
@@ -139,13 +141,3 @@ def is_another(known: str, source: str) -> bool:
     """Return whether two lines are of files at two places, with two contents."""
     places = path_in(known), path_in(source)
     return all(places) and places[0] != places[1] and not is_same(known, source)
-
-
-def _visible(path: str) -> str:
-    """A path in which every letter shows, on one line."""
-    return "".join(
-        letter
-        if letter.isprintable()
-        else letter.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for letter in path
-    )

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import html
 import os
-import re
-
-# Controls, ends of lines, what turns the direction of text around, and halves of
-# characters, by which Python has bytes that are not UTF-8.
-_HIDDEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
-)
+import unicodedata
 
 
 def printable(name: str | os.PathLike[str], *, keep: str = "") -> str:
-    r"""Escape what of a name could do more than be read; other letters stay.
+    r"""Escape what of a name does not show, or does more than that.
+
+    Controls, ends of lines, what turns the direction of text around, letters without
+    width, and halves of characters, by which Python has bytes that are not UTF-8.
 
     Parameters
     ----------
@@ -28,17 +25,24 @@ def printable(name: str | os.PathLike[str], *, keep: str = "") -> str:
     >>> print(printable(b"non-\xff.wav".decode("utf-8", "surrogateescape")))
     non-\udcff.wav
     """
+    text = os.fspath(name)
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if _shows(letter) or letter in keep else _escaped(letter)
+        for letter in text
+    )
 
-    def escaped(found: re.Match[str]) -> str:
-        letter = found[0]
-        if letter in keep:
-            return letter
-        # As JSON escapes it, where it may stand in a string as it is.
-        if letter == "\x7f":
-            return r"\u007f"
-        return letter.encode("unicode_escape", "surrogatepass").decode("ascii")
 
-    return _HIDDEN.sub(escaped, os.fspath(name))
+def _shows(letter: str) -> bool:
+    return letter.isprintable() or unicodedata.category(letter) == "Zs"  # blanks
+
+
+def _escaped(letter: str) -> str:
+    # As JSON escapes it, where it may stand in a string as it is.
+    if letter == "\x7f":
+        return r"\u007f"
+    return letter.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 def in_markup(text: str) -> str:

@@ -6,6 +6,8 @@ import json
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+from bob.learn.pytorch.printing import printable
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -63,13 +65,13 @@ def write_report(
     content["failed_recordings"] = failures
     content["notes"] = list(notes)
     parts = [
-        f"Group {group} ({score_files[group]})\n\n{summary.as_text()}"
+        f"Group {group} ({printable(score_files[group])})\n\n{summary.as_text()}"
         for group, summary in summaries.items()
     ]
     if normalisation is not None:
         content["normalisation"] = normalisation
-        parts.insert(0, f"Scores normalised by {normalisation}")
-    parts += [textwrap.fill(f"Note: {note}.", 79) for note in notes]
+        parts.insert(0, f"Scores normalised by {printable(normalisation)}")
+    parts += [textwrap.fill(f"Note: {printable(note)}.", 79) for note in notes]
     if calibration is not None:
         content["calibrated"], text = _calibrated(calibration, list(tables))
         parts.append(text)
@@ -92,7 +94,7 @@ def _calibrated(path: Path, groups: list[str]) -> tuple[dict[str, Any], str]:
     found = calibrated.calibrated_figures(
         {group: read_scores(file) for group, file in files.items()}
     )
-    heading = f"Calibrated scores ({path.with_name('calibrated-<group>')})"
+    heading = f"Calibrated scores ({printable(path.with_name('calibrated-<group>'))})"
     return (
         {"calibration": str(path), **calibrated.as_dict(found, calibration)},
         f"{heading}\n\n{calibrated.as_text(found, calibration)}",

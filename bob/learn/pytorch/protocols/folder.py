@@ -6,6 +6,7 @@ import abc
 import logging
 import os
 from collections import Counter, defaultdict
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,6 +91,11 @@ class SpeakerDatabase(WithoutExtras, abc.ABC):
         """In words, how the protocol came about."""
         return self._made.notes
 
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Those of the notes that make error rates look better than they are."""
+        return self._made.doubts
+
     def groups(self) -> tuple[str, ...]:
         """``dev``, and whatever else the protocol has."""
         return tuple(self._made.trials)
@@ -142,7 +148,7 @@ class SpeakerDatabase(WithoutExtras, abc.ABC):
             raise DatabaseError(f"{reason} ({note})" if dropped else reason) from error
         if not dropped:
             return made
-        return SpeakerProtocol(made.name, made.trials, (*made.notes, note))
+        return replace(made, notes=(*made.notes, note))
 
     def _is_long_enough(self, item: SpokenIn) -> bool:
         path = item.recording.path

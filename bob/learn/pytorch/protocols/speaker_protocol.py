@@ -115,11 +115,15 @@ class SpokenIn:
 
 @dataclass(frozen=True)
 class SpeakerProtocol:
-    """Trials of each group, and in words how they came about."""
+    """Trials of each group, in words how they came about, and what that puts in doubt.
+
+    Doubts are among the notes too.
+    """
 
     name: str
     trials: Mapping[str, Trials]
     notes: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
 
 
 def session_in_name(name: str, *, speaker: str) -> str | None:
@@ -192,8 +196,8 @@ def make_protocol(
         for group, names in _split(list(enrolled), impostors, at_all=is_split).items()
     }
     notes = _notes(by, enrol_count, impostors, groups=tuple(groups), asked=is_split)
-    about_sessions = _session_notes(by, speakers.values())
-    return SpeakerProtocol(name or by, groups, (*notes, *about_sessions))
+    doubts = tuple(_session_notes(by, speakers.values()))
+    return SpeakerProtocol(name or by, groups, (*notes, *doubts), doubts)
 
 
 def _of_all_pairs(

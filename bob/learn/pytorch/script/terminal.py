@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import re
 import sys
 from contextlib import contextmanager
@@ -36,6 +38,19 @@ class _Escaping:
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - of the stream
         return getattr(self._stream, name)
+
+
+class EscapingFormatter(logging.Formatter):
+    """Let no name in a message break its line; errors keep lines of their own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the message, with names as they may be shown."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                printable(item) if isinstance(item, str | os.PathLike) else item
+                for item in record.args
+            )
+        return super().format(record)
 
 
 def escape_streams() -> None:

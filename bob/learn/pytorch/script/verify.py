@@ -11,8 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.script import interrupts
-from bob.learn.pytorch.script.terminal import escape_streams, told
+from bob.learn.pytorch.script.terminal import EscapingFormatter, escape_streams, told
 from bob.learn.pytorch.settings import let_idle_threads_sleep
 from bob.learn.pytorch.verification.options import (
     GRID_OPTIONS,
@@ -190,17 +191,21 @@ def _write_template(path: Path) -> int:
     from bob.learn.pytorch.verification.configuration import commented_template
 
     if path.exists():
-        sys.stderr.write(f"verify.py: {path} exists already; give another name\n")
+        sys.stderr.write(
+            f"verify.py: {printable(path)} exists already; give another name\n"
+        )
         return 1
     write_text(path, commented_template())
-    sys.stderr.write(f"wrote {path}: set the required variables and run it\n")
+    sys.stderr.write(
+        f"wrote {printable(path)}: set the required variables and run it\n"
+    )
     return 0
 
 
 def _start_logging(verbosity: int) -> None:
     levels = (logging.WARNING, logging.WARNING, logging.INFO, logging.DEBUG)
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    handler.setFormatter(EscapingFormatter("%(levelname)s %(message)s"))
     # Only ours: Bob's own handler, if Bob is loaded, would say everything again.
     ours = logging.getLogger("bob.learn.pytorch")
     ours.handlers[:] = [handler]
@@ -278,9 +283,10 @@ def _report(experiment: Experiment, outcome: Outcome) -> None:
             if experiment.calibration is not None and calibration.exists()
             else None,
         )
+        shown = printable(folder)
         sys.stdout.write(
-            f"{text}\n\nReport:     {folder / 'report.txt'} (and report.json)\n"
-            f"DET curves: {folder / 'det.png'}\n"
+            f"{text}\n\nReport:     {shown}/report.txt (and report.json)\n"
+            f"DET curves: {shown}/det.png\n"
         )
         sys.stdout.write("\n\n" if experiment.normalisation and not normalised else "")
 

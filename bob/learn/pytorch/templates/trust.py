@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch import atomic, settings
+from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.templates import template as templates
 from bob.learn.pytorch.templates.errors import TemplateError, UntrustedTemplate
 from bob.learn.pytorch.templates.shelf import label, locked
@@ -90,10 +91,10 @@ def require(template: Template) -> None:
     allow = (
         "write it into a file, and have that trusted"
         if template.path is None
-        else f"`bob pytorch template trust {_visible(shlex.quote(label(template)))}`"
+        else f"`bob pytorch template trust {printable(shlex.quote(label(template)))}`"
     )
     raise UntrustedTemplate(
-        f"template {_visible(template.name)} is not trusted, and it runs other "
+        f"template {printable(template.name)} is not trusted, and it runs other "
         f"people's code:\n\n{describe(template)}\n\n"
         f"Read that. To allow it as it is now: {allow}. For one run, the commands `bob "
         f"pytorch embed`, `compare`, `checkpoints` and `template` take --yes, and "
@@ -120,7 +121,7 @@ def describe(template: Template) -> str:
     lines += _section("is executed in each run", list(_executed(template)))
     if template.folders_outside:
         lines += _section("is imported, as it is now", list(_imported(template)))
-    return "\n".join(_visible(line, keep="\n") for line in lines)
+    return "\n".join(printable(line, keep="\n") for line in lines)
 
 
 def _installed(template: Template) -> Iterator[str]:
@@ -163,16 +164,6 @@ def _imported(template: Template) -> Iterator[str]:
 def _section(title: str, entries: Sequence[str]) -> list[str]:
     shown = [entry.replace("\n", "\n      ") for entry in entries] or ["nothing"]
     return ["", f"{title}:", *(f"  {entry}" for entry in shown)]
-
-
-def _visible(text: str, *, keep: str = "") -> str:
-    """A text in which every letter shows; what is not printed is escaped."""
-    return "".join(
-        letter
-        if letter.isprintable() or letter in keep
-        else letter.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for letter in text
-    )
 
 
 @cache

@@ -312,6 +312,7 @@ def _score(
     outcome: Outcome,
     seconds: Mapping[str, float],
 ) -> None:
+    outcome.notes += getattr(experiment.database, "doubts", ())
     outcome.notes += short_notes(experiment.preprocessing.component, parts[0])
     for note in outcome.notes:
         logger.warning("%s", note)
