@@ -76,6 +76,15 @@ def test_one_command_gives_scores_error_rates_and_a_picture(toy, capsys):
     assert (SCORES.parent / "det.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_what_a_skipped_stage_has_not_left_is_named_with_the_next_step(toy, capsys):
+    assert main([toy, "--skip-preprocessing"]) == 1
+
+    said = capsys.readouterr().err
+    assert "no stored data at temp/toy/preprocessed/" in said
+    assert "run once without --skip-preprocessing" in said
+    assert "Errno" not in said
+
+
 def test_error_rates_that_rooms_may_have_won_say_so(toy, recordings, capsys):
     for path in sorted(recordings.rglob("*.wav")):
         path.rename(path.parents[1] / f"{path.parent.name}{path.name}")

@@ -111,6 +111,10 @@ class Extract:
 
     def _read(self, recording: Recording) -> Any:
         path = self._place(recording)
+        if not path.exists():
+            raise FileNotFoundError(
+                f"no stored data at {path}; run once without --skip-preprocessing"
+            )
         stored.check(path)
         return self._preprocessing.read(path)
 

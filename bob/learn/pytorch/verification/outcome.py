@@ -123,7 +123,7 @@ class BadRecordingsError(RuntimeError):
             f"{len(failures)} of {total} recordings cannot be used, so nothing was "
             "scored:\n"
             + "\n".join(f"  {failure}" for failure in failures)
-            + f"\nThe list is also in {printable(listed_in)}. Repair or remove them and "
-            "start again: finished work is kept"
+            + f"\nThe list is also in {printable(listed_in)}. Repair or remove them "
+            "and start again: finished work is kept"
             + (go_on if len(failures) < total else "")
         )
