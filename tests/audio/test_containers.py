@@ -187,6 +187,15 @@ def test_fields_of_a_header_that_a_recorder_left_at_0_contradict_nothing(fields)
     np.testing.assert_array_equal(read(io.BytesIO(wav(**fields))).samples, samples)
 
 
+def test_a_sphere_header_with_its_numbers_in_columns_is_read():
+    content = encoded("NIST")
+    wider = content[:1024].replace(b" -i ", b" -i    ")[:1024] + content[1024:]
+
+    np.testing.assert_array_equal(
+        read(io.BytesIO(wider)).samples, read(io.BytesIO(content)).samples
+    )
+
+
 @pytest.mark.parametrize("form", ["AIFF", "AU", "CAF", "WAV"])
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "PCM_32"])
 @pytest.mark.parametrize("order", ["LITTLE", "BIG"])

@@ -34,7 +34,7 @@ _VOC_BITS = {0: 8, 4: 16}
 _VOC_END, _VOC_SOUND, _VOC_EXTENDED, _VOC_NEW_SOUND = 0, 1, 8, 9
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _CONTROL = re.compile(r"[^\n\r\t -~\x80-\xff]")
-_NO_NUMBER = re.compile(r"^\w+ -i (?!-?[0-9]+ *\r?$)", re.MULTILINE)
+_NO_NUMBER = re.compile(r"^\w+ -i (?! *-?[0-9]+ *\r?$)", re.MULTILINE)
 _SPHERE_CODINGS = ("pcm", "ulaw", "mu-law", "alaw")
 
 
@@ -99,7 +99,7 @@ def _sphere(content: Content, start: int) -> Sound:
             "has a damaged header: it has no end, or bytes that are no text or "
             f"number; {AGAIN}"
         )
-    lines = re.findall(r"^(\w+) -\w+ (.*?)\s*$", fields, re.M)
+    lines = re.findall(r"^(\w+) -\w+ +(.*?)\s*$", fields, re.M)
     said = dict(lines)
     coding = said.get("sample_coding", "pcm")
     if coding not in _SPHERE_CODINGS:
