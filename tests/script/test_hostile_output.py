@@ -1,6 +1,7 @@
 """Names that would take over a terminal, on the way through every command."""
 
 import io
+import logging
 import os
 import re
 import subprocess
@@ -143,6 +144,15 @@ def test_an_experiment_and_its_report_print_nothing_of_that(corpus, name, capfd)
     bob("report", scores.parent, *words, "--resamples", 20)
     for path in (*outputs, *Path("results").rglob("report.txt")):
         harmless(Path(path).read_text(encoding="utf-8", errors="surrogateescape"))
+
+
+def test_no_name_in_a_message_of_a_log_breaks_its_line(caplog):
+    for said in (NAMES["lines"], Path(NAMES["lines"]), OSError(2, NAMES["lines"])):
+        logging.getLogger("toy").warning("%s: %d", said, 1)
+
+    formatter = terminal.EscapingFormatter("%(message)s")
+    for record in caplog.records:
+        assert harmless(formatter.format(record)).endswith(": 1")
 
 
 def test_whatever_python_itself_prints_is_escaped_too():

@@ -41,16 +41,19 @@ class _Escaping:
 
 
 class EscapingFormatter(logging.Formatter):
-    """Let no name in a message break its line; errors keep lines of their own."""
+    """Let no name in a message break its line; some errors take more than one."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the message, with names as they may be shown."""
         if isinstance(record.args, tuple):
-            record.args = tuple(
-                printable(item) if isinstance(item, str | os.PathLike) else item
-                for item in record.args
-            )
+            record.args = tuple(map(_in_a_log, record.args))
         return super().format(record)
+
+
+def _in_a_log(item: object) -> object:
+    if isinstance(item, BaseException):
+        return told(item)
+    return printable(item) if isinstance(item, str | os.PathLike) else item
 
 
 def escape_streams() -> None:
