@@ -36,7 +36,7 @@ test: $(VENV)/installed-test
 	$(PYTEST)
 
 test-slow: $(VENV)/installed-test
-	$(BIN)/python -m pytest -m "(slow or network) and not gpu"
+	$(PYTEST) -m "(slow or network) and not gpu"
 
 dev: $(VENV)/installed-dev
 	if git rev-parse --git-dir >/dev/null; then $(BIN)/pre-commit install; fi
