@@ -1,6 +1,5 @@
 """When a worker ends, nothing of it remains, whoever ended it and how."""
 
-import contextlib
 import gc
 import os
 import signal
@@ -118,10 +117,10 @@ def test_a_template_that_kills_its_guard_ends_with_all_that_it_started(start, th
     worker = start(model_init=[STARTED, "model = 1"], embed_fwd=lines)
     there = descendants(worker)
 
-    with contextlib.suppress(WorkerDied):  # it may have answered before it ends
-        worker.embed(BATCH, seconds=0.1)
     with pytest.raises(WorkerDied):
-        worker.embed(BATCH, seconds=0.1)
+        # On a busy machine, it answers some more before the guard's turn to die comes.
+        for _ in range(1000):
+            worker.embed(BATCH, seconds=0.1)
 
     for process in there:
         wait_until_gone(process.pid)

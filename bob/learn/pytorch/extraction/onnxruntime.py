@@ -88,6 +88,7 @@ def kept_session(network: Exportable, place: Path, *, threads: int) -> Any:  # n
         except ExportError as error:
             logger.warning("%s; it is exported again", error)
     try:
+        place.parent.mkdir(parents=True, exist_ok=True)  # before what takes a minute
         export_network(network, place)
         record_sha256(place, file_sha256(place))
     except OSError as error:
