@@ -101,7 +101,15 @@ def test_any_length_in_any_blocks(embedder, samples, block_frames, block_samples
     )
 
 
-@pytest.mark.parametrize("frames", [800, 831, 832, 833])
+@pytest.mark.parametrize(
+    "frames",
+    [
+        pytest.param(800, marks=pytest.mark.slow),
+        831,
+        832,
+        pytest.param(833, marks=pytest.mark.slow),
+    ],
+)
 def test_in_float64_nothing_is_left_but_rounding(golden_weights, frames):
     embedder = with_network(golden_weights.fill(dlt_resnet34()).double())
     samples = speech_like(9)[: embedder.features.samples(frames)]

@@ -111,6 +111,12 @@ def test_nothing_that_a_template_started_outlives_it(start, end):
         wait_until_gone(process.pid)
 
 
+def embed_until_it_dies(worker):
+    """On a busy machine, it answers some more before the guard's turn to die comes."""
+    for _ in range(1000):
+        worker.embed(BATCH, seconds=0.1)
+
+
 @pytest.mark.parametrize("then", ["while True: pass", "y = x[:, :4]"])
 def test_a_template_that_kills_its_guard_ends_with_all_that_it_started(start, then):
     lines = ["import os", "os.kill(os.getppid(), 9)", then]
@@ -118,9 +124,7 @@ def test_a_template_that_kills_its_guard_ends_with_all_that_it_started(start, th
     there = descendants(worker)
 
     with pytest.raises(WorkerDied):
-        # On a busy machine, it answers some more before the guard's turn to die comes.
-        for _ in range(1000):
-            worker.embed(BATCH, seconds=0.1)
+        embed_until_it_dies(worker)
 
     for process in there:
         wait_until_gone(process.pid)
