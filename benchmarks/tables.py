@@ -16,7 +16,8 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
-DATA = Path("/work/shared/data/librispeech/test-other")
+SHARED = Path(os.environ.get("BOB_PYTORCH_SHARED", HERE.parents[1] / "shared"))
+DATA = SHARED / "data/librispeech/test-other"
 # Of sound: to embed so much takes half a minute.
 LONG_SECONDS = 10_000
 
