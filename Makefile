@@ -18,7 +18,7 @@ BIN := $(VENV)/bin
 # pip works as its user has set it up: no index, proxy or certificate is named here.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 SAY = @echo "Installing into $(VENV), see setup.py (the first time about 5 GB, some minutes)"
-PINS := setup.py pyproject.toml constraints.txt $(wildcard bob/learn/pytorch/kernels/winograd*.[ch])
+PINS := setup.py pyproject.toml constraints.txt $(wildcard bob/learn/pytorch/inference/winograd*.[ch])
 
 # Idle OpenMP threads sleep: spinning, they slow PyTorch down tenfold on a busy machine.
 export OMP_WAIT_POLICY ?= passive

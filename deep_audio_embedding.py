@@ -1,6 +1,6 @@
 """The six functions of Py-Torch-DAE under the name that its users import."""
 
-from bob.learn.pytorch.templates.in_process import (
+from bob.learn.pytorch.templates.run.in_process import (
     compute_embedding,
     import_pkgs,
     install_dependencies,

@@ -133,13 +133,13 @@ ENTRY_POINTS = {
     ],
 }
 
-# Not a Python module: `kernels/winograd.py` opens it. Without a compiler the package is
-# slower and otherwise the same.
+# Not a Python module: `inference/winograd.py` opens it. Without a compiler the package
+# is slower and otherwise the same.
 KERNELS = [
     Extension(
-        "bob.learn.pytorch.kernels._winograd",
-        ["bob/learn/pytorch/kernels/winograd.c"],
-        depends=["bob/learn/pytorch/kernels/winograd_lanes.h"],
+        "bob.learn.pytorch.inference._winograd",
+        ["bob/learn/pytorch/inference/winograd.c"],
+        depends=["bob/learn/pytorch/inference/winograd_lanes.h"],
         extra_compile_args=["-O3", "-std=c11", "-ffp-contract=fast"],
         optional=True,
     )
@@ -178,7 +178,8 @@ if __name__ == "__main__":
         py_modules=["deep_audio_embedding"],
         package_data={
             "bob.learn.pytorch": ["py.typed"],
-            "bob.learn.pytorch.templates": ["schema.json", "backbones/**/*.json"],
+            "bob.learn.pytorch.templates": ["backbones/**/*.json"],
+            "bob.learn.pytorch.templates.format": ["schema.json"],
         },
         ext_modules=KERNELS,
         include_package_data=False,

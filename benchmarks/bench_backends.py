@@ -7,12 +7,8 @@ Cosines of trial lists and AS-norm stand in `evaluation.py`.
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.scoring import (
-    fit_calibration,
-    fit_isotonic,
-    score_into_file,
-    train_plda,
-)
+from bob.learn.pytorch.calibration import fit_calibration, fit_isotonic
+from bob.learn.pytorch.scoring import score_into_file, train_plda
 
 DIMENSIONS = 192
 # VoxCeleb1-E, the longest list.

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from bob.learn.pytorch.embedder import SpeakerEmbedder
 from bob.learn.pytorch.features.spectrogram import Spectrogram
-from bob.learn.pytorch.weights import catalogue
+from bob.learn.pytorch.models import catalogue
+from bob.learn.pytorch.models.embedder import SpeakerEmbedder
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from bob.learn.pytorch.hashes import source_of
+from bob.learn.pytorch.files import source_of
 
 RECORDINGS, SECONDS, RATE = 10_000, 5, 16_000
 

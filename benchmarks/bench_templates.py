@@ -12,10 +12,10 @@ import pytest
 import soundfile
 
 from bob.learn.pytorch.script.demonstration import council_meetings
-from bob.learn.pytorch.templates.loading import install, start
-from bob.learn.pytorch.templates.shelf import Environment
-from bob.learn.pytorch.templates.template import from_content, load
-from bob.learn.pytorch.templates.worker import Worker
+from bob.learn.pytorch.templates.format.template import from_content, load
+from bob.learn.pytorch.templates.install.shelf import Environment
+from bob.learn.pytorch.templates.run.loading import install, start
+from bob.learn.pytorch.templates.run.worker import Worker
 
 SECONDS = 3
 CALLS = 40

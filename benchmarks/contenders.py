@@ -82,13 +82,13 @@ def straightforward(paths):
 
 def ours(paths, *, model="dltresnet", jobs=1, kernel=True, **options):
     """What `bob pytorch embed LIST -o store.h5` does."""
-    from bob.learn.pytorch.extraction.extract import extract
-    from bob.learn.pytorch.kernels import winograd
+    from bob.learn.pytorch.inference import winograd
+    from bob.learn.pytorch.inference.extract import extract
     from bob.learn.pytorch.preprocessor.audio import (
         DltResNetExtractor,
         EmbeddingExtractor,
     )
-    from bob.learn.pytorch.storage.store import EmbeddingStore
+    from bob.learn.pytorch.store.store import EmbeddingStore
 
     if not kernel:  # as on processors that it is not for
         winograd.load = lambda: None

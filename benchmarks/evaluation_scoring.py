@@ -28,7 +28,7 @@ def rows(count, *, seed, dimensions=DIMENSIONS):
 
 def make_trials(folder, scale):
     """A store, the same as npz, and a list as of VoxCeleb; half are target trials."""
-    from bob.learn.pytorch.storage.store import EmbeddingStore, Record
+    from bob.learn.pytorch.store.store import EmbeddingStore, Record
 
     count, trials = sized(RECORDINGS, scale), sized(TRIALS, scale)
     random = np.random.default_rng(1)
@@ -139,12 +139,12 @@ def of_first_reference(path, *, offset=0.0):
 
 def dense_verify(folder, scale):
     """What verify.py does once models and embeddings are there."""
+    from bob.learn.pytorch.experiment import scores
+    from bob.learn.pytorch.experiment.algorithms import NAMED
+    from bob.learn.pytorch.experiment.components import Extraction, Preprocessing
+    from bob.learn.pytorch.experiment.experiment import Experiment
+    from bob.learn.pytorch.experiment.layout import lay_out
     from bob.learn.pytorch.protocols.database import Probe, Recording, Reference, Trials
-    from bob.learn.pytorch.verification import scores
-    from bob.learn.pytorch.verification.algorithms import NAMED
-    from bob.learn.pytorch.verification.components import Extraction, Preprocessing
-    from bob.learn.pytorch.verification.experiment import Experiment
-    from bob.learn.pytorch.verification.layout import lay_out
 
     references, probes = both_sides(scale)
     experiment = Experiment(
@@ -174,9 +174,9 @@ def dense_verify(folder, scale):
 
 def dense_score(folder, scale):
     """What `bob pytorch score` does once the store and the protocol are read."""
-    from bob.learn.pytorch.comparison.stored_scores import score_trials
-    from bob.learn.pytorch.comparison.stored_trials import Side, StoredTrials
-    from bob.learn.pytorch.storage.reading import StoredEmbeddings
+    from bob.learn.pytorch.experiment.stored_scores import score_trials
+    from bob.learn.pytorch.experiment.stored_trials import Side, StoredTrials
+    from bob.learn.pytorch.store.reading import StoredEmbeddings
 
     sides = both_sides(scale)
     names = [

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from bob.learn.pytorch.architectures import dlt_resnet34, packed, resnet34
+from bob.learn.pytorch.architectures import dlt_resnet34, resnet34
 from bob.learn.pytorch.architectures.convolution import OneStep
-from bob.learn.pytorch.architectures.folded import FoldedConvolution, fold
-from bob.learn.pytorch.kernels import winograd
+from bob.learn.pytorch.inference import packed, winograd
+from bob.learn.pytorch.inference.folded import FoldedConvolution, fold
 
 TESTS = Path(__file__).parents[1] / "tests"
 sys.path.insert(0, str(TESTS))

@@ -13,10 +13,10 @@ from contenders import network, plain_trunk
 from torch.nn.functional import conv2d
 from torch.utils.flop_counter import FlopCounterMode
 
-from bob.learn.pytorch.architectures.folded import fold
-from bob.learn.pytorch.extraction.onnx import export_network
-from bob.learn.pytorch.extraction.onnxruntime import session
-from bob.learn.pytorch.kernels import winograd
+from bob.learn.pytorch.export.onnx import export_network
+from bob.learn.pytorch.inference import winograd
+from bob.learn.pytorch.inference.folded import fold
+from bob.learn.pytorch.inference.onnxruntime import session
 
 THREADS = int(sys.argv[1]) if len(sys.argv) > 1 else 1
 ROUNDS = 7

@@ -4,9 +4,9 @@ A page says `.. generated:: options`, and `conf.py` puts the table in its place.
 """
 
 from bob.learn.pytorch import settings
-from bob.learn.pytorch.verification import algorithms
-from bob.learn.pytorch.verification import options as verify_options
-from bob.learn.pytorch.weights import catalogue
+from bob.learn.pytorch.experiment import algorithms
+from bob.learn.pytorch.experiment import options as verify_options
+from bob.learn.pytorch.models import catalogue
 
 #: A change of these is a reason to make a page anew.
 MADE_FROM = (settings, verify_options, algorithms, catalogue)
@@ -271,7 +271,7 @@ def _by_hand(model):
 
 def shipped_templates():
     """The shipped templates: those that were run first."""
-    from bob.learn.pytorch.templates.template import load, shipped
+    from bob.learn.pytorch.templates.format.template import load, shipped
 
     found = sorted(map(load, shipped()), key=lambda one: (not one.verified, one.name))
     rows = [

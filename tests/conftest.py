@@ -114,8 +114,8 @@ def networks_are_kept(monkeypatch, _kept):
     To load it takes half a second, and each hash of its file, of which a command needs
     up to six, a twentieth. A file that has changed is hashed and loaded again.
     """
-    from bob.learn.pytorch.extraction import engine
-    from bob.learn.pytorch.weights import store
+    from bob.learn.pytorch.inference import engine
+    from bob.learn.pytorch.models import store
 
     hash_file, load, make = store.file_sha256, store.load_embedder, engine.make
 
@@ -150,7 +150,7 @@ def networks_are_kept(monkeypatch, _kept):
 @pytest.fixture
 def environment(tmp_path):
     """The environment of a template which holds what the tests have."""
-    from bob.learn.pytorch.templates.shelf import Environment
+    from bob.learn.pytorch.templates.install.shelf import Environment
 
     for folder in ("work", "home"):
         (tmp_path / folder).mkdir()

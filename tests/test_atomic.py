@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bob.learn.pytorch import atomic
-from bob.learn.pytorch.atomic import beside, clear_up, write_text
-from bob.learn.pytorch.protocols.csv_folders import replacing_folder
+from bob.learn.pytorch import files
+from bob.learn.pytorch.files import beside, clear_up, write_text
+from bob.learn.pytorch.protocols.formats.csv_folders import replacing_folder
 
 
 def fail_after_half(path):
@@ -40,7 +40,7 @@ def test_nobody_sees_a_file_that_is_being_written(tmp_path):
 
 KILLED = """
 import os, signal, sys, pathlib
-from bob.learn.pytorch.atomic import beside
+from bob.learn.pytorch.files import beside
 with beside(pathlib.Path(sys.argv[1])) as place:
     place.write_text("half")
     print(place, flush=True)
@@ -76,7 +76,7 @@ def test_the_next_run_removes_what_killed_ones_left_of_the_same_file_and_no_othe
 ):
     path = tmp_path / "scores.txt"
     dead, other = killed(path), killed(tmp_path / "other.txt")
-    elsewhere = tmp_path / dead.name.replace(atomic._HOST, "othermachine")
+    elsewhere = tmp_path / dead.name.replace(files._HOST, "othermachine")
     elsewhere.write_text("of a machine whose processes nobody knows here")
     ours = str(os.getpid())
     started = dead.name.split("-")[3]
@@ -86,7 +86,7 @@ def test_the_next_run_removes_what_killed_ones_left_of_the_same_file_and_no_othe
     write_text(path, "whole")
 
     left = {item.name for item in tmp_path.iterdir()}
-    assert started != atomic._started(os.getpid())
+    assert started != files._started(os.getpid())
     assert left == {"scores.txt", other.name, elsewhere.name}
 
 

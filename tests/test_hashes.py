@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 
-from bob.learn.pytorch import hashes
-from bob.learn.pytorch.hashes import content_of, is_same, source_of
+from bob.learn.pytorch import files
+from bob.learn.pytorch.files import content_of, is_same, source_of
 
 LONG_AGO = 10**18
 
@@ -34,7 +34,7 @@ def test_the_content_counts_as_b2sum_prints_it(file):
 
 def test_a_file_that_did_not_change_is_not_read_again(file, monkeypatch):
     known = source_of(file)
-    monkeypatch.setattr(hashes, "content_hash", None)
+    monkeypatch.setattr(files, "content_hash", None)
 
     assert source_of(file, known=known) == known
 

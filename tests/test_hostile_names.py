@@ -13,15 +13,12 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-from bob.learn.pytorch.comparison.named_embeddings import (
-    ScoringError,
-    read_embeddings,
-)
-from bob.learn.pytorch.comparison.quality import Measured, read_measures, write_measures
-from bob.learn.pytorch.comparison.stored_scores import score_everything
+from bob.learn.pytorch.errors import ScoringError
+from bob.learn.pytorch.experiment.named_embeddings import read_embeddings
+from bob.learn.pytorch.experiment.stored_scores import score_everything
 from bob.learn.pytorch.metrics import ScoreTable
-from bob.learn.pytorch.protocols.csv_writing import write_csv_protocol
 from bob.learn.pytorch.protocols.database import DatabaseError, as_database
+from bob.learn.pytorch.protocols.formats.csv_writing import write_csv_protocol
 from bob.learn.pytorch.protocols.trial_writing import FORMS, convert
 from bob.learn.pytorch.report import models, plot_det
 from bob.learn.pytorch.report.evaluation import evaluate
@@ -30,17 +27,14 @@ from bob.learn.pytorch.report.pictures import save_pictures
 from bob.learn.pytorch.report.systems import FailedRecording, System
 from bob.learn.pytorch.report.tables import Column, Table, as_csv, as_latex, words
 from bob.learn.pytorch.scorefiles import read_scores, write_scores
+from bob.learn.pytorch.scorefiles.failures import Failure, read_failures, write_failures
 from bob.learn.pytorch.scorefiles.layouts import ScoreFileError
+from bob.learn.pytorch.scorefiles.quality import Measured, read_measures, write_measures
 from bob.learn.pytorch.script import demonstration
 from bob.learn.pytorch.script.template import new
-from bob.learn.pytorch.storage.records import Record, StoreError
-from bob.learn.pytorch.storage.store import EmbeddingStore
-from bob.learn.pytorch.templates.new import commented_start
-from bob.learn.pytorch.verification.outcome import (
-    Failure,
-    read_failures,
-    write_failures,
-)
+from bob.learn.pytorch.store.records import Record, StoreError
+from bob.learn.pytorch.store.store import EmbeddingStore
+from bob.learn.pytorch.templates.format.new import commented_start
 
 NAMES = {
     "python": 'x"+open("PWNED","w").name+"',
@@ -104,7 +98,7 @@ def assigned(text):
 
 @every_path
 def test_a_demonstration_of_the_folder_runs_nothing_of_its_name(folder, monkeypatch):
-    monkeypatch.setattr("bob.learn.pytorch.weights.store.fetch", lambda *_, **__: None)
+    monkeypatch.setattr("bob.learn.pytorch.models.store.fetch", lambda *_, **__: None)
 
     prepared = demonstration.prepare(folder.parent / "demo", recordings=folder)
 

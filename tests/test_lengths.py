@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from bob.learn.pytorch import lengths as masks
 from bob.learn.pytorch.architectures import campplus, dlt_resnet34, resnet34
 from bob.learn.pytorch.architectures.trunk import unit_length
-from bob.learn.pytorch.embedder import SpeakerEmbedder
 from bob.learn.pytorch.features import KaldiFbank, Spectrogram
 from bob.learn.pytorch.lengths import cut, inside, keep, mean, mean_and_deviation
+from bob.learn.pytorch.models.embedder import SpeakerEmbedder
 
 SYSTEMS = {
     "dltresnet34": (Spectrogram, dlt_resnet34),

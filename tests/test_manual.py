@@ -18,15 +18,15 @@ from click.testing import CliRunner
 
 from bob.learn.pytorch import settings
 from bob.learn.pytorch.architectures import campplus, dlt_resnet34, resnet34
+from bob.learn.pytorch.models import catalogue
+from bob.learn.pytorch.models.store import save_weights
 from bob.learn.pytorch.preprocessor import audio
 from bob.learn.pytorch.preprocessor.audio import TemplateExtractor
 from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.script.verify import main
-from bob.learn.pytorch.storage.store import EmbeddingStore
-from bob.learn.pytorch.templates import loading
-from bob.learn.pytorch.templates.template import shipped
-from bob.learn.pytorch.weights import catalogue
-from bob.learn.pytorch.weights.store import save_weights
+from bob.learn.pytorch.store.store import EmbeddingStore
+from bob.learn.pytorch.templates.format.template import shipped
+from bob.learn.pytorch.templates.run import loading
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "doc" / "examples"
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from bob.learn.pytorch.experiment import options
+from bob.learn.pytorch.models import catalogue
 from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.script.verify import main
-from bob.learn.pytorch.verification import options
-from bob.learn.pytorch.weights import catalogue
 
 DOC = Path(__file__).resolve().parents[1] / "doc"
 PAGES = sorted(DOC.rglob("*.rst"))

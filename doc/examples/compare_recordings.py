@@ -1,6 +1,6 @@
 """How alike are two recordings? `python compare_recordings.py`."""
 
-from bob.learn.pytorch.extraction.comparison import compare
+from bob.learn.pytorch.inference.compare import compare
 from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
 
 extractor = EmbeddingExtractor("campplus-zh-en")

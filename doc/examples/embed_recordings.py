@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from bob.learn.pytorch.extraction.extract import extract
+from bob.learn.pytorch.inference.extract import extract
 from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
 from bob.learn.pytorch.scoring import cosine
-from bob.learn.pytorch.storage.store import EmbeddingStore
+from bob.learn.pytorch.store.store import EmbeddingStore
 
 extractor = EmbeddingExtractor("campplus-zh-en")
 paths = sorted(Path("recordings/anna").rglob("*.flac"))

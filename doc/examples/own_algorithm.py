@@ -1,6 +1,6 @@
 """How embeddings are compared: `verify.py first.py own_algorithm.py`."""
 
-from bob.learn.pytorch.verification.algorithms import Similarity
+from bob.learn.pytorch.experiment.algorithms import Similarity
 
 # The best of the enrolment recordings counts, not their mean.
 algorithm = Similarity("cosine", enrolment="scores", enrolment_fusion="max")

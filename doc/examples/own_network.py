@@ -6,7 +6,7 @@ from torch import nn
 
 from bob.learn.pytorch.audio import as_waveform, check_usable
 from bob.learn.pytorch.features import KaldiFbank
-from bob.learn.pytorch.weights.store import read_weights
+from bob.learn.pytorch.models.store import read_weights
 
 
 class TinyNetwork(nn.Module):

@@ -10,16 +10,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bob.learn.pytorch import lengths as masks
-from bob.learn.pytorch.architectures import (
-    campplus,
-    dlt_resnet34,
-    folded,
-    packed,
-    resnet34,
-)
+from bob.learn.pytorch.architectures import campplus, dlt_resnet34, resnet34
 from bob.learn.pytorch.architectures.lengths import after, surroundings
 from bob.learn.pytorch.architectures.trunk import unit_length
-from bob.learn.pytorch.kernels import winograd
+from bob.learn.pytorch.inference import folded, packed, winograd
 
 NETWORKS = {"dltresnet34": dlt_resnet34, "resnet34": resnet34, "campplus": campplus}
 # Of CAM++, whose segments of 100 frames are 200 of the features.

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from bob.learn.pytorch.architectures import dlt_resnet34, resnet34
-from bob.learn.pytorch.architectures.folded import fold
-from bob.learn.pytorch.kernels import winograd
+from bob.learn.pytorch.inference import winograd
+from bob.learn.pytorch.inference.folded import fold
 
 NETWORKS = {"dltresnet34": dlt_resnet34, "resnet34": resnet34}
 CASES = [

@@ -115,7 +115,7 @@ def _checkpoint(form):
 
 
 def _load_weights(folder):
-    from bob.learn.pytorch.weights.checkpoint import load_weights, recognise
+    from bob.learn.pytorch.models.checkpoint import load_weights, recognise
 
     network = _network()
     recognise(folder / "a.pth")
@@ -143,7 +143,7 @@ def _odd_state_dict(folder):
 
 
 def _store(folder):
-    from bob.learn.pytorch.storage.store import EmbeddingStore, Record
+    from bob.learn.pytorch.store.store import EmbeddingStore, Record
 
     random = np.random.default_rng(0)
     with EmbeddingStore.open(folder / "a.h5", fingerprint={"model": "m"}) as store:
@@ -160,7 +160,7 @@ def _store(folder):
 
 def _exchanged(name):
     def make(folder):
-        from bob.learn.pytorch.storage.exchange import export
+        from bob.learn.pytorch.store.exchange import export
 
         _store(folder)
         export(folder / "a.h5", folder / name)
@@ -185,8 +185,8 @@ def _rows(stored):
 
 
 def _read_store(folder):
-    from bob.learn.pytorch.storage.reading import summarise
-    from bob.learn.pytorch.storage.store import EmbeddingStore, Record
+    from bob.learn.pytorch.store.reading import summarise
+    from bob.learn.pytorch.store.store import EmbeddingStore, Record
 
     path = folder / "a.h5"
     summarise(path)
@@ -198,8 +198,8 @@ def _read_store(folder):
 
 def _import(suffix):
     def door(folder):
-        from bob.learn.pytorch.storage.exchange import import_
-        from bob.learn.pytorch.storage.store import EmbeddingStore
+        from bob.learn.pytorch.store.exchange import import_
+        from bob.learn.pytorch.store.store import EmbeddingStore
 
         import_(folder / f"a.{suffix}", folder / "new.h5")
         return _rows(EmbeddingStore.read(folder / "new.h5"))
@@ -208,16 +208,16 @@ def _import(suffix):
 
 
 def _feature(folder):
-    from bob.learn.pytorch.storage import arrays
-    from bob.learn.pytorch.verification import stored
+    from bob.learn.pytorch.experiment import stored
+    from bob.learn.pytorch.store import arrays
 
     row = np.random.default_rng(0).normal(size=(1, 16))
     stored.write(folder / "a.hdf5", "f" * 64, lambda path: arrays.write(row, path))
 
 
 def _read_feature(folder):
-    from bob.learn.pytorch.storage import arrays
-    from bob.learn.pytorch.verification import features, stored
+    from bob.learn.pytorch.experiment import features, stored
+    from bob.learn.pytorch.store import arrays
 
     path = folder / "a.hdf5"
     made_by = stored.fingerprint(path)
@@ -228,7 +228,7 @@ def _read_feature(folder):
 
 
 def _of_a_recording():
-    from bob.learn.pytorch.verification.making import OF_THE_RECORDING
+    from bob.learn.pytorch.experiment.making import OF_THE_RECORDING
 
     return OF_THE_RECORDING
 
@@ -243,8 +243,8 @@ def _plda(folder):
 
 
 def _read_plda(folder):
-    from bob.learn.pytorch.comparison.comparer import plda_for
-    from bob.learn.pytorch.storage.reading import StoredEmbeddings
+    from bob.learn.pytorch.experiment.comparer import plda_for
+    from bob.learn.pytorch.store.reading import StoredEmbeddings
 
     ones = np.ones(2)
     rows = np.random.default_rng(1).normal(size=(2, 4)).astype(np.float32)
@@ -257,12 +257,12 @@ def _read_plda(folder):
 
 def _calibration(kind):
     def make(folder):
-        from bob.learn.pytorch.scoring.calibration import (
+        from bob.learn.pytorch.calibration.file import save_calibration
+        from bob.learn.pytorch.calibration.isotonic import IsotonicCalibration
+        from bob.learn.pytorch.calibration.linear import (
             LinearCalibration,
             TrainingTrials,
         )
-        from bob.learn.pytorch.scoring.calibration_file import save_calibration
-        from bob.learn.pytorch.scoring.isotonic import IsotonicCalibration
 
         trials = TrainingTrials(targets=10, non_targets=20, failures=0)
         told = {"measure": "cosine"}
@@ -285,7 +285,7 @@ def _calibration(kind):
 
 
 def _calibrate(folder):
-    from bob.learn.pytorch.scoring.calibration_file import load_calibration, to_json
+    from bob.learn.pytorch.calibration.file import load_calibration, to_json
 
     calibration = load_calibration(folder / "a.json")
     return to_json(calibration), calibration([-1.0, 0.3, 2.0]).tolist()
@@ -326,7 +326,7 @@ def _read_protocol(at):
 
 
 def _template(folder):
-    from bob.learn.pytorch.templates.template import load
+    from bob.learn.pytorch.templates.format.template import load
 
     found = load(folder / "a.json")
     return found.title, found.licence, found.sha256

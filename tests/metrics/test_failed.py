@@ -5,7 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bob.learn.pytorch.metrics import MetricError, ScoreTable, failures, operating_point
+from bob.learn.pytorch.metrics import (
+    MetricError,
+    ScoreTable,
+    failures,
+    operating_point,
+)
 
 NAMED = {
     "references": ["ann-1", "ann-2", "bob-1"],

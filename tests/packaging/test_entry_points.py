@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bob.learn.pytorch.config import templates
-from bob.learn.pytorch.templates.template import shipped
-from bob.learn.pytorch.weights import catalogue
+from bob.learn.pytorch.models import catalogue
+from bob.learn.pytorch.templates.format.template import shipped
 
 SETUP = runpy.run_path(str(Path(__file__).resolve().parents[2] / "setup.py"))
 

@@ -66,7 +66,7 @@ def test_the_log_notes_a_recording_shorter_than_recommended(checkpoint, caplog):
     extractor = DltResNetExtractor(checkpoint("dltresnet34"))
     noise = 0.1 * np.random.default_rng(0).standard_normal(RATE)
 
-    with caplog.at_level(logging.INFO, "bob.learn.pytorch.extraction"):
+    with caplog.at_level(logging.INFO, "bob.learn.pytorch.inference"):
         extractor.embed((RATE, noise))
         assert not caplog.records
         extractor.embed((RATE, noise[:8000]))

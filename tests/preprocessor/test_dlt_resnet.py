@@ -11,9 +11,9 @@ from bob.learn.pytorch.audio import (
     SilentRecording,
     TooShortRecording,
 )
+from bob.learn.pytorch.models.store import WrongWeights
 from bob.learn.pytorch.preprocessor.audio import DltResNetExtractor, ResNetExtractor
 from bob.learn.pytorch.preprocessor.audio.chunks import bounds, embed_chunks
-from bob.learn.pytorch.weights.store import WrongWeights
 
 RATE = 16_000
 

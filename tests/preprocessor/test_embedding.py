@@ -15,19 +15,19 @@ from bob.learn.pytorch.audio import (
     UnreadableRecording,
     UnusableEmbedding,
 )
-from bob.learn.pytorch.preprocessor.audio import (
-    DltResNetExtractor,
-    EmbeddingExtractor,
-    ResNetExtractor,
-)
-from bob.learn.pytorch.weights.errors import (
+from bob.learn.pytorch.models.errors import (
     DownloadError,
     OfflineError,
     UnknownModelError,
     WeightsError,
     WrongWeights,
 )
-from bob.learn.pytorch.weights.store import file_sha256
+from bob.learn.pytorch.models.store import file_sha256
+from bob.learn.pytorch.preprocessor.audio import (
+    DltResNetExtractor,
+    EmbeddingExtractor,
+    ResNetExtractor,
+)
 
 RATE = 16_000
 

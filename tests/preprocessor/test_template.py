@@ -15,14 +15,15 @@ from sklearn.base import clone
 
 from bob.learn.pytorch.audio import RecordingError
 from bob.learn.pytorch.preprocessor.audio import TemplateExtractor
-from bob.learn.pytorch.templates import artefacts, loading
-from bob.learn.pytorch.templates.errors import (
+from bob.learn.pytorch.templates.format.errors import (
     InvalidTemplate,
     StageError,
     UnknownTemplate,
     UntrustedTemplate,
 )
-from bob.learn.pytorch.templates.template import load
+from bob.learn.pytorch.templates.format.template import load
+from bob.learn.pytorch.templates.install import artefacts
+from bob.learn.pytorch.templates.run import loading
 
 RATE = 16_000
 CONTENT = {
@@ -326,7 +327,7 @@ def test_importing_it_imports_no_templates():
     code = (
         "import sys\n"
         "from bob.learn.pytorch.preprocessor.audio import TemplateExtractor\n"
-        "sys.exit('bob.learn.pytorch.templates.worker' in sys.modules)"
+        "sys.exit('bob.learn.pytorch.templates.run.worker' in sys.modules)"
     )
 
     subprocess.run([sys.executable, "-c", code], env=dict(os.environ), check=True)

@@ -6,11 +6,11 @@ from click.testing import CliRunner
 
 from bob.learn.pytorch.protocols.check import check
 from bob.learn.pytorch.protocols.database import DatabaseError, as_database
-from bob.learn.pytorch.protocols.trial_lists import read_trial_list
+from bob.learn.pytorch.protocols.formats.trial_lists import read_trial_list
 from bob.learn.pytorch.protocols.trial_sources import read_trial_source
 from bob.learn.pytorch.scorefiles.rescoring import read_score_file
 from bob.learn.pytorch.script.pytorch import pytorch
-from bob.learn.pytorch.storage.store import EmbeddingStore, Record
+from bob.learn.pytorch.store.store import EmbeddingStore, Record
 
 TABLE = "modelid\tsegmentid\tside\nm1\ta2\ta\nm1\tb2\ta\nm2\tb2\ta\n"
 ENROLMENT = "modelid\tsegmentid\tside\nm1\ta1\ta\nm2\tb1\ta\n"

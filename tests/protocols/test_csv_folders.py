@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bob.learn.pytorch.protocols import csv_writing
-from bob.learn.pytorch.protocols.csv_writing import write_csv_protocol
 from bob.learn.pytorch.protocols.database import DatabaseError, as_database
+from bob.learn.pytorch.protocols.formats import csv_writing
+from bob.learn.pytorch.protocols.formats.csv_writing import write_csv_protocol
 
 
 @pytest.fixture

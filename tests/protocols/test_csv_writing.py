@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from bob.learn.pytorch.metrics import Names
-from bob.learn.pytorch.protocols.csv_writing import write_csv_protocol
 from bob.learn.pytorch.protocols.database import (
     DatabaseError,
     Probe,
@@ -16,6 +15,7 @@ from bob.learn.pytorch.protocols.database import (
     WithoutExtras,
     as_database,
 )
+from bob.learn.pytorch.protocols.formats.csv_writing import write_csv_protocol
 
 
 def touch(folder, *paths):

@@ -4,10 +4,6 @@ import sys
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.protocols.csv_protocol import (
-    CsvFileDatabase,
-    CsvProtocolDatabase,
-)
 from bob.learn.pytorch.protocols.database import (
     DatabaseError,
     Probe,
@@ -16,11 +12,15 @@ from bob.learn.pytorch.protocols.database import (
     Trials,
     as_database,
 )
-from bob.learn.pytorch.protocols.folder import FolderDatabase
-from bob.learn.pytorch.protocols.kaldi import KaldiFolderDatabase
-from bob.learn.pytorch.protocols.kaldi_trials import KaldiTrialDatabase
+from bob.learn.pytorch.protocols.formats.csv_protocol import (
+    CsvFileDatabase,
+    CsvProtocolDatabase,
+)
+from bob.learn.pytorch.protocols.formats.folder import FolderDatabase
+from bob.learn.pytorch.protocols.formats.kaldi import KaldiFolderDatabase
+from bob.learn.pytorch.protocols.formats.kaldi_trials import KaldiTrialDatabase
+from bob.learn.pytorch.protocols.formats.trial_lists import TrialListDatabase
 from bob.learn.pytorch.protocols.speaker_protocol import SpeakerRule
-from bob.learn.pytorch.protocols.trial_lists import TrialListDatabase
 
 TEMPLATES = "path,subject_id,template_id\na.wav,a,a\n"
 ONE_FILE = "path,subject_id,purpose\na.wav,a,enrol\nb.wav,a,probe\n"

@@ -4,7 +4,7 @@ import os
 import pytest
 
 from bob.learn.pytorch.protocols.database import DatabaseError, as_database
-from bob.learn.pytorch.protocols.kaldi import read_data_folder
+from bob.learn.pytorch.protocols.formats.kaldi import read_data_folder
 from bob.learn.pytorch.protocols.speaker_protocol import SpeakerRule
 
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.protocols import text_columns, voxceleb
+from bob.learn.pytorch.protocols import text_columns
 from bob.learn.pytorch.protocols.database import DatabaseError, as_database
-from bob.learn.pytorch.protocols.named_trials import sre_database
-from bob.learn.pytorch.protocols.trial_lists import TrialList
+from bob.learn.pytorch.protocols.formats import voxceleb
+from bob.learn.pytorch.protocols.formats.named_trials import sre_database
+from bob.learn.pytorch.protocols.formats.trial_lists import TrialList
 
 KEY = """\
 modelid\tsegmentid\tside\ttargettype\tgender

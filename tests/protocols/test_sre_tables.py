@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from bob.learn.pytorch.protocols import sre_tables, text_columns
+from bob.learn.pytorch.protocols import text_columns
 from bob.learn.pytorch.protocols.database import DatabaseError, as_database
-from bob.learn.pytorch.protocols.named_trials import sre_database
-from bob.learn.pytorch.protocols.sre_files import read_sre_trials
-from bob.learn.pytorch.protocols.sre_tables import (
+from bob.learn.pytorch.protocols.formats import sre_tables
+from bob.learn.pytorch.protocols.formats.named_trials import sre_database
+from bob.learn.pytorch.protocols.formats.sre_files import read_sre_trials
+from bob.learn.pytorch.protocols.formats.sre_tables import (
     is_sre_table,
     read_segment_key,
     read_sre_table,

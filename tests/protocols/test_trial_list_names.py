@@ -5,7 +5,10 @@ import unicodedata
 import pytest
 
 from bob.learn.pytorch.protocols.database import DatabaseError, as_database
-from bob.learn.pytorch.protocols.trial_lists import TrialListDatabase, read_trial_list
+from bob.learn.pytorch.protocols.formats.trial_lists import (
+    TrialListDatabase,
+    read_trial_list,
+)
 
 
 @pytest.mark.parametrize("folder", [".", "wav"])

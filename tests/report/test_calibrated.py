@@ -5,6 +5,8 @@ import math
 
 import pytest
 
+from bob.learn.pytorch.calibration import LinearCalibration
+from bob.learn.pytorch.calibration.linear import TrainingTrials
 from bob.learn.pytorch.metrics import cllr
 from bob.learn.pytorch.report.calibrated import (
     as_dict,
@@ -12,8 +14,6 @@ from bob.learn.pytorch.report.calibrated import (
     calibrated_figures,
     notes_on,
 )
-from bob.learn.pytorch.scoring import LinearCalibration
-from bob.learn.pytorch.scoring.calibration import TrainingTrials
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """What stands beside a score file."""
 
-from bob.learn.pytorch.hashes import file_sha256
+from bob.learn.pytorch.files import file_sha256
 from bob.learn.pytorch.scorefiles.writing import read_provenance, write_provenance
 
 

@@ -7,12 +7,7 @@ import numpy as np
 import pytest
 
 from bob.learn.pytorch.metrics import equal_error_rate
-from bob.learn.pytorch.scoring import (
-    PldaBackend,
-    TrainingError,
-    cosine,
-    train_plda,
-)
+from bob.learn.pytorch.scoring import PldaBackend, TrainingError, cosine, train_plda
 
 SPEAKERS, EACH, DIMENSIONS = 60, 5, 12
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bob.learn.pytorch.templates import checking, loading, trust
-from bob.learn.pytorch.templates import template as templates
+from bob.learn.pytorch.templates.format import template as templates
+from bob.learn.pytorch.templates.install import trust
+from bob.learn.pytorch.templates.run import checking, loading
 
 CONTENT = {
     "name": "A model of nothing",

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from bob.learn.pytorch.experiment.layout import Layout
 from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.scorefiles import read_scores, write_scores
 from bob.learn.pytorch.scorefiles.reference_files import with_references
 from bob.learn.pytorch.script.pytorch import pytorch
-from bob.learn.pytorch.verification.layout import Layout
 
 PROBES = [f"{name}/{take}" for name in "ab" for take in range(10)]
 

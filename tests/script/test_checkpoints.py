@@ -13,10 +13,10 @@ import soundfile
 from click.testing import CliRunner
 
 from bob.learn.pytorch import settings
+from bob.learn.pytorch.experiment import checkpoints as library
+from bob.learn.pytorch.models import catalogue
 from bob.learn.pytorch.preprocessor.audio import DltResNetExtractor
 from bob.learn.pytorch.script.pytorch import pytorch
-from bob.learn.pytorch.verification import checkpoints as library
-from bob.learn.pytorch.weights import catalogue
 
 pytestmark = pytest.mark.usefixtures("networks_are_kept")
 

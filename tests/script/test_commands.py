@@ -10,10 +10,10 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
+from bob.learn.pytorch.models.catalogue import MODELS
 from bob.learn.pytorch.preprocessor.audio import DltResNetExtractor
 from bob.learn.pytorch.script import embed as embed_module
 from bob.learn.pytorch.script.pytorch import COMMANDS, pytorch
-from bob.learn.pytorch.weights.catalogue import MODELS
 
 pytestmark = pytest.mark.usefixtures("networks_are_kept")
 

@@ -9,13 +9,13 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
-from bob.learn.pytorch.scoring import (
+from bob.learn.pytorch.calibration import (
     IsotonicCalibration,
     LinearCalibration,
     TrainingTrials,
     save_calibration,
 )
+from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
 from bob.learn.pytorch.script.pytorch import pytorch
 
 pytestmark = pytest.mark.usefixtures("networks_are_kept")

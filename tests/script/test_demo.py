@@ -6,9 +6,9 @@ import soundfile
 from click.testing import CliRunner
 
 from bob.learn.pytorch.architectures.campplus import campplus
+from bob.learn.pytorch.models.store import save_weights
 from bob.learn.pytorch.script.demo import demo
 from bob.learn.pytorch.script.demonstration import _unpack
-from bob.learn.pytorch.weights.store import save_weights
 
 pytestmark = pytest.mark.usefixtures("networks_are_kept")
 

@@ -13,11 +13,13 @@ from click.testing import CliRunner
 from bob.learn.pytorch.preprocessor.audio import TemplateExtractor
 from bob.learn.pytorch.script import verify
 from bob.learn.pytorch.script.pytorch import pytorch
-from bob.learn.pytorch.storage.records import Record
-from bob.learn.pytorch.storage.store import EmbeddingStore
-from bob.learn.pytorch.templates import checking, loading, trust
-from bob.learn.pytorch.templates.errors import UntrustedTemplate
-from bob.learn.pytorch.templates.in_process import (
+from bob.learn.pytorch.store.records import Record
+from bob.learn.pytorch.store.store import EmbeddingStore
+from bob.learn.pytorch.templates.format.errors import UntrustedTemplate
+from bob.learn.pytorch.templates.format.template import load
+from bob.learn.pytorch.templates.install import trust
+from bob.learn.pytorch.templates.run import checking, loading
+from bob.learn.pytorch.templates.run.in_process import (
     InProcessSession,
     compute_embedding,
     import_pkgs,
@@ -26,7 +28,6 @@ from bob.learn.pytorch.templates.in_process import (
     model_init,
     pre_proc,
 )
-from bob.learn.pytorch.templates.template import load
 
 RATE = 16_000
 FILE = "theirs.json"

@@ -10,11 +10,11 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-from bob.learn.pytorch.extraction import batching
-from bob.learn.pytorch.extraction.embedding import RecordingEmbedder
-from bob.learn.pytorch.extraction.engine import CPUEngine
+from bob.learn.pytorch.inference import batching
+from bob.learn.pytorch.inference.embedding import RecordingEmbedder
+from bob.learn.pytorch.inference.engine import CPUEngine
 from bob.learn.pytorch.script.pytorch import pytorch
-from bob.learn.pytorch.storage.store import EmbeddingStore
+from bob.learn.pytorch.store.store import EmbeddingStore
 
 pytestmark = pytest.mark.usefixtures("networks_are_kept")
 

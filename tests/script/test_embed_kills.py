@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from bob.learn.pytorch.storage.store import EmbeddingStore
+from bob.learn.pytorch.store.store import EmbeddingStore
 
 RATE = 16_000
 COUNT = 60

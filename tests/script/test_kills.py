@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.storage.store import EmbeddingStore, Record
+from bob.learn.pytorch.store.store import EmbeddingStore, Record
 
 # Python tells of each renaming before it is done.
 PROGRAM = """

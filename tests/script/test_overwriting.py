@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from bob.learn.pytorch.script.overwriting import refuse_inputs
 from bob.learn.pytorch.script.pytorch import pytorch
-from bob.learn.pytorch.storage.store import EmbeddingStore, Record
+from bob.learn.pytorch.store.store import EmbeddingStore, Record
 
 
 def run(*arguments):

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from bob.learn.pytorch.scorefiles import read_scores
 from bob.learn.pytorch.script.pytorch import pytorch
-from bob.learn.pytorch.storage.store import EmbeddingStore, Record
+from bob.learn.pytorch.store.store import EmbeddingStore, Record
 
 TOP = 4
 

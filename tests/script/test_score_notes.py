@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from bob.learn.pytorch.script.pytorch import pytorch
-from bob.learn.pytorch.storage.store import EmbeddingStore, Record
+from bob.learn.pytorch.store.store import EmbeddingStore, Record
 
 MADE_BY = {"model": "toy", "weights": "0" * 64}
 EMBEDDINGS = {

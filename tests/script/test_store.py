@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from bob.learn.pytorch.script.store import store as command
-from bob.learn.pytorch.storage.store import EmbeddingStore, Record
+from bob.learn.pytorch.store.store import EmbeddingStore, Record
 
 MADE_BY = {"model": "campplus"}
 

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 
 from bob.learn.pytorch import settings
 from bob.learn.pytorch.script.pytorch import pytorch
-from bob.learn.pytorch.templates import template as templates
-from bob.learn.pytorch.templates import trust
-from bob.learn.pytorch.templates.template import load
+from bob.learn.pytorch.templates.format import template as templates
+from bob.learn.pytorch.templates.format.template import load
+from bob.learn.pytorch.templates.install import trust
 
 pytestmark = pytest.mark.usefixtures("nothing_runs_untrusted")
 

@@ -14,12 +14,12 @@ from click.testing import CliRunner
 from bob.learn.pytorch.report.models import Costs
 from bob.learn.pytorch.script import benchmarking, model_costs
 from bob.learn.pytorch.script.pytorch import pytorch
-from bob.learn.pytorch.storage.store import read
-from bob.learn.pytorch.templates import loading
-from bob.learn.pytorch.templates.commands import explained
-from bob.learn.pytorch.templates.errors import InstallError
-from bob.learn.pytorch.templates.in_process import InProcessSession
-from bob.learn.pytorch.templates.shelf import Environment
+from bob.learn.pytorch.store.store import read
+from bob.learn.pytorch.templates.format.errors import InstallError
+from bob.learn.pytorch.templates.install.commands import explained
+from bob.learn.pytorch.templates.install.shelf import Environment
+from bob.learn.pytorch.templates.run import loading
+from bob.learn.pytorch.templates.run.in_process import InProcessSession
 
 RATE = 8_000
 PITCHES = {"ann": 500, "bob": 1_500, "cid": 3_000}

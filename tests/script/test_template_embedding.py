@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from bob.learn.pytorch.script import extractors, verify
 from bob.learn.pytorch.script.pytorch import pytorch
-from bob.learn.pytorch.templates import trust
-from bob.learn.pytorch.templates.template import load
+from bob.learn.pytorch.templates.format.template import load
+from bob.learn.pytorch.templates.install import trust
 
 pytestmark = pytest.mark.usefixtures("nothing_runs_untrusted")
 

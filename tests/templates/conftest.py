@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from bob.learn.pytorch import settings
-from bob.learn.pytorch.templates import loading
-from bob.learn.pytorch.templates.environment import ensure
-from bob.learn.pytorch.templates.errors import InstallError, InvalidTemplate
-from bob.learn.pytorch.templates.runner import TemplateEmbedder
-from bob.learn.pytorch.templates.schema import problems
-from bob.learn.pytorch.templates.template import from_content, load
-from bob.learn.pytorch.templates.worker import Worker
+from bob.learn.pytorch.templates.format.errors import InstallError, InvalidTemplate
+from bob.learn.pytorch.templates.format.schema import problems
+from bob.learn.pytorch.templates.format.template import from_content, load
+from bob.learn.pytorch.templates.install.environment import ensure
+from bob.learn.pytorch.templates.run import loading
+from bob.learn.pytorch.templates.run.runner import TemplateEmbedder
+from bob.learn.pytorch.templates.run.worker import Worker
 
 RATE = 16_000
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from bob.learn.pytorch import settings
-from bob.learn.pytorch.templates import artefacts
-from bob.learn.pytorch.templates.errors import InstallError
-from bob.learn.pytorch.templates.template import from_content
-from bob.learn.pytorch.weights import arrival
+from bob.learn.pytorch.models import arrival
+from bob.learn.pytorch.templates.format.errors import InstallError
+from bob.learn.pytorch.templates.format.template import from_content
+from bob.learn.pytorch.templates.install import artefacts
 
 CONTENT = b"weights of a toy\n" * 100
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -135,7 +135,7 @@ def test_a_full_disk_is_told_with_the_setting_of_templates(server, monkeypatch):
     def settle(arrived, destination, *, sha256):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(destination))
 
-    monkeypatch.setattr("bob.learn.pytorch.weights.download.settle", settle)
+    monkeypatch.setattr("bob.learn.pytorch.models.download.settle", settle)
     assert arrival.settle is not settle
     asked = template({"name": "net", "url": f"{server.url}/n.pt", "sha256": SHA256})
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bob.learn.pytorch.templates import checking
-from bob.learn.pytorch.templates.checking import check
+from bob.learn.pytorch.templates.run import checking
+from bob.learn.pytorch.templates.run.checking import check
 
 MEANS = ["y = np.stack([x[:, :4].mean(1), x.std(1)], 1)"]
 

@@ -12,9 +12,14 @@ from pathlib import Path
 import pytest
 
 from bob.learn.pytorch import settings
-from bob.learn.pytorch.templates import environment, installation, locks
-from bob.learn.pytorch.templates.environment import ensure, find, installed, remove
-from bob.learn.pytorch.templates.errors import InstallError
+from bob.learn.pytorch.templates.format.errors import InstallError
+from bob.learn.pytorch.templates.install import environment, installation, locks
+from bob.learn.pytorch.templates.install.environment import (
+    ensure,
+    find,
+    installed,
+    remove,
+)
 
 pytestmark = pytest.mark.usefixtures("local_index")
 
@@ -125,8 +130,8 @@ def test_an_environment_whose_python_is_gone_is_made_anew(toy, version_of_b, lef
 
 SCRIPT = """
 import json, sys
-from bob.learn.pytorch.templates.environment import ensure
-from bob.learn.pytorch.templates.template import from_content
+from bob.learn.pytorch.templates.install.environment import ensure
+from bob.learn.pytorch.templates.format.template import from_content
 print(ensure(from_content(json.loads(sys.argv[1]), name="toy")).folder)
 """
 

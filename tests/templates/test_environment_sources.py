@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from bob.learn.pytorch.templates import locks, shelf
-from bob.learn.pytorch.templates.environment import ensure, find, remove
-from bob.learn.pytorch.templates.errors import InstallError
+from bob.learn.pytorch.templates.format.errors import InstallError
+from bob.learn.pytorch.templates.install import locks, shelf
+from bob.learn.pytorch.templates.install.environment import ensure, find, remove
 
 pytestmark = pytest.mark.usefixtures("local_index")
 

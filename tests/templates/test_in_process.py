@@ -10,15 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.templates import in_process, trust
-from bob.learn.pytorch.templates.errors import (
+from bob.learn.pytorch.templates.format.errors import (
     InstallError,
     InvalidTemplate,
     StageError,
     UnknownTemplate,
     UntrustedTemplate,
 )
-from bob.learn.pytorch.templates.in_process import (
+from bob.learn.pytorch.templates.format.template import load, shipped
+from bob.learn.pytorch.templates.install import trust
+from bob.learn.pytorch.templates.run import in_process
+from bob.learn.pytorch.templates.run.in_process import (
     InProcessSession,
     compute_embedding,
     import_pkgs,
@@ -27,7 +29,6 @@ from bob.learn.pytorch.templates.in_process import (
     model_init,
     pre_proc,
 )
-from bob.learn.pytorch.templates.template import load, shipped
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bob.learn.pytorch.templates import locks
-from bob.learn.pytorch.templates.commands import last_lines
-from bob.learn.pytorch.templates.environment import ensure, find
+from bob.learn.pytorch.templates.install import locks
+from bob.learn.pytorch.templates.install.commands import last_lines
+from bob.learn.pytorch.templates.install.environment import ensure, find
 
 pytestmark = pytest.mark.usefixtures("local_index")
 

@@ -9,9 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.templates import artefacts, loading, trust
-from bob.learn.pytorch.templates.errors import StageError, UntrustedTemplate
-from bob.learn.pytorch.templates.worker import Worker
+from bob.learn.pytorch.templates.format.errors import StageError, UntrustedTemplate
+from bob.learn.pytorch.templates.install import artefacts, trust
+from bob.learn.pytorch.templates.run import loading
+from bob.learn.pytorch.templates.run.worker import Worker
 
 BATCH = np.ones((1, 8), np.float32)
 

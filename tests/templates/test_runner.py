@@ -10,9 +10,13 @@ import pytest
 import soundfile
 
 from bob.learn.pytorch.audio import RecordingError, TooShortRecording
-from bob.learn.pytorch.extraction.batching import embed_many
-from bob.learn.pytorch.templates.errors import StageError, TookTooLong, WorkerDied
-from bob.learn.pytorch.templates.runner import TemplateEmbedder
+from bob.learn.pytorch.inference.batching import embed_many
+from bob.learn.pytorch.templates.format.errors import (
+    StageError,
+    TookTooLong,
+    WorkerDied,
+)
+from bob.learn.pytorch.templates.run.runner import TemplateEmbedder
 
 RATE = 16_000
 MARK = 0.5

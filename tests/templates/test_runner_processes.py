@@ -5,7 +5,7 @@ import threading
 
 import numpy as np
 
-from bob.learn.pytorch.extraction.batching import embed_many
+from bob.learn.pytorch.inference.batching import embed_many
 
 RATE = 16_000
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from bob.learn.pytorch.templates import schema
-from bob.learn.pytorch.templates.schema import problems, without_comments
+from bob.learn.pytorch.templates.format import schema
+from bob.learn.pytorch.templates.format.schema import problems, without_comments
 
 SMALLEST = {
     "authors": ["Jane Doe"],

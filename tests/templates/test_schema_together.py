@@ -2,7 +2,7 @@
 
 import pytest
 
-from bob.learn.pytorch.templates.schema import problems
+from bob.learn.pytorch.templates.format.schema import problems
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.templates import shaping
-from bob.learn.pytorch.templates.errors import StageError
+from bob.learn.pytorch.templates.format.errors import StageError
+from bob.learn.pytorch.templates.run import shaping
 
 RATE = 1000
 SAMPLES = np.arange(1.0, 11)

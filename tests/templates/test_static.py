@@ -2,7 +2,7 @@
 
 import pytest
 
-from bob.learn.pytorch.templates.static import static_problems, static_warnings
+from bob.learn.pytorch.templates.format.static import static_problems, static_warnings
 
 DIGITS = "0123456789abcdef" * 4
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bob.learn.pytorch.templates.errors import InvalidTemplate
-from bob.learn.pytorch.templates.static import static_problems, static_warnings
-from bob.learn.pytorch.templates.template import Limits, load, shipped
+from bob.learn.pytorch.templates.format.errors import InvalidTemplate
+from bob.learn.pytorch.templates.format.static import static_problems, static_warnings
+from bob.learn.pytorch.templates.format.template import Limits, load, shipped
 
 DIGITS = "0123456789abcdef" * 4
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bob.learn.pytorch.templates import template as module
-from bob.learn.pytorch.templates.errors import InvalidTemplate, UnknownTemplate
-from bob.learn.pytorch.templates.template import load, shipped
+from bob.learn.pytorch.templates.format import template as module
+from bob.learn.pytorch.templates.format.errors import InvalidTemplate, UnknownTemplate
+from bob.learn.pytorch.templates.format.template import load, shipped
 
 
 @pytest.fixture

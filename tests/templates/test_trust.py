@@ -4,10 +4,10 @@ import threading
 import pytest
 
 from bob.learn.pytorch import settings
-from bob.learn.pytorch.templates import template as templates
-from bob.learn.pytorch.templates import trust
-from bob.learn.pytorch.templates.errors import TemplateError, UntrustedTemplate
-from bob.learn.pytorch.templates.template import from_content
+from bob.learn.pytorch.templates.format import template as templates
+from bob.learn.pytorch.templates.format.errors import TemplateError, UntrustedTemplate
+from bob.learn.pytorch.templates.format.template import from_content
+from bob.learn.pytorch.templates.install import trust
 
 CONTENT = {
     "name": "Toy",

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from bob.learn.pytorch import settings
-from bob.learn.pytorch.templates.errors import TemplateError, WorkerDied
-from bob.learn.pytorch.templates.worker import Worker
+from bob.learn.pytorch.templates.format.errors import TemplateError, WorkerDied
+from bob.learn.pytorch.templates.run.worker import Worker
 
 BATCH = np.linspace(-1, 1, 1600, dtype=np.float32)[None]
 

@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 import pytest
 
-from bob.learn.pytorch.templates.errors import WorkerDied
+from bob.learn.pytorch.templates.format.errors import WorkerDied
 
 BATCH = np.linspace(-1, 1, 1600, dtype=np.float32)[None]
 
@@ -65,9 +65,9 @@ OWNER = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from bob.learn.pytorch.templates.shelf import Environment
-from bob.learn.pytorch.templates.template import from_content
-from bob.learn.pytorch.templates.worker import Worker
+from bob.learn.pytorch.templates.install.shelf import Environment
+from bob.learn.pytorch.templates.format.template import from_content
+from bob.learn.pytorch.templates.run.worker import Worker
 content, home, code = eval(sys.argv[1])
 home = Path(home)
 environment = Environment("0", home, Path(sys.executable), home, home, "")

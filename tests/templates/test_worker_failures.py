@@ -10,7 +10,11 @@ import numpy as np
 import psutil
 import pytest
 
-from bob.learn.pytorch.templates.errors import StageError, TookTooLong, WorkerDied
+from bob.learn.pytorch.templates.format.errors import (
+    StageError,
+    TookTooLong,
+    WorkerDied,
+)
 
 BATCH = np.linspace(-1, 1, 1600, dtype=np.float32)[None]
 
@@ -30,7 +34,7 @@ def fails(start):
 @pytest.fixture
 def impatient(monkeypatch):
     """A process that does not answer any more is not waited for as long."""
-    monkeypatch.setattr("bob.learn.pytorch.templates.worker.LAST_WORDS", 0.05)
+    monkeypatch.setattr("bob.learn.pytorch.templates.run.worker.LAST_WORDS", 0.05)
 
 
 def test_an_environment_without_torch_is_told(fails):

@@ -11,8 +11,8 @@ from venv import EnvBuilder
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.templates.errors import StageError
-from bob.learn.pytorch.templates.worker import GUEST, Worker
+from bob.learn.pytorch.templates.format.errors import StageError
+from bob.learn.pytorch.templates.run.worker import GUEST, Worker
 
 BATCH = np.linspace(-1, 1, 1600, dtype=np.float32)[None]
 
@@ -193,7 +193,7 @@ def test_nothing_is_compiled_into_our_folder(venv, toy, temporary, monkeypatch):
     guest = shutil.copytree(
         GUEST, temporary / "guest", ignore=shutil.ignore_patterns("__pycache__")
     )
-    monkeypatch.setattr("bob.learn.pytorch.templates.worker.GUEST", guest)
+    monkeypatch.setattr("bob.learn.pytorch.templates.run.worker.GUEST", guest)
     environment = venv("")
     (environment.work / "module.py").write_text("a = 1\n")
     line = "import sys; sys.path.append('.'); import module"

@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bob.learn.pytorch.errors import UserError
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -58,7 +60,7 @@ _YES = ("1", "true", "yes", "on")
 _NO = ("0", "false", "no", "off")
 
 
-class SettingsError(ValueError):
+class SettingsError(UserError, ValueError):
     """A settings file, or a value in it, that cannot be understood."""
 
 

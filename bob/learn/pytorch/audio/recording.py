@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from bob.learn.pytorch.errors import UserError
 from bob.learn.pytorch.printing import printable
 
 
@@ -16,7 +17,7 @@ def storable(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-class RecordingError(ValueError):
+class RecordingError(UserError, ValueError):
     """A recording that cannot be used, with the reason.
 
     Attributes

@@ -9,7 +9,7 @@ in setup.py.
 from typing import Any
 
 from bob.learn.pytorch.preprocessor.audio import TemplateExtractor
-from bob.learn.pytorch.templates.template import shipped
+from bob.learn.pytorch.templates.format.template import shipped
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - of three kinds

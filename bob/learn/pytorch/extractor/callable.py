@@ -4,7 +4,7 @@ import builtins
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from bob.learn.pytorch.storage import arrays
+from bob.learn.pytorch.store import arrays
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -8,11 +8,13 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bob.learn.pytorch.errors import UserError
+
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
 
 
-class MetricError(ValueError):
+class MetricError(UserError, ValueError):
     """The scores do not allow the figure that was asked for."""
 
 

@@ -7,11 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.audio.suffixes import AUDIO_SUFFIXES
-from bob.learn.pytorch.protocols.csv_protocol import (
-    CsvFileDatabase,
-    CsvProtocolDatabase,
-    read_recordings,
-)
 from bob.learn.pytorch.protocols.database import (
     Database,
     DatabaseError,
@@ -20,8 +15,16 @@ from bob.learn.pytorch.protocols.database import (
     Reference,
     as_database,
 )
-from bob.learn.pytorch.protocols.folder import SpeakerDatabase, warn_of_unreadable
-from bob.learn.pytorch.protocols.kaldi_trials import KaldiTrialDatabase
+from bob.learn.pytorch.protocols.formats.csv_protocol import (
+    CsvFileDatabase,
+    CsvProtocolDatabase,
+    read_recordings,
+)
+from bob.learn.pytorch.protocols.formats.folder import (
+    SpeakerDatabase,
+    warn_of_unreadable,
+)
+from bob.learn.pytorch.protocols.formats.kaldi_trials import KaldiTrialDatabase
 from bob.learn.pytorch.protocols.names import recording_keys
 
 if TYPE_CHECKING:
@@ -111,7 +114,7 @@ def own_cohort(
     """What a database names for t-norm and for z-norm; empty where it names nothing."""
     if isinstance(database, CsvProtocolDatabase):
         return database.t_cohort(), database.z_cohort()
-    from bob.learn.pytorch.protocols.bob_cohorts import bob_cohort
+    from bob.learn.pytorch.protocols.formats.bob_cohorts import bob_cohort
 
     return bob_cohort(database, group)
 

@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from bob.learn.pytorch.errors import UserError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 ENROLLING_FILE = "for_enrolling.csv"
 
 
-class DatabaseError(ValueError):
+class DatabaseError(UserError, ValueError):
     """What was given as a database cannot be read; the message says where and why."""
 
 
@@ -284,7 +286,7 @@ def as_database(
         if not blind:
             labelled(source, getattr(source, "name", source))
         return source  # type: ignore[return-value]
-    from bob.learn.pytorch.protocols import bob_databases
+    from bob.learn.pytorch.protocols.formats import bob_databases
 
     return bob_databases.wrap(source, protocol=protocol)
 
@@ -303,7 +305,7 @@ def _from_path(
             "a folder of speakers, a Bob CSV protocol, a Kaldi data folder, a trial "
             "list or a CSV file"
         )
-    from bob.learn.pytorch.protocols.trial_lines import is_pair_table
+    from bob.learn.pytorch.protocols.formats.trial_lines import is_pair_table
 
     if rule is not None:
         raise DatabaseError(
@@ -311,7 +313,7 @@ def _from_path(
             "and minimum duration are for folders of speakers: leave them out"
         )
     if path.suffix.lower() == ".csv" and not is_pair_table(path):
-        from bob.learn.pytorch.protocols.csv_protocol import CsvFileDatabase
+        from bob.learn.pytorch.protocols.formats.csv_protocol import CsvFileDatabase
 
         return CsvFileDatabase(
             path, protocol=protocol, original_directory=original_directory
@@ -322,10 +324,14 @@ def _from_path(
 def _from_trial_list(
     path: Path, protocol: str | None, original_directory: str | os.PathLike[str] | None
 ) -> Database:
-    from bob.learn.pytorch.protocols import kaldi_trials, sre_tables, trial_lists
+    from bob.learn.pytorch.protocols.formats import (
+        kaldi_trials,
+        sre_tables,
+        trial_lists,
+    )
 
     if sre_tables.is_sre_table(path):
-        from bob.learn.pytorch.protocols.named_trials import sre_database
+        from bob.learn.pytorch.protocols.formats.named_trials import sre_database
 
         return sre_database(
             path, protocol=protocol, original_directory=original_directory
@@ -352,22 +358,22 @@ def _from_folder(
     rule: SpeakerRule | None,
 ) -> Database:
     if rule is None and _is_csv_protocol(folder):
-        from bob.learn.pytorch.protocols.csv_protocol import CsvProtocolDatabase
+        from bob.learn.pytorch.protocols.formats.csv_protocol import CsvProtocolDatabase
 
         return CsvProtocolDatabase(
             folder, protocol=protocol, original_directory=original_directory
         )
     if rule is None and (folder / "trial_label").is_file():
-        from bob.learn.pytorch.protocols.named_trials import espnet_database
+        from bob.learn.pytorch.protocols.formats.named_trials import espnet_database
 
         return espnet_database(
             folder, protocol=protocol, original_directory=original_directory
         )
-    from bob.learn.pytorch.protocols import kaldi_trials
+    from bob.learn.pytorch.protocols.formats import kaldi_trials
 
     if (folder / "wav.scp").is_file() or kaldi_trials.is_between_folders(folder):
         return _from_kaldi(folder, protocol, original_directory, rule)
-    from bob.learn.pytorch.protocols.folder import FolderDatabase
+    from bob.learn.pytorch.protocols.formats.folder import FolderDatabase
 
     if original_directory is not None:
         raise DatabaseError(
@@ -389,11 +395,11 @@ def _from_kaldi(
     rule: SpeakerRule | None,
 ) -> Database:
     if rule is None and (folder / "trials").exists():
-        from bob.learn.pytorch.protocols import kaldi_trials
+        from bob.learn.pytorch.protocols.formats import kaldi_trials
 
         listed, protocol = kaldi_trials.chosen(folder / "trials", protocol)
         return _from_trial_list(listed, protocol, original_directory)
-    from bob.learn.pytorch.protocols.kaldi import KaldiFolderDatabase
+    from bob.learn.pytorch.protocols.formats.kaldi import KaldiFolderDatabase
 
     return KaldiFolderDatabase(
         folder, protocol=protocol, original_directory=original_directory, rule=rule

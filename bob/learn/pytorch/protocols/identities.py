@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bob.learn.pytorch.errors import UserError
 from bob.learn.pytorch.protocols.database import DatabaseError
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from bob.learn.pytorch.protocols.trial_lists import TrialList
+    from bob.learn.pytorch.protocols.formats.trial_lists import TrialList
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class LabelledPairs:
     same: NDArray[np.bool_]
 
 
-class ContradictionError(ValueError):
+class ContradictionError(UserError, ValueError):
     """No speakers fit the labels.
 
     Attributes

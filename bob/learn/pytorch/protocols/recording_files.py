@@ -6,7 +6,7 @@ import stat
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.hashes import file_sha256
+from bob.learn.pytorch.files import file_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bob.learn.pytorch.metrics import Names
+from bob.learn.pytorch.protocols.formats.trial_lists import TrialList, read_trial_list
 from bob.learn.pytorch.protocols.trial_columns import labelled, trial_columns
-from bob.learn.pytorch.protocols.trial_lists import TrialList, read_trial_list
 
 if TYPE_CHECKING:
     import os
@@ -86,8 +86,8 @@ def read_trial_source(source: TrialList | str | os.PathLike[str]) -> TrialSource
         It is none; with file and line for what is wrong.
     """
     from bob.learn.pytorch.protocols.database import as_database
-    from bob.learn.pytorch.protocols.sre_files import read_sre_trials
-    from bob.learn.pytorch.protocols.sre_tables import is_sre_table
+    from bob.learn.pytorch.protocols.formats.sre_files import read_sre_trials
+    from bob.learn.pytorch.protocols.formats.sre_tables import is_sre_table
 
     if isinstance(source, TrialList):
         return _alone(source)

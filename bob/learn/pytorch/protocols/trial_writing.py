@@ -24,13 +24,6 @@ from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-from bob.learn.pytorch.protocols.csv_writing import (
-    all_pairs,
-    common_folder,
-    relative_to,
-    replacing,
-    write_csv_protocol,
-)
 from bob.learn.pytorch.protocols.database import (
     Database,
     DatabaseError,
@@ -39,12 +32,19 @@ from bob.learn.pytorch.protocols.database import (
     Reference,
     Trials,
 )
-from bob.learn.pytorch.protocols.kaldi import plain_path
+from bob.learn.pytorch.protocols.formats.csv_writing import (
+    all_pairs,
+    common_folder,
+    relative_to,
+    replacing,
+    write_csv_protocol,
+)
+from bob.learn.pytorch.protocols.formats.kaldi import plain_path
+from bob.learn.pytorch.protocols.formats.sre_tables import refuse_titles
+from bob.learn.pytorch.protocols.formats.trial_lists import LABELS
 from bob.learn.pytorch.protocols.line_fields import in_line
-from bob.learn.pytorch.protocols.sre_tables import refuse_titles
 from bob.learn.pytorch.protocols.text_lines import is_utf_8
 from bob.learn.pytorch.protocols.trial_columns import trial_columns
-from bob.learn.pytorch.protocols.trial_lists import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -1,13 +1,17 @@
 """Scores -> figures in words, tables, pictures and a page."""
 
-from bob.learn.pytorch.report.det import plot_det
-from bob.learn.pytorch.report.evaluation import Evaluation, evaluate
-from bob.learn.pytorch.report.figure_tables import all_tables, systems_table
-from bob.learn.pytorch.report.page import as_page
-from bob.learn.pytorch.report.pictures import save_pictures
-from bob.learn.pytorch.report.summary import Summary, summarise
-from bob.learn.pytorch.report.systems import FailedRecording, System
-from bob.learn.pytorch.report.tables import as_csv, as_latex, as_text
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bob.learn.pytorch.report.det import plot_det
+    from bob.learn.pytorch.report.evaluation import Evaluation, evaluate
+    from bob.learn.pytorch.report.figure_tables import all_tables, systems_table
+    from bob.learn.pytorch.report.page import as_page
+    from bob.learn.pytorch.report.pictures import save_pictures
+    from bob.learn.pytorch.report.summary import Summary, summarise
+    from bob.learn.pytorch.report.systems import FailedRecording, System
+    from bob.learn.pytorch.report.tables import as_csv, as_latex, as_text
 
 __all__ = [
     "Evaluation",
@@ -25,3 +29,22 @@ __all__ = [
     "summarise",
     "systems_table",
 ]
+
+_PLACES = {
+    "det": ("plot_det",),
+    "evaluation": ("Evaluation", "evaluate"),
+    "figure_tables": ("all_tables", "systems_table"),
+    "page": ("as_page",),
+    "pictures": ("save_pictures",),
+    "summary": ("Summary", "summarise"),
+    "systems": ("FailedRecording", "System"),
+    "tables": ("as_csv", "as_latex", "as_text"),
+}
+
+
+def __getattr__(name: str) -> object:
+    # Commands print their help without matplotlib and NumPy.
+    for module, names in _PLACES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,16 +5,16 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+from bob.learn.pytorch.calibration.quality import doubtful_weights
 from bob.learn.pytorch.metrics.overview import figures
 from bob.learn.pytorch.metrics.reliability import FEW_SPEAKERS, misfits
-from bob.learn.pytorch.scoring.quality_calibration import doubtful_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bob.learn.pytorch.calibration import IsotonicCalibration, LinearCalibration
     from bob.learn.pytorch.metrics import ScoreTable
     from bob.learn.pytorch.metrics.overview import Figures
-    from bob.learn.pytorch.scoring import IsotonicCalibration, LinearCalibration
 
 
 def calibrated_figures(tables: Mapping[str, ScoreTable]) -> dict[str, Figures]:

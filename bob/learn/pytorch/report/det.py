@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from bob.learn.pytorch.atomic import beside
+from bob.learn.pytorch.files import beside
 from bob.learn.pytorch.metrics import (
     ErrorCurve,
     MetricError,

@@ -6,7 +6,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bob.learn.pytorch.atomic import beside
+from bob.learn.pytorch.files import beside
 from bob.learn.pytorch.report import plots
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bob.learn.pytorch.hashes import file_sha256
+from bob.learn.pytorch.files import file_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ def model_facts(text: str) -> list[tuple[str, str]]:
     The hashes are those of this installation, which checks every file that it loads;
     of any other file, its present one.
     """
-    from bob.learn.pytorch.weights.catalogue import MODELS
+    from bob.learn.pytorch.models.catalogue import MODELS
 
     found = []
     for model in MODELS:
@@ -62,7 +62,7 @@ def model_facts(text: str) -> list[tuple[str, str]]:
 
 def _template_facts(text: str) -> list[tuple[str, str]]:
     """Shipped templates that a description names, with the hash of what they run."""
-    from bob.learn.pytorch.templates.template import load, shipped
+    from bob.learn.pytorch.templates.format.template import load, shipped
 
     found = []
     for name in shipped():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bob.learn.pytorch.metrics import Names
+from bob.learn.pytorch.protocols.formats.trial_lists import LABELS
 from bob.learn.pytorch.protocols.text_columns import (
     Block,
     Layout,
@@ -17,7 +18,6 @@ from bob.learn.pytorch.protocols.text_columns import (
     fast_blocks,
     is_number,
 )
-from bob.learn.pytorch.protocols.trial_lists import LABELS
 from bob.learn.pytorch.scorefiles.label_columns import (
     LABELLED,
     AmbiguousError,

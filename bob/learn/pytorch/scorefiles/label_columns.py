@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bob.learn.pytorch.errors import UserError
+from bob.learn.pytorch.protocols.formats.trial_lists import LABELS
 from bob.learn.pytorch.protocols.names import without_audio_suffix
 from bob.learn.pytorch.protocols.text_columns import is_number
-from bob.learn.pytorch.protocols.trial_lists import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -36,7 +37,7 @@ _CLAIMED_REAL_PROBE = {4: (0, 1, 2), 5: (0, 2, 3)}
 _ENOUGH = 1 << 20
 
 
-class AmbiguousError(ValueError):
+class AmbiguousError(UserError, ValueError):
     """The columns of a score file can be read in two ways; the message names both."""
 
 

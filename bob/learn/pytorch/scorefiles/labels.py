@@ -16,13 +16,13 @@ import numpy as np
 
 from bob.learn.pytorch.metrics import Names
 from bob.learn.pytorch.protocols.database import DatabaseError
-from bob.learn.pytorch.protocols.names import loose_spelling
-from bob.learn.pytorch.protocols.trial_lists import (
+from bob.learn.pytorch.protocols.formats.trial_lists import (
     LABELS,
     TrialList,
     first_folder,
     subjects_of,
 )
+from bob.learn.pytorch.protocols.names import loose_spelling
 from bob.learn.pytorch.protocols.trial_sources import Side, TrialSource, in_common
 from bob.learn.pytorch.scorefiles.layouts import ScoreFileError, UnlabelledError
 

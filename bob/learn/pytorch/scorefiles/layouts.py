@@ -7,10 +7,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bob.learn.pytorch.errors import UserError
 from bob.learn.pytorch.protocols.database import DatabaseError
+from bob.learn.pytorch.protocols.formats.trial_lists import LABELS
 from bob.learn.pytorch.protocols.text_columns import Layout, is_number, one_separator
 from bob.learn.pytorch.protocols.text_lines import refuse_other_files
-from bob.learn.pytorch.protocols.trial_lists import LABELS
 from bob.learn.pytorch.scorefiles.label_columns import LABELLED
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ _EXPECTED = (
 )
 
 
-class ScoreFileError(ValueError):
+class ScoreFileError(UserError, ValueError):
     """A score file cannot be read, or scores not be written in that form or place."""
 
 

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from bob.learn.pytorch.hashes import file_sha256
+from bob.learn.pytorch.files import file_sha256
 from bob.learn.pytorch.metrics import Figures, figures
 from bob.learn.pytorch.scorefiles.blocks import score_layout
 from bob.learn.pytorch.scorefiles.layouts import METADATA, ScoreFileError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from bob.learn.pytorch.atomic import beside
+from bob.learn.pytorch.files import beside
 from bob.learn.pytorch.metrics import Names, ScoreTable
 from bob.learn.pytorch.scorefiles.label_columns import LABELLED
 from bob.learn.pytorch.scorefiles.layouts import (

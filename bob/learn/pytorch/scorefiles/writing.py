@@ -8,8 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bob.learn.pytorch.atomic import beside, write_text
-from bob.learn.pytorch.hashes import file_sha256
+from bob.learn.pytorch.files import beside, file_sha256, write_text
 from bob.learn.pytorch.scorefiles.layouts import CSV_COLUMNS
 from bob.learn.pytorch.scorefiles.reading import BLOCK_TRIALS, score_lines
 

@@ -1,17 +1,6 @@
 """Embeddings -> scores; higher means more alike."""
 
-from bob.learn.pytorch.scoring.calibration import (
-    LinearCalibration,
-    Threshold,
-    TrainingTrials,
-    bayes_threshold,
-    fit_calibration,
-    threshold_for,
-)
-from bob.learn.pytorch.scoring.calibration_file import (
-    load_calibration,
-    save_calibration,
-)
+from bob.learn.pytorch._moved import moved_names
 from bob.learn.pytorch.scoring.cohort import (
     CohortStatistics,
     against_cohort,
@@ -20,9 +9,6 @@ from bob.learn.pytorch.scoring.cohort import (
 )
 from bob.learn.pytorch.scoring.dense import inner, score_into_file, score_rows
 from bob.learn.pytorch.scoring.enrolment import fuse_scores, mean_embeddings
-from bob.learn.pytorch.scoring.fusion import fit_fusion, fused
-from bob.learn.pytorch.scoring.isotonic import IsotonicCalibration, fit_isotonic
-from bob.learn.pytorch.scoring.logistic import CalibrationError
 from bob.learn.pytorch.scoring.normalisation import (
     as_norm,
     s_norm,
@@ -40,7 +26,6 @@ from bob.learn.pytorch.scoring.projection import (
     whitening,
 )
 from bob.learn.pytorch.scoring.quality import log_durations, magnitudes
-from bob.learn.pytorch.scoring.quality_calibration import measured_columns
 from bob.learn.pytorch.scoring.similarity import (
     cosine,
     cosine_of_pairs,
@@ -78,20 +63,8 @@ __all__ = [
     "PldaBackend",
     "train_plda",
     "TrainingError",
-    "LinearCalibration",
-    "IsotonicCalibration",
-    "TrainingTrials",
-    "Threshold",
-    "CalibrationError",
-    "fit_calibration",
-    "fit_isotonic",
-    "fit_fusion",
-    "fused",
-    "bayes_threshold",
-    "threshold_for",
-    "save_calibration",
-    "load_calibration",
-    "measured_columns",
     "log_durations",
     "magnitudes",
 ]
+
+__getattr__ = moved_names(__name__)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from bob.learn.pytorch.atomic import beside
+from bob.learn.pytorch.files import beside
 from bob.learn.pytorch.scoring.similarity import cosine, unit_length
 
 if TYPE_CHECKING:

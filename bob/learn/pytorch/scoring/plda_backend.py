@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from bob.learn.pytorch.atomic import beside
+from bob.learn.pytorch.files import beside
 from bob.learn.pytorch.scoring.enrolment import mean_embeddings
 from bob.learn.pytorch.scoring.plda import (
     ITERATIONS,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from bob.learn.pytorch.errors import UserError
 from bob.learn.pytorch.scoring.enrolment import by_speaker
 from bob.learn.pytorch.scoring.similarity import unit_length
 
@@ -23,7 +24,7 @@ EMPTY = 1e-12
 ALONE = 1e-10
 
 
-class TrainingError(ValueError):
+class TrainingError(UserError, ValueError):
     """The examples do not determine what was to be trained on them."""
 
 

@@ -9,11 +9,14 @@ import shlex
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from bob.learn.pytorch import atomic
 from bob.learn.pytorch.audio import RecordingError
-from bob.learn.pytorch.extraction.errors import ExportError
-from bob.learn.pytorch.extraction.extract import extract_into
-from bob.learn.pytorch.hashes import content_of, source_of
+from bob.learn.pytorch.experiment.in_memory import score_trials
+from bob.learn.pytorch.export.errors import ExportError
+from bob.learn.pytorch.files import content_of, source_of, write_text
+from bob.learn.pytorch.inference.extract import extract_into
+from bob.learn.pytorch.models.catalogue import TrainedModel, find
+from bob.learn.pytorch.models.errors import WeightsError
+from bob.learn.pytorch.parallel.partitions import WorkersError
 from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.report import plot_det, summarise
 from bob.learn.pytorch.report.models import Costs, ModelRow, as_csv, as_page
@@ -23,20 +26,16 @@ from bob.learn.pytorch.script.extractors import (
     is_template,
     make_extractor,
 )
-from bob.learn.pytorch.storage import lock
-from bob.learn.pytorch.storage.made_by import differing
-from bob.learn.pytorch.storage.store import StoreError, read
-from bob.learn.pytorch.storage.store import summarise as in_numbers
-from bob.learn.pytorch.templates.errors import (
+from bob.learn.pytorch.store import lock
+from bob.learn.pytorch.store.made_by import differing
+from bob.learn.pytorch.store.store import StoreError, read
+from bob.learn.pytorch.store.store import summarise as in_numbers
+from bob.learn.pytorch.templates.format.errors import (
     InvalidTemplate,
     TemplateError,
     UntrustedTemplate,
 )
-from bob.learn.pytorch.templates.template import Template, load
-from bob.learn.pytorch.verification.in_memory import score_trials
-from bob.learn.pytorch.weights.catalogue import TrainedModel, find
-from bob.learn.pytorch.weights.errors import WeightsError
-from bob.learn.pytorch.workers.partitions import WorkersError
+from bob.learn.pytorch.templates.format.template import Template, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
     from bob.learn.pytorch.metrics import ScoreTable
     from bob.learn.pytorch.protocols.database import Trials
     from bob.learn.pytorch.script.extractors import AnyExtractor
-    from bob.learn.pytorch.storage.store import StoredEmbeddings
+    from bob.learn.pytorch.store.store import StoredEmbeddings
 
 Model: TypeAlias = Template | TrainedModel
 
@@ -61,7 +60,7 @@ FAILURES = (
     WeightsError,
     WorkersError,
 )
-# Of `bob.learn.pytorch.templates.commands.explained`.
+# Of `bob.learn.pytorch.templates.install.commands.explained`.
 _SAID = "it said last:"
 
 
@@ -203,8 +202,8 @@ def write(
         picture.unlink(missing_ok=True)
     drawn = picture.read_bytes() if tables else None
     page = as_page(rows, title=title, about=about, picture=drawn)
-    atomic.write_text(folder / "results.csv", as_csv(rows))
-    atomic.write_text(folder / "index.html", page)
+    write_text(folder / "results.csv", as_csv(rows))
+    write_text(folder / "index.html", page)
 
 
 def _run_one(
@@ -279,7 +278,7 @@ def _costs(
     else:
         found = model_costs.of_trained_model(model, paths, device=device)
     content = {"measured_on": dict(identity), "costs": asdict(found)}
-    atomic.write_text(place, json.dumps(content, indent=2) + "\n")
+    write_text(place, json.dumps(content, indent=2) + "\n")
     return found
 
 

@@ -59,10 +59,9 @@ def calibrate(
     folder = into or (use or output).parent / "calibrated"
     refuse_overwriting(folder, files, trials, use, output=None if use else output)
     with plain_errors():
-        from bob.learn.pytorch.comparison import calibrating
+        from bob.learn.pytorch.calibration import save_calibration
         from bob.learn.pytorch.metrics import find_costs
-        from bob.learn.pytorch.scorefiles import rescoring
-        from bob.learn.pytorch.scoring import save_calibration
+        from bob.learn.pytorch.scorefiles import calibrating, rescoring
 
         costs = find_costs(cost)
         stored = None if use is None else calibrating.load_for_one(use)

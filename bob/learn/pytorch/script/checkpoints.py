@@ -20,8 +20,8 @@ from bob.learn.pytorch.script.extractors import (
 )
 
 if TYPE_CHECKING:
+    from bob.learn.pytorch.experiment.checkpoints import Filled, Plan
     from bob.learn.pytorch.script.extractors import AnyExtractor
-    from bob.learn.pytorch.verification.checkpoints import Filled, Plan
 
 
 @click.command()
@@ -69,9 +69,9 @@ def checkpoints(
     recording that changed since are made anew, and so are Bob's own, which do not say
     what made them. A run that was stopped is taken up by the same command.
     """
+    from bob.learn.pytorch.experiment.checkpoints import CheckpointError
+    from bob.learn.pytorch.experiment.configuration import ConfigurationError
     from bob.learn.pytorch.protocols.database import DatabaseError
-    from bob.learn.pytorch.verification.checkpoints import CheckpointError
-    from bob.learn.pytorch.verification.configuration import ConfigurationError
 
     try:
         with plain_errors():
@@ -96,9 +96,9 @@ def _filled(
     **options: Any,  # noqa: ANN401 - those of parallel_options and extractor_options
 ) -> bool:
     """Write the files and report; whether recordings failed."""
-    from bob.learn.pytorch.extraction.extract import sensible_jobs
-    from bob.learn.pytorch.verification.checkpoints import fill, named_database, plan
-    from bob.learn.pytorch.verification.making import Workers
+    from bob.learn.pytorch.experiment.checkpoints import fill, named_database, plan
+    from bob.learn.pytorch.experiment.making import Workers
+    from bob.learn.pytorch.inference.extract import sensible_jobs
 
     jobs, dask = options.pop("jobs"), options.pop("dask")
     database = named_database(text, protocol=protocol)
@@ -114,7 +114,7 @@ def _filled(
 
 
 def _json(extractor: AnyExtractor, planned: Plan, filled: Filled, store: Path) -> str:
-    from bob.learn.pytorch.verification.checkpoints import failures_of
+    from bob.learn.pytorch.experiment.checkpoints import failures_of
 
     content = {
         "folder": click.format_filename(planned.folder),
@@ -133,7 +133,7 @@ def _json(extractor: AnyExtractor, planned: Plan, filled: Filled, store: Path) -
 
 
 def _lines(extractor: AnyExtractor, planned: Plan, filled: Filled, store: Path) -> str:
-    from bob.learn.pytorch.verification.checkpoints import failures_of
+    from bob.learn.pytorch.experiment.checkpoints import failures_of
 
     failures = failures_of(planned, filled)
     count = len(planned.checkpoints)

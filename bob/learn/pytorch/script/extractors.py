@@ -16,11 +16,11 @@ if TYPE_CHECKING:
         EmbeddingExtractor,
         TemplateExtractor,
     )
-    from bob.learn.pytorch.templates.template import Template
+    from bob.learn.pytorch.templates.format.template import Template
 
     AnyExtractor: TypeAlias = EmbeddingExtractor | TemplateExtractor
 
-# As `bob.learn.pytorch.extraction.choice` has them; importing that takes longer.
+# As `bob.learn.pytorch.inference.choice` has them; importing that takes longer.
 ENGINES = ("torch", "onnxruntime")
 PRECISIONS = ("float32", "float64", "bfloat16", "float16")
 # Of options that are of networks of ours alone; a template is given no other.
@@ -151,12 +151,12 @@ def plain_errors(*, model: str = "--model") -> Iterator[None]:
         The argument that names a trained model.
     """
     from bob.learn.pytorch.audio import RecordingError
-    from bob.learn.pytorch.extraction.errors import ExportError
+    from bob.learn.pytorch.export.errors import ExportError
+    from bob.learn.pytorch.models.errors import UnknownModelError, WeightsError
+    from bob.learn.pytorch.parallel.partitions import WorkersError
     from bob.learn.pytorch.settings import SettingsError
-    from bob.learn.pytorch.storage.store import StoreError
-    from bob.learn.pytorch.templates.errors import TemplateError
-    from bob.learn.pytorch.weights.errors import UnknownModelError, WeightsError
-    from bob.learn.pytorch.workers.partitions import WorkersError
+    from bob.learn.pytorch.store.store import StoreError
+    from bob.learn.pytorch.templates.format.errors import TemplateError
 
     try:
         yield
@@ -182,7 +182,7 @@ def ask_for_trust(found: Template, *, yes: bool) -> None:
     UntrustedTemplate
         They say no, or there is nobody to ask.
     """
-    from bob.learn.pytorch.templates import trust
+    from bob.learn.pytorch.templates.install import trust
 
     if yes or trust.is_trusted(found):
         return
@@ -199,7 +199,7 @@ def is_template(model: str | Template) -> bool:
     """Return whether a model is a template: loaded, a shipped one, or a JSON file."""
     if not isinstance(model, str):
         return True
-    from bob.learn.pytorch.templates.template import shipped
+    from bob.learn.pytorch.templates.format.template import shipped
 
     return model.endswith(".json") or model in shipped()
 
@@ -256,7 +256,7 @@ def make_extractor(
 @contextlib.contextmanager
 def _options_named() -> Iterator[None]:
     """Say which option is to blame, where the error knows it."""
-    from bob.learn.pytorch.extraction.choice import ChoiceError
+    from bob.learn.pytorch.inference.choice import ChoiceError
 
     try:
         yield

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from bob.learn.pytorch.calibration import IsotonicCalibration, LinearCalibration
     from bob.learn.pytorch.metrics import CostFunction, DetectionCost, Figures
     from bob.learn.pytorch.scorefiles.rescoring import Change, ScoreFile
-    from bob.learn.pytorch.scoring import IsotonicCalibration, LinearCalibration
 
     Calibration = LinearCalibration | IsotonicCalibration
 
@@ -147,7 +147,7 @@ def origin_of(path: Path, calibration: Calibration, what: str) -> dict[str, Any]
     """
     import hashlib
 
-    from bob.learn.pytorch.scoring.calibration_file import to_json
+    from bob.learn.pytorch.calibration.file import to_json
 
     said = calibration.provenance
     trained = {name: said[name] for name in ("scores", "sha256") if name in said}
@@ -169,9 +169,9 @@ def doubts(
     trained
         The trials that it was fitted on, with their new scores; None with --use.
     """
+    from bob.learn.pytorch.calibration.quality import doubtful_weights
     from bob.learn.pytorch.metrics import reliability_warnings
     from bob.learn.pytorch.report.calibrated import few_speakers_trained
-    from bob.learn.pytorch.scoring.quality_calibration import doubtful_weights
 
     found = []
     if trained is not None:
@@ -306,7 +306,7 @@ def _heading(path: Path, calibration: Calibration, cost: CostFunction) -> list[s
 
 def _beside_score(calibration: Calibration) -> str:
     """On what the raw score at a threshold depends."""
-    from bob.learn.pytorch.scoring.quality_calibration import is_fusion, quality_of
+    from bob.learn.pytorch.calibration.quality import is_fusion, quality_of
 
     quality = () if is_fusion(calibration) else quality_of(calibration)
     return f", at a raw score that depends on {', '.join(quality)}" if quality else ""
@@ -345,7 +345,7 @@ def _formula(calibration: Calibration) -> str:
 
 def _raw_score(calibration: Calibration, cost: DetectionCost) -> float | None:
     """The raw score at the threshold, where it depends on nothing else."""
-    from bob.learn.pytorch.scoring import LinearCalibration, threshold_for
+    from bob.learn.pytorch.calibration import LinearCalibration, threshold_for
 
     if not isinstance(calibration, LinearCalibration):
         return None
@@ -356,7 +356,7 @@ def _raw_score(calibration: Calibration, cost: DetectionCost) -> float | None:
 
 def _is_out_of_reach(calibration: Calibration, cost: DetectionCost) -> bool:
     """Whether scores are plain cosines, of which none, or every one, is accepted."""
-    from bob.learn.pytorch.extraction.decision import MEASURE
+    from bob.learn.pytorch.calibration.decision import MEASURE
 
     said, score = calibration.provenance, _raw_score(calibration, cost)
     if (said.get("measure"), said.get("normalisation")) != (MEASURE, "none"):

@@ -71,10 +71,9 @@ def fuse(
         output=None if use else output,
     )
     with plain_errors():
-        from bob.learn.pytorch.comparison import fusing
+        from bob.learn.pytorch.calibration import save_calibration
         from bob.learn.pytorch.metrics import find_costs
-        from bob.learn.pytorch.scorefiles import rescoring
-        from bob.learn.pytorch.scoring import save_calibration
+        from bob.learn.pytorch.scorefiles import fusing, rescoring
 
         costs = find_costs(cost)
         stored = None if use is None else fusing.load_fusion(use)

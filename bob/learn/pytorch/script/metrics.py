@@ -149,7 +149,7 @@ def _conditions(
     path: Path, metadata: Mapping[str, Names], wanted: tuple[str, ...]
 ) -> dict[str, Names]:
     """Title -> class of each trial, of the columns that were asked for."""
-    from bob.learn.pytorch.comparison.named_embeddings import ScoringError
+    from bob.learn.pytorch.errors import ScoringError
     from bob.learn.pytorch.report.trial_conditions import trial_conditions
 
     found: dict[str, Names] = {}

@@ -7,17 +7,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bob.learn.pytorch.models import store
+from bob.learn.pytorch.parallel.partitions import WorkersError
 from bob.learn.pytorch.report.models import Costs
 from bob.learn.pytorch.templates.guest.bob_template_confined import peak_mb
-from bob.learn.pytorch.weights import store
-from bob.learn.pytorch.workers.partitions import WorkersError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bob.learn.pytorch.audio import Waveform
-    from bob.learn.pytorch.templates.template import Template
-    from bob.learn.pytorch.weights.catalogue import TrainedModel
+    from bob.learn.pytorch.models.catalogue import TrainedModel
+    from bob.learn.pytorch.templates.format.template import Template
 
 # Of the recordings of a protocol, so much sound is measured on; one is cut there too.
 SAMPLE_SECONDS = 60.0
@@ -50,8 +50,9 @@ def of_template(template: Template, paths: Sequence[str], *, device: str) -> Cos
     TemplateError, WeightsError, RecordingError
         It cannot be installed, loaded or run, or a recording cannot be read.
     """
-    from bob.learn.pytorch.templates import loading, shaping, shelf
-    from bob.learn.pytorch.templates.worker import Worker
+    from bob.learn.pytorch.templates.install import shelf
+    from bob.learn.pytorch.templates.run import loading, shaping
+    from bob.learn.pytorch.templates.run.worker import Worker
 
     environment, weights = loading.install(template, trusted=True)
     worker = Worker(template, environment, weights, device=device)
@@ -89,7 +90,7 @@ def of_trained_model(
     WeightsError, RecordingError, WorkersError
         It cannot be fetched, a recording cannot be read, or the process dies.
     """
-    from bob.learn.pytorch.workers.processes import in_processes
+    from bob.learn.pytorch.parallel.processes import in_processes
 
     make = partial(_Measured, model.name, device)
     (results,) = in_processes(make, [[tuple(paths)]], jobs=1, give_up=_died)

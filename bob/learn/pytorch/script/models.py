@@ -14,7 +14,7 @@ from bob.learn.pytorch.script.extractors import plain_errors
 from bob.learn.pytorch.script.repeated import Group
 
 if TYPE_CHECKING:
-    from bob.learn.pytorch.weights.catalogue import TrainedModel
+    from bob.learn.pytorch.models.catalogue import TrainedModel
 
 # What builds the model, and how the package finds its way; not of use to a reader.
 FACTORIES = ("features", "network", "package_folder", "signature")
@@ -30,7 +30,7 @@ def models() -> None:
 def list_models(as_json: bool) -> None:  # noqa: FBT001 - click hands it over
     """List the trained models, and whether their weights are here."""
     with plain_errors():
-        from bob.learn.pytorch.weights import catalogue
+        from bob.learn.pytorch.models import catalogue
 
         entries = [_described(model) for model in catalogue.MODELS]
     if as_json:
@@ -52,7 +52,7 @@ def list_models(as_json: bool) -> None:  # noqa: FBT001 - click hands it over
 def show(name: str, as_json: bool) -> None:  # noqa: FBT001 - click hands it over
     """Show everything that is known of the trained model NAME."""
     with plain_errors(model="NAME"):
-        from bob.learn.pytorch.weights import catalogue
+        from bob.learn.pytorch.models import catalogue
 
         entry = _described(catalogue.find(name))
     if as_json:
@@ -84,7 +84,7 @@ def fetch(names: tuple[str, ...], path: Path | None, as_json: bool) -> None:  # 
             param_hint="--path",
         )
     with plain_errors(model="NAMES"):
-        from bob.learn.pytorch.weights import catalogue, store
+        from bob.learn.pytorch.models import catalogue, store
 
         found = [catalogue.find(name) for name in names]
         fetched = {}
@@ -101,7 +101,7 @@ def fetch(names: tuple[str, ...], path: Path | None, as_json: bool) -> None:  # 
 
 def _described(model: TrainedModel) -> dict[str, Any]:
     from bob.learn.pytorch import settings
-    from bob.learn.pytorch.weights import store
+    from bob.learn.pytorch.models import store
 
     problem = store.problem(model)
     entry = {key: value for key, value in vars(model).items() if key not in FACTORIES}

@@ -79,8 +79,8 @@ def train(
         )
     refuse_inputs([output], [store, speakers])
     with plain_errors():
-        from bob.learn.pytorch.comparison.named_embeddings import read_embeddings
-        from bob.learn.pytorch.comparison.stored_speakers import speakers_of
+        from bob.learn.pytorch.experiment.named_embeddings import read_embeddings
+        from bob.learn.pytorch.experiment.stored_speakers import speakers_of
         from bob.learn.pytorch.scoring import train_plda
 
         embeddings = read_embeddings(store)

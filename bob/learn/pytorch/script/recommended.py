@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bob.learn.pytorch.storage.reading import StoredEmbeddings
+    from bob.learn.pytorch.store.reading import StoredEmbeddings
 
 #: Of a model that is not known here, as of every template.
 RECOMMENDED_SECONDS = 1.0
@@ -39,8 +39,8 @@ def recording_notes(
 
 def _needs_of(model: str) -> tuple[float, int]:
     """Return recommended seconds, and the sampling rate; 0 where that is not known."""
-    from bob.learn.pytorch.templates.template import load, shipped
-    from bob.learn.pytorch.weights.catalogue import MODELS
+    from bob.learn.pytorch.models.catalogue import MODELS
+    from bob.learn.pytorch.templates.format.template import load, shipped
 
     for known in MODELS:
         if known.name == model:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bob.learn.pytorch.evaluation.outputs import ENDINGS
 from bob.learn.pytorch.printing import printable
+from bob.learn.pytorch.report.outputs import ENDINGS
 from bob.learn.pytorch.script.score_options import costs_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bob.learn.pytorch.evaluation.outputs import Form
-    from bob.learn.pytorch.evaluation.players import Player
+    from bob.learn.pytorch.report.outputs import Form
+    from bob.learn.pytorch.report.players import Player
 
 # As `bob.learn.pytorch.report.figure_tables.KEYS`; importing that takes longer.
 TABLES = ("systems", "points", "comparisons", "conditions", "failures")
@@ -111,17 +111,17 @@ def report(
     RESULTS are folders that verify.py wrote scores into, or score files of any kind;
     each is a system, and the first is compared with the others.
     """
-    from bob.learn.pytorch.evaluation.outputs import tables_as, write_output
-    from bob.learn.pytorch.evaluation.players import Player
-    from bob.learn.pytorch.evaluation.systems import (
+    from bob.learn.pytorch.metrics import MetricError, find_several_costs
+    from bob.learn.pytorch.protocols.database import DatabaseError
+    from bob.learn.pytorch.report.evaluation import evaluate
+    from bob.learn.pytorch.report.opening import (
         ReportError,
         conditions_only,
         input_files,
         read_systems,
     )
-    from bob.learn.pytorch.metrics import MetricError, find_several_costs
-    from bob.learn.pytorch.protocols.database import DatabaseError
-    from bob.learn.pytorch.report.evaluation import evaluate
+    from bob.learn.pytorch.report.outputs import tables_as, write_output
+    from bob.learn.pytorch.report.players import Player
     from bob.learn.pytorch.report.provenance import versions
     from bob.learn.pytorch.scorefiles import ScoreFileError
     from bob.learn.pytorch.script.overwriting import refuse_inputs

@@ -23,7 +23,7 @@ from bob.learn.pytorch.script.score_options import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bob.learn.pytorch.comparison.stored_scores import Scored
+    from bob.learn.pytorch.experiment.stored_scores import Scored
 
 
 @click.command()
@@ -74,8 +74,8 @@ def score(
 
 
 def _score_all(output: Path, store: Path, options: dict[str, Any]) -> Scored:
-    from bob.learn.pytorch.comparison.named_embeddings import read_embeddings
-    from bob.learn.pytorch.comparison.stored_scores import score_everything
+    from bob.learn.pytorch.experiment.named_embeddings import read_embeddings
+    from bob.learn.pytorch.experiment.stored_scores import score_everything
     from bob.learn.pytorch.script.recommended import recording_notes
 
     if output.suffix.lower() != ".npy":

@@ -91,8 +91,8 @@ def score_norm(
         )
     refuse_overwriting(output, store, trials, options, cohort, chosen["speakers"])
     with plain_errors():
-        from bob.learn.pytorch.comparison.cohort_scores import Cohort, cohort_of
-        from bob.learn.pytorch.comparison.named_embeddings import read_embeddings
+        from bob.learn.pytorch.experiment.cohort_scores import Cohort, cohort_of
+        from bob.learn.pytorch.experiment.named_embeddings import read_embeddings
 
         def made() -> Cohort:
             return cohort_of(read_embeddings(cohort), **chosen)

@@ -15,10 +15,10 @@ from bob.learn.pytorch.script.overwriting import refuse_inputs
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from bob.learn.pytorch.comparison.cohort_scores import Cohort
-    from bob.learn.pytorch.comparison.comparer import Comparer
-    from bob.learn.pytorch.comparison.stored_scores import Scored
-    from bob.learn.pytorch.storage.reading import StoredEmbeddings
+    from bob.learn.pytorch.experiment.cohort_scores import Cohort
+    from bob.learn.pytorch.experiment.comparer import Comparer
+    from bob.learn.pytorch.experiment.stored_scores import Scored
+    from bob.learn.pytorch.store.reading import StoredEmbeddings
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
@@ -187,12 +187,13 @@ def refuse_overwriting(
 @contextlib.contextmanager
 def plain_errors() -> Iterator[None]:
     """Say what a user can put right without a traceback."""
-    from bob.learn.pytorch.comparison.named_embeddings import ScoringError
+    from bob.learn.pytorch.calibration import CalibrationError
+    from bob.learn.pytorch.errors import ScoringError
     from bob.learn.pytorch.metrics import MetricError
     from bob.learn.pytorch.protocols.database import DatabaseError
     from bob.learn.pytorch.scorefiles import ScoreFileError
-    from bob.learn.pytorch.scoring import CalibrationError, TrainingError
-    from bob.learn.pytorch.storage.records import StoreError
+    from bob.learn.pytorch.scoring import TrainingError
+    from bob.learn.pytorch.store.records import StoreError
 
     try:
         yield
@@ -223,9 +224,9 @@ def score_into(
     **options: Any,  # noqa: ANN401 - those of scoring_options
 ) -> Scored:
     """Score trials as the options say, and normalise by a cohort if there is one."""
-    from bob.learn.pytorch.comparison import stored_scores
-    from bob.learn.pytorch.comparison.named_embeddings import read_embeddings
-    from bob.learn.pytorch.comparison.stored_trials import stored_trials
+    from bob.learn.pytorch.experiment import stored_scores
+    from bob.learn.pytorch.experiment.named_embeddings import read_embeddings
+    from bob.learn.pytorch.experiment.stored_trials import stored_trials
     from bob.learn.pytorch.script.recommended import recording_notes
 
     _check_quality(quality)
@@ -251,7 +252,7 @@ def score_into(
 
 def comparer_of(embeddings: StoredEmbeddings, options: Mapping[str, Any]) -> Comparer:
     """The measure that options ask for."""
-    from bob.learn.pytorch.comparison.comparer import Comparer, mean_of, plda_for
+    from bob.learn.pytorch.experiment.comparer import Comparer, mean_of, plda_for
 
     measure, plda = options["measure"], options["plda"]
     if plda is not None and measure is not None:
@@ -266,7 +267,7 @@ def comparer_of(embeddings: StoredEmbeddings, options: Mapping[str, Any]) -> Com
 
 
 def _check_quality(quality: tuple[str, ...]) -> None:
-    from bob.learn.pytorch.comparison.stored_scores import QUALITIES
+    from bob.learn.pytorch.experiment.stored_scores import QUALITIES
 
     for name in quality:
         if name not in QUALITIES:

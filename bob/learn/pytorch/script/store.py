@@ -32,7 +32,7 @@ def store() -> None:
 def show(path: Path, as_json: bool) -> None:  # noqa: FBT001 - click hands it over
     """Show what STORE holds, also while it grows."""
     with _plain_errors():
-        from bob.learn.pytorch.storage.store import summarise
+        from bob.learn.pytorch.store.store import summarise
 
         summary = summarise(path)
     if as_json:
@@ -65,7 +65,7 @@ def export(path: Path, output: Path, as_json: bool) -> None:  # noqa: FBT001
     these cannot hold.
     """
     with _plain_errors():
-        from bob.learn.pytorch.storage import exchange
+        from bob.learn.pytorch.store import exchange
 
         exchange.export(path, output)
     if as_json:
@@ -92,7 +92,7 @@ def import_(source: Path, path: Path, made_by: tuple[str, ...], as_json: bool) -
     """
     fingerprint = _fingerprint(made_by)
     with _plain_errors():
-        from bob.learn.pytorch.storage import exchange
+        from bob.learn.pytorch.store import exchange
 
         imported = exchange.import_(source, path, fingerprint=fingerprint)
     if as_json:
@@ -119,7 +119,7 @@ def _fingerprint(made_by: tuple[str, ...]) -> dict[str, str] | None:
 
 @contextlib.contextmanager
 def _plain_errors() -> Iterator[None]:
-    from bob.learn.pytorch.storage.store import StoreError
+    from bob.learn.pytorch.store.store import StoreError
 
     try:
         yield

@@ -18,7 +18,7 @@ from bob.learn.pytorch.script.template_bench import bench
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bob.learn.pytorch.templates.template import Template
+    from bob.learn.pytorch.templates.format.template import Template
 
 TEMPLATE = click.argument("name", metavar="NAME|FILE")
 YES = click.option("--yes", is_flag=True, help="Run it though it is not trusted.")
@@ -42,7 +42,7 @@ template.add_command(bench)
 def list_templates(as_json: bool) -> None:  # noqa: FBT001 - click hands it over
     """List the shipped templates."""
     with plain_errors():
-        from bob.learn.pytorch.templates.template import load, shipped
+        from bob.learn.pytorch.templates.format.template import load, shipped
 
         entries = [_listed(load(name)) for name in shipped()]
     if as_json:
@@ -63,8 +63,8 @@ def list_templates(as_json: bool) -> None:  # noqa: FBT001 - click hands it over
 def show(name: str, as_json: bool) -> None:  # noqa: FBT001
     """Show what is known of a template, and everything that it would run."""
     with plain_errors():
-        from bob.learn.pytorch.templates import trust
-        from bob.learn.pytorch.templates.template import load
+        from bob.learn.pytorch.templates.format.template import load
+        from bob.learn.pytorch.templates.install import trust
 
         found = load(name)
         trusted = trust.is_trusted(found)
@@ -96,8 +96,11 @@ def check(
     The exit status is 1 where something is wrong.
     """
     with plain_errors():
-        from bob.learn.pytorch.templates.static import static_problems, static_warnings
-        from bob.learn.pytorch.templates.template import load
+        from bob.learn.pytorch.templates.format.static import (
+            static_problems,
+            static_warnings,
+        )
+        from bob.learn.pytorch.templates.format.template import load
 
         found = load(name)
         wrong = static_problems(found)
@@ -112,8 +115,8 @@ def check(
             _say_finding(entry, as_json=as_json)
         if run and not wrong:
             ask_for_trust(found, yes=yes)
-            from bob.learn.pytorch.extraction.choice import chosen_device
-            from bob.learn.pytorch.templates.checking import check as try_out
+            from bob.learn.pytorch.inference.choice import chosen_device
+            from bob.learn.pytorch.templates.run.checking import check as try_out
 
             chosen = chosen_device(device)
             for finding in try_out(found, device=chosen, trusted=True, progress=True):
@@ -131,8 +134,8 @@ def check(
 def new(file: Path, force: bool) -> None:  # noqa: FBT001
     """Write a start with comments into FILE, a .json."""
     with plain_errors():
-        from bob.learn.pytorch import atomic
-        from bob.learn.pytorch.templates.new import commented_start
+        from bob.learn.pytorch.files import write_text
+        from bob.learn.pytorch.templates.format.new import commented_start
 
         if file.suffix != ".json":
             raise click.BadParameter(
@@ -144,7 +147,7 @@ def new(file: Path, force: bool) -> None:  # noqa: FBT001
                 param_hint="FILE",
             )
         try:
-            atomic.write_text(file, commented_start(file.stem))
+            write_text(file, commented_start(file.stem))
         except OSError as error:
             raise click.ClickException(
                 f"{printable(file)} cannot be written ({error.strerror})"
@@ -162,8 +165,8 @@ def new(file: Path, force: bool) -> None:  # noqa: FBT001
 def trust(name: str, revoke: bool) -> None:  # noqa: FBT001
     """Allow a template, as it is now, to run; a change of it asks anew."""
     with plain_errors():
-        from bob.learn.pytorch.templates import trust as trusting
-        from bob.learn.pytorch.templates.template import load
+        from bob.learn.pytorch.templates.format.template import load
+        from bob.learn.pytorch.templates.install import trust as trusting
 
         found = load(name)
         if revoke:
@@ -181,8 +184,8 @@ def trust(name: str, revoke: bool) -> None:  # noqa: FBT001
 def install(names: tuple[str, ...], yes: bool) -> None:  # noqa: FBT001
     """Fetch and install what templates need; else their first run does it."""
     with plain_errors():
-        from bob.learn.pytorch.templates.loading import install as bring
-        from bob.learn.pytorch.templates.template import load
+        from bob.learn.pytorch.templates.format.template import load
+        from bob.learn.pytorch.templates.run.loading import install as bring
 
         for found in [load(name) for name in names]:
             ask_for_trust(found, yes=yes)
@@ -195,7 +198,7 @@ def install(names: tuple[str, ...], yes: bool) -> None:  # noqa: FBT001
 def environments(as_json: bool) -> None:  # noqa: FBT001
     """List the environments of templates that are installed."""
     with plain_errors():
-        from bob.learn.pytorch.templates.environment import installed
+        from bob.learn.pytorch.templates.install.environment import installed
 
         found = installed()
     if as_json:
@@ -215,9 +218,9 @@ def environments(as_json: bool) -> None:  # noqa: FBT001
 def remove(what: str) -> None:
     """Remove the environment of a template."""
     with plain_errors():
-        from bob.learn.pytorch.templates import environment
-        from bob.learn.pytorch.templates.errors import UnknownTemplate
-        from bob.learn.pytorch.templates.template import load
+        from bob.learn.pytorch.templates.format.errors import UnknownTemplate
+        from bob.learn.pytorch.templates.format.template import load
+        from bob.learn.pytorch.templates.install import environment
 
         try:
             wanted: Template | str = load(what)
@@ -228,7 +231,7 @@ def remove(what: str) -> None:
 
 
 def _listed(found: Template) -> dict[str, Any]:
-    from bob.learn.pytorch.templates import environment, trust
+    from bob.learn.pytorch.templates.install import environment, trust
 
     verified = found.verified
     return {

@@ -66,7 +66,7 @@ def bench(
     command. A model that fails is a row with its reason, and the exit status is 1.
     """
     with plain_errors(model="MODEL"):
-        from bob.learn.pytorch.extraction.choice import chosen_device
+        from bob.learn.pytorch.inference.choice import chosen_device
         from bob.learn.pytorch.report.models import as_text
         from bob.learn.pytorch.script import benchmarking
 
@@ -124,7 +124,7 @@ def _trials(
 ) -> tuple[Trials, str, str]:
     """Who is compared with whom, and what that is in a few words and in more."""
     from bob.learn.pytorch.protocols.database import DatabaseError, as_database
-    from bob.learn.pytorch.protocols.folder import SpeakerDatabase
+    from bob.learn.pytorch.protocols.formats.folder import SpeakerDatabase
     from bob.learn.pytorch.protocols.speaker_protocol import ALL_PAIRS, SpeakerRule
     from bob.learn.pytorch.protocols.summary import summarise_trials
 

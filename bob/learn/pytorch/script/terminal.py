@@ -69,9 +69,9 @@ def escape_streams() -> None:
 
 def told(error: BaseException) -> str:
     """Return what an error says, on one line unless it is of those that take more."""
-    from bob.learn.pytorch.templates.errors import TemplateError
-    from bob.learn.pytorch.verification.outcome import BadRecordingsError
-    from bob.learn.pytorch.weights.errors import WeightsError
+    from bob.learn.pytorch.experiment.outcome import BadRecordingsError
+    from bob.learn.pytorch.models.errors import WeightsError
+    from bob.learn.pytorch.templates.format.errors import TemplateError
 
     of_lines = isinstance(error, BadRecordingsError | TemplateError | WeightsError)
     return printable(str(error), keep="\n" if of_lines else "")

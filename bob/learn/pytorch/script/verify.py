@@ -11,24 +11,24 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bob.learn.pytorch.printing import printable
-from bob.learn.pytorch.script import interrupts
-from bob.learn.pytorch.script.terminal import EscapingFormatter, escape_streams, told
-from bob.learn.pytorch.settings import let_idle_threads_sleep
-from bob.learn.pytorch.verification.options import (
+from bob.learn.pytorch.experiment.options import (
     GRID_OPTIONS,
     NOT_OFFERED,
     OPTIONS,
     UNUSED_PLACES,
     Option,
 )
+from bob.learn.pytorch.printing import printable
+from bob.learn.pytorch.script import interrupts
+from bob.learn.pytorch.script.terminal import EscapingFormatter, escape_streams, told
+from bob.learn.pytorch.settings import let_idle_threads_sleep
 
 if TYPE_CHECKING:
     import types
     from collections.abc import Sequence
 
-    from bob.learn.pytorch.verification.experiment import Experiment
-    from bob.learn.pytorch.verification.outcome import Outcome
+    from bob.learn.pytorch.experiment.experiment import Experiment
+    from bob.learn.pytorch.experiment.outcome import Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -73,17 +73,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _expected_errors() -> tuple[type[Exception], ...]:
     """What a user can cause and repair; anything else shows where it happened."""
-    from bob.learn.pytorch.extraction.errors import ExportError
+    from bob.learn.pytorch.calibration import CalibrationError
+    from bob.learn.pytorch.experiment.configuration import ConfigurationError
+    from bob.learn.pytorch.experiment.outcome import BadRecordingsError
+    from bob.learn.pytorch.export.errors import ExportError
+    from bob.learn.pytorch.models.errors import UnknownModelError, WeightsError
+    from bob.learn.pytorch.parallel.partitions import WorkersError
     from bob.learn.pytorch.protocols.database import DatabaseError
     from bob.learn.pytorch.scorefiles import ScoreFileError
-    from bob.learn.pytorch.scoring import CalibrationError
     from bob.learn.pytorch.settings import SettingsError
-    from bob.learn.pytorch.storage.records import StoreError
-    from bob.learn.pytorch.templates.errors import TemplateError
-    from bob.learn.pytorch.verification.configuration import ConfigurationError
-    from bob.learn.pytorch.verification.outcome import BadRecordingsError
-    from bob.learn.pytorch.weights.errors import UnknownModelError, WeightsError
-    from bob.learn.pytorch.workers.partitions import WorkersError
+    from bob.learn.pytorch.store.records import StoreError
+    from bob.learn.pytorch.templates.format.errors import TemplateError
 
     return (
         CalibrationError,
@@ -187,8 +187,8 @@ class _Once(argparse.Action):
 
 
 def _write_template(path: Path) -> int:
-    from bob.learn.pytorch.atomic import write_text
-    from bob.learn.pytorch.verification.configuration import commented_template
+    from bob.learn.pytorch.experiment.configuration import commented_template
+    from bob.learn.pytorch.files import write_text
 
     if path.exists():
         sys.stderr.write(
@@ -212,29 +212,29 @@ def _start_logging(verbosity: int) -> None:
     ours.propagate = False
     ours.setLevel(levels[min(verbosity, 3)])
     # How far a long run is should be seen without asking, terminal or not.
-    progress = logging.getLogger("bob.learn.pytorch.verification.progress")
+    progress = logging.getLogger("bob.learn.pytorch.progress")
     progress.setLevel(logging.INFO)
 
 
 def _experiment(
     given: dict[str, Any], command: list[str], started: tuple[float, os.times_result]
 ) -> int:
-    from bob.learn.pytorch.extractor import CallableExtractor
-    from bob.learn.pytorch.verification.configuration import (
+    from bob.learn.pytorch.experiment.configuration import (
         ConfigurationError,
         run_files,
         settle,
     )
-    from bob.learn.pytorch.verification.legacy import bring_back
+    from bob.learn.pytorch.experiment.legacy import bring_back
+    from bob.learn.pytorch.extractor import CallableExtractor
 
     bring_back(CallableExtractor)
     variables = run_files(given.pop("configuration_files", []))
     settled = settle(given, variables)
     _start_logging(settled.verbose)
 
+    from bob.learn.pytorch.experiment.assembly import assemble, write_description
+    from bob.learn.pytorch.experiment.experiment import run, tasks
     from bob.learn.pytorch.script.extractors import extractor_at
-    from bob.learn.pytorch.verification.assembly import assemble, write_description
-    from bob.learn.pytorch.verification.experiment import run, tasks
 
     experiment = assemble(settled, model_at=extractor_at)
     interrupts.take_back()
@@ -258,8 +258,8 @@ def _experiment(
 
 
 def _report(experiment: Experiment, outcome: Outcome) -> None:
-    from bob.learn.pytorch.evaluation.experiment_report import write_report
-    from bob.learn.pytorch.verification.scores import kinds
+    from bob.learn.pytorch.experiment.scores import kinds
+    from bob.learn.pytorch.report.experiment_report import write_report
 
     database = experiment.database
     for kind in kinds(experiment):

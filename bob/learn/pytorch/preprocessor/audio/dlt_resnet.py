@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from bob.learn.pytorch.extraction.choice import chosen_device
+from bob.learn.pytorch.inference.choice import chosen_device
 from bob.learn.pytorch.preprocessor.audio.embedding import EmbeddingExtractor
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from bob.learn.pytorch.architectures.trunk import SpeakerResNet
-    from bob.learn.pytorch.embedder import SpeakerEmbedder
-    from bob.learn.pytorch.extraction.choice import Precision
-    from bob.learn.pytorch.weights.catalogue import TrainedModel
+    from bob.learn.pytorch.inference.choice import Precision
+    from bob.learn.pytorch.models.catalogue import TrainedModel
+    from bob.learn.pytorch.models.embedder import SpeakerEmbedder
 
 EMBEDDING_SIZE = 128
 
@@ -184,7 +184,7 @@ class DltResNetExtractor(EmbeddingExtractor):
         )
         import torch
 
-        from bob.learn.pytorch.embedder import SpeakerEmbedder
+        from bob.learn.pytorch.models.embedder import SpeakerEmbedder
 
         with torch.random.fork_rng(devices=[]):
             torch.random.manual_seed(0)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bob.learn.pytorch import settings
 from bob.learn.pytorch.audio import check_channel
-from bob.learn.pytorch.extraction import choice
-from bob.learn.pytorch.extraction import engine as engines
+from bob.learn.pytorch.inference import choice
+from bob.learn.pytorch.inference import engine as engines
+from bob.learn.pytorch.models import catalogue
 from bob.learn.pytorch.preprocessor.audio.recordings import RecordingTransformer
-from bob.learn.pytorch.weights import catalogue
 
 if TYPE_CHECKING:
-    from bob.learn.pytorch.embedder import SpeakerEmbedder
-    from bob.learn.pytorch.extraction.embedding import RecordingEmbedder
+    from bob.learn.pytorch.inference.embedding import RecordingEmbedder
+    from bob.learn.pytorch.models.embedder import SpeakerEmbedder
 
 logger = logging.getLogger(__name__)
 
@@ -148,7 +148,7 @@ class EmbeddingExtractor(RecordingTransformer):
 
     def fetch(self, *, progress: bool = False) -> None:
         """Fetch the weights if they are missing; errors as for `embedder`."""
-        from bob.learn.pytorch.weights import store
+        from bob.learn.pytorch.models import store
 
         store.obtain(self.model, path=self._weights_file(), progress=progress)
 
@@ -165,7 +165,7 @@ class EmbeddingExtractor(RecordingTransformer):
         _ = self.runner
 
     def _load(self, *, progress: bool = False) -> "SpeakerEmbedder":
-        from bob.learn.pytorch.weights import store
+        from bob.learn.pytorch.models import store
 
         return store.load_embedder(
             self.model,
@@ -179,7 +179,7 @@ class EmbeddingExtractor(RecordingTransformer):
     def runner(self) -> "RecordingEmbedder":
         """What embeds recordings, made at the first use; errors as for `embedder`."""
         if self._runner is None:
-            from bob.learn.pytorch.extraction.embedding import RecordingEmbedder
+            from bob.learn.pytorch.inference.embedding import RecordingEmbedder
 
             chosen = self.chosen()
             self._runner = RecordingEmbedder(
@@ -219,7 +219,7 @@ class EmbeddingExtractor(RecordingTransformer):
         return None if self.model_file is None else Path(self.model_file)
 
     def _weights_sha256(self) -> str:
-        from bob.learn.pytorch.weights import store
+        from bob.learn.pytorch.models import store
 
         return store.file_sha256(
             store.obtain(self.model, path=self._weights_file(), progress=True)
@@ -229,7 +229,7 @@ class EmbeddingExtractor(RecordingTransformer):
         """Where the network for ONNX Runtime lies, or is to be kept."""
 
         def place() -> Path:
-            from bob.learn.pytorch.extraction.onnx import exporter_sha256
+            from bob.learn.pytorch.export.onnx import exporter_sha256
 
             model = self.model
             parts = (
@@ -259,7 +259,7 @@ def _is_path(name: str | os.PathLike[str]) -> bool:
 
 
 def _recognised(path: Path) -> catalogue.TrainedModel:
-    from bob.learn.pytorch.weights import store
+    from bob.learn.pytorch.models import store
 
     known = ", ".join(model.name for model in catalogue.MODELS)
     if not path.is_file():

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bob.learn.pytorch.audio import RecordingError, RecordingLike
-from bob.learn.pytorch.extraction.batching import BatchEmbedder, Result, embed_many
+from bob.learn.pytorch.inference.batching import BatchEmbedder, Result, embed_many
 from bob.learn.pytorch.preprocessor.audio import original
 from bob.learn.pytorch.preprocessor.audio.estimator import Transformer
-from bob.learn.pytorch.storage import arrays
+from bob.learn.pytorch.store import arrays
 
 Key = TypeVar("Key")
 

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from bob.learn.pytorch.templates.runner import Session, TemplateEmbedder
-    from bob.learn.pytorch.templates.template import Template
+    from bob.learn.pytorch.templates.format.template import Template
+    from bob.learn.pytorch.templates.run.runner import Session, TemplateEmbedder
 
 # Raise it when a change here changes embeddings: stored ones are then made anew.
 RECIPE = "2"
@@ -67,7 +67,7 @@ class TemplateExtractor(RecordingTransformer):
         self.device = device
         self.channel = channel
         self.pooling = pooling
-        from bob.learn.pytorch.templates.template import Template, load
+        from bob.learn.pytorch.templates.format.template import Template, load
 
         self._template = (
             name_or_path if isinstance(name_or_path, Template) else load(name_or_path)
@@ -112,11 +112,11 @@ class TemplateExtractor(RecordingTransformer):
             It is not trusted, or something cannot be fetched or installed.
         """
         if self.isolated:
-            from bob.learn.pytorch.templates.loading import install
+            from bob.learn.pytorch.templates.run.loading import install
 
             install(self.model, trusted=self.trusted, progress=progress)
             return
-        from bob.learn.pytorch.templates import artefacts, trust
+        from bob.learn.pytorch.templates.install import artefacts, trust
 
         if not self.trusted:
             trust.require(self.model)
@@ -131,7 +131,7 @@ class TemplateExtractor(RecordingTransformer):
     def runner(self) -> "TemplateEmbedder":
         """What embeds recordings, made at the first use."""
         if self._runner is None:
-            from bob.learn.pytorch.templates.runner import TemplateEmbedder
+            from bob.learn.pytorch.templates.run.runner import TemplateEmbedder
 
             self._runner = TemplateEmbedder(
                 self.model, self._start, channel=self.channel, pooling=self.pooling
@@ -140,26 +140,26 @@ class TemplateExtractor(RecordingTransformer):
 
     def _start(self) -> "Session":
         if self.isolated:
-            from bob.learn.pytorch.templates.loading import start
+            from bob.learn.pytorch.templates.run.loading import start
 
             return start(
                 self.model, device=self.chosen()["device"], trusted=self.trusted
             )
-        from bob.learn.pytorch.templates.in_process import InProcessSession
+        from bob.learn.pytorch.templates.run.in_process import InProcessSession
 
         return InProcessSession(self.model, trusted=self.trusted)
 
     def chosen(self) -> dict[str, str]:
         """The device that "auto" and None stand for, and where the model runs."""
-        from bob.learn.pytorch.extraction.choice import chosen_device
+        from bob.learn.pytorch.inference.choice import chosen_device
 
         where = "a process of its own" if self.isolated else "this process"
         return {"device": chosen_device(self.device), "engine": where}
 
     def fingerprint(self) -> dict[str, str]:
         """Everything that its embeddings depend on; installs what is missing."""
-        from bob.learn.pytorch.templates import artefacts
-        from bob.learn.pytorch.templates.loading import install
+        from bob.learn.pytorch.templates.install import artefacts
+        from bob.learn.pytorch.templates.run.loading import install
 
         if self.isolated:
             made, _ = install(self.model, trusted=self.trusted, progress=True)

@@ -1,0 +1,194 @@
+"""Old names of modules, which work for one release and say what to write instead."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from importlib import import_module
+from importlib.machinery import ModuleSpec
+
+# Loaded before the working folder is off the path: only what Python has loaded already.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import ModuleType
+    from typing import Any
+
+_PACKAGE = "bob.learn.pytorch"
+
+#: Rooms before the redesign -> rooms of today, for modules that are not listed below.
+_ROOMS = {
+    "comparison": "experiment",
+    "evaluation": "report",
+    "extraction": "inference",
+    "kernels": "inference",
+    "storage": "store",
+    "verification": "experiment",
+    "weights": "models",
+    "workers": "parallel",
+}
+
+#: Modules -> modules where their names stand today; several where one was split.
+_MODULES: dict[str, str] = {
+    "atomic": "files",
+    "children": "parallel.children",
+    "embedder": "models.embedder",
+    "hashes": "files",
+    "architectures.folded": "inference.folded",
+    "architectures.packed": "inference.packed",
+    "comparison.calibrating": "scorefiles.calibrating",
+    "comparison.fusing": "scorefiles.fusing",
+    "comparison.quality": "scorefiles.quality",
+    "evaluation.systems": "report.opening",
+    "extraction.comparison": "inference.compare",
+    "extraction.decision": "calibration.decision",
+    "extraction.errors": "export.errors",
+    "extraction.onnx": "export.onnx",
+    "protocols.bob_cohorts": "protocols.formats.bob_cohorts",
+    "protocols.bob_databases": "protocols.formats.bob_databases",
+    "protocols.bob_recordings": "protocols.formats.bob_recordings",
+    "protocols.csv_folders": "protocols.formats.csv_folders",
+    "protocols.csv_matching": "protocols.formats.csv_matching",
+    "protocols.csv_protocol": "protocols.formats.csv_protocol",
+    "protocols.csv_rows": "protocols.formats.csv_rows",
+    "protocols.csv_writing": "protocols.formats.csv_writing",
+    "protocols.espnet": "protocols.formats.espnet",
+    "protocols.folder": "protocols.formats.folder",
+    "protocols.kaldi": "protocols.formats.kaldi",
+    "protocols.kaldi_trials": "protocols.formats.kaldi_trials",
+    "protocols.named_database": "protocols.formats.named_database",
+    "protocols.named_trials": "protocols.formats.named_trials",
+    "protocols.sre_files": "protocols.formats.sre_files",
+    "protocols.sre_tables": "protocols.formats.sre_tables",
+    "protocols.trial_lines": "protocols.formats.trial_lines",
+    "protocols.trial_lists": "protocols.formats.trial_lists",
+    "protocols.voxceleb": "protocols.formats.voxceleb",
+    "scoring.calibration": "calibration.linear",
+    "scoring.calibration_file": "calibration.file",
+    "scoring.fusion": "calibration.fusion",
+    "scoring.isotonic": "calibration.isotonic",
+    "scoring.logistic": "calibration.logistic",
+    "scoring.quality_calibration": "calibration.quality",
+    "templates.answers": "templates.run.answers",
+    "templates.artefacts": "templates.install.artefacts",
+    "templates.checking": "templates.run.checking",
+    "templates.commands": "templates.install.commands",
+    "templates.environment": "templates.install.environment",
+    "templates.errors": "templates.format.errors",
+    "templates.in_process": "templates.run.in_process",
+    "templates.installation": "templates.install.installation",
+    "templates.interpreters": "templates.install.interpreters",
+    "templates.leftovers": "templates.install.leftovers",
+    "templates.loading": "templates.run.loading",
+    "templates.locks": "templates.install.locks",
+    "templates.new": "templates.format.new",
+    "templates.pipes": "templates.run.pipes",
+    "templates.reading": "templates.format.reading",
+    "templates.rules": "templates.format.rules",
+    "templates.runner": "templates.run.runner",
+    "templates.schema": "templates.format.schema",
+    "templates.shaping": "templates.run.shaping",
+    "templates.shelf": "templates.install.shelf",
+    "templates.static": "templates.format.static",
+    "templates.stopwatch": "templates.run.stopwatch",
+    "templates.template": "templates.format.template",
+    "templates.trust": "templates.install.trust",
+    "templates.worker": "templates.run.worker",
+    "verification.progress": "progress",
+}
+
+#: Names that a room offered, and the room that offers them today.
+_NAMES: dict[str, dict[str, str]] = {
+    "scoring": {
+        **dict.fromkeys(
+            (
+                "LinearCalibration",
+                "IsotonicCalibration",
+                "TrainingTrials",
+                "Threshold",
+                "CalibrationError",
+                "fit_calibration",
+                "fit_isotonic",
+                "fit_fusion",
+                "fused",
+                "bayes_threshold",
+                "threshold_for",
+                "save_calibration",
+                "load_calibration",
+                "measured_columns",
+            ),
+            "calibration",
+        ),
+    },
+}
+
+
+def moved_names(package: str) -> Callable[[str], Any]:
+    """Return the ``__getattr__`` of a room some of whose names stand elsewhere now."""
+    moved = _NAMES[package.removeprefix(f"{_PACKAGE}.")]
+
+    def find(name: str) -> Any:  # noqa: ANN401 - of any type
+        if name not in moved:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        new = f"{_PACKAGE}.{moved[name]}"
+        _warn(f"{package}.{name}", f"{new}.{name}", level=4)
+        return getattr(import_module(new), name)
+
+    return find
+
+
+def keep_old_names() -> None:
+    """Let old names of modules be imported, each with a `DeprecationWarning`."""
+    if not any(isinstance(finder, _OldModules) for finder in sys.meta_path):
+        sys.meta_path.append(_OldModules())
+
+
+def _warn(old: str, new: str, *, level: int) -> None:
+    warnings.warn(
+        f"{old} is {new} now; the old name goes with the next release",
+        DeprecationWarning,
+        stacklevel=level,
+    )
+
+
+class _OldModules:
+    """A module under an old name, whose names are those of the new ones."""
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Let Python make the module."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None = None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        del path, target  # the name says it all
+        if not fullname.startswith(f"{_PACKAGE}.") or not _new_names(fullname):
+            return None
+        return ModuleSpec(fullname, self, is_package=True)  # type: ignore[arg-type]
+
+    def exec_module(self, module: ModuleType) -> None:
+        old = module.__name__
+        new = _new_names(old)
+        _warn(old, " or ".join(new), level=3)
+        targets = [import_module(name) for name in new]
+
+        def find(name: str) -> Any:  # noqa: ANN401 - of any type
+            for target in targets:
+                if hasattr(target, name):
+                    return getattr(target, name)
+            raise AttributeError(f"module {old!r} has no attribute {name!r}")
+
+        vars(module)["__getattr__"] = find
+
+
+def _new_names(old: str) -> list[str]:
+    """Return the modules that a module of an old name is today, if any."""
+    name = old.removeprefix(f"{_PACKAGE}.")
+    if name in _MODULES:
+        return [f"{_PACKAGE}.{new}" for new in _MODULES[name].split()]
+    room, _, rest = name.partition(".")
+    if room not in _ROOMS:
+        return []
+    return [f"{_PACKAGE}.{_ROOMS[room]}{'.' if rest else ''}{rest}"]

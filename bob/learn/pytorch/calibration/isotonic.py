@@ -1,0 +1,188 @@
+"""Scores -> log-likelihood ratios by steps: pool adjacent violators (PAV)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from bob.learn.pytorch.calibration.linear import TrainingTrials
+from bob.learn.pytorch.calibration.logistic import CalibrationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import ArrayLike, NDArray
+
+    FloatArray: TypeAlias = NDArray[np.float64]
+    Counts: TypeAlias = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class IsotonicCalibration:
+    """A log-likelihood ratio that rises in steps with the score.
+
+    Attributes
+    ----------
+    thresholds
+        Ascending; a score at or above one is on the step after it.
+    ratios
+        Log-likelihood ratio of each step, one more than thresholds. The outer ones
+        are infinite where one kind of trial is alone, unless it was ``bounded``.
+    trained_on, provenance
+        As in :class:`~bob.learn.pytorch.scoring.LinearCalibration`.
+    """
+
+    thresholds: tuple[float, ...]
+    ratios: tuple[float, ...]
+    trained_on: TrainingTrials
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        thresholds = np.array(self.thresholds, dtype=np.float64)
+        ratios = np.array(self.ratios, dtype=np.float64)
+        rising = bool((thresholds[1:] > thresholds[:-1]).all()) and bool(
+            (ratios[1:] >= ratios[:-1]).all()
+        )
+        if ratios.size != thresholds.size + 1 or not rising:
+            raise CalibrationError(
+                f"{len(self.thresholds)} thresholds and {len(self.ratios)} ratios are "
+                f"no steps; both must rise, with one ratio more"
+            )
+
+    def __call__(self, scores: ArrayLike) -> FloatArray:
+        """Log-likelihood ratios, of the shape of the scores; NaN stays NaN."""
+        values = np.asarray(scores, dtype=np.float64)
+        step = np.searchsorted(np.array(self.thresholds), values, side="right")
+        ratios = np.array(self.ratios)[step]
+        return np.where(np.isnan(values), np.nan, ratios)
+
+
+def fit_isotonic(
+    targets: ArrayLike,
+    non_targets: ArrayLike,
+    *,
+    bounded: bool = True,
+    provenance: Mapping[str, str] | None = None,
+) -> IsotonicCalibration:
+    """Of all rising functions of the score, the one that fits the trials best.
+
+    Trials with one score share a step, so ties are exact. Between two steps the
+    threshold lies half way.
+
+    Parameters
+    ----------
+    targets, non_targets
+        ``(trials,)``; NaN is left out and counted, infinities are scores like others.
+    bounded
+        Add a target and a non-target trial to the lowest and to the highest score,
+        in the manner of Laplace's rule of succession, so that no ratio is infinite.
+    provenance
+        Kept with the result.
+
+    Raises
+    ------
+    CalibrationError
+        One kind of trial has no score.
+
+    References
+    ----------
+    Ayer et al., "An empirical distribution function for sampling with incomplete
+    information", Annals of Mathematical Statistics 26, 1955; Zadrozny and Elkan,
+    "Transforming classifier scores into accurate multiclass probability estimates",
+    KDD 2002.
+
+    Examples
+    --------
+    >>> calibration = fit_isotonic([0.6, 0.9], [0.1, 0.7], bounded=False)
+    >>> calibration.thresholds, calibration.ratios
+    ((0.35, 0.8), (-inf, 0.0, inf))
+    """
+    sides = [
+        np.asarray(side, dtype=np.float64).ravel() for side in (targets, non_targets)
+    ]
+    positives, negatives = (side[~np.isnan(side)] for side in sides)
+    if not (positives.size and negatives.size):
+        raise CalibrationError(
+            f"{positives.size} target and {negatives.size} non-target trials have a "
+            f"score; a calibration needs both"
+        )
+    distinct, counts = _counted(positives, negatives)
+    if bounded:
+        counts[0] += 1
+        counts[-1] += 1
+    starts, pooled = pool_adjacent_violators(counts)
+    with np.errstate(divide="ignore"):
+        ratios = np.log(pooled[:, 0]) - np.log(pooled[:, 1])
+    ratios += np.log(counts[:, 1].sum()) - np.log(counts[:, 0].sum())
+    failures = sum(side.size for side in sides) - positives.size - negatives.size
+    return IsotonicCalibration(
+        thresholds=tuple(_between(distinct, starts[1:]).tolist()),
+        ratios=tuple(ratios.tolist()),
+        trained_on=TrainingTrials(positives.size, negatives.size, failures),
+        provenance=dict(provenance or {}),
+    )
+
+
+def pool_adjacent_violators(
+    counts: Counts,
+) -> tuple[NDArray[np.intp], Counts]:
+    """Pool neighbours until the share of targets rises from each pool to the next.
+
+    Shares are compared as whole numbers, so equal ones always pool.
+
+    Parameters
+    ----------
+    counts
+        ``(scores, 2)``: target and non-target trials with each score, ascending.
+
+    Returns
+    -------
+    starts
+        ``(pools,)``: position of the first score of each.
+    pooled
+        ``(pools, 2)``: trials of each.
+
+    Examples
+    --------
+    >>> starts, pooled = pool_adjacent_violators(np.array([[0, 2], [1, 0], [0, 1]]))
+    >>> starts.tolist(), pooled.tolist()
+    ([0, 1], [[0, 2], [1, 1]])
+    """
+    totals = counts.sum(axis=1)
+    # All falling stretches in one go; few pools remain for the loop.
+    rises = counts[1:, 0] * totals[:-1] > counts[:-1, 0] * totals[1:]
+    first = np.flatnonzero(np.append(True, rises))
+    pools = np.add.reduceat(counts, first, axis=0).tolist()
+    stack: list[tuple[int, int, int]] = []
+    for start, (targets, non_targets) in zip(first.tolist(), pools, strict=True):
+        here = (start, targets, non_targets)
+        # t / (t + n) >= t' / (t' + n') is t * n' >= t' * n.
+        while stack and stack[-1][1] * here[2] >= here[1] * stack[-1][2]:
+            before = stack.pop()
+            here = (before[0], before[1] + here[1], before[2] + here[2])
+        stack.append(here)
+    table = np.array(stack, dtype=np.int64)
+    return table[:, 0].astype(np.intp), table[:, 1:]
+
+
+def _counted(positives: FloatArray, negatives: FloatArray) -> tuple[FloatArray, Counts]:
+    """Distinct scores, ascending, and target and non-target trials with each."""
+    # Sorted look-ups walk through memory in order, which is several times as fast.
+    distinct = np.unique(np.concatenate([positives, negatives]))
+    below = [
+        np.searchsorted(np.sort(side), distinct, side="right")
+        for side in (positives, negatives)
+    ]
+    counts = np.diff(np.stack(below, axis=1), axis=0, prepend=0)
+    return distinct, counts.astype(np.int64, copy=False)
+
+
+def _between(distinct: FloatArray, starts: NDArray[np.intp]) -> FloatArray:
+    """Half way between the last score of a step and the first one of the next."""
+    low, high = distinct[starts - 1], distinct[starts]
+    with np.errstate(invalid="ignore"):
+        middle = low / 2 + high / 2
+    # Two neighbouring floats have no number between them, -inf and inf no middle.
+    return np.where(middle > low, middle, high)

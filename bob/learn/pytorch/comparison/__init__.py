@@ -1,1 +1,0 @@
-"""Stored embeddings and score files -> other score files, without an experiment."""

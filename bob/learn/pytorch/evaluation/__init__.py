@@ -1,1 +1,0 @@
-"""Result folders and score files -> systems, pages, tables and summaries of them."""

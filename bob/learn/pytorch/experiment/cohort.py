@@ -1,0 +1,390 @@
+"""The cohort of an experiment: who is in it, and where its embeddings come from."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from bob.learn.pytorch.experiment import features, stored
+from bob.learn.pytorch.experiment.configuration import ConfigurationError
+from bob.learn.pytorch.experiment.fingerprint import of_component
+from bob.learn.pytorch.experiment.normalising import (
+    KnownCohort,
+    Method,
+    Normalisation,
+    averaged,
+    require_enough,
+)
+from bob.learn.pytorch.protocols.cohorts import (
+    own_cohort,
+    read_cohort,
+    speakers_in_both,
+)
+from bob.learn.pytorch.protocols.database import (
+    Database,
+    Probe,
+    Recording,
+    Reference,
+    Trials,
+    WithoutExtras,
+)
+from bob.learn.pytorch.store.made_by import differing
+
+if TYPE_CHECKING:
+    import types
+    from collections.abc import Iterable, Sequence
+
+    from bob.learn.pytorch.experiment.experiment import Experiment
+    from bob.learn.pytorch.experiment.features import Vectors
+    from bob.learn.pytorch.store.store import StoredEmbeddings
+
+logger = logging.getLogger(__name__)
+
+#: Below it are the embeddings of a cohort that is not the database's own.
+PREFIX = "cohort"
+
+
+@dataclass(frozen=True)
+class CohortMembers:
+    """Speakers that appear in no trial.
+
+    Attributes
+    ----------
+    references
+        As what probes are compared with.
+    probes
+        As what references are compared with.
+    name
+        Where they come from.
+    by_speaker
+        The recordings of a probe count as their mean.
+    database
+        Loads the recordings and knows their annotations.
+    store
+        File of their embeddings; then nothing is computed.
+    """
+
+    references: tuple[Reference, ...]
+    probes: tuple[Probe, ...]
+    name: str
+    by_speaker: bool = True
+    database: Database | None = field(default=None, compare=False)
+    store: Path | None = None
+
+    def __str__(self) -> str:
+        kind = "speakers" if self.by_speaker else "recordings"
+        return f"{len(self.probes)} {kind} from {self.name}"
+
+    def recordings(self) -> list[Recording]:
+        """Every recording once; those in a store have no path."""
+        items: tuple[Reference | Probe, ...] = (*self.references, *self.probes)
+        by_key = {rec.key: rec for item in items for rec in item.recordings}
+        return list(by_key.values())
+
+    @cached_property
+    def content(self) -> StoredEmbeddings:
+        """What its store holds."""
+        from bob.learn.pytorch.store.store import EmbeddingStore
+
+        assert self.store is not None  # noqa: S101 - the callers have looked
+        return EmbeddingStore.read(self.store)
+
+
+class _Plain(WithoutExtras):
+    """A database of recordings that are files, for their preprocessing alone."""
+
+    name, protocol = PREFIX, None
+    original_directory = None
+
+    def groups(self) -> tuple[str, ...]:
+        return ()
+
+    def trials(self, group: str) -> Trials:
+        raise NotImplementedError(group)
+
+
+def normalisation_of(
+    settled: types.SimpleNamespace, database: Database, given: object
+) -> Normalisation | None:
+    """The normalisation that was asked for, None if none was.
+
+    Parameters
+    ----------
+    settled
+        The options.
+    database
+        Its own cohort counts where none is given.
+    given
+        The cohort: a path, a database, or None.
+
+    Raises
+    ------
+    ConfigurationError
+        The method is not known, or there is no cohort.
+    DatabaseError
+        The cohort cannot be read.
+    """
+    normalisation = _normalisation_of(settled, database, given)
+    if normalisation is not None:
+        for cohort in normalisation.cohorts.values():
+            require_enough(
+                normalisation.method,
+                normalisation.top,
+                references=len(cohort.references),
+                probes=len(cohort.probes),
+            )
+    return normalisation
+
+
+def _normalisation_of(
+    settled: types.SimpleNamespace, database: Database, given: object
+) -> Normalisation | None:
+    method = _method(settled)
+    if method is None:
+        if given is not None:
+            logger.warning(
+                "a cohort is given, and nothing is normalised by it: set "
+                "score_normalisation"
+            )
+        return None
+    by_speaker, groups = not settled.cohort_recordings, settled.groups
+    if given is None:
+        each = [_own(database, group, by_speaker=by_speaker) for group in groups]
+        # Groups of one cohort share it, so that its embeddings are made once.
+        shared = {cohort: cohort for cohort in each}
+        own = {
+            group: shared[cohort] for group, cohort in zip(groups, each, strict=True)
+        }
+        return Normalisation(method, own, _top(method, settled))
+    cohort = _from(given, by_speaker=by_speaker)
+    _warn_of_shared_speakers(cohort, database)
+    return Normalisation(method, dict.fromkeys(groups, cohort), _top(method, settled))
+
+
+def _method(settled: types.SimpleNamespace) -> Method | None:
+    method: Method | None = settled.score_normalisation
+    if settled.zt_norm:
+        if method not in (None, "zt-norm"):
+            raise ConfigurationError(
+                f"--zt-norm and --score-normalisation {method} exclude each other"
+            )
+        method = "zt-norm"
+    if method not in (None, *get_args(Method)):
+        raise ConfigurationError(
+            f"score_normalisation is {method!r}, expected one of: "
+            f"{', '.join(get_args(Method))}"
+        )
+    if method is not None and len(set(settled.score_directories)) < 2:
+        raise ConfigurationError(
+            f"score_directories is {list(settled.score_directories)}; raw and "
+            "normalised scores need one each, such as ['nonorm', 'ztnorm']"
+        )
+    return method
+
+
+def _warn_of_shared_speakers(cohort: CohortMembers, database: Database) -> None:
+    shared = speakers_in_both(tuple(cohort.recordings()), database)
+    if shared:
+        logger.warning(
+            "%d of the cohort's speakers are also compared (%s), which makes scores "
+            "look better than they are: take them out of the cohort",
+            len(shared),
+            ", ".join(shared[:3]),
+        )
+
+
+def _top(method: Method, settled: types.SimpleNamespace) -> int | None:
+    if method != "as-norm":
+        return None
+    if settled.cohort_top < 2:
+        raise ConfigurationError(
+            f"cohort_top is {settled.cohort_top}; a spread takes 2 scores or more"
+        )
+    return int(settled.cohort_top)
+
+
+def _own(database: Database, group: str, *, by_speaker: bool) -> CohortMembers:
+    references, probes = own_cohort(database, group)
+    name = f"the database {database.name}"
+    if references and probes:
+        return CohortMembers(
+            references, probes, name, by_speaker=False, database=database
+        )
+    found = database.training()
+    if not found:
+        raise ConfigurationError(
+            f"the database {database.name} has no cohort and no training recordings: "
+            "name other speakers, for example --cohort folder/of/speakers"
+        )
+    return _grouped(found, name, by_speaker=by_speaker, database=database)
+
+
+def _from(given: object, *, by_speaker: bool) -> CohortMembers:
+    if isinstance(given, str | os.PathLike) and Path(given).suffix == ".h5":
+        return _from_store(Path(given).expanduser(), by_speaker=by_speaker)
+    recordings = [
+        Recording(
+            f"{PREFIX}/{item.key}", item.path, item.subject, item.source,
+            item.metadata, item.own_loader,
+        )
+        for item in read_cohort(given)
+    ]  # fmt: skip
+    is_path = isinstance(given, str | os.PathLike)
+    name = Path(given).name if is_path else str(getattr(given, "name", given))  # type: ignore[arg-type]
+    database: Any = given if hasattr(given, "annotations") else None
+    return _grouped(recordings, name, by_speaker=by_speaker, database=database)
+
+
+def _from_store(path: Path, *, by_speaker: bool) -> CohortMembers:
+    from bob.learn.pytorch.experiment.stored_speakers import cohort_speakers
+    from bob.learn.pytorch.store.store import EmbeddingStore
+
+    content = EmbeddingStore.read(path)
+    if not content.names:
+        raise ConfigurationError(f"the cohort {path} holds no embedding")
+    known = cohort_speakers(content) if by_speaker else None
+    by_speaker = known is not None
+    speakers = content.names if known is None else known[1]
+    recordings = [
+        Recording(name, None, speaker)
+        for name, speaker in zip(content.names, speakers, strict=True)
+    ]
+    cohort = _grouped(recordings, path.name, by_speaker=by_speaker, database=None)
+    return CohortMembers(
+        cohort.references, cohort.probes, cohort.name, by_speaker, store=path
+    )
+
+
+def _grouped(
+    recordings: Iterable[Recording],
+    name: str,
+    *,
+    by_speaker: bool,
+    database: Database | None,
+) -> CohortMembers:
+    """One member a speaker, or one a recording."""
+    members: dict[str, list[Recording]] = defaultdict(list)
+    for item in recordings:
+        members[item.subject if by_speaker else item.key].append(item)
+    items = [(key, part[0].subject, tuple(part)) for key, part in members.items()]
+    return CohortMembers(
+        tuple(Reference(*item) for item in items),
+        tuple(Probe(*item) for item in items),
+        name,
+        by_speaker,
+        database,
+    )
+
+
+def all_recordings(
+    normalisation: Normalisation,
+) -> list[tuple[CohortMembers, list[Recording]]]:
+    """Each different cohort with the recordings of which files are made."""
+    cohorts = {id(cohort): cohort for cohort in normalisation.cohorts.values()}
+    return [
+        (cohort, cohort.recordings())
+        for cohort in cohorts.values()
+        if cohort.store is None
+    ]
+
+
+def database_of(cohort: CohortMembers) -> Database:
+    """What loads the recordings of a cohort."""
+    return cohort.database or _Plain()
+
+
+def refuse_other_model(cohort: CohortMembers, experiment: Experiment) -> None:
+    """Refuse a store of embeddings that the preprocessor would make differently.
+
+    Raises
+    ------
+    ConfigurationError
+        With what differs.
+    """
+    from bob.learn.pytorch.experiment.from_store import embedding_extractor
+
+    wanted = embedding_extractor(experiment.preprocessing.component).fingerprint()
+    keys = differing(cohort.content.fingerprint, wanted)
+    if keys:
+        raise ConfigurationError(
+            f"the cohort {cohort.store} was not made by this preprocessor: they differ "
+            f"in {', '.join(keys)}; embed the cohort with it, or name recordings"
+        )
+
+
+def known(
+    cohort: CohortMembers, experiment: Experiment, vectors: Vectors
+) -> KnownCohort:
+    """The cohort's embeddings; members without any are left out.
+
+    Parameters
+    ----------
+    vectors
+        By key of the recording; not used if the cohort has a store.
+    """
+    if cohort.store is not None:
+        vectors = _stored_vectors(cohort, experiment)
+    references = {item.id: _rows(item, vectors) for item in cohort.references}
+    probes = [_rows(item, vectors) for item in cohort.probes]
+    without = sum(not rows for rows in probes)
+    if without:
+        logger.warning("%d members of the cohort have no embedding", without)
+    return KnownCohort(
+        references={name: rows for name, rows in references.items() if rows},
+        reference_subjects=_subjects(cohort.references, references.values()),
+        probes=tuple(
+            averaged(rows) if cohort.by_speaker else rows for rows in probes if rows
+        ),
+        probe_subjects=_subjects(cohort.probes, probes),
+    )
+
+
+def _subjects(
+    items: Sequence[Reference | Probe], rows: Iterable[list[Any]]
+) -> tuple[str, ...]:
+    return tuple(item.subject for item, part in zip(items, rows, strict=True) if part)
+
+
+def _rows(item: Reference | Probe, vectors: Vectors) -> list[Any]:
+    return [vectors[rec.key] for rec in item.recordings if rec.key in vectors]
+
+
+def _stored_vectors(cohort: CohortMembers, experiment: Experiment) -> Vectors:
+    content, extraction = cohort.content, experiment.extraction
+    rows = content.embeddings[:, None].astype(float)
+    found: dict[str, Any] = dict(zip(content.names, rows, strict=True))
+    if "extraction" not in experiment.skip:
+        for item in cohort.recordings():
+            feature = extraction(found[item.key], item)
+            found[item.key] = features.as_rows(feature, item.key)
+    return found
+
+
+def fingerprint(
+    normalisation: Normalisation, group: str, experiment: Experiment
+) -> list[object]:
+    """What determines the normalisation of a group's scores, as JSON values."""
+    cohort, layout = normalisation.cohorts[group], experiment.layout
+    if cohort.store is not None:
+        made = hashlib.blake2b(cohort.content.embeddings.tobytes(), digest_size=16)
+        of_members: list[Any] = [list(cohort.content.names), made.hexdigest()]
+    else:
+        of_members = [
+            stored.fingerprint(layout.stored(layout.extracted, item.key))
+            for item in cohort.recordings()
+        ]
+    items: tuple[Reference | Probe, ...] = (*cohort.references, *cohort.probes)
+    members = [
+        [item.id, item.subject, [recording.key for recording in item.recordings]]
+        for item in items
+    ]
+    settings = of_component(
+        [normalisation.method, normalisation.top, cohort.by_speaker]
+    )
+    return [settings, members, of_members]

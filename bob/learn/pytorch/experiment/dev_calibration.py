@@ -1,0 +1,216 @@
+"""The stage that makes log-likelihood ratios of scores, by a calibration from dev."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from bob.learn.pytorch.calibration import (
+    CalibrationError,
+    LinearCalibration,
+    fit_calibration,
+    save_calibration,
+)
+from bob.learn.pytorch.calibration.linear import SCORE
+from bob.learn.pytorch.calibration.quality import (
+    beyond_ranges,
+    doubtful_weights,
+    measured_columns,
+)
+from bob.learn.pytorch.experiment import trial_quality
+from bob.learn.pytorch.experiment.configuration import ConfigurationError
+from bob.learn.pytorch.experiment.score_origin import origin
+from bob.learn.pytorch.metrics import ScoreTable
+from bob.learn.pytorch.scorefiles import Form, read_scores, write_scores
+from bob.learn.pytorch.scorefiles.calibrating import separating_measures
+from bob.learn.pytorch.scorefiles.rescoring import MEASURE, provenance_of_fit
+from bob.learn.pytorch.scorefiles.writing import write_provenance
+
+if TYPE_CHECKING:
+    import types
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from bob.learn.pytorch.experiment.experiment import Experiment
+    from bob.learn.pytorch.protocols.database import Trials
+
+    FloatArray: TypeAlias = NDArray[np.float64]
+
+logger = logging.getLogger(__name__)
+
+#: The group that calibrations are trained on.
+TRAINED_ON = "dev"
+
+
+@dataclass(frozen=True)
+class DevCalibration:
+    """How a calibration is trained; see `bob.learn.pytorch.scoring.fit_calibration`.
+
+    Attributes
+    ----------
+    quality
+        Measures of both sides that it weighs beside the score; see
+        :func:`bob.learn.pytorch.experiment.trial_quality.measure`.
+    """
+
+    p_target: float
+    penalty: float
+    quality: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        measures = f", with {', '.join(self.quality)}" if self.quality else ""
+        return (
+            f"linear{measures}, trained on {TRAINED_ON}, P_target {self.p_target:g}, "
+            f"penalty {self.penalty:g}"
+        )
+
+
+def calibration_of(settled: types.SimpleNamespace) -> DevCalibration | None:
+    """The calibration that was asked for, None if none was.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no group to train it on, a number is none for it, or a quality measure
+        needs what was not asked for.
+    """
+    quality = tuple(dict.fromkeys(settled.calibration_quality))
+    if not settled.calibrate_scores:
+        if quality:
+            raise ConfigurationError(
+                f"calibration_quality is {', '.join(quality)}, and nothing is "
+                "calibrated: set calibrate_scores too, or leave it out"
+            )
+        return None
+    if TRAINED_ON not in settled.groups:
+        raise ConfigurationError(
+            f"a calibration is trained on {TRAINED_ON}, and the groups are "
+            f"{', '.join(settled.groups)}: add {TRAINED_ON}"
+        )
+    if not 0 < settled.calibration_p_target < 1:
+        raise ConfigurationError(
+            f"calibration_p_target is {settled.calibration_p_target:g}; it is a "
+            "probability between 0 and 1, both excluded"
+        )
+    if not 0 <= settled.calibration_penalty < float("inf"):
+        raise ConfigurationError(
+            f"calibration_penalty is {settled.calibration_penalty:g}; it is 0 or more"
+        )
+    normalised = settled.zt_norm or settled.score_normalisation is not None
+    if "cohort_mean" in quality and not normalised:
+        raise ConfigurationError(
+            "calibration_quality has cohort_mean, the mean score against a cohort, and "
+            "there is none: set score_normalisation, such as as-norm, or leave it out"
+        )
+    return DevCalibration(
+        settled.calibration_p_target, settled.calibration_penalty, quality
+    )
+
+
+def calibrate_from_dev(
+    experiment: Experiment, score_files: Mapping[str, Path], how: DevCalibration
+) -> LinearCalibration:
+    """Train on dev, apply to every group, and write all of it beside the scores.
+
+    Parameters
+    ----------
+    experiment
+        With the layout of these scores, and the normalisation that made them.
+    score_files
+        Group -> score file.
+
+    Raises
+    ------
+    ConfigurationError
+        There are no scores of dev, or no quality measures of them.
+    CalibrationError
+        They do not determine a calibration.
+    """
+    layout = experiment.layout
+    if TRAINED_ON not in score_files:
+        raise ConfigurationError(
+            f"there are no scores of {TRAINED_ON} in {layout.scores} to train a "
+            "calibration on; compute them first"
+        )
+    groups = {
+        group: _Group(group, path, read_scores(path), experiment.database.trials(group))
+        for group, path in score_files.items()
+    }
+    inputs = {
+        name: _with_quality(group, how, layout.measures(name))
+        for name, group in groups.items()
+    }
+    dev, path = groups[TRAINED_ON].table, score_files[TRAINED_ON]
+    values, columns = inputs[TRAINED_ON]
+    try:
+        calibration = fit_calibration(
+            values[dev.is_target],
+            values[~dev.is_target],
+            columns=columns,
+            p_target=how.p_target,
+            penalty=how.penalty,
+            provenance=_provenance(experiment, groups[TRAINED_ON], how),
+        )
+    except CalibrationError as error:
+        of = f" with the columns {', '.join(columns)}" if how.quality else ""
+        raise CalibrationError(f"{path} gives no calibration{of}: {error}") from error
+    if how.quality:
+        for note in doubtful_weights(calibration) + separating_measures(
+            values, columns, dev.is_target
+        ):
+            logger.warning("%s: %s", layout.calibration(), note)
+    for name, group in groups.items():
+        _write_calibrated(experiment, group, calibration(inputs[name][0]))
+        if how.quality:
+            for note in beyond_ranges(calibration, inputs[name][0]):
+                logger.warning("%s: %s", layout.calibrated_scores(name), note)
+    save_calibration(calibration, layout.calibration())
+    return calibration
+
+
+class _Group(NamedTuple):
+    """The scores of a group, and their trials."""
+
+    name: str
+    path: Path
+    table: ScoreTable
+    trials: Trials
+
+
+def _with_quality(
+    group: _Group, how: DevCalibration, measures: Path
+) -> tuple[FloatArray, tuple[str, ...]]:
+    """Scores, ``(trials,)`` or ``(trials, columns)`` with measures; and the columns."""
+    if not how.quality:
+        return group.table.score, (SCORE,)
+    found = trial_quality.read_measures(measures, how.quality)
+    return measured_columns(
+        group.table.score,
+        trial_quality.of_trials(found, group.table, group.trials, path=group.path),
+    )
+
+
+def _write_calibrated(
+    experiment: Experiment, group: _Group, ratios: FloatArray
+) -> None:
+    layout, table = experiment.layout, group.table
+    path = layout.calibrated_scores(group.name)
+    calibrated = ScoreTable(table.claimed, table.real, table.probe, ratios, table.model)
+    form: Form = "four" if table.model is None else "five"
+    write_scores(path, calibrated, form=form)
+    told = origin(experiment, group.name, group.trials)
+    told["measure"] = f"{MEASURE} of {told['measure']}"
+    told["calibration"] = layout.calibration().name
+    write_provenance(path, told)
+
+
+def _provenance(
+    experiment: Experiment, dev: _Group, how: DevCalibration
+) -> dict[str, str]:
+    """Where a calibration comes from, so that nobody applies it to other scores."""
+    made_by = origin(experiment, dev.name, dev.trials)
+    return provenance_of_fit({dev.path: made_by}, dev.table, penalty=how.penalty)

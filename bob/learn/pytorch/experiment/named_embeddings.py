@@ -1,0 +1,228 @@
+"""Embeddings of a store or another file, found by the names that trials use.
+
+A store names recordings as they were given to `bob pytorch embed`: by path, or by the
+name in a list. Trials name them by path, by key or by id. A name of trials stands for
+the recording in the store that has, in this order, the path of its file, if that is
+known; the very name; the same but for the suffix of a recording; the same absolute
+path; a path that ends in it, if only one does. Folders are told apart by ``/`` or a
+backslash. `verify.py --store` finds recordings by the same rule.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bob.learn.pytorch.errors import ScoringError
+from bob.learn.pytorch.files import path_in
+from bob.learn.pytorch.protocols.names import (
+    loose_spelling,
+    safe_name,
+    without_audio_suffix,
+)
+from bob.learn.pytorch.store import OTHERS, STORES
+from bob.learn.pytorch.store.made_by import differing
+from bob.learn.pytorch.store.reading import StoredEmbeddings
+from bob.learn.pytorch.store.reading import read as read_store
+from bob.learn.pytorch.store.records import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import TypeAlias
+
+    from bob.learn.pytorch.store.records import Columns
+
+    # Most names are of one row, and lists of one take room.
+    _Rows: TypeAlias = int | list[int]
+
+
+def read_embeddings(path: str | os.PathLike[str]) -> StoredEmbeddings:
+    """Embeddings with names, durations and what made them, as far as a file says it.
+
+    Parameters
+    ----------
+    path
+        A store (``.h5``, ``.hdf5``), or ``.npz``, ``.parquet``, ``.ark`` or ``.scp``.
+
+    Raises
+    ------
+    StoreError
+        The file is missing, damaged or of another kind.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in (*STORES, *OTHERS):
+        raise StoreError(
+            f"{path} is of an unknown kind; expected embeddings in a file that ends in "
+            f"{', '.join((*STORES, *OTHERS))}, such as `bob pytorch embed` writes"
+        )
+    if not path.is_file():
+        raise StoreError(
+            f"{path} is no file; make it with `bob pytorch embed RECORDINGS -o "
+            f"{shlex.quote(str(path))}`"
+        )
+    if suffix in STORES:
+        return read_store(path)
+    columns, fingerprint = _others(path, suffix)
+    return StoredEmbeddings.of(columns, fingerprint or {}, path)
+
+
+def _others(path: Path, suffix: str) -> tuple[Columns, dict[str, str] | None]:
+    from bob.learn.pytorch.store import kaldi, npz, parquet
+
+    if suffix == ".npz":
+        return npz.read(path)
+    return parquet.read(path) if suffix == ".parquet" else kaldi.read(path)
+
+
+def refuse_other_model(first: StoredEmbeddings, second: StoredEmbeddings) -> None:
+    """Refuse embeddings of two models, which have nothing to do with each other.
+
+    Raises
+    ------
+    ScoringError
+        Dimensions differ, or both say what made them and that differs.
+    """
+    one, other = first.fingerprint, second.fingerprint
+    keys = differing(one, other)
+    told_by_both = [key for key in keys if key in one and key in other]
+    sizes = first.embeddings.shape[1], second.embeddings.shape[1]
+    if sizes[0] != sizes[1] or told_by_both:
+        told = "; ".join(
+            f"{key} is {one[key]!r} and {other[key]!r}" for key in told_by_both
+        )
+        raise ScoringError(
+            f"{first.path} and {second.path} were made differently: "
+            f"{told or f'{sizes[0]} and {sizes[1]} numbers an embedding'}; embed both "
+            "with the same model and options"
+        )
+
+
+class RowsByName:
+    """Rows of stored embeddings by the names that trials use; see above.
+
+    Parameters
+    ----------
+    names, sources
+        As those of `StoredEmbeddings`; sources may be left out.
+
+    Examples
+    --------
+    >>> rows = RowsByName(["/data/ann/1.wav", "/data/bob/1.wav"])
+    >>> rows.find("/data/ann/1.wav"), rows.find("bob/1"), rows.find("cid/1")
+    (0, 1, None)
+    """
+
+    def __init__(self, names: Iterable[str], sources: Sequence[str] = ()) -> None:
+        self._names = tuple(names)
+        self._sources = sources
+        self.exact = {name: row for row, name in enumerate(self._names)}
+        self._files: dict[str, int] | None = None
+        self._stems: dict[str, _Rows] = {}
+        self._places: dict[str, _Rows] = {}
+        self._tails: dict[int, dict[str, _Rows]] = {}
+
+    def find(self, name: str, path: str | None = None) -> int | None:
+        """Return the row of a recording, None where there is none.
+
+        Parameters
+        ----------
+        name, path
+            What it goes by, and where it is, if that is known.
+
+        Raises
+        ------
+        ScoringError
+            It may be either of two.
+        """
+        row = self.same(name, path)
+        if row is not None:
+            return row
+        rows = self.alike(name, path)
+        if len(rows) > 1:
+            raise ScoringError(
+                f"{name} may be more than one recording in the store, such as "
+                f"{self._names[rows[0]]} and {self._names[rows[1]]}; give trials and "
+                "recordings the same names"
+            )
+        return rows[0] if rows else None
+
+    def same(self, name: str, path: str | None = None) -> int | None:
+        """Return the row of that very path, however spelled, or else of that name."""
+        if path is not None:
+            for spelling in _spellings(path):
+                if spelling in self.exact:
+                    return self.exact[spelling]
+            row = self._file(path)
+            if row is not None:
+                return row
+        return self.exact.get(name)
+
+    def alike(self, name: str, path: str | None = None) -> list[int]:
+        """Return the rows whose names are the same but for a suffix, or else end so."""
+        candidates = (name,) if path is None else (name, path)
+        for look in (self._stem, self._place, self._tail):
+            for candidate in candidates:
+                rows = look(candidate)
+                if rows is not None:
+                    return rows if isinstance(rows, list) else [rows]
+        return []
+
+    def _file(self, path: str) -> int | None:
+        """Return the row whose source says that it was made of this file."""
+        if self._files is None:
+            self._files = {
+                file: row
+                for row, source in reversed(list(enumerate(self._sources)))
+                if (file := path_in(source))
+            }
+        return self._files.get(os.path.abspath(path))  # noqa: PTH100
+
+    def _stem(self, name: str) -> _Rows | None:
+        if not self._stems:
+            self._stems = self._indexed(map(_bare, self._names))
+        return self._stems.get(_bare(name))
+
+    def _place(self, name: str) -> _Rows | None:
+        if not self._places:
+            self._places = self._indexed(map(_absolute, self._names))
+        return self._places.get(_absolute(name))
+
+    def _tail(self, name: str) -> _Rows | None:
+        wanted = _bare(name)
+        depth = wanted.count("/") + 1
+        if depth not in self._tails:
+            self._tails[depth] = self._indexed(
+                "/".join(_bare(name).rsplit("/", depth)[-depth:])
+                for name in self._names
+            )
+        return self._tails[depth].get(wanted)
+
+    def _indexed(self, spelled: Iterable[str]) -> dict[str, _Rows]:
+        rows: dict[str, _Rows] = {}
+        for row, name in enumerate(spelled):
+            before = rows.setdefault(name, row)
+            if isinstance(before, list):
+                before.append(row)
+            elif before != row:
+                rows[name] = [before, row]
+        return rows
+
+
+def _spellings(path: str) -> tuple[str, ...]:
+    """Return a path as it is, and as seen from the root and from here."""
+    place = os.path.abspath(path)  # noqa: PTH100 - many times as fast
+    seen = os.path.relpath(place)
+    return path, place, seen, f"./{seen}"
+
+
+def _bare(name: str) -> str:
+    """As keys are: without white space and suffix, each path spelled in one way."""
+    plain = os.path.normpath(name.replace("\\", "/"))
+    return loose_spelling(safe_name(plain))
+
+
+def _absolute(name: str) -> str:
+    return without_audio_suffix(os.path.abspath(name))  # noqa: PTH100 - many times as fast

@@ -1,0 +1,175 @@
+"""Speakers of stored embeddings: what the store says, or a file beside it."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bob.learn.pytorch.errors import ScoringError
+from bob.learn.pytorch.experiment.named_embeddings import RowsByName
+from bob.learn.pytorch.protocols.cohorts import read_cohort
+from bob.learn.pytorch.protocols.database import DatabaseError
+from bob.learn.pytorch.protocols.formats.kaldi import entries
+from bob.learn.pytorch.protocols.speaker_protocol import SpeakerRule
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from bob.learn.pytorch.store.reading import StoredEmbeddings
+
+    Positions = NDArray[np.int64]
+
+logger = logging.getLogger(__name__)
+
+
+def speakers_of(
+    embeddings: StoredEmbeddings,
+    source: str | os.PathLike[str] | None = None,
+    *,
+    layout: str | None = None,
+) -> tuple[Positions, list[str]]:
+    """Return who speaks in each recording of a store, where that is known.
+
+    Names of recordings never tell it: the first folder of a path may be anything.
+
+    Parameters
+    ----------
+    source
+        See `speakers_by_row`. None: what the store itself says, which may be nothing.
+    layout
+        Of a folder of speakers; see `SpeakerRule`.
+
+    Returns
+    -------
+    rows
+        ``(known,)``, of those recordings whose speaker is known.
+    speakers
+        One each.
+
+    Raises
+    ------
+    DatabaseError
+        The source cannot be read; with file and line.
+    ScoringError
+        It knows the speaker of no recording.
+    """
+    if source is None:
+        found = {row: who for row, who in enumerate(embeddings.speakers) if who}
+    else:
+        found = speakers_by_row(embeddings.names, source, layout=layout)
+    if source is not None and not found:
+        raise ScoringError(
+            f"{source} names the speaker of no recording in {embeddings.path}, whose "
+            f"names are like {next(iter(embeddings.names), '(there are none)')!r}; "
+            "give a line 'name speaker' for each"
+        )
+    rows = sorted(found)
+    return np.array(rows, dtype=np.int64), [found[row] for row in rows]
+
+
+def cohort_speakers(
+    embeddings: StoredEmbeddings,
+    source: str | os.PathLike[str] | None = None,
+    *,
+    layout: str | None = None,
+) -> tuple[Positions, list[str]] | None:
+    """Return the speakers of a cohort, None where each recording counts by itself.
+
+    Recordings that a given source does not know are left out. Those that the store does
+    not know count as a speaker each. Either is said in the log.
+
+    Parameters
+    ----------
+    source, layout
+        As for `speakers_of`, whose errors it raises.
+    """
+    rows, speakers = speakers_of(embeddings, source, layout=layout)
+    count, names = len(rows), embeddings.names
+    if count == len(names):
+        return rows, speakers
+    if source is not None:
+        logger.warning(
+            "%s does not tell who speaks in %d of the cohort's %d recordings, which "
+            "are left out",
+            source,
+            len(names) - count,
+            len(names),
+        )
+        return rows, speakers
+    if not count:
+        logger.warning(
+            "%s does not say who speaks, so each of its %d recordings counts as a "
+            "speaker of its own. If some are of one speaker, say so: `bob pytorch "
+            "embed` with --speakers adds it to the store",
+            embeddings.path,
+            len(names),
+        )
+        return None
+    logger.warning(
+        "%s says who speaks in %d of its %d recordings; each of the others counts as a "
+        "speaker of its own",
+        embeddings.path,
+        count,
+        len(names),
+    )
+    # No name of a speaker has a tab.
+    everyone = [f"\t{name}" for name in names]
+    for row, speaker in zip(rows.tolist(), speakers, strict=True):
+        everyone[row] = speaker
+    return np.arange(len(names)), everyone
+
+
+def speakers_by_row(
+    names: Sequence[str],
+    source: str | os.PathLike[str],
+    *,
+    layout: str | None = None,
+) -> dict[int, str]:
+    """Return the speaker of each of these recordings that a source knows.
+
+    Parameters
+    ----------
+    names
+        Of recordings, as a store has them.
+    source
+        Kaldi's ``utt2spk`` (a name and its speaker a line), or whatever `read_cohort`
+        reads: a folder of speakers, a CSV file with ``path`` and ``subject_id`` …
+    layout
+        Of a folder of speakers; see `SpeakerRule`.
+
+    Raises
+    ------
+    DatabaseError
+        The source cannot be read; with file and line.
+    ScoringError
+        A name in it may be either of two recordings.
+    """
+    finder = RowsByName(names)
+    return {
+        row: speaker
+        for name, path, speaker in _speakers(Path(source), layout)
+        if speaker and (row := finder.find(name, path)) is not None
+    }
+
+
+def _speakers(source: Path, layout: str | None) -> list[tuple[str, str | None, str]]:
+    """Return name, path if it is known, and speaker of each recording."""
+    if source.is_file() and source.suffix.lower() != ".csv":
+        try:
+            return [(name, None, speaker) for name, speaker, _ in entries(source)]
+        except UnicodeDecodeError as error:
+            raise DatabaseError(
+                f"{source} is no text; expected a line 'name speaker' for each "
+                "recording"
+            ) from error
+    rule = None if layout is None else SpeakerRule(layout)
+    return [
+        (item.key, None if item.path is None else str(item.path), item.subject)
+        for item in read_cohort(source, rule=rule)
+    ]

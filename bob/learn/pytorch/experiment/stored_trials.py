@@ -1,0 +1,340 @@
+"""Trials of any kind, and where in stored embeddings their recordings are."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bob.learn.pytorch.errors import ScoringError
+from bob.learn.pytorch.experiment.stored_recordings import FAILED, Finder
+from bob.learn.pytorch.metrics import Names, ScoreTable
+from bob.learn.pytorch.protocols.database import as_database
+from bob.learn.pytorch.protocols.formats.trial_lists import TrialList, read_trial_list
+from bob.learn.pytorch.protocols.self_trials import (
+    file_of,
+    self_trials,
+    self_trials_note,
+)
+from bob.learn.pytorch.protocols.trial_columns import trial_columns
+from bob.learn.pytorch.protocols.trial_sources import in_common
+from bob.learn.pytorch.scorefiles.labels import with_speakers
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from bob.learn.pytorch.protocols.database import (
+        Database,
+        Probe,
+        Recording,
+        Reference,
+        Trials,
+    )
+    from bob.learn.pytorch.store.reading import StoredEmbeddings
+
+    Positions = NDArray[np.int64]
+
+_REFERENCE, _PROBE = "bio_ref_", "probe_"
+#: Of score files that say nothing of speakers, the first for those that name no form.
+_WITHOUT_LABELS = ("voxsrc", "kaldi", "csv")
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """References, or probes.
+
+    Attributes
+    ----------
+    names, subjects
+        One each; in a blind list all subjects are empty.
+    rows
+        For each the rows of its recordings in the embeddings; `FAILED` for those that
+        have none.
+    metadata
+        What else is known of each, by title.
+    """
+
+    names: Sequence[str]
+    subjects: Sequence[str]
+    rows: Sequence[Sequence[int]]
+    metadata: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True, eq=False)
+class StoredTrials:
+    """Who is compared with whom, with rows of embeddings.
+
+    Attributes
+    ----------
+    references, probes
+        Both sides.
+    pairs
+        Positions in the references and in the probes, ``(trials,)`` each, in the order
+        of the list; None: every reference with every probe.
+    notes
+        What a user should know, such as recordings without an embedding.
+    columns
+        What else is known of each trial, by title, in the order of the pairs.
+    """
+
+    references: Side
+    probes: Side
+    pairs: tuple[NDArray[np.int64], NDArray[np.int64]] | None
+    notes: tuple[str, ...] = ()
+    columns: Mapping[str, Names] = field(default_factory=dict)
+
+    def rows_by_name(self, names: Sequence[str]) -> dict[str, int]:
+        """Return the rows of the recordings of both sides that have an embedding."""
+        sides = (self.references.rows, self.probes.rows)
+        used = {row for side in sides for rows in side for row in rows if row >= 0}
+        return {names[row]: row for row in sorted(used)}
+
+    def __len__(self) -> int:
+        if self.pairs is None:
+            return len(self.references) * len(self.probes)
+        return self.pairs[0].size
+
+    @property
+    def is_labelled(self) -> bool:
+        """Return whether it is known which trials are of one speaker."""
+        return not len(self.references) or any(self.references.subjects)
+
+    def targets(self) -> int:
+        """Count the trials of one speaker."""
+        code: dict[str, int] = {}
+        subjects = [
+            np.array([code.setdefault(name, len(code)) for name in side.subjects], int)
+            for side in (self.references, self.probes)
+        ]
+        if self.pairs is not None:
+            left, right = (of[at] for of, at in zip(subjects, self.pairs, strict=True))
+            return int(np.count_nonzero(left == right))
+        left, right = (np.bincount(of, minlength=len(code)) for of in subjects)
+        return int(left @ right)
+
+    def form(self, path: Path, asked: str | None) -> str:
+        """The form of their score file; see `write_scores`.
+
+        Raises
+        ------
+        ScoringError
+            The form has a place for labels, and there are none.
+        """
+        if asked is None and path.suffix.lower() == ".csv":
+            return "csv"
+        if self.is_labelled:
+            return asked or "five"
+        if asked not in (None, *_WITHOUT_LABELS):
+            raise ScoringError(
+                f"these trials have no labels, and the form {asked!r} has a place for "
+                f"them; choose one of {', '.join(_WITHOUT_LABELS)} (--form)"
+            )
+        return asked or _WITHOUT_LABELS[0]
+
+    def table(
+        self, scores: ArrayLike, first: Positions, second: Positions
+    ) -> ScoreTable:
+        """Scores of trials between references and probes at these positions."""
+        return ScoreTable.from_trials(
+            scores,
+            trials=(first, second),
+            references=self.references.names,
+            reference_subjects=self.references.subjects,
+            probes=self.probes.names,
+            probe_subjects=self.probes.subjects,
+        )
+
+    def metadata(self, first: Positions, second: Positions) -> dict[str, Names]:
+        """Titles of Bob's score files -> what is known of each of these trials.
+
+        The references and probes at these positions have to be trials of the list if
+        something is known of trials.
+        """
+        sides = {
+            prefix + title: Names.of(values).take(at)
+            for prefix, side, at in (
+                (_REFERENCE, self.references, first),
+                (_PROBE, self.probes, second),
+            )
+            for title, values in side.metadata.items()
+        }
+        if not self.columns:
+            return sides
+        at = self._places(first, second)
+        return sides | {
+            title: column.take(at) for title, column in self.columns.items()
+        }
+
+    def _places(self, first: Positions, second: Positions) -> Positions:
+        """Where these trials stand in the list."""
+        assert self.pairs is not None  # noqa: S101 - columns come with a list
+        if first is self.pairs[0] and second is self.pairs[1]:
+            return np.arange(first.size)
+        codes = self.pairs[0] * len(self.probes) + self.pairs[1]
+        order = np.argsort(codes, kind="stable")
+        wanted = first * len(self.probes) + second
+        return order[np.searchsorted(codes, wanted, sorter=order)]
+
+
+def stored_trials(
+    source: str | os.PathLike[str],
+    embeddings: StoredEmbeddings,
+    *,
+    group: str | None = None,
+    protocol: str | None = None,
+    allow_missing: bool = False,
+) -> StoredTrials:
+    """Read trials, and find their recordings among embeddings.
+
+    Parameters
+    ----------
+    source
+        Whatever `as_database` reads. A list of pairs keeps its order and its names.
+    group
+        Of a protocol that has several.
+    protocol
+        Of a source that has several.
+    allow_missing
+        Trials of recordings that the store does not know fail, as do those of
+        recordings that it knows to have failed; otherwise they are an error.
+
+    Raises
+    ------
+    DatabaseError
+        The trials cannot be read; with file and line.
+    ScoringError
+        The store lacks recordings, or the group is missing or not said.
+    """
+    finder = Finder(embeddings)
+    listed = _plain_list(Path(source), finder)
+    if listed is not None and protocol is None and group in (None, "dev"):
+        trials = _of_list(listed, finder)
+    else:
+        database = as_database(source, protocol=protocol, blind=True)
+        chosen = _group(database, group)
+        trials = _of_database(database.trials(chosen), finder)
+        trials = replace(trials, columns=trial_columns(database, chosen))
+    notes = finder.notes(source, allow_missing=allow_missing)
+    return replace(trials, notes=(*notes, *_odd(trials, embeddings)))
+
+
+def _odd(trials: StoredTrials, embeddings: StoredEmbeddings) -> Iterator[str]:
+    """Say what makes error rates of these trials wrong, or leaves none."""
+    references = _marks(trials.references, embeddings)
+    probes = _marks(trials.probes, embeddings)
+    first, second = self_trials(references, probes, trials.pairs)
+    if first.size:
+        names = trials.references.names[first[0]], trials.probes.names[second[0]]
+        yield self_trials_note(first.size, *names)
+    targets = trials.targets()
+    for kind, count in (("target", targets), ("non-target", len(trials) - targets)):
+        if trials.is_labelled and len(trials) and not count:
+            yield f"there is no {kind} trial, so these scores have no error rate"
+
+
+def _marks(side: Side, embeddings: StoredEmbeddings) -> list[list[Hashable]]:
+    """Return what identifies the recordings of each: files, where names are paths."""
+    known = cache(lambda row: file_of(embeddings.names[row]))
+    return [[known(row) for row in rows if row != FAILED] for rows in side.rows]
+
+
+def _plain_list(path: Path, finder: Finder) -> TrialList | None:
+    """A list of pairs of recordings; None for everything else."""
+    from bob.learn.pytorch.protocols.formats import kaldi_trials, sre_tables
+
+    if not path.is_file() or path.suffix.lower() == ".csv":
+        return None
+    if sre_tables.is_sre_table(path):
+        return None
+    listed = read_trial_list(path)
+    if listed.label_first or kaldi_trials.beside(path) is None:
+        return listed
+    # Beside Kaldi's folders, a speaker may be enrolled with many recordings.
+    return listed if all(map(finder.knows, listed.enrolled)) else None
+
+
+def _of_list(listed: TrialList, finder: Finder) -> StoredTrials:
+    first, second = listed.enrolled_at, listed.tested_at
+    names = {
+        "model": Names(listed.enrolled, first.astype(np.int32)),
+        "probe": Names(listed.tested, second.astype(np.int32)),
+    }
+    nobody = [Names(("",), np.zeros(len(at), np.int32)) for at in (first, second)]
+    speakers = (
+        with_speakers(listed.path, names, listed.target)
+        if listed.is_labelled
+        else nobody
+    )
+    placed = partial(os.path.join, listed.path.parent)
+    sides = [
+        Side(
+            column.distinct,
+            _one_each(column, speaker),
+            [
+                (row if row is not None else finder.row(name, placed(name)),)
+                for name, row in finder.named(column.distinct)
+            ],
+        )
+        for column, speaker in zip(names.values(), speakers, strict=True)
+    ]
+    return StoredTrials(sides[0], sides[1], (first, second))
+
+
+def _one_each(names: Names, speakers: Names) -> list[str]:
+    """The speaker of each distinct name, out of those of trials."""
+    code = np.zeros(len(names.distinct), dtype=np.int64)
+    code[names.codes] = speakers.codes
+    return [speakers.distinct[at] for at in code.tolist()]
+
+
+def _group(database: Database, group: str | None) -> str:
+    groups = database.groups()
+    chosen = groups[0] if group is None and len(groups) == 1 else group
+    if chosen not in groups:
+        asked = "none was chosen" if group is None else f"not {group!r}"
+        raise ScoringError(
+            f"{database.name} has the groups {', '.join(groups) or '(none)'}, and "
+            f"{asked}; name one of them (--group)"
+        )
+    return chosen
+
+
+def _of_database(trials: Trials, finder: Finder) -> StoredTrials:
+    pairs = None
+    if trials.pairs is not None:
+        counts = [len(probes) for probes in trials.pairs]
+        first = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
+        pairs = first, np.concatenate([np.zeros(0, np.int64), *trials.pairs])
+    return StoredTrials(
+        _side(trials.references, finder), _side(trials.probes, finder), pairs
+    )
+
+
+def _side(items: Sequence[Reference | Probe], finder: Finder) -> Side:
+    recordings = [item.recordings for item in items]
+    titles = {title for some in recordings for item in some for title in item.metadata}
+    return Side(
+        [item.id for item in items],
+        [item.subject for item in items],
+        [[_row(item, finder) for item in some] for some in recordings],
+        {
+            title: [
+                in_common(item.metadata.get(title, "") for item in some)
+                for some in recordings
+            ]
+            for title in sorted(titles)
+        },
+    )
+
+
+def _row(item: Recording, finder: Finder) -> int:
+    return finder.row(item.key, None if item.path is None else str(item.path))

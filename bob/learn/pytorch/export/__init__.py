@@ -1,0 +1,1 @@
+"""Trained models -> files that other programs run."""

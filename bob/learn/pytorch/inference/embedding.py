@@ -1,0 +1,224 @@
+"""Recordings to embeddings, by a trained model on an engine."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from bob.learn.pytorch.audio import (
+    RecordingError,
+    RecordingLike,
+    UnusableEmbedding,
+    Waveform,
+    as_waveform,
+    check_usable,
+    files,
+)
+from bob.learn.pytorch.audio.doubts import little_speech
+from bob.learn.pytorch.inference import chunks, long, memory
+from bob.learn.pytorch.inference.batching import Loaded
+from bob.learn.pytorch.printing import printable
+from bob.learn.pytorch.store.records import fault_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Literal
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from bob.learn.pytorch.architectures.trunk import SpeakerResNet
+    from bob.learn.pytorch.inference.engine import Engine
+    from bob.learn.pytorch.models.catalogue import TrainedModel
+    from bob.learn.pytorch.models.embedder import Network
+
+logger = logging.getLogger(__name__)
+
+
+class RecordingEmbedder:
+    """Recordings in, embeddings out, alone or in batches.
+
+    Recordings that need more memory than `long.LARGEST_WHOLE_MB` go by themselves: in
+    blocks, where the network allows it, which gives the same embedding in little
+    memory; else as a whole, if that takes no more memory than is allowed, or in chunks,
+    if asked.
+
+    Parameters
+    ----------
+    engine
+        What runs the trained model.
+    model
+        Its entry in the catalogue.
+    channel
+        Which channel to take, counted from 0, or "mix"; None refuses several.
+    memory_mb
+        How much memory a batch, or one recording, may need beside the model.
+    chunk_seconds
+        Length of the chunks whose embeddings are averaged, for recordings that the
+        network would have to see as a whole; None refuses those above the memory.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        model: TrainedModel,
+        channel: int | Literal["mix"] | None,
+        memory_mb: float,
+        chunk_seconds: float | None = None,
+    ) -> None:
+        self._engine = engine
+        self._model = model
+        self._channel = channel
+        self._memory_mb = memory_mb
+        self._chunk_seconds = chunk_seconds
+        self.readers = engine.readers
+        self._in_blocks = long.has_limited_reach(engine.embedder)
+        each = memory.needed_mb(self._network, frames=1, way=engine.way)
+        self.frames_at_once = max(1, min(engine.frames_at_once, int(memory_mb / each)))
+        self._largest_whole_mb = min(long.LARGEST_WHOLE_MB, memory_mb)
+        if self._in_blocks:  # a block has no less
+            least = self._needed_mb(
+                2 * long.LEAST_BLOCK_FRAMES / memory.FRAMES_A_SECOND
+            )
+            self._largest_whole_mb = max(self._largest_whole_mb, least)
+
+    @property
+    def _network(self) -> Network:
+        return self._engine.embedder.network
+
+    def load(self, recording: RecordingLike, *, rate: float | None = None) -> Loaded:
+        """Read a recording and prepare it for the network, by any thread.
+
+        Parameters
+        ----------
+        recording
+            Whatever `bob.learn.pytorch.audio.as_waveform` takes.
+        rate
+            Sampling rate in hertz, of an array without one.
+
+        Raises
+        ------
+        RecordingError
+            The recording cannot be read or used; it says why.
+        """
+        settings: tuple[str, ...] = ()
+        if isinstance(recording, str | os.PathLike):
+            seconds, found, channels = files.info(recording)
+            settings = ("channel",) if channels > 1 else ()
+            if self._needed_mb(seconds) > self._largest_whole_mb:
+                name = os.fspath(recording)
+                item = Loaded(recording, 0, seconds, found, name, settings)
+                return self._long(item, rate)
+        waveform = as_waveform(recording, rate=rate, channel=self._channel)
+        about = (waveform.seconds, waveform.sample_rate, waveform.name)
+        if self._needed_mb(waveform.seconds) > self._largest_whole_mb:
+            return self._long(Loaded(waveform, 0, *about), None)
+        return replace(self._whole(waveform), settings=settings)
+
+    def _needed_mb(self, seconds: float) -> float:
+        frames = round(seconds * memory.FRAMES_A_SECOND)
+        return memory.needed_mb(self._network, frames=frames, way=self._engine.way)
+
+    def _whole(self, waveform: Waveform) -> Loaded:
+        minimum = self._engine.embedder.minimum_seconds
+        check_usable(waveform, minimum_seconds=minimum)
+        self._note_if_short(waveform)
+        model = self._model
+        fitting = waveform.resampled(model.sample_rate, method=model.resampler)
+        content = self._engine.prepared(fitting.samples)
+        frames = self._engine.frames(content)
+        return Loaded(
+            content,
+            frames,
+            waveform.seconds,
+            waveform.sample_rate,
+            waveform.name,
+            doubt=little_speech(waveform.samples, rate=waveform.sample_rate),
+        )
+
+    def _long(self, item: Loaded, rate: float | None) -> Loaded:
+        """How a recording that does not go into a batch is embedded, later."""
+        embedder = self._engine.embedder
+        options: dict[str, Any] = {"channel": self._channel, "rate": rate}
+        needed = self._needed_mb(item.seconds)
+        if self._in_blocks:
+            options["block_frames"] = self._block_frames()
+            work = partial(long.embed_long, embedder, item.content, **options)
+        elif needed > self._memory_mb and self._chunk_seconds is not None:
+            options["chunk_seconds"] = self._chunk_seconds
+            options["resampler"] = self._model.resampler
+            work = partial(chunks.embed_chunks, embedder, item.content, **options)
+            item = replace(item, settings=(*item.settings, "chunk_seconds"))
+        else:
+            memory.check_fits(
+                self._network,
+                item.seconds,
+                way=self._engine.way,
+                cap_mb=self._memory_mb,
+                name=item.name,
+                advice="allow more, cut it, or take the mean over chunks "
+                "(--memory, --chunks; memory_mb, chunk_seconds in Python)",
+            )
+            waveform = as_waveform(item.content, rate=rate, channel=self._channel)
+            return replace(self._whole(waveform), settings=item.settings)
+        frames = round(item.seconds * memory.FRAMES_A_SECOND)
+        return replace(item, content=work, frames=frames)
+
+    def _block_frames(self) -> int:
+        """What a block has beside its surroundings, for the memory that it may take."""
+        reach = cast("SpeakerResNet", self._network).reach()
+        # ONNX Runtime leaves them to PyTorch, as published: that is less than float64.
+        way = "float32" if self._engine.way == "float32" else "float64"
+        each = memory.needed_mb(self._network, frames=1, way=way)
+        most = self._largest_whole_mb / each
+        inner = int(most) - reach.before - reach.behind
+        return max(long.LEAST_BLOCK_FRAMES, min(long.BLOCK_FRAMES, inner))
+
+    def start_batch(
+        self, batch: Sequence[Loaded]
+    ) -> Callable[[], list[NDArray[np.float32] | RecordingError]]:
+        """Begin with a batch; calling what comes back gives one result an item.
+
+        A result is (dimensions,), or the error of a recording that turns out to be bad
+        or has no usable embedding.
+        """
+        together = [item.content for item in batch if not callable(item.content)]
+        embeddings = self._engine.start(together) if together else list
+
+        def results() -> list[NDArray[np.float32] | RecordingError]:
+            made: Iterator[NDArray[np.float32]] = iter(embeddings())
+            return [
+                self._finished(item, None if callable(item.content) else next(made))
+                for item in batch
+            ]
+
+        return results
+
+    def _finished(
+        self, item: Loaded, embedding: NDArray[np.float32] | None
+    ) -> NDArray[np.float32] | RecordingError:
+        if embedding is None:
+            try:
+                with self._engine.exactly():
+                    embedding = item.content()
+            except RecordingError as error:
+                return error
+        fault = fault_of(embedding)
+        if not fault:
+            return embedding
+        reason = f"gives no embedding with {self._model.name}: it {fault}"
+        return UnusableEmbedding(reason, recording=item.name)
+
+    def _note_if_short(self, waveform: Waveform) -> None:
+        if waveform.seconds < self._model.recommended_seconds:
+            logger.info(
+                "%s lasts %.2f s; below %g s an embedding of %s says little",
+                printable(waveform.name or "a recording"),
+                waveform.seconds,
+                self._model.recommended_seconds,
+                self._model.name,
+            )

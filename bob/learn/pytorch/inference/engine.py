@@ -1,0 +1,271 @@
+"""What runs a trained model: on a CPU or a GPU, by PyTorch or by ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from bob.learn.pytorch.parallel.processes import processors
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from bob.learn.pytorch.models.embedder import FrontEnd, Network, SpeakerEmbedder
+
+# What a CPU takes together, in frames of 10 ms: what is read and written then stays in
+# its cache, and short recordings alone take twice as long for each second.
+CPU_FRAMES = 1_000
+# What a GPU takes together for each gigabyte of its memory. In frames.
+GPU_FRAMES_PER_GIGABYTE = 8_000
+
+Embeddings = Callable[[], "NDArray[np.float32]"]
+
+
+class Engine(Protocol):
+    """Turns what was made of recordings into embeddings, many at a time."""
+
+    @property
+    def embedder(self) -> SpeakerEmbedder:
+        """The trained model as this engine runs it, for a recording in blocks."""
+
+    @property
+    def way(self) -> str:
+        """One of `memory.WAYS`, for how much memory it takes."""
+
+    @property
+    def frames_at_once(self) -> int:
+        """How many frames a batch may have, all items counted as the longest."""
+
+    @property
+    def readers(self) -> int:
+        """How many threads that read recordings serve it best."""
+
+    def exactly(self) -> AbstractContextManager[None]:
+        """Set up what else than `start` runs its network, for a recording in blocks."""
+
+    def prepared(self, samples: NDArray[np.float64], /) -> Tensor:
+        """(time,) at the model's rate -> what a batch is made of; by any thread."""
+
+    def frames(self, prepared: Tensor, /) -> int:
+        """How many frames a recording has."""
+
+    def start(self, batch: Sequence[Tensor], /) -> Embeddings:
+        """Begin with a batch; what comes back waits for its end when it is called.
+
+        It gives (recordings, dimensions), in the order of the batch.
+        """
+
+
+class CPUEngine:
+    """PyTorch on a CPU: features are made recording by recording, in float64.
+
+    Parameters
+    ----------
+    embedder
+        In evaluation mode, on the CPU, its network in float32 or float64.
+    precision
+        Of the network. In float64 it stays as it is, the others run a folded copy.
+    """
+
+    def __init__(self, embedder: SpeakerEmbedder, *, precision: str) -> None:
+        import torch
+
+        from bob.learn.pytorch.inference import winograd
+        from bob.learn.pytorch.inference.folded import fold
+
+        self._front_end = embedder.features
+        self._network: Network = embedder.network
+        self._input = torch.float64
+        self.way = "float64" if precision == "float64" else "float32"
+        if precision != "float64":
+            self._input = torch.float32
+            self._network = fold(  # type: ignore[type-var]
+                self._network,
+                precision=getattr(torch, precision),
+                kernel=winograd.load(),
+            )
+        self.embedder = _joined(self._front_end, self._network)
+
+    @property
+    def frames_at_once(self) -> int:
+        """What the network is fastest with, where it says that."""
+        return getattr(self._network, "frames_at_once", CPU_FRAMES)
+
+    def exactly(self) -> AbstractContextManager[None]:
+        """A CPU needs nothing."""
+        return nullcontext()
+
+    @property
+    def readers(self) -> int:
+        """One beside the network, where there is another processor for it."""
+        return min(1, processors() - 1)
+
+    def prepared(self, samples: NDArray[np.float64]) -> Tensor:
+        """(time,) -> features, (bins, frames)."""
+        import torch
+
+        with torch.inference_mode():
+            features = self._front_end(waveform_of(samples))[0]
+            return features.to(self._input)
+
+    def frames(self, prepared: Tensor) -> int:
+        """Frames of the features."""
+        return int(prepared.shape[-1])
+
+    def start(self, batch: Sequence[Tensor]) -> Embeddings:
+        """Compute at once: a CPU has nothing else to do meanwhile."""
+        import torch
+
+        with torch.inference_mode():
+            embeddings = self._network(*padded(batch)).to(torch.float32).numpy()
+        return lambda: embeddings
+
+
+class GPUEngine:
+    """PyTorch on a GPU, the front end too; recordings travel as waveforms in float32.
+
+    Nothing waits for the device before the embeddings of a batch are asked for, so the
+    host can prepare and send the next one meanwhile.
+
+    Parameters
+    ----------
+    embedder
+        In evaluation mode, its network in float32.
+    device
+        Of torch, such as "cuda".
+    precision
+        Of the network; the front end computes in float32.
+    """
+
+    def __init__(
+        self, embedder: SpeakerEmbedder, *, device: str, precision: str
+    ) -> None:
+        import torch
+
+        from bob.learn.pytorch.inference.folded import fold
+
+        self._device = torch.device(device)
+        self._front_end = embedder.features.to(self._device)  # type: ignore[attr-defined]
+        network = embedder.network.to(self._device)  # type: ignore[attr-defined]
+        self._input = torch.float64 if precision == "float64" else torch.float32
+        self.way = "float64" if precision == "float64" else "float32"
+        if precision != "float64":
+            network = fold(network, precision=getattr(torch, precision))
+        self._network = network
+        self.embedder = _joined(self._front_end, network)
+        memory = torch.cuda.get_device_properties(self._device).total_memory
+        self.frames_at_once = max(
+            CPU_FRAMES, int(memory / 2**30 * GPU_FRAMES_PER_GIGABYTE)
+        )
+
+    @property
+    def readers(self) -> int:
+        """As many as there are processors, since the device waits for them."""
+        return min(8, processors())
+
+    def prepared(self, samples: NDArray[np.float64]) -> Tensor:
+        """(time,) -> the same in the precision that it is sent in."""
+        return waveform_of(samples)[0].to(self._input)
+
+    def frames(self, prepared: Tensor) -> int:
+        """Frames that the front end will make of the waveform."""
+        return int(self._front_end.frames(len(prepared)))
+
+    @contextmanager
+    def exactly(self) -> Iterator[None]:
+        """On this device, in full float32: TensorFloat-32 is as coarse as bfloat16."""
+        import torch
+
+        with (
+            torch.cuda.device(self._device),
+            torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
+        ):
+            yield
+
+    def start(self, batch: Sequence[Tensor]) -> Embeddings:
+        """Send a batch and let the device begin."""
+        import torch
+
+        with torch.inference_mode(), self.exactly():
+            waveforms, lengths = padded(batch)
+            waveforms = waveforms.pin_memory().to(self._device, non_blocking=True)
+            frames = None
+            if lengths is not None:
+                lengths = lengths.pin_memory().to(self._device, non_blocking=True)
+                frames = self._front_end.lengths(lengths)
+            features = self._front_end(waveforms, lengths)
+            embeddings = self._network(features, frames).float()
+            host = torch.empty(embeddings.shape, pin_memory=True)
+            host.copy_(embeddings, non_blocking=True)
+            done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            done.record()  # of the stream of the device that `exactly` made current
+
+        def finished() -> NDArray[np.float32]:
+            done.synchronize()
+            return np.array(host.numpy())
+
+        return finished
+
+
+def _joined(front_end: FrontEnd, network: Network) -> SpeakerEmbedder:
+    from bob.learn.pytorch.models.embedder import SpeakerEmbedder
+
+    joined = SpeakerEmbedder(front_end, network, sample_rate=front_end.sample_rate)
+    return joined.eval()
+
+
+def waveform_of(samples: NDArray[np.float64]) -> Tensor:
+    """(time,) -> (1, time), in float64 and in memory that torch may share."""
+    import torch
+
+    return torch.from_numpy(
+        np.require(samples, dtype=np.float64, requirements=["C", "W"])
+    ).unsqueeze(0)
+
+
+def padded(batch: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
+    """Items (…, time) -> one batch, zeros behind the shorter ones, and lengths.
+
+    The lengths are None where all are the same.
+    """
+    import torch
+
+    sizes = [item.shape[-1] for item in batch]
+    if len(batch) == 1:
+        return batch[0].unsqueeze(0), None
+    # Time goes first and comes last again: frames lie together in features already.
+    rows = [item.movedim(-1, 0) for item in batch]
+    whole = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).movedim(1, -1)
+    return whole, torch.tensor(sizes) if len(set(sizes)) > 1 else None
+
+
+def make(
+    embedder: SpeakerEmbedder,
+    *,
+    device: str,
+    precision: str,
+    engine: str,
+    cache: Callable[[], Path],
+) -> Engine:
+    """Return what runs a trained model.
+
+    Parameters
+    ----------
+    device, precision, engine
+        As `choice.choose` gives them.
+    cache
+        Where ONNX Runtime's network is kept between runs; made where it is missing.
+    """
+    if engine == "onnxruntime":
+        from bob.learn.pytorch.inference.onnxruntime import ONNXEngine
+
+        return ONNXEngine(embedder, cache())
+    if device.startswith("cpu"):
+        return CPUEngine(embedder, precision=precision)
+    return GPUEngine(embedder, device=device, precision=precision)

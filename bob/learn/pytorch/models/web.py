@@ -1,0 +1,289 @@
+"""A server is asked, and left where it sends too little or what nobody understands."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urljoin
+
+from bob.learn.pytorch.models.errors import DownloadError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping
+
+    import requests
+
+    _Queue = queue.Queue["Answer | bytes | Exception | None"]
+
+#: Bytes a second below which a server is left, and seconds over which they count.
+LEAST_RATE = 1000
+WINDOW_SECONDS = 60.0
+
+_BLOCK_BYTES = 1 << 13  # at the least rate, one takes eight seconds
+_AHEAD = 8  # blocks that wait until they are on disk
+_REDIRECTS = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """Limits within which a download goes on trying.
+
+    Attributes
+    ----------
+    attempts
+        How many attempts in a row may bring less than `progress_bytes`.
+    first_wait, longest_wait
+        Seconds before the second attempt, doubled each time, and their limit.
+    connect_seconds, read_seconds
+        How long a server may take to accept a connection, and to send the next bytes.
+    window_seconds
+        Over how long `LEAST_RATE` is measured.
+    """
+
+    attempts: int = 4
+    first_wait: float = 1.0
+    longest_wait: float = 30.0
+    connect_seconds: float = 10.0
+    read_seconds: float = 60.0
+    window_seconds: float = WINDOW_SECONDS
+    progress_bytes: int = 1 << 20
+
+    def wait(self, failures: int, *, asked_for: float) -> float:
+        """Return the seconds to wait after failures; a server may ask for more."""
+        seconds: float = self.first_wait * 2 ** (failures - 1)
+        return min(max(seconds, asked_for), self.longest_wait)
+
+
+class Interrupted(Exception):  # noqa: N818 - not an error: the next attempt goes on
+    """An attempt ended early in a way that another attempt may mend."""
+
+    def __init__(self, reason: str, *, wait: float = 0.0) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+class Answer(NamedTuple):
+    """The head of an answer, and the addresses that led to it."""
+
+    status: int
+    reason: str
+    headers: Mapping[str, str]
+    hops: list[str]
+    hang_up: Callable[[], None]
+
+
+@contextmanager
+def asked(
+    url: str, headers: Mapping[str, str], patience: Patience
+) -> Iterator[tuple[Answer, Iterator[bytes]]]:
+    """Ask for an address; give the head of the answer, and what comes after it.
+
+    A thread reads: timeouts of sockets count from byte to byte, so that a server that
+    sends one now and then could hold up this thread for ever. It is left where less
+    than `LEAST_RATE` came over `Patience.window_seconds`; only waiting for it counts.
+
+    Raises
+    ------
+    Interrupted
+        There is no connection, it broke, or too little comes.
+    DownloadError
+        The answer, or a certificate, is not to be accepted.
+    """
+    came: _Queue = queue.Queue(_AHEAD)
+    left = threading.Event()
+    said = _said(url, headers, patience)
+    thread = threading.Thread(target=_read, args=(said, came, left), daemon=True)
+    thread.start()
+    pace = Pace(patience.window_seconds)
+    hang_up = None
+    try:
+        answer = _next(came, pace)
+        assert isinstance(answer, Answer)  # noqa: S101 - which comes first
+        hang_up = answer.hang_up
+        yield answer, _blocks(came, pace)
+    finally:
+        left.set()
+        if hang_up is not None:
+            hang_up()
+
+
+def _blocks(came: _Queue, pace: Pace) -> Iterator[bytes]:
+    while isinstance(block := _next(came, pace), bytes):
+        yield block
+
+
+class Pace:
+    """Count of bytes since a window began, and of the seconds spent waiting for them.
+
+    Parameters
+    ----------
+    seconds
+        Length of a window.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin a window."""
+        self._waited, self._count = 0.0, 0
+
+    @property
+    def left(self) -> float:
+        """Return the seconds until the window ends."""
+        return max(0.0, self._seconds - self._waited)
+
+    def note(self, seconds: float, count: int) -> None:
+        """Note how long so many bytes were waited for.
+
+        Raises
+        ------
+        Interrupted
+            The window ends with less than `LEAST_RATE`.
+        """
+        self._waited += seconds
+        self._count += count
+        if self._waited < self._seconds:
+            return
+        if self._count < LEAST_RATE * self._seconds:
+            raise Interrupted(
+                f"less than {LEAST_RATE} bytes a second came for {self._seconds:g} s"
+            )
+        self.begin()
+
+
+def _next(came: _Queue, pace: Pace) -> Answer | bytes | None:
+    """Return the next item; None at the end."""
+    while True:
+        started = time.monotonic()
+        try:
+            item = came.get(timeout=pace.left)
+        except queue.Empty:
+            pace.note(pace.left, 0)
+            continue
+        if isinstance(item, Exception):
+            raise item
+        if isinstance(item, bytes):
+            pace.note(time.monotonic() - started, len(item))
+        else:
+            pace.begin()
+        return item
+
+
+def _read(
+    blocks: Generator[Answer | bytes],
+    came: _Queue,
+    left: threading.Event,
+) -> None:
+    """Hand over all blocks and then None, or the error; stop once nobody waits."""
+    try:
+        for block in blocks:
+            _hand_over(block, came, left)
+            if left.is_set():
+                return
+        _hand_over(None, came, left)
+    except (DownloadError, Interrupted) as error:
+        _hand_over(error, came, left)
+    except Exception as error:  # noqa: BLE001 - libraries raise any of an odd answer
+        why = f"{type(error).__name__}: {error}"
+        odd = DownloadError(f"the server's answer cannot be understood ({why})")
+        odd.__cause__ = error
+        _hand_over(odd, came, left)
+    finally:
+        blocks.close()
+
+
+def _hand_over(
+    item: Answer | bytes | Exception | None,
+    came: _Queue,
+    left: threading.Event,
+) -> None:
+    while not left.is_set():
+        try:
+            came.put(item, timeout=0.1)
+        except queue.Full:
+            continue
+        return
+
+
+def _said(
+    url: str, headers: Mapping[str, str], patience: Patience
+) -> Generator[Answer | bytes]:
+    """Yield the answer of a server: first its head, then blocks of bytes."""
+    import requests
+
+    with requests.Session() as session:
+        try:
+            response, hops = _followed(session, url, headers, patience)
+        except requests.exceptions.SSLError as error:
+            raise DownloadError(
+                f"the server's certificate was not accepted ({_plain(error)}); "
+                f"where an organisation signs its own, name the file with its "
+                f"certificate in the environment variable REQUESTS_CA_BUNDLE"
+            ) from error
+        except (requests.ConnectionError, requests.Timeout) as error:
+            raise Interrupted(f"no connection ({_plain(error)})") from error
+        except (requests.RequestException, OSError) as error:
+            # requests raises a bare OSError where REQUESTS_CA_BUNDLE names no file.
+            raise DownloadError(_plain(error)) from error
+        with response:
+            yield Answer(
+                response.status_code,
+                str(response.reason),
+                response.headers,
+                hops,
+                lambda: _shut(response),
+            )
+            try:
+                yield from response.iter_content(_BLOCK_BYTES)
+            except requests.RequestException as error:
+                raise Interrupted(f"the connection broke ({_plain(error)})") from error
+
+
+def _followed(
+    session: requests.Session,
+    url: str,
+    headers: Mapping[str, str],
+    patience: Patience,
+) -> tuple[requests.Response, list[str]]:
+    """Follow redirects here: requests would read what they bring, however much."""
+    target_of = session.get_redirect_target
+    session.get_redirect_target = lambda _: None  # type: ignore[method-assign, assignment]
+    hops = [url]
+    while len(hops) <= _REDIRECTS:
+        response = session.get(
+            hops[-1],
+            headers=dict(headers),
+            stream=True,
+            timeout=(patience.connect_seconds, patience.read_seconds),
+            allow_redirects=False,
+        )
+        target = target_of(response)
+        if target is None:
+            return response, hops
+        response.close()
+        try:
+            hops.append(urljoin(hops[-1], target))
+        except ValueError as error:
+            raise DownloadError(
+                f"{hops[-1]} leads to {target!r}, which is no address"
+            ) from error
+    raise DownloadError(f"there are more than {_REDIRECTS} redirects")
+
+
+def _shut(response: requests.Response) -> None:
+    """Wake a thread that reads what nobody wants any more."""
+    with suppress(AttributeError, OSError, RuntimeError, ValueError):
+        response.raw.shutdown()  # since urllib3 2.3
+
+
+def _plain(error: Exception) -> str:
+    """Say what went wrong, without the objects that libraries wrap around it."""
+    inner = error.args[0] if error.args else None
+    said = str(getattr(inner, "reason", None) or error)
+    return said.rpartition("): ")[2]

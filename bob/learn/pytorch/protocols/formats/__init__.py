@@ -1,0 +1,1 @@
+"""Forms of protocols, one module each."""

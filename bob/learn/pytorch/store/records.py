@@ -1,0 +1,283 @@
+"""What a store of embeddings holds: a record for each recording, or columns of many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import nan
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bob.learn.pytorch.audio import storable
+from bob.learn.pytorch.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+#: Texts of a `Record` beside its name -> columns of them; a file may lack some.
+TEXT_FIELDS = {
+    "reason": "reasons",
+    "source": "sources",
+    "speaker": "speakers",
+    "settings": "settings",
+}
+TEXTS = tuple(TEXT_FIELDS.values())
+#: Of an embedding with fewer numbers, all may be equal by chance.
+FEWEST_THAT_VARY = 3
+
+
+class StoreError(UserError, RuntimeError):
+    """A store that cannot be opened, read or written, with the next step."""
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """What became of one recording.
+
+    Attributes
+    ----------
+    name
+        Of the recording, unique in the store.
+    embedding
+        (dimensions,), or None where there is none.
+    seconds
+        Duration of the recording, not a number where it is unknown.
+    sample_rate
+        Of the recording in hertz, 0 where it is unknown.
+    reason
+        Why there is no embedding.
+    source
+        What tells whether the recording has changed since, such as what
+        `bob.learn.pytorch.files.source_of` says of its file; empty where that is
+        unknown.
+    speaker
+        Who speaks in it; empty where that is unknown.
+    settings
+        Settings that matter to some recordings only, where they did to this one, such
+        as ``channel=mix``; see `bob.learn.pytorch.store.made_by`.
+    doubt
+        Why it may hold little speech, for those that append; it is not stored.
+    """
+
+    name: str
+    embedding: NDArray[np.float32] | None
+    seconds: float = nan
+    sample_rate: int = 0
+    reason: str = ""
+    source: str = ""
+    speaker: str = ""
+    settings: str = ""
+    doubt: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Many records, a column for each attribute.
+
+    Attributes
+    ----------
+    embeddings
+        (names, dimensions), not a number where ``failed``.
+    """
+
+    names: list[str]
+    embeddings: NDArray[np.float32]
+    failed: NDArray[np.bool_]
+    seconds: NDArray[np.float64]
+    sample_rates: NDArray[np.int64]
+    reasons: list[str]
+    sources: list[str]
+    speakers: list[str]
+    settings: list[str]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def dimensions(self) -> int:
+        """Return how many numbers an embedding has, 0 where there is none."""
+        return int(self.embeddings.shape[1])
+
+    def take(self, rows: NDArray[np.int64]) -> Columns:
+        """The records of some rows."""
+        return Columns(
+            [self.names[row] for row in rows],
+            self.embeddings[rows],
+            self.failed[rows],
+            self.seconds[rows],
+            self.sample_rates[rows],
+            *([getattr(self, name)[row] for row in rows] for name in TEXTS),
+        )
+
+    def without_embeddings(self) -> Columns:
+        """The same records, with embeddings of no dimensions."""
+        return replace(self, embeddings=np.zeros((len(self), 0), dtype=np.float32))
+
+    def slice(self, start: int, stop: int) -> Columns:
+        """The records of neighbouring rows."""
+        return self.take(np.arange(start, min(stop, len(self)), dtype=np.int64))
+
+
+def empty(rows: int, dimensions: int) -> Columns:
+    """Columns to be filled: every record failed for no reason."""
+    return Columns(
+        [""] * rows,
+        np.full((rows, dimensions), np.nan, dtype=np.float32),
+        np.ones(rows, dtype=np.bool_),
+        np.full(rows, np.nan),
+        np.zeros(rows, dtype=np.int64),
+        *([""] * rows for _ in TEXTS),
+    )
+
+
+def put(target: Columns, rows: NDArray[np.int64], columns: Columns) -> None:
+    """Copy columns into rows of others; of a row that is named twice, the last stays.
+
+    Where one of the two has no embeddings, they are left out.
+    """
+    for number, row in enumerate(rows.tolist()):
+        target.names[row] = columns.names[number]
+        for name in TEXTS:
+            getattr(target, name)[row] = getattr(columns, name)[number]
+    if target.dimensions:
+        target.embeddings[rows] = columns.embeddings if columns.dimensions else np.nan
+    target.failed[rows] = columns.failed
+    target.seconds[rows] = columns.seconds
+    target.sample_rates[rows] = columns.sample_rates
+
+
+def joined(parts: Sequence[Columns]) -> Columns:
+    """Columns one behind the other; those without an embedding get the dimensions."""
+    columns = empty(
+        sum(len(part) for part in parts), max(part.dimensions for part in parts)
+    )
+    start = 0
+    for part in parts:
+        put(columns, np.arange(start, start + len(part), dtype=np.int64), part)
+        start += len(part)
+    return columns
+
+
+def as_columns(records: Sequence[Record], dimensions: int) -> Columns:
+    """Check records and put them into columns.
+
+    Parameters
+    ----------
+    dimensions
+        How many numbers an embedding must have, 0 where the first one says it.
+
+    Raises
+    ------
+    StoreError
+        An embedding has another size, or is none (`fault_of`); a record has neither an
+        embedding nor a reason; a name is empty or cannot be written.
+    """
+    for record in records:
+        if record.embedding is not None:
+            dimensions = dimensions or _size(record)
+            break
+    columns = empty(len(records), dimensions)
+    for row, record in enumerate(records):
+        columns.names[row] = _name(record.name)
+        columns.sources[row] = text(record.source)
+        columns.speakers[row] = text(record.speaker)
+        columns.settings[row] = record.settings
+        columns.seconds[row] = record.seconds
+        columns.sample_rates[row] = record.sample_rate
+        columns.failed[row] = record.embedding is None
+        if record.embedding is not None:
+            columns.embeddings[row] = _embedding(record, dimensions)
+        elif record.reason:
+            columns.reasons[row] = text(record.reason)
+        else:
+            raise StoreError(
+                f"{record.name} comes without an embedding and without a reason; "
+                "give the record one of them"
+            )
+    return columns
+
+
+def fault_of(embedding: NDArray[Any]) -> str:
+    """Return why nothing can be compared with an embedding, empty where it can.
+
+    Parameters
+    ----------
+    embedding
+        ``(dimensions,)``, or the frames of one recording.
+
+    Examples
+    --------
+    >>> fault_of(np.zeros(3)), fault_of(np.arange(3))
+    ('is all zeros', '')
+    """
+    bad = int(np.count_nonzero(~np.isfinite(embedding)))
+    if bad:
+        return f"is NaN or infinite in {bad} of {embedding.size} numbers"
+    if not embedding.any():
+        return "is all zeros"
+    first = embedding.flat[0]
+    # Of one or two numbers, equal ones are an embedding like another.
+    if embedding.size >= FEWEST_THAT_VARY and (embedding == first).all():
+        return f"is one number, {first:g}, over and over"
+    return ""
+
+
+def faults_of(embeddings: NDArray[Any]) -> dict[int, str]:
+    """Return the rows of ``(rows, dimensions)`` that `fault_of` finds fault with."""
+    if not embeddings.shape[1]:
+        return {}
+    # A sum may also overflow: these rows are looked at, and the others are good.
+    with np.errstate(over="ignore", invalid="ignore"):
+        suspicious = ~np.isfinite(embeddings.sum(axis=1))
+    suspicious |= embeddings[:, 0] == embeddings[:, -1]
+    rows = np.flatnonzero(suspicious).tolist()
+    return {row: fault for row in rows if (fault := fault_of(embeddings[row]))}
+
+
+def text(value: str) -> str:
+    r"""Text as it is stored: UTF-8, and without the zeros that would end it.
+
+    Examples
+    --------
+    >>> text("a\0b")
+    'a\\x00b'
+    """
+    return storable(value).replace("\0", r"\x00")
+
+
+def _name(name: str) -> str:
+    if not name or text(name) != name:
+        raise StoreError(
+            f"a recording is called {name!r}; expected a name that is not empty and is "
+            "UTF-8 without zeros. Name it by "
+            "bob.learn.pytorch.audio.storable(its path)"
+        )
+    return name
+
+
+def _size(record: Record) -> int:
+    shape = np.shape(record.embedding)  # type: ignore[arg-type]
+    if len(shape) != 1 or not shape[0]:
+        raise StoreError(
+            f"the embedding of {record.name} has the shape {shape}; expected "
+            "(dimensions,)"
+        )
+    return int(shape[0])
+
+
+def _embedding(record: Record, dimensions: int) -> NDArray[np.float32]:
+    embedding = np.asarray(record.embedding, dtype=np.float32)
+    if _size(record) != dimensions:
+        raise StoreError(
+            f"the embedding of {record.name} has {_size(record)} numbers, the store "
+            f"holds such of {dimensions}; write those of another model to another store"
+        )
+    fault = fault_of(embedding)
+    if fault:
+        raise StoreError(
+            f"the embedding of {record.name} {fault}; store it as failed, with None "
+            "as its embedding and a reason"
+        )
+    return embedding

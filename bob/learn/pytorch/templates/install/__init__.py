@@ -1,0 +1,1 @@
+"""An environment and weights for a template, trusted and kept."""

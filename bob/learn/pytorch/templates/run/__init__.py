@@ -1,0 +1,1 @@
+"""A template in a process of its own: recordings to embeddings."""
