@@ -144,7 +144,7 @@ def dense_verify(folder, scale):
     from bob.learn.pytorch.experiment.components import Extraction, Preprocessing
     from bob.learn.pytorch.experiment.experiment import Experiment
     from bob.learn.pytorch.experiment.layout import lay_out
-    from bob.learn.pytorch.protocols.database import Probe, Recording, Reference, Trials
+    from bob.learn.pytorch.protocols.trials import Probe, Recording, Reference, Trials
 
     references, probes = both_sides(scale)
     experiment = Experiment(

@@ -14,8 +14,8 @@ import torch
 from bob.learn.pytorch.architectures.dlt_resnet import dlt_resnet34
 from bob.learn.pytorch.metrics import equal_error_rate
 from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
-from bob.learn.pytorch.protocols.database import as_database
 from bob.learn.pytorch.protocols.formats.csv_writing import write_csv_protocol
+from bob.learn.pytorch.protocols.opening import as_database
 from bob.learn.pytorch.protocols.speaker_protocol import SpeakerRule
 from bob.learn.pytorch.script.verify import main
 

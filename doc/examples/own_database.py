@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from bob.learn.pytorch.protocols.database import (
+from bob.learn.pytorch.protocols.trials import (
     Probe,
     Recording,
     Reference,

@@ -23,8 +23,9 @@ from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.fingerprint import of_step
 from bob.learn.pytorch.experiment.making import Workers
 from bob.learn.pytorch.inference.batching import Result
-from bob.learn.pytorch.protocols.database import DatabaseError, as_database
 from bob.learn.pytorch.protocols.formats.csv_writing import write_csv_protocol
+from bob.learn.pytorch.protocols.opening import as_database
+from bob.learn.pytorch.protocols.trials import DatabaseError
 from bob.learn.pytorch.store import arrays
 from bob.learn.pytorch.store.store import EmbeddingStore, Record
 

@@ -5,7 +5,7 @@ import soundfile
 from bob.learn.pytorch.experiment.components import Extraction, Preprocessing
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.files import source_of
-from bob.learn.pytorch.protocols.database import Recording
+from bob.learn.pytorch.protocols.trials import Recording
 
 
 class NoDatabase:

@@ -16,7 +16,7 @@ from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.experiment import run
 from bob.learn.pytorch.experiment.fingerprint import digest, of_component
 from bob.learn.pytorch.experiment.layout import lay_out
-from bob.learn.pytorch.protocols.database import DatabaseError
+from bob.learn.pytorch.protocols.trials import DatabaseError
 from bob.learn.pytorch.store import arrays
 
 

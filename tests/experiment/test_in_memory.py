@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from bob.learn.pytorch.experiment.in_memory import score_trials
-from bob.learn.pytorch.protocols.database import (
+from bob.learn.pytorch.protocols.formats.folder import FolderDatabase
+from bob.learn.pytorch.protocols.trials import (
     DatabaseError,
     Probe,
     Recording,
     Reference,
     Trials,
 )
-from bob.learn.pytorch.protocols.formats.folder import FolderDatabase
 
 
 def recording(key):

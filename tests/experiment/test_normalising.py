@@ -13,7 +13,7 @@ from bob.learn.pytorch.experiment.cohort import normalisation_of
 from bob.learn.pytorch.experiment.configuration import ConfigurationError, settle
 from bob.learn.pytorch.experiment.experiment import run
 from bob.learn.pytorch.experiment.outcome import BadRecordingsError
-from bob.learn.pytorch.protocols.database import Recording
+from bob.learn.pytorch.protocols.trials import Recording
 
 GIVEN = {
     "database": "d",
@@ -316,7 +316,7 @@ def test_lists_for_z_and_t_norm_of_a_database_are_its_cohort(
         ]
         text = "\n".join(["path,subject_id,template_id", *rows]) + "\n"
         (tmp_path / "lists" / "p" / file).write_text(text)
-    from bob.learn.pytorch.protocols.database import as_database
+    from bob.learn.pytorch.protocols.opening import as_database
 
     database = as_database(tmp_path / "lists", original_directory=folder)
     own = replace(

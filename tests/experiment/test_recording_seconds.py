@@ -9,7 +9,7 @@ import pytest
 from bob.learn.pytorch.audio import files
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.recording_seconds import recording_seconds
-from bob.learn.pytorch.protocols.database import Recording
+from bob.learn.pytorch.protocols.trials import Recording
 
 DATABASE = SimpleNamespace(
     name="calls", original_directory="folder", original_extension=".sph"

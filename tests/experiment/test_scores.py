@@ -5,7 +5,7 @@ import pytest
 
 from bob.learn.pytorch.experiment import scores
 from bob.learn.pytorch.experiment.algorithms import Similarity
-from bob.learn.pytorch.protocols.database import Probe, Recording, Reference, Trials
+from bob.learn.pytorch.protocols.trials import Probe, Recording, Reference, Trials
 
 
 def test_blocks_of_references_give_the_same_rows_as_one_product(monkeypatch):

@@ -17,7 +17,7 @@ from bob.learn.pytorch.experiment.configuration import ConfigurationError, settl
 from bob.learn.pytorch.experiment.dev_calibration import DevCalibration, calibration_of
 from bob.learn.pytorch.experiment.experiment import run
 from bob.learn.pytorch.metrics import ScoreTable
-from bob.learn.pytorch.protocols.database import Probe, Recording, Reference, Trials
+from bob.learn.pytorch.protocols.trials import Probe, Recording, Reference, Trials
 
 GIVEN = {
     "database": "d",

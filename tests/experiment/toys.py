@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import soundfile
 
-from bob.learn.pytorch.protocols.database import Probe, Recording, Reference, Trials
+from bob.learn.pytorch.protocols.trials import Probe, Recording, Reference, Trials
 
 RATE = 8000
 

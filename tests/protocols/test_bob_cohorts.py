@@ -6,7 +6,7 @@ import warnings
 import pytest
 
 from bob.learn.pytorch.protocols.cohorts import own_cohort
-from bob.learn.pytorch.protocols.database import as_database
+from bob.learn.pytorch.protocols.opening import as_database
 
 base = pytest.importorskip("bob.bio.base.database")
 

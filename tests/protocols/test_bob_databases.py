@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from bob.learn.pytorch.protocols.database import DatabaseError, as_database
+from bob.learn.pytorch.protocols.opening import as_database
+from bob.learn.pytorch.protocols.trials import DatabaseError
 
 base = pytest.importorskip("bob.bio.base.database")
 pipelines = pytest.importorskip("bob.pipelines")

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from bob.learn.pytorch.protocols.check import check
-from bob.learn.pytorch.protocols.database import (
+from bob.learn.pytorch.protocols.opening import as_database
+from bob.learn.pytorch.protocols.trials import (
     Probe,
     Recording,
     Reference,
     Trials,
     WithoutExtras,
-    as_database,
 )
 
 

@@ -1,8 +1,9 @@
 import pytest
 
 from bob.learn.pytorch.protocols.cohorts import read_cohort, speakers_in_both
-from bob.learn.pytorch.protocols.database import DatabaseError, as_database
 from bob.learn.pytorch.protocols.formats.csv_writing import write_csv_protocol
+from bob.learn.pytorch.protocols.opening import as_database
+from bob.learn.pytorch.protocols.trials import DatabaseError
 
 
 @pytest.fixture

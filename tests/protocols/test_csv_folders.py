@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from bob.learn.pytorch.protocols.database import DatabaseError, as_database
 from bob.learn.pytorch.protocols.formats import csv_writing
 from bob.learn.pytorch.protocols.formats.csv_writing import write_csv_protocol
+from bob.learn.pytorch.protocols.opening import as_database
+from bob.learn.pytorch.protocols.trials import DatabaseError
 
 
 @pytest.fixture

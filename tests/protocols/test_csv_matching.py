@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from bob.learn.pytorch.protocols import text_columns
-from bob.learn.pytorch.protocols.database import DatabaseError
 from bob.learn.pytorch.protocols.formats.csv_matching import read_matching
+from bob.learn.pytorch.protocols.trials import DatabaseError
 
 TEXT = """\
 enroll_template_id,match,probe_template_id

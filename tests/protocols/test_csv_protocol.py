@@ -3,7 +3,8 @@ import logging
 
 import pytest
 
-from bob.learn.pytorch.protocols.database import DatabaseError, as_database
+from bob.learn.pytorch.protocols.opening import as_database
+from bob.learn.pytorch.protocols.trials import DatabaseError
 
 ENROLLING = """\
 path,subject_id,template_id,gender

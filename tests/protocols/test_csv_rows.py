@@ -4,8 +4,8 @@ import gzip
 
 import pytest
 
-from bob.learn.pytorch.protocols.database import DatabaseError
 from bob.learn.pytorch.protocols.formats.csv_rows import read_header, read_rows
+from bob.learn.pytorch.protocols.trials import DatabaseError
 
 
 @pytest.fixture

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from bob.learn.pytorch.metrics import Names
-from bob.learn.pytorch.protocols.database import (
+from bob.learn.pytorch.protocols.formats.csv_writing import write_csv_protocol
+from bob.learn.pytorch.protocols.opening import as_database
+from bob.learn.pytorch.protocols.trials import (
     DatabaseError,
     Probe,
     Recording,
     Reference,
     Trials,
     WithoutExtras,
-    as_database,
 )
-from bob.learn.pytorch.protocols.formats.csv_writing import write_csv_protocol
 
 
 def touch(folder, *paths):

@@ -3,9 +3,10 @@ import os
 
 import pytest
 
-from bob.learn.pytorch.protocols.database import DatabaseError, as_database
 from bob.learn.pytorch.protocols.formats.kaldi import read_data_folder
+from bob.learn.pytorch.protocols.opening import as_database
 from bob.learn.pytorch.protocols.speaker_protocol import SpeakerRule
+from bob.learn.pytorch.protocols.trials import DatabaseError
 
 
 @pytest.fixture

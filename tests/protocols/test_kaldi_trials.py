@@ -1,6 +1,7 @@
 import pytest
 
-from bob.learn.pytorch.protocols.database import DatabaseError, as_database
+from bob.learn.pytorch.protocols.opening import as_database
+from bob.learn.pytorch.protocols.trials import DatabaseError
 
 
 @pytest.fixture

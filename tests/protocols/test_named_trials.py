@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from bob.learn.pytorch.protocols import text_columns
-from bob.learn.pytorch.protocols.database import DatabaseError, as_database
 from bob.learn.pytorch.protocols.formats import voxceleb
 from bob.learn.pytorch.protocols.formats.named_trials import sre_database
 from bob.learn.pytorch.protocols.formats.trial_lists import TrialList
+from bob.learn.pytorch.protocols.opening import as_database
+from bob.learn.pytorch.protocols.trials import DatabaseError
 
 KEY = """\
 modelid\tsegmentid\tside\ttargettype\tgender

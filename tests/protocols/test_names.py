@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bob.learn.pytorch.protocols.database import DatabaseError
 from bob.learn.pytorch.protocols.names import (
     SafeNames,
     recording_keys,
@@ -12,6 +11,7 @@ from bob.learn.pytorch.protocols.names import (
     safe_name,
     without_audio_suffix,
 )
+from bob.learn.pytorch.protocols.trials import DatabaseError
 
 PATHS = st.text(st.sampled_from("ab./ \t~é\udce9"), min_size=1, max_size=12)
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from bob.learn.pytorch.protocols import recording_files
-from bob.learn.pytorch.protocols.database import Recording
 from bob.learn.pytorch.protocols.recording_files import same_contents, without_file
+from bob.learn.pytorch.protocols.trials import Recording
 
 
 def test_missing_and_empty_files_are_told_apart(tmp_path):

@@ -10,18 +10,18 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bob.learn.pytorch.metrics import Names
-from bob.learn.pytorch.protocols.database import (
+from bob.learn.pytorch.protocols.names import safe_name, without_audio_suffix
+from bob.learn.pytorch.protocols.opening import as_database
+from bob.learn.pytorch.protocols.trial_writing import FORMS, convert
+from bob.learn.pytorch.protocols.trials import (
     DatabaseError,
     Probe,
     Recording,
     Reference,
     Trials,
     WithoutExtras,
-    as_database,
+    trial_columns,
 )
-from bob.learn.pytorch.protocols.names import safe_name, without_audio_suffix
-from bob.learn.pytorch.protocols.trial_columns import trial_columns
-from bob.learn.pytorch.protocols.trial_writing import FORMS, convert
 
 PAIRS = ("voxceleb", "wespeaker", "espnet")
 DESCRIBING = ("bob", "sre")

@@ -5,14 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.protocols.database import (
-    Probe,
-    Recording,
-    Reference,
-    Trials,
-    as_database,
-)
+from bob.learn.pytorch.protocols.opening import as_database
 from bob.learn.pytorch.protocols.self_trials import self_trials_notes, self_trials_of
+from bob.learn.pytorch.protocols.trials import Probe, Recording, Reference, Trials
 
 
 def trials_of(*pairs):

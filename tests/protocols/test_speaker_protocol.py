@@ -3,13 +3,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bob.learn.pytorch.protocols.database import DatabaseError, Recording
 from bob.learn.pytorch.protocols.speaker_protocol import (
     SpeakerRule,
     SpokenIn,
     make_protocol,
     session_in_name,
 )
+from bob.learn.pytorch.protocols.trials import DatabaseError, Recording
 
 
 def spoken(names):

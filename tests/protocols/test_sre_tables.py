@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from bob.learn.pytorch.protocols import text_columns
-from bob.learn.pytorch.protocols.database import DatabaseError, as_database
 from bob.learn.pytorch.protocols.formats import sre_tables
 from bob.learn.pytorch.protocols.formats.named_trials import sre_database
 from bob.learn.pytorch.protocols.formats.sre_files import read_sre_trials
@@ -15,7 +14,8 @@ from bob.learn.pytorch.protocols.formats.sre_tables import (
     read_segment_key,
     read_sre_table,
 )
-from bob.learn.pytorch.protocols.trial_columns import trial_columns
+from bob.learn.pytorch.protocols.opening import as_database
+from bob.learn.pytorch.protocols.trials import DatabaseError, trial_columns
 
 KEY = """\
 modelid\tsegmentid\tside\ttargettype\tphone_num_match\tsource type

@@ -2,14 +2,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bob.learn.pytorch.protocols.database import (
-    Probe,
-    Recording,
-    Reference,
-    Trials,
-    as_database,
-)
+from bob.learn.pytorch.protocols.opening import as_database
 from bob.learn.pytorch.protocols.summary import count_targets, summarise
+from bob.learn.pytorch.protocols.trials import Probe, Recording, Reference, Trials
 
 
 def test_a_folder_in_numbers(tmp_path):

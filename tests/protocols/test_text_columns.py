@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bob.learn.pytorch.protocols import text_columns
-from bob.learn.pytorch.protocols.database import DatabaseError
 from bob.learn.pytorch.protocols.formats.trial_lists import read_trial_list
+from bob.learn.pytorch.protocols.trials import DatabaseError
 from bob.learn.pytorch.scorefiles import ScoreFileError, read_scores
 from bob.learn.pytorch.scorefiles.layouts import CSV_COLUMNS
 

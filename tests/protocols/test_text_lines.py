@@ -6,8 +6,8 @@ import lzma
 
 import pytest
 
-from bob.learn.pytorch.protocols.database import DatabaseError
 from bob.learn.pytorch.protocols.text_lines import is_utf_8, text_lines
+from bob.learn.pytorch.protocols.trials import DatabaseError
 
 
 def lines(path):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bob.learn.pytorch.protocols.database import Probe, Recording, Reference, Trials
 from bob.learn.pytorch.protocols.trial_counts import count_trials
+from bob.learn.pytorch.protocols.trials import Probe, Recording, Reference, Trials
 
 
 def recordings(count):

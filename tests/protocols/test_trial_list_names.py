@@ -4,11 +4,12 @@ import unicodedata
 
 import pytest
 
-from bob.learn.pytorch.protocols.database import DatabaseError, as_database
 from bob.learn.pytorch.protocols.formats.trial_lists import (
     TrialListDatabase,
     read_trial_list,
 )
+from bob.learn.pytorch.protocols.opening import as_database
+from bob.learn.pytorch.protocols.trials import DatabaseError
 
 
 @pytest.mark.parametrize("folder", [".", "wav"])

@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 
 from bob.learn.pytorch.metrics import Names
-from bob.learn.pytorch.protocols.database import DatabaseError, as_database
 from bob.learn.pytorch.protocols.formats.trial_lists import (
     TrialListDatabase,
     read_trial_list,
 )
+from bob.learn.pytorch.protocols.opening import as_database
+from bob.learn.pytorch.protocols.trials import DatabaseError
 
 VOXCELEB = """\
 1 id1/x/1.wav id1/y/1.wav

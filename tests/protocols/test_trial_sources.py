@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bob.learn.pytorch.protocols.database import DatabaseError
+from bob.learn.pytorch.protocols.trials import DatabaseError
 from bob.learn.pytorch.scorefiles import ScoreFileError, read_scores, read_with_metadata
 
 ENROLLING = (

@@ -3,17 +3,17 @@ import itertools
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.protocols.database import (
+from bob.learn.pytorch.protocols.names import safe_name
+from bob.learn.pytorch.protocols.opening import as_database
+from bob.learn.pytorch.protocols.trial_writing import FORMS, convert, convert_from
+from bob.learn.pytorch.protocols.trials import (
     DatabaseError,
     Probe,
     Recording,
     Reference,
     Trials,
     WithoutExtras,
-    as_database,
 )
-from bob.learn.pytorch.protocols.names import safe_name
-from bob.learn.pytorch.protocols.trial_writing import FORMS, convert, convert_from
 
 
 class Made(WithoutExtras):

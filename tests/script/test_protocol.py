@@ -7,7 +7,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from bob.learn.pytorch.protocols.database import as_database
+from bob.learn.pytorch.protocols.opening import as_database
 from bob.learn.pytorch.script.protocol import protocol
 
 

@@ -20,7 +20,7 @@ from bob.learn.pytorch.experiment.plda_algorithm import plda_at
 from bob.learn.pytorch.experiment.resources import resolve
 from bob.learn.pytorch.experiment.score_origin import named
 from bob.learn.pytorch.files import write_text
-from bob.learn.pytorch.protocols.database import as_database
+from bob.learn.pytorch.protocols.opening import as_database
 
 if TYPE_CHECKING:
     import types

@@ -25,7 +25,7 @@ from bob.learn.pytorch.experiment.configuration import ConfigurationError, run_f
 from bob.learn.pytorch.experiment.resources import resolve
 from bob.learn.pytorch.files import before_hashes, clear_up, content_of
 from bob.learn.pytorch.printing import printable
-from bob.learn.pytorch.protocols.database import as_database
+from bob.learn.pytorch.protocols.opening import as_database
 from bob.learn.pytorch.store import arrays
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from bob.learn.pytorch.experiment.making import Workers
     from bob.learn.pytorch.inference.extract import Extraction, ManyExtractor
-    from bob.learn.pytorch.protocols.database import Database, Recording
+    from bob.learn.pytorch.protocols.trials import Database, Recording
 
 #: Where Bob keeps enrolled references, beside the folders of the steps.
 REFERENCES = "biometric_references"

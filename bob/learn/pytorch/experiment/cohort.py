@@ -26,7 +26,7 @@ from bob.learn.pytorch.protocols.cohorts import (
     read_cohort,
     speakers_in_both,
 )
-from bob.learn.pytorch.protocols.database import (
+from bob.learn.pytorch.protocols.trials import (
     Database,
     Probe,
     Recording,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bob.learn.pytorch.experiment.making import Computed
-    from bob.learn.pytorch.protocols.database import Database, Recording
+    from bob.learn.pytorch.protocols.trials import Database, Recording
 
 logger = logging.getLogger(__name__)
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bob.learn.pytorch.experiment.experiment import Experiment
-    from bob.learn.pytorch.protocols.database import Trials
+    from bob.learn.pytorch.protocols.trials import Trials
 
     FloatArray: TypeAlias = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bob.learn.pytorch.experiment.experiment import Experiment
     from bob.learn.pytorch.experiment.features import Vectors
     from bob.learn.pytorch.experiment.outcome import Outcome
-    from bob.learn.pytorch.protocols.database import Reference, Trials
+    from bob.learn.pytorch.protocols.trials import Reference, Trials
 
 logger = logging.getLogger(__name__)
 

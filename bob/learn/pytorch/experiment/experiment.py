@@ -28,8 +28,8 @@ from bob.learn.pytorch.experiment.recording_seconds import (
 )
 from bob.learn.pytorch.files import clear_up
 from bob.learn.pytorch.models.errors import WeightsError
-from bob.learn.pytorch.protocols.database import DatabaseError, with_trials
 from bob.learn.pytorch.protocols.self_trials import self_trials_notes
+from bob.learn.pytorch.protocols.trials import DatabaseError, with_trials
 from bob.learn.pytorch.scorefiles.failures import read_failures, write_failures
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from bob.learn.pytorch.experiment.dev_calibration import DevCalibration
     from bob.learn.pytorch.experiment.layout import Layout
     from bob.learn.pytorch.experiment.normalising import Normalisation
-    from bob.learn.pytorch.protocols.database import Database, Recording, Trials
+    from bob.learn.pytorch.protocols.trials import Database, Recording, Trials
 
 logger = logging.getLogger(__name__)
 

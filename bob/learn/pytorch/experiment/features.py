@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bob.learn.pytorch.experiment.experiment import Experiment
-    from bob.learn.pytorch.protocols.database import Recording
+    from bob.learn.pytorch.protocols.trials import Recording
 
 logger = logging.getLogger(__name__)
 

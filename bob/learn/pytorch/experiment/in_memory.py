@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from bob.learn.pytorch.protocols.database import Probe, Reference, Trials
+    from bob.learn.pytorch.protocols.trials import Probe, Reference, Trials
 
 
 def score_trials(

@@ -19,7 +19,7 @@ from bob.learn.pytorch.scorefiles.failures import Failure
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bob.learn.pytorch.protocols.database import Recording
+    from bob.learn.pytorch.protocols.trials import Recording
 
 _TOGETHER = ".together"
 

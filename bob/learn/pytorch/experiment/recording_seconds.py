@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from bob.learn.pytorch.protocols.database import Database, Recording
+    from bob.learn.pytorch.protocols.trials import Database, Recording
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from bob.learn.pytorch.models.errors import WeightsError
 if TYPE_CHECKING:
     from bob.learn.pytorch.experiment.components import Preprocessing
     from bob.learn.pytorch.experiment.experiment import Experiment
-    from bob.learn.pytorch.protocols.database import Trials
+    from bob.learn.pytorch.protocols.trials import Trials
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 

@@ -15,7 +15,7 @@ from bob.learn.pytorch.experiment.fingerprint import digest
 from bob.learn.pytorch.experiment.normalising import row_normaliser
 from bob.learn.pytorch.experiment.score_origin import origin
 from bob.learn.pytorch.files import beside, write_text
-from bob.learn.pytorch.protocols.database import Probe, Reference, Trials
+from bob.learn.pytorch.protocols.trials import Probe, Reference, Trials
 from bob.learn.pytorch.scorefiles.quality import Measured, write_measures
 from bob.learn.pytorch.scorefiles.writing import provenance_file, write_provenance
 

@@ -11,9 +11,9 @@ import numpy as np
 from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.experiment.named_embeddings import RowsByName
 from bob.learn.pytorch.protocols.cohorts import read_cohort
-from bob.learn.pytorch.protocols.database import DatabaseError
 from bob.learn.pytorch.protocols.formats.kaldi import entries
 from bob.learn.pytorch.protocols.speaker_protocol import SpeakerRule
+from bob.learn.pytorch.protocols.trials import DatabaseError
 
 if TYPE_CHECKING:
     import os

@@ -13,15 +13,15 @@ import numpy as np
 from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.experiment.stored_recordings import FAILED, Finder
 from bob.learn.pytorch.metrics import Names, ScoreTable
-from bob.learn.pytorch.protocols.database import as_database
 from bob.learn.pytorch.protocols.formats.trial_lists import TrialList, read_trial_list
+from bob.learn.pytorch.protocols.opening import as_database
 from bob.learn.pytorch.protocols.self_trials import (
     file_of,
     self_trials,
     self_trials_note,
 )
-from bob.learn.pytorch.protocols.trial_columns import trial_columns
 from bob.learn.pytorch.protocols.trial_sources import in_common
+from bob.learn.pytorch.protocols.trials import trial_columns
 from bob.learn.pytorch.scorefiles.labels import with_speakers
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from bob.learn.pytorch.protocols.database import (
+    from bob.learn.pytorch.protocols.trials import (
         Database,
         Probe,
         Recording,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from bob.learn.pytorch.experiment.features import Vectors
     from bob.learn.pytorch.metrics import ScoreTable
-    from bob.learn.pytorch.protocols.database import Probe, Recording, Reference, Trials
+    from bob.learn.pytorch.protocols.trials import Probe, Recording, Reference, Trials
 
     FloatArray: TypeAlias = NDArray[np.float64]
 

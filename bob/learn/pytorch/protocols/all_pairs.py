@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bob.learn.pytorch.protocols.database import DatabaseError, Probe, Reference, Trials
+from bob.learn.pytorch.protocols.trials import DatabaseError, Probe, Reference, Trials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bob.learn.pytorch.protocols.database import Recording
+    from bob.learn.pytorch.protocols.trials import Recording
 
 
 def all_pairs(recordings: Sequence[Recording]) -> Trials:

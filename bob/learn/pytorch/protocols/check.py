@@ -16,14 +16,14 @@ import numpy as np
 from bob.learn.pytorch.metrics.reliability import RULE_OF_THIRTY
 from bob.learn.pytorch.protocols.recording_files import same_contents, without_file
 from bob.learn.pytorch.protocols.summary import GroupSummary, summarise_trials
-from bob.learn.pytorch.protocols.trial_columns import trial_columns
 from bob.learn.pytorch.protocols.trial_counts import TrialCounts, count_trials
+from bob.learn.pytorch.protocols.trials import trial_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from bob.learn.pytorch.metrics import Names
-    from bob.learn.pytorch.protocols.database import Database, Recording, Trials
+    from bob.learn.pytorch.protocols.trials import Database, Recording, Trials
 
 Severity: TypeAlias = Literal["error", "warning", "note"]
 

@@ -7,14 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.audio.suffixes import AUDIO_SUFFIXES
-from bob.learn.pytorch.protocols.database import (
-    Database,
-    DatabaseError,
-    Probe,
-    Recording,
-    Reference,
-    as_database,
-)
 from bob.learn.pytorch.protocols.formats.csv_protocol import (
     CsvFileDatabase,
     CsvProtocolDatabase,
@@ -26,6 +18,14 @@ from bob.learn.pytorch.protocols.formats.folder import (
 )
 from bob.learn.pytorch.protocols.formats.kaldi_trials import KaldiTrialDatabase
 from bob.learn.pytorch.protocols.names import recording_keys
+from bob.learn.pytorch.protocols.opening import as_database
+from bob.learn.pytorch.protocols.trials import (
+    Database,
+    DatabaseError,
+    Probe,
+    Recording,
+    Reference,
+)
 
 if TYPE_CHECKING:
     import os

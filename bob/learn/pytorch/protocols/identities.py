@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bob.learn.pytorch.errors import UserError
-from bob.learn.pytorch.protocols.database import DatabaseError
+from bob.learn.pytorch.protocols.trials import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.audio.listed import is_from_windows
-from bob.learn.pytorch.protocols.database import DatabaseError
+from bob.learn.pytorch.protocols.trials import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

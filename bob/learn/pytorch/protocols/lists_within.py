@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.protocols.database import ENROLLING_FILE, DatabaseError
 from bob.learn.pytorch.protocols.formats.sre_tables import is_segment_key, is_sre_table
 from bob.learn.pytorch.protocols.formats.trial_lists import is_trial_list
+from bob.learn.pytorch.protocols.trials import ENROLLING_FILE, DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.audio.listed import is_from_windows
 from bob.learn.pytorch.audio.suffixes import AUDIO_SUFFIXES, UNREADABLE_SUFFIXES
-from bob.learn.pytorch.protocols.database import DatabaseError
+from bob.learn.pytorch.protocols.trials import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from bob.learn.pytorch.protocols.database import Recording
+    from bob.learn.pytorch.protocols.trials import Recording
 
 
 def without_file(recordings: Iterable[Recording]) -> dict[str, tuple[str, ...]]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from bob.learn.pytorch.protocols.database import Trials
+    from bob.learn.pytorch.protocols.trials import Trials
 
     Positions: TypeAlias = NDArray[np.int64]
     # For each reference, or probe, what its recordings are known by.

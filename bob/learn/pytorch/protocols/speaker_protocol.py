@@ -29,7 +29,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Literal, get_args
 
 from bob.learn.pytorch.protocols.all_pairs import all_pairs
-from bob.learn.pytorch.protocols.database import (
+from bob.learn.pytorch.protocols.trials import (
     DatabaseError,
     Probe,
     Recording,

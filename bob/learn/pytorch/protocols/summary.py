@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from bob.learn.pytorch.protocols.database import Database, Probe, Reference, Trials
+    from bob.learn.pytorch.protocols.trials import Database, Probe, Reference, Trials
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from bob.learn.pytorch.protocols.database import Recording, Trials
+    from bob.learn.pytorch.protocols.trials import Recording, Trials
 
 #: Speaker and video of VoxCeleb, which is the session.
 _VOXCELEB = re.compile(r"(id\d{5}/[\w-]{11})/\d{5}$")

@@ -14,7 +14,7 @@ import numpy as np
 
 from bob.learn.pytorch.metrics import Names
 from bob.learn.pytorch.protocols.formats.trial_lists import TrialList, read_trial_list
-from bob.learn.pytorch.protocols.trial_columns import labelled, trial_columns
+from bob.learn.pytorch.protocols.trials import labelled, trial_columns
 
 if TYPE_CHECKING:
     import os
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from bob.learn.pytorch.protocols.database import (
+    from bob.learn.pytorch.protocols.trials import (
         Database,
         Probe,
         Recording,
@@ -85,9 +85,9 @@ def read_trial_source(source: TrialList | str | os.PathLike[str]) -> TrialSource
     DatabaseError
         It is none; with file and line for what is wrong.
     """
-    from bob.learn.pytorch.protocols.database import as_database
     from bob.learn.pytorch.protocols.formats.sre_files import read_sre_trials
     from bob.learn.pytorch.protocols.formats.sre_tables import is_sre_table
+    from bob.learn.pytorch.protocols.opening import as_database
 
     if isinstance(source, TrialList):
         return _alone(source)

@@ -24,14 +24,6 @@ from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-from bob.learn.pytorch.protocols.database import (
-    Database,
-    DatabaseError,
-    Probe,
-    Recording,
-    Reference,
-    Trials,
-)
 from bob.learn.pytorch.protocols.formats.csv_writing import (
     all_pairs,
     common_folder,
@@ -44,7 +36,15 @@ from bob.learn.pytorch.protocols.formats.sre_tables import refuse_titles
 from bob.learn.pytorch.protocols.formats.trial_lists import LABELS
 from bob.learn.pytorch.protocols.line_fields import in_line
 from bob.learn.pytorch.protocols.text_lines import is_utf_8
-from bob.learn.pytorch.protocols.trial_columns import trial_columns
+from bob.learn.pytorch.protocols.trials import (
+    Database,
+    DatabaseError,
+    Probe,
+    Recording,
+    Reference,
+    Trials,
+    trial_columns,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bob.learn.pytorch.metrics import Names
-from bob.learn.pytorch.protocols.database import DatabaseError
 from bob.learn.pytorch.protocols.formats.trial_lists import (
     LABELS,
     TrialList,
@@ -24,6 +23,7 @@ from bob.learn.pytorch.protocols.formats.trial_lists import (
 )
 from bob.learn.pytorch.protocols.names import loose_spelling
 from bob.learn.pytorch.protocols.trial_sources import Side, TrialSource, in_common
+from bob.learn.pytorch.protocols.trials import DatabaseError
 from bob.learn.pytorch.scorefiles.layouts import ScoreFileError, UnlabelledError
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.errors import UserError
-from bob.learn.pytorch.protocols.database import DatabaseError
 from bob.learn.pytorch.protocols.formats.trial_lists import LABELS
 from bob.learn.pytorch.protocols.text_columns import Layout, is_number, one_separator
 from bob.learn.pytorch.protocols.text_lines import refuse_other_files
+from bob.learn.pytorch.protocols.trials import DatabaseError
 from bob.learn.pytorch.scorefiles.label_columns import LABELLED
 
 if TYPE_CHECKING:

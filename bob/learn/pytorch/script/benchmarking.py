@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bob.learn.pytorch.metrics import ScoreTable
-    from bob.learn.pytorch.protocols.database import Trials
+    from bob.learn.pytorch.protocols.trials import Trials
     from bob.learn.pytorch.script.extractors import AnyExtractor
     from bob.learn.pytorch.store.store import StoredEmbeddings
 

@@ -71,7 +71,7 @@ def checkpoints(
     """
     from bob.learn.pytorch.experiment.checkpoints import CheckpointError
     from bob.learn.pytorch.experiment.configuration import ConfigurationError
-    from bob.learn.pytorch.protocols.database import DatabaseError
+    from bob.learn.pytorch.protocols.trials import DatabaseError
 
     try:
         with plain_errors():

@@ -33,7 +33,7 @@ def demo(data: Path | None, output: Path, as_json: bool) -> None:  # noqa: FBT00
     """
     from bob.learn.pytorch.models.errors import WeightsError
     from bob.learn.pytorch.printing import printable
-    from bob.learn.pytorch.protocols.database import DatabaseError
+    from bob.learn.pytorch.protocols.trials import DatabaseError
     from bob.learn.pytorch.script import demonstration
     from bob.learn.pytorch.settings import SettingsError
 

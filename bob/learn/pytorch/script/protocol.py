@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bob.learn.pytorch.protocols.check import ProtocolReport
-    from bob.learn.pytorch.protocols.database import Database
     from bob.learn.pytorch.protocols.speaker_protocol import SpeakerRule
     from bob.learn.pytorch.protocols.summary import GroupSummary
+    from bob.learn.pytorch.protocols.trials import Database
 
 _SHOWN = 5
 
@@ -148,7 +148,7 @@ def check(
     """
     from bob.learn.pytorch.printing import printable
     from bob.learn.pytorch.protocols import check as protocol_check
-    from bob.learn.pytorch.protocols.database import DatabaseError
+    from bob.learn.pytorch.protocols.trials import DatabaseError
 
     try:
         databases = {
@@ -174,8 +174,8 @@ def _convert(
 ) -> None:
     from bob.learn.pytorch.printing import printable
     from bob.learn.pytorch.protocols import trial_writing
-    from bob.learn.pytorch.protocols.database import DatabaseError
     from bob.learn.pytorch.protocols.summary import summarise
+    from bob.learn.pytorch.protocols.trials import DatabaseError
 
     try:
         database = _database(source, **reading)
@@ -218,7 +218,7 @@ def _database(
     original_directory: str | None,
     blind: bool = False,
 ) -> Database:
-    from bob.learn.pytorch.protocols.database import as_database
+    from bob.learn.pytorch.protocols.opening import as_database
 
     return as_database(
         source,

@@ -112,7 +112,7 @@ def report(
     each is a system, and the first is compared with the others.
     """
     from bob.learn.pytorch.metrics import MetricError, find_several_costs
-    from bob.learn.pytorch.protocols.database import DatabaseError
+    from bob.learn.pytorch.protocols.trials import DatabaseError
     from bob.learn.pytorch.report.evaluation import evaluate
     from bob.learn.pytorch.report.opening import (
         ReportError,

@@ -190,7 +190,7 @@ def plain_errors() -> Iterator[None]:
     from bob.learn.pytorch.calibration import CalibrationError
     from bob.learn.pytorch.errors import ScoringError
     from bob.learn.pytorch.metrics import MetricError
-    from bob.learn.pytorch.protocols.database import DatabaseError
+    from bob.learn.pytorch.protocols.trials import DatabaseError
     from bob.learn.pytorch.scorefiles import ScoreFileError
     from bob.learn.pytorch.scoring import TrainingError
     from bob.learn.pytorch.store.records import StoreError

@@ -14,7 +14,7 @@ from bob.learn.pytorch.script import interrupts
 from bob.learn.pytorch.script.extractors import plain_errors
 
 if TYPE_CHECKING:
-    from bob.learn.pytorch.protocols.database import Trials
+    from bob.learn.pytorch.protocols.trials import Trials
 
 
 @click.command()
@@ -123,10 +123,11 @@ def _trials(
     minimum_seconds: float | None,
 ) -> tuple[Trials, str, str]:
     """Who is compared with whom, and what that is in a few words and in more."""
-    from bob.learn.pytorch.protocols.database import DatabaseError, as_database
     from bob.learn.pytorch.protocols.formats.folder import SpeakerDatabase
+    from bob.learn.pytorch.protocols.opening import as_database
     from bob.learn.pytorch.protocols.speaker_protocol import ALL_PAIRS, SpeakerRule
     from bob.learn.pytorch.protocols.summary import summarise_trials
+    from bob.learn.pytorch.protocols.trials import DatabaseError
 
     try:
         rule = None

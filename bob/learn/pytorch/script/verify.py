@@ -79,7 +79,7 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     from bob.learn.pytorch.export.errors import ExportError
     from bob.learn.pytorch.models.errors import UnknownModelError, WeightsError
     from bob.learn.pytorch.parallel.partitions import WorkersError
-    from bob.learn.pytorch.protocols.database import DatabaseError
+    from bob.learn.pytorch.protocols.trials import DatabaseError
     from bob.learn.pytorch.scorefiles import ScoreFileError
     from bob.learn.pytorch.settings import SettingsError
     from bob.learn.pytorch.store.records import StoreError

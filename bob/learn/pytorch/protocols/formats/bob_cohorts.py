@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bob.learn.pytorch.protocols.database import Database, Probe, Reference
 from bob.learn.pytorch.protocols.formats.bob_databases import (
     LegacyDatabase,
     SampleDatabase,
 )
 from bob.learn.pytorch.protocols.names import safe_name
+from bob.learn.pytorch.protocols.trials import Database, Probe, Reference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bob.learn.pytorch.protocols.database import (
+from bob.learn.pytorch.protocols.formats.bob_recordings import (
+    audio_of,
+    loads_itself,
+    metadata_of,
+)
+from bob.learn.pytorch.protocols.names import SafeNames, safe_name
+from bob.learn.pytorch.protocols.trials import (
     Database,
     DatabaseError,
     Probe,
@@ -23,12 +29,6 @@ from bob.learn.pytorch.protocols.database import (
     Trials,
     with_trials,
 )
-from bob.learn.pytorch.protocols.formats.bob_recordings import (
-    audio_of,
-    loads_itself,
-    metadata_of,
-)
-from bob.learn.pytorch.protocols.names import SafeNames, safe_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

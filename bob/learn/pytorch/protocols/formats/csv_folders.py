@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.files import left_by_dead, unfinished
-from bob.learn.pytorch.protocols.database import DatabaseError
 from bob.learn.pytorch.protocols.formats.csv_protocol import PROVENANCE_FILE
+from bob.learn.pytorch.protocols.trials import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bob.learn.pytorch.metrics import Names
-from bob.learn.pytorch.protocols.database import ENROLLING_FILE, DatabaseError
 from bob.learn.pytorch.protocols.fast_trials import fast_columns
 from bob.learn.pytorch.protocols.formats.csv_rows import read_header, read_rows
+from bob.learn.pytorch.protocols.trials import ENROLLING_FILE, DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -29,7 +29,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.audio.listed import without_backslashes
-from bob.learn.pytorch.protocols.database import (
+from bob.learn.pytorch.protocols.formats.csv_matching import (
+    MATCHING_FILE,
+    PROBING_FILE,
+    Matching,
+    read_matching,
+)
+from bob.learn.pytorch.protocols.formats.csv_rows import Row, read_rows
+from bob.learn.pytorch.protocols.names import SafeNames, safe_name
+from bob.learn.pytorch.protocols.trials import (
     ENROLLING_FILE,
     DatabaseError,
     Probe,
@@ -39,14 +47,6 @@ from bob.learn.pytorch.protocols.database import (
     WithoutExtras,
     with_trials,
 )
-from bob.learn.pytorch.protocols.formats.csv_matching import (
-    MATCHING_FILE,
-    PROBING_FILE,
-    Matching,
-    read_matching,
-)
-from bob.learn.pytorch.protocols.formats.csv_rows import Row, read_rows
-from bob.learn.pytorch.protocols.names import SafeNames, safe_name
 
 if TYPE_CHECKING:
     import os

@@ -6,8 +6,8 @@ import csv
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from bob.learn.pytorch.protocols.database import DatabaseError
 from bob.learn.pytorch.protocols.text_lines import refuse_other_files
+from bob.learn.pytorch.protocols.trials import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

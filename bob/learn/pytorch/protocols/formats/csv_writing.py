@@ -15,15 +15,6 @@ import numpy as np
 
 from bob.learn.pytorch.csv_rows import write_rows
 from bob.learn.pytorch.files import beside
-from bob.learn.pytorch.protocols.database import (
-    ENROLLING_FILE,
-    Database,
-    DatabaseError,
-    Probe,
-    Recording,
-    Reference,
-    Trials,
-)
 from bob.learn.pytorch.protocols.formats.csv_folders import (
     folder_of_protocol,
     replacing_folder,
@@ -40,7 +31,16 @@ from bob.learn.pytorch.protocols.formats.csv_protocol import (
     TRAINING_FILE,
     ZNORM_FILE,
 )
-from bob.learn.pytorch.protocols.trial_columns import trial_columns
+from bob.learn.pytorch.protocols.trials import (
+    ENROLLING_FILE,
+    Database,
+    DatabaseError,
+    Probe,
+    Recording,
+    Reference,
+    Trials,
+    trial_columns,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

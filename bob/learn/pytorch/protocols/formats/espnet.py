@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from bob.learn.pytorch.metrics import Names
-from bob.learn.pytorch.protocols.database import DatabaseError, Recording
 from bob.learn.pytorch.protocols.fast_trials import fast_columns
 from bob.learn.pytorch.protocols.formats.kaldi import entries, plain_path, read_speakers
 from bob.learn.pytorch.protocols.formats.named_database import NamedTrialDatabase
 from bob.learn.pytorch.protocols.formats.trial_lists import LABELS, WORDS, TrialList
 from bob.learn.pytorch.protocols.identities import first_folder
 from bob.learn.pytorch.protocols.names import safe_name
+from bob.learn.pytorch.protocols.trials import DatabaseError, Recording
 
 if TYPE_CHECKING:
     import os

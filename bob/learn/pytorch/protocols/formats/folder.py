@@ -16,12 +16,6 @@ from bob.learn.pytorch.audio.suffixes import (
     CONVERT,
     UNREADABLE_SUFFIXES,
 )
-from bob.learn.pytorch.protocols.database import (
-    DatabaseError,
-    Recording,
-    Trials,
-    WithoutExtras,
-)
 from bob.learn.pytorch.protocols.lists_within import lists_within
 from bob.learn.pytorch.protocols.names import SafeNames, recording_keys
 from bob.learn.pytorch.protocols.speaker_protocol import (
@@ -32,6 +26,12 @@ from bob.learn.pytorch.protocols.speaker_protocol import (
     make_protocol,
     session_in_name,
     session_metadata,
+)
+from bob.learn.pytorch.protocols.trials import (
+    DatabaseError,
+    Recording,
+    Trials,
+    WithoutExtras,
 )
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.audio.listed import refused_path, without_backslashes
-from bob.learn.pytorch.protocols.database import DatabaseError, Recording
 from bob.learn.pytorch.protocols.formats.folder import SpeakerDatabase
 from bob.learn.pytorch.protocols.names import SafeNames, safe_name, without_audio_suffix
 from bob.learn.pytorch.protocols.speaker_protocol import (
@@ -19,6 +18,7 @@ from bob.learn.pytorch.protocols.speaker_protocol import (
     session_metadata,
 )
 from bob.learn.pytorch.protocols.text_lines import refuse_other_files
+from bob.learn.pytorch.protocols.trials import DatabaseError, Recording
 
 if TYPE_CHECKING:
     import os

@@ -7,7 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.protocols.database import (
+from bob.learn.pytorch.protocols.formats.kaldi import DataFolder, read_data_folder
+from bob.learn.pytorch.protocols.formats.voxceleb import about
+from bob.learn.pytorch.protocols.identities import subjects_of
+from bob.learn.pytorch.protocols.names import safe_name
+from bob.learn.pytorch.protocols.trials import (
     DatabaseError,
     Probe,
     Recording,
@@ -15,10 +19,6 @@ from bob.learn.pytorch.protocols.database import (
     Trials,
     WithoutExtras,
 )
-from bob.learn.pytorch.protocols.formats.kaldi import DataFolder, read_data_folder
-from bob.learn.pytorch.protocols.formats.voxceleb import about
-from bob.learn.pytorch.protocols.identities import subjects_of
-from bob.learn.pytorch.protocols.names import safe_name
 
 if TYPE_CHECKING:
     import os

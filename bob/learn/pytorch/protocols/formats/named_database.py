@@ -6,7 +6,9 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.protocols.database import (
+from bob.learn.pytorch.protocols.identities import subjects_of
+from bob.learn.pytorch.protocols.names import safe_name
+from bob.learn.pytorch.protocols.trials import (
     DatabaseError,
     Probe,
     Recording,
@@ -14,8 +16,6 @@ from bob.learn.pytorch.protocols.database import (
     Trials,
     WithoutExtras,
 )
-from bob.learn.pytorch.protocols.identities import subjects_of
-from bob.learn.pytorch.protocols.names import safe_name
 
 if TYPE_CHECKING:
     import os

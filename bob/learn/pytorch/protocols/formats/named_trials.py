@@ -20,7 +20,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.protocols.database import DatabaseError, Recording
 from bob.learn.pytorch.protocols.formats.espnet import espnet_database
 from bob.learn.pytorch.protocols.formats.named_database import NamedTrialDatabase
 from bob.learn.pytorch.protocols.formats.sre_files import (
@@ -31,6 +30,7 @@ from bob.learn.pytorch.protocols.formats.sre_files import (
 )
 from bob.learn.pytorch.protocols.formats.sre_tables import read_sre_table
 from bob.learn.pytorch.protocols.names import recording_keys, safe_name
+from bob.learn.pytorch.protocols.trials import DatabaseError, Recording
 
 if TYPE_CHECKING:
     import os

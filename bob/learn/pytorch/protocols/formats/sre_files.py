@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bob.learn.pytorch.metrics import Names
-from bob.learn.pytorch.protocols.database import DatabaseError
 from bob.learn.pytorch.protocols.formats.sre_tables import (
     SreTable,
     is_segment_key,
@@ -30,6 +29,7 @@ from bob.learn.pytorch.protocols.formats.sre_tables import (
 )
 from bob.learn.pytorch.protocols.names import without_audio_suffix
 from bob.learn.pytorch.protocols.trial_sources import in_common
+from bob.learn.pytorch.protocols.trials import DatabaseError
 
 if TYPE_CHECKING:
     import os

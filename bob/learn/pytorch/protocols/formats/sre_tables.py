@@ -27,10 +27,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bob.learn.pytorch.metrics import Names
-from bob.learn.pytorch.protocols.database import DatabaseError
 from bob.learn.pytorch.protocols.fast_trials import fast_columns
 from bob.learn.pytorch.protocols.formats.trial_lists import LABELS, WORDS, TrialList
 from bob.learn.pytorch.protocols.text_lines import refuse_other_files, text_lines
+from bob.learn.pytorch.protocols.trials import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bob.learn.pytorch.audio.listed import is_from_windows, without_backslashes
-from bob.learn.pytorch.protocols.database import DatabaseError
 from bob.learn.pytorch.protocols.fast_trials import fast_columns
 from bob.learn.pytorch.protocols.line_fields import (
     WITH_BLANKS,
@@ -26,6 +25,7 @@ from bob.learn.pytorch.protocols.line_fields import (
 )
 from bob.learn.pytorch.protocols.text_columns import is_number
 from bob.learn.pytorch.protocols.text_lines import refuse_other_files, text_lines
+from bob.learn.pytorch.protocols.trials import DatabaseError
 
 if TYPE_CHECKING:
     import os

@@ -7,14 +7,6 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.protocols.database import (
-    DatabaseError,
-    Probe,
-    Recording,
-    Reference,
-    Trials,
-    WithoutExtras,
-)
 from bob.learn.pytorch.protocols.formats.trial_lines import (
     LABELS,
     WORDS,
@@ -31,6 +23,14 @@ from bob.learn.pytorch.protocols.names import (
     recording_keys,
     relative_paths,
     safe_name,
+)
+from bob.learn.pytorch.protocols.trials import (
+    DatabaseError,
+    Probe,
+    Recording,
+    Reference,
+    Trials,
+    WithoutExtras,
 )
 
 if TYPE_CHECKING:
