@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bob.learn.pytorch.script.overwriting import refuse_inputs
+from bob.learn.pytorch.script.door import refuse_inputs
 from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.store.store import EmbeddingStore, Record
 

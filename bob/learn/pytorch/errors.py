@@ -6,7 +6,15 @@ class UserError(Exception):
 
     Every error class of this package derives from it, so that a program can tell what
     its user can repair from what is broken here. Attributes hold the facts.
+
+    Attributes
+    ----------
+    parameter
+        Name of the parameter to blame, such as "model"; empty where it is none. A door
+        says by which option or argument it was given.
     """
+
+    parameter: str = ""
 
 
 class ScoringError(UserError, ValueError):

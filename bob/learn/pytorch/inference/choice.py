@@ -25,7 +25,7 @@ class ChoiceError(UserError, ValueError):
     # With a default, so that it comes back from other processes.
     def __init__(self, message: str, *, option: str = "device") -> None:
         super().__init__(message)
-        self.option = option
+        self.option = self.parameter = option
 
 
 def check(engine: str, precision: str, device: str | None) -> None:

@@ -25,3 +25,5 @@ class WrongWeights(WeightsError):  # noqa: N818 - says what is wrong as it is
 
 class UnknownModelError(UserError, ValueError):
     """A name that no trained model of the catalogue has."""
+
+    parameter = "model"

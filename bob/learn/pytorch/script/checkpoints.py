@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bob.learn.pytorch.printing import printable
-from bob.learn.pytorch.script import interrupts
 from bob.learn.pytorch.script.extractors import (
     extractor_options,
     make_extractor,
@@ -18,6 +17,7 @@ from bob.learn.pytorch.script.extractors import (
     plain_errors,
     report_options,
 )
+from bob.learn.pytorch.script.terminal import INTERRUPTED
 
 if TYPE_CHECKING:
     from bob.learn.pytorch.experiment.checkpoints import Filled, Plan
@@ -80,7 +80,7 @@ def checkpoints(
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         click.echo("Stopped; the same command goes on from there", err=True)
-        sys.exit(interrupts.INTERRUPTED)
+        sys.exit(INTERRUPTED)
     if failed and not allow_failures:
         sys.exit(1)
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bob.learn.pytorch.printing import printable
-from bob.learn.pytorch.script import interrupts
 from bob.learn.pytorch.script.extractors import (
     extractor_options,
     make_extractor,
@@ -22,6 +21,7 @@ from bob.learn.pytorch.script.extractors import (
 )
 from bob.learn.pytorch.script.score_options import plain_errors as scoring_errors
 from bob.learn.pytorch.script.score_options import speakers_option
+from bob.learn.pytorch.script.terminal import INTERRUPTED
 from bob.learn.pytorch.store import OTHERS, STORES
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def embed(
             )
         except KeyboardInterrupt:
             click.echo(f"Stopped: {_kept(place)}", err=True)
-            sys.exit(interrupts.INTERRUPTED)
+            sys.exit(INTERRUPTED)
         notes = _notes(place, named, run)
         if place != output:
             from bob.learn.pytorch.store.exchange import export

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from bob.learn.pytorch.printing import printable
-from bob.learn.pytorch.script.overwriting import refuse_inputs, with_companions
+from bob.learn.pytorch.script.door import refuse_inputs, with_companions
 from bob.learn.pytorch.script.score_options import (
     FILE,
     NEW_FILE,

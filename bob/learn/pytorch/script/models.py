@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bob.learn.pytorch.printing import printable
+from bob.learn.pytorch.script.door import Group
 from bob.learn.pytorch.script.extractors import plain_errors
-from bob.learn.pytorch.script.repeated import Group
 
 if TYPE_CHECKING:
     from bob.learn.pytorch.models.catalogue import TrainedModel

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bob.learn.pytorch.printing import printable
-from bob.learn.pytorch.script.overwriting import refuse_inputs
-from bob.learn.pytorch.script.repeated import Group
+from bob.learn.pytorch.script.door import Group, refuse_inputs
 from bob.learn.pytorch.script.score_options import (
     FILE,
     NEW_FILE,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bob.learn.pytorch.script.repeated import Group
+from bob.learn.pytorch.script.door import Group
 
 if TYPE_CHECKING:
     from collections.abc import Callable

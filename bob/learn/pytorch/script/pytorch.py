@@ -7,9 +7,12 @@ from typing import Any
 
 import click
 
-from bob.learn.pytorch.script import interrupts
-from bob.learn.pytorch.script.repeated import Group
-from bob.learn.pytorch.script.terminal import escape_streams, lines_kept
+from bob.learn.pytorch.script.door import Group
+from bob.learn.pytorch.script.terminal import (
+    escape_streams,
+    lines_kept,
+    take_back_interrupts,
+)
 from bob.learn.pytorch.settings import let_idle_threads_sleep
 
 # Imported by name when asked for: what one command needs, the others do not wait for.
@@ -70,7 +73,7 @@ class Commands(Group):
 def pytorch() -> None:
     """Speaker verification: trained models, embeddings, comparisons, protocols."""
     let_idle_threads_sleep()
-    interrupts.take_back()
+    take_back_interrupts()
 
 
 if __name__ == "__main__":

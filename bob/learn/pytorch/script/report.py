@@ -124,7 +124,7 @@ def report(
     from bob.learn.pytorch.report.players import Player
     from bob.learn.pytorch.report.provenance import versions
     from bob.learn.pytorch.scorefiles import ScoreFileError
-    from bob.learn.pytorch.script.overwriting import refuse_inputs
+    from bob.learn.pytorch.script.door import refuse_inputs
 
     _check_endings(outputs)
     if options["both"] and options["uncalibrated"]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from bob.learn.pytorch.printing import printable
-from bob.learn.pytorch.script.overwriting import refuse_inputs
+from bob.learn.pytorch.script.door import refuse_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bob.learn.pytorch.printing import printable
-from bob.learn.pytorch.script.repeated import Group
+from bob.learn.pytorch.script.door import Group
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bob.learn.pytorch.printing import printable
+from bob.learn.pytorch.script.door import Group
 from bob.learn.pytorch.script.extractors import ask_for_trust, plain_errors
-from bob.learn.pytorch.script.repeated import Group
 from bob.learn.pytorch.script.template_bench import bench
 
 if TYPE_CHECKING:

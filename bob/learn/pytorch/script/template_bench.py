@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bob.learn.pytorch.printing import printable
-from bob.learn.pytorch.script import interrupts
 from bob.learn.pytorch.script.extractors import plain_errors
+from bob.learn.pytorch.script.terminal import INTERRUPTED
 
 if TYPE_CHECKING:
     from bob.learn.pytorch.protocols.trials import Trials
@@ -93,7 +93,7 @@ def bench(
             ) from error
         except KeyboardInterrupt:
             click.echo("Stopped: the same command goes on from here", err=True)
-            sys.exit(interrupts.INTERRUPTED)
+            sys.exit(INTERRUPTED)
     shown = printable(output)
     if as_json:
         content = [row.as_dict() for row in rows]

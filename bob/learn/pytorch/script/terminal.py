@@ -1,11 +1,13 @@
-"""Standard output and error, on which names do no more than be read."""
+"""Terminals: names on them do no more than be read, and Ctrl-C ends a command."""
 
 from __future__ import annotations
 
 import logging
 import os
 import re
+import signal
 import sys
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,6 +18,9 @@ from bob.learn.pytorch.printing import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import TextIO
+
+#: The exit status of a process that Ctrl-C ended.
+INTERRUPTED = 130
 
 
 class _Escaping:
@@ -88,3 +93,14 @@ def lines_kept() -> Iterator[None]:
         said = told(cause) if cause and is_whole else printable(error.message)
         vars(error).update(message=said)
         raise
+
+
+def take_back_interrupts() -> None:
+    """Let Ctrl-C raise KeyboardInterrupt, and a termination end the process.
+
+    dask_jobqueue, which Bob imports, makes both end it with the status 0, as if all
+    were done.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -19,8 +19,13 @@ from bob.learn.pytorch.experiment.options import (
     Option,
 )
 from bob.learn.pytorch.printing import printable
-from bob.learn.pytorch.script import interrupts
-from bob.learn.pytorch.script.terminal import EscapingFormatter, escape_streams, told
+from bob.learn.pytorch.script.terminal import (
+    INTERRUPTED,
+    EscapingFormatter,
+    escape_streams,
+    take_back_interrupts,
+    told,
+)
 from bob.learn.pytorch.settings import let_idle_threads_sleep
 
 if TYPE_CHECKING:
@@ -68,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(
             "verify.py: interrupted; finished work is kept, start again to go on\n"
         )
-        return interrupts.INTERRUPTED
+        return INTERRUPTED
 
 
 def _expected_errors() -> tuple[type[Exception], ...]:
@@ -237,7 +242,7 @@ def _experiment(
     from bob.learn.pytorch.script.extractors import extractor_at
 
     experiment = assemble(settled, model_at=extractor_at)
-    interrupts.take_back()
+    take_back_interrupts()
     if settled.dry_run:
         for task in tasks(experiment):
             sys.stdout.write(f"Would have executed task '{task}'\n")

@@ -1,0 +1,129 @@
+"""Parts of every command: options given once, plain errors, inputs kept."""
+
+from __future__ import annotations
+
+import errno
+from collections import Counter
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bob.learn.pytorch.errors import UserError
+from bob.learn.pytorch.printing import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_COMMAND = f"{__name__}.command"
+
+
+class Group(click.Group):
+    """A group whose commands refuse an option that is given twice and takes one value.
+
+    A flag may be repeated: that says the same twice.
+    """
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, and refuse such options of it."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None:
+            _refuse_repeated(command, ctx, name, rest)
+        ctx.meta[_COMMAND] = command
+        return name, command, rest
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's
+        """Run the command; report in plain words what its user can repair."""
+        with _plain_errors(ctx):
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _plain_errors(ctx: click.Context) -> Iterator[None]:
+    try:
+        yield
+    except UserError as error:
+        blamed = _parameter(ctx, error.parameter) if error.parameter else None
+        if blamed is None:
+            raise click.ClickException(str(error)) from error
+        raise click.BadParameter(str(error), param_hint=_shown(blamed)) from error
+    except OSError as error:
+        if error.errno is None or error.errno == errno.EPIPE:
+            raise  # a defect, and an output that was closed: click knows what to do
+        place = error.filename2 or error.filename
+        text = str(error) if place is None else f"{place}: {error.strerror}"
+        raise click.ClickException(text) from error
+
+
+def _parameter(ctx: click.Context, name: str) -> click.Parameter | None:
+    """Return the option or argument of a command that gave a parameter its value."""
+    names = ("model", "models", "name", "names") if name == "model" else (name,)
+    command = ctx.meta[_COMMAND]
+    return next((one for one in command.params if one.name in names), None)
+
+
+def _shown(parameter: click.Parameter) -> str:
+    if isinstance(parameter, click.Option):
+        return parameter.opts[-1]
+    return parameter.human_readable_name
+
+
+def _refuse_repeated(
+    command: click.Command, parent: click.Context, name: str | None, words: list[str]
+) -> None:
+    settings = command.context_settings
+    context = click.Context(command, parent, info_name=name, **settings)
+    try:
+        parsed = command.make_parser(context).parse_args(args=[*words])
+    except click.UsageError:
+        return  # click says it again, with the right usage
+    for option, count in Counter(parsed[2]).items():
+        if not isinstance(option, click.Option) or option.is_flag or option.count:
+            continue
+        if count > 1 and not option.multiple:
+            raise click.UsageError(
+                f"{option.opts[-1]} is given {count} times and takes one value; give "
+                "it once",
+                context,
+            )
+
+
+def refuse_inputs(
+    outputs: Iterable[Path | None], inputs: Iterable[Path | None]
+) -> None:
+    """Refuse files to write that are files to read, before any work.
+
+    Links, symbolic or hard, are the file that they lead to. None stands for an option
+    that was not given.
+
+    Raises
+    ------
+    UsageError
+        An output is an input.
+    """
+    read = [path for path in inputs if path is not None]
+    for output in outputs:
+        if output is None or not output.exists():
+            continue
+        same = next((path for path in read if _is_one(output, path)), None)
+        if same is None:
+            continue
+        here, there = printable(output), printable(same)
+        which = f"{here} itself" if output == same else f"{there}, which {here} is,"
+        raise click.UsageError(
+            f"{which} would be overwritten, and is read, too; write into another file "
+            "or folder"
+        )
+
+
+def with_companions(*paths: Path | None) -> list[Path]:
+    """Files, and what stands beside each: ``<path>.json`` says where it comes from."""
+    given = [path for path in paths if path is not None]
+    return [*given, *(Path(f"{path}.json") for path in given)]
+
+
+def _is_one(output: Path, path: Path) -> bool:
+    return path.exists() and output.samefile(path)
