@@ -13,8 +13,8 @@ import soundfile
 
 from bob.learn.pytorch.script.demonstration import council_meetings
 from bob.learn.pytorch.templates.format.template import from_content, load
-from bob.learn.pytorch.templates.install.shelf import Environment
-from bob.learn.pytorch.templates.run.loading import install, start
+from bob.learn.pytorch.templates.install.environment import Environment
+from bob.learn.pytorch.templates.run.runner import install, start
 from bob.learn.pytorch.templates.run.worker import Worker
 
 SECONDS = 3

@@ -150,7 +150,7 @@ def networks_are_kept(monkeypatch, _kept):
 @pytest.fixture
 def environment(tmp_path):
     """The environment of a template which holds what the tests have."""
-    from bob.learn.pytorch.templates.install.shelf import Environment
+    from bob.learn.pytorch.templates.install.environment import Environment
 
     for folder in ("work", "home"):
         (tmp_path / folder).mkdir()

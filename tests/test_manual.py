@@ -26,7 +26,7 @@ from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.script.verify import main
 from bob.learn.pytorch.store.store import EmbeddingStore
 from bob.learn.pytorch.templates.format.template import shipped
-from bob.learn.pytorch.templates.run import loading
+from bob.learn.pytorch.templates.run import runner
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "doc" / "examples"
 
@@ -346,7 +346,7 @@ def test_an_extractor_as_a_transformer(recordings, capsys):
 @pytest.fixture
 def this_python(environment, monkeypatch):
     """Templates run in processes of this Python: nothing is installed."""
-    monkeypatch.setattr(loading, "install", lambda *_, **__: (environment, {}))
+    monkeypatch.setattr(runner, "install", lambda *_, **__: (environment, {}))
 
 
 def test_an_experiment_with_a_template(recordings, this_python, monkeypatch):

@@ -27,6 +27,7 @@ from bob.learn.pytorch.preprocessor.audio import (
     DltResNetExtractor,
     EmbeddingExtractor,
     ResNetExtractor,
+    load_model,
 )
 
 RATE = 16_000
@@ -66,6 +67,33 @@ def test_whatever_carries_the_recording_gives_the_same_embedding(
     ):
         np.testing.assert_allclose(extractor.embed(same), expected, atol=1e-6)
     np.testing.assert_array_equal(extractor.embed(voice, rate=RATE), expected)
+
+
+def test_a_list_has_a_row_for_each_recording(extractor, voice, recording):
+    one = extractor.embed(recording)
+
+    both = extractor.embed([recording, (RATE, voice)])
+    arrays = extractor.embed([voice, voice], rate=RATE)
+
+    np.testing.assert_allclose(both, [one, one], atol=1e-5)
+    np.testing.assert_array_equal(arrays, [one, one])
+    with pytest.raises(UnreadableRecording, match=r"two\.wav"):
+        extractor.embed([recording, recording.with_name("two.wav")])
+    with pytest.raises(ValueError, match="empty list"):
+        extractor.embed([])
+
+
+def test_a_model_is_loaded_by_the_name_or_by_its_file(checkpoint, voice):
+    path = checkpoint("dltresnet34")
+
+    model = load_model(path, progress=False)
+    named = load_model("dltresnet34-voxceleb1", model_file=path)
+
+    expected = DltResNetExtractor(path).embed(voice, rate=RATE)
+    np.testing.assert_array_equal(model.embed(voice, rate=RATE), expected)
+    np.testing.assert_array_equal(named.embed(voice, rate=RATE), expected)
+    with pytest.raises(UnknownModelError, match="nearest"):
+        load_model("dltresnet")
 
 
 def test_transform_gives_one_vector_an_item_and_none_for_a_bad_one(

@@ -23,7 +23,7 @@ from bob.learn.pytorch.templates.format.errors import (
 )
 from bob.learn.pytorch.templates.format.template import load
 from bob.learn.pytorch.templates.install import artefacts
-from bob.learn.pytorch.templates.run import loading
+from bob.learn.pytorch.templates.run import runner
 
 RATE = 16_000
 CONTENT = {
@@ -64,11 +64,11 @@ def installed(environment, monkeypatch):
 
     def install(template, *, trusted=False, progress=False):
         if not trusted:
-            loading.trust.require(template)
+            runner.trust.require(template)
         asked.append(template.name)
         return environment, {}
 
-    monkeypatch.setattr(loading, "install", install)
+    monkeypatch.setattr(runner, "install", install)
     return asked
 
 
@@ -289,7 +289,7 @@ def test_the_fingerprint_tells_files_apart_that_the_template_has_no_hash_of(
 def test_the_fingerprint_tells_downloads_apart(extractor, monkeypatch, environment):
     def fingerprint(downloaded):
         made = replace(environment, downloaded=downloaded)
-        monkeypatch.setattr(loading, "install", lambda *_, **__: (made, {}))
+        monkeypatch.setattr(runner, "install", lambda *_, **__: (made, {}))
         return extractor().fingerprint()
 
     assert fingerprint("a" * 64) != fingerprint("b" * 64)

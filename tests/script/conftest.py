@@ -7,7 +7,7 @@ import pytest
 
 from bob.learn.pytorch.templates.format import template as templates
 from bob.learn.pytorch.templates.install import trust
-from bob.learn.pytorch.templates.run import checking, loading
+from bob.learn.pytorch.templates.run import checking, runner
 
 CONTENT = {
     "name": "A model of nothing",
@@ -85,6 +85,6 @@ def templates_installed(environment, monkeypatch):
         asked.append(template.name)
         return environment, {}
 
-    monkeypatch.setattr(loading, "install", install)
+    monkeypatch.setattr(runner, "install", install)
     monkeypatch.setattr(checking, "install", install)
     return asked

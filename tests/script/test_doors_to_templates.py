@@ -18,7 +18,7 @@ from bob.learn.pytorch.store.store import EmbeddingStore
 from bob.learn.pytorch.templates.format.errors import UntrustedTemplate
 from bob.learn.pytorch.templates.format.template import load
 from bob.learn.pytorch.templates.install import trust
-from bob.learn.pytorch.templates.run import checking, loading
+from bob.learn.pytorch.templates.run import checking, runner
 from bob.learn.pytorch.templates.run.in_process import (
     InProcessSession,
     compute_embedding,
@@ -99,8 +99,8 @@ EXTRACTOR = {
     "set": lambda one: one.set_params(channel=0).embed(SOUND),
 }
 LIBRARY = {
-    "install": loading.install,
-    "start": loading.start,
+    "install": runner.install,
+    "start": runner.start,
     "check": lambda found: list(checking.check(found)),
     "in process": InProcessSession,
 }

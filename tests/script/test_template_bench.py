@@ -17,8 +17,8 @@ from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.store.store import read
 from bob.learn.pytorch.templates.format.errors import InstallError
 from bob.learn.pytorch.templates.install.commands import explained
-from bob.learn.pytorch.templates.install.shelf import Environment
-from bob.learn.pytorch.templates.run import loading
+from bob.learn.pytorch.templates.install.environment import Environment
+from bob.learn.pytorch.templates.run import runner
 from bob.learn.pytorch.templates.run.in_process import InProcessSession
 
 RATE = 8_000
@@ -55,7 +55,7 @@ def installed(tmp_path, monkeypatch):
         places = (Path(sys.executable), folder / "work", folder / "home")
         return Environment("key", folder, *places, lock_sha256="0" * 64), {}
 
-    monkeypatch.setattr(loading, "install", install)
+    monkeypatch.setattr(runner, "install", install)
     monkeypatch.setenv(
         "BOB_LEARN_PYTORCH_TEMPLATES_FOLDER", str(tmp_path / "templates")
     )
@@ -74,7 +74,7 @@ def started(monkeypatch):
     def costs(template, paths, *, device):
         return Costs(len(started), 0.1, cpu_ms=1.5, peak_mb=64.0, install_mb=8.0)
 
-    monkeypatch.setattr(loading, "start", start)
+    monkeypatch.setattr(runner, "start", start)
     monkeypatch.setattr(model_costs, "of_template", costs)
     return started
 

@@ -15,7 +15,7 @@ from bob.learn.pytorch.templates.format.errors import InstallError, InvalidTempl
 from bob.learn.pytorch.templates.format.schema import problems
 from bob.learn.pytorch.templates.format.template import from_content, load
 from bob.learn.pytorch.templates.install.environment import ensure
-from bob.learn.pytorch.templates.run import loading
+from bob.learn.pytorch.templates.run import runner
 from bob.learn.pytorch.templates.run.runner import TemplateEmbedder
 from bob.learn.pytorch.templates.run.worker import Worker
 
@@ -145,7 +145,7 @@ def embedder(toy, environment, temporary):
 @pytest.fixture
 def installed(environment, temporary, monkeypatch):
     """Every template is installed already: in the environment of the tests."""
-    monkeypatch.setattr(loading, "install", lambda *_, **__: (environment, {}))
+    monkeypatch.setattr(runner, "install", lambda *_, **__: (environment, {}))
     return environment
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bob.learn.pytorch.templates.run.answers import checked
+from bob.learn.pytorch.templates.run.process import checked
 
 TIMES = {"ok": True, "seconds": 0.5, "cpu_seconds": 1}
 ARRAY = {**TIMES, "shape": [1, 4], "dtype": "float32"}

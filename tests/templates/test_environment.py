@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from bob.learn.pytorch import settings
+from bob.learn.pytorch.files import locked
 from bob.learn.pytorch.templates.format.errors import InstallError
-from bob.learn.pytorch.templates.install import environment, installation, locks
+from bob.learn.pytorch.templates.install import packages
 from bob.learn.pytorch.templates.install.environment import (
     ensure,
     find,
@@ -39,11 +40,11 @@ def test_what_is_asked_for_is_installed_with_what_it_needs_and_nothing_else(
         "tinyb==2.0",
     ]
     assert lock.count("--hash=sha256:") == 2
-    assert made.lock_sha256 == locks.versions_sha256(lock)
+    assert made.lock_sha256 == packages.versions_sha256(lock)
     assert made.work.is_dir()
     assert made.home.is_dir()
-    packages = made.folder.glob("venv/lib/python*/site-packages/*.dist-info")
-    assert sorted(path.name[:5] for path in packages) == ["tinya", "tinyb"]
+    names = made.folder.glob("venv/lib/python*/site-packages/*.dist-info")
+    assert sorted(path.name[:5] for path in names) == ["tinya", "tinyb"]
 
 
 def test_an_environment_is_found_and_not_made_again(toy):
@@ -97,10 +98,10 @@ def test_what_stands_alone_goes_before_a_dependency(toy, version_of_b):
 
 
 def test_a_disk_that_is_full_for_us_is_told_too(monkeypatch, toy, failure):
-    def write_record(folder, record):
+    def write_record(folder, text):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
-    monkeypatch.setattr(installation, "write_record", write_record)
+    monkeypatch.setattr(packages, "write_text", write_record)
 
     said = failure(toy(requirements=["tinyb==1.0"]))
 
@@ -217,7 +218,7 @@ def test_an_environment_that_is_being_made_is_not_removed(toy):
     made = ensure(asked)
 
     with (
-        environment.locked(settings.templates_folder() / f".{made.key}.lock"),
+        locked(settings.templates_folder() / f".{made.key}.lock", waiting=None),
         pytest.raises(InstallError, match="another process"),
     ):
         remove(asked)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from bob.learn.pytorch.templates.format.errors import InstallError
-from bob.learn.pytorch.templates.install import locks, shelf
+from bob.learn.pytorch.templates.install import environment, packages
 from bob.learn.pytorch.templates.install.environment import ensure, find, remove
 
 pytestmark = pytest.mark.usefixtures("local_index")
@@ -55,7 +55,7 @@ def test_a_lock_depends_on_no_path(wheels, monkeypatch, tmp_path, toy):
     ],
 )
 def test_a_normalised_lock(text, expected):
-    assert locks.normalised(text) == expected
+    assert packages.normalised(text) == expected
 
 
 def test_a_version_that_does_not_exist_is_told(toy, failure):
@@ -70,7 +70,7 @@ def test_a_package_that_changed_is_refused(toy, failure):
     asked = toy(requirements=["tinyb==1.0"])
     ensure(asked)
     remove(asked)
-    place = locks.place(asked)
+    place = packages.place(asked)
     text = place.read_text()
     start = text.index("sha256:") + 7
     place.write_text(text[:start] + 64 * "0" + text[start + 64 :])
@@ -92,7 +92,7 @@ def test_downloads_come_before_the_environment_counts_and_are_written_down(toy):
     made = ensure(asked, download=download)
 
     assert seen == [(replace(made, downloaded=None), None)]
-    assert made.downloaded == shelf.contents_sha256(made.home)
+    assert made.downloaded == environment.contents_sha256(made.home)
     assert find(asked) == ensure(asked, download=pytest.fail) == made
 
 
@@ -129,7 +129,7 @@ def test_what_was_downloaded_is_told_apart_by_names_and_contents(tmp_path):
         for changing in ("a.lock", "b.log", ".locks/c", "__pycache__/d.pyc"):
             (folder / changing).parent.mkdir(exist_ok=True)
             (folder / changing).write_text(str(folder))
-        return shelf.contents_sha256(folder)
+        return environment.contents_sha256(folder)
 
     assert digest("x") == digest("x")
     assert len({digest("x"), digest("y"), digest("x", "b"), digest("x", "a", "2")}) == 4

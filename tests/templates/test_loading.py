@@ -11,7 +11,7 @@ import pytest
 
 from bob.learn.pytorch.templates.format.errors import StageError, UntrustedTemplate
 from bob.learn.pytorch.templates.install import artefacts, trust
-from bob.learn.pytorch.templates.run import loading
+from bob.learn.pytorch.templates.run import runner
 from bob.learn.pytorch.templates.run.worker import Worker
 
 BATCH = np.ones((1, 8), np.float32)
@@ -29,14 +29,14 @@ def made(environment, temporary, monkeypatch):
             download(there)
         return there
 
-    monkeypatch.setattr(loading.environment, "ensure", ensure)
+    monkeypatch.setattr(runner.environment, "ensure", ensure)
     monkeypatch.setattr(artefacts, "fetch", lambda template, progress: {"a": "/a.pt"})
     return asked
 
 
 def test_nothing_is_fetched_or_installed_that_is_not_trusted(toy, made):
     with pytest.raises(UntrustedTemplate):
-        loading.start(toy())
+        runner.start(toy())
 
     assert made == []
 
@@ -47,7 +47,7 @@ def test_what_is_trusted_is_started(toy, made, how):
     if how == "trusted":
         trust.trust(template)
 
-    worker = loading.start(template, trusted=how == "answered for")
+    worker = runner.start(template, trusted=how == "answered for")
 
     assert worker.embed(BATCH, seconds=0.1) == 5
     worker.close()
@@ -55,7 +55,7 @@ def test_what_is_trusted_is_started(toy, made, how):
 
 def test_a_template_that_cannot_be_loaded_leaves_no_process(toy, made, temporary):
     with pytest.raises(StageError, match="NameError"):
-        loading.start(toy(model_init=["model = nothing"]), trusted=True)
+        runner.start(toy(model_init=["model = nothing"]), trusted=True)
 
     assert list(temporary.iterdir()) == []
 
@@ -68,7 +68,7 @@ def test_downloads_run_once_it_is_installed_and_fill_its_home(
         download_cmds=["pathlib.Path.home().joinpath('kept').write_text('a')"],
     )
 
-    there, weights = loading.install(template, trusted=True, progress=True)
+    there, weights = runner.install(template, trusted=True, progress=True)
 
     assert (environment.home / "kept").read_text() == "a"
     assert (there, weights) == (environment, {"a": "/a.pt"})
@@ -82,7 +82,7 @@ def test_a_download_has_a_network(toy, made):
         port = server.getsockname()[1]
         template = toy(import_cmds=[], download_cmds=[code % port])
 
-        loading.install(template, trusted=True)
+        runner.install(template, trusted=True)
 
 
 def test_a_download_that_fails_names_its_line(toy, made, temporary):
@@ -91,7 +91,7 @@ def test_a_download_that_fails_names_its_line(toy, made, temporary):
     with pytest.raises(
         StageError, match=r"download_cmds\[0\] at `raise OSError.*no route"
     ):
-        loading.install(template, trusted=True)
+        runner.install(template, trusted=True)
 
     assert list(temporary.iterdir()) == []
 
@@ -108,7 +108,7 @@ def test_a_hub_that_cannot_be_reached_is_told_without_a_traceback(
     template = toy(import_cmds=[], download_cmds=[HUB])
 
     with pytest.raises(StageError) as raised:
-        loading.install(template, trusted=True)
+        runner.install(template, trusted=True)
 
     first, *rest = str(raised.value).splitlines()
     assert first.startswith("template toy, download_cmds[0] at `call()`: ConnectionErr")
@@ -129,7 +129,7 @@ def test_a_download_sees_no_secrets_of_other_processes(toy, made):
         pytest.skip("this system has none")
 
     with pytest.raises(StageError, match="PermissionError"):
-        loading.install(toy(import_cmds=[], download_cmds=[look]), trusted=True)
+        runner.install(toy(import_cmds=[], download_cmds=[look]), trusted=True)
 
 
 def test_two_environments_serve_one_process(

@@ -65,7 +65,7 @@ OWNER = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from bob.learn.pytorch.templates.install.shelf import Environment
+from bob.learn.pytorch.templates.install.environment import Environment
 from bob.learn.pytorch.templates.format.template import from_content
 from bob.learn.pytorch.templates.run.worker import Worker
 content, home, code = eval(sys.argv[1])

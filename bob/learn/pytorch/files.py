@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import platform
 import re
@@ -19,6 +20,8 @@ from bob.learn.pytorch.printing import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+logger = logging.getLogger(__name__)
+
 _PREFIX = ".unfinished-"
 _HOST = re.sub(r"[^A-Za-z0-9]", "", platform.node())[:40] or "host"
 _NAMES = Path("/proc/self/ns/pid")
@@ -29,6 +32,51 @@ _CONTENT = "blake2b:"
 # File systems count time in ticks: a second change within one leaves the same times.
 _TICK_NS = 20_000_000
 _remembered: dict[str, str] = {}
+
+
+class AlreadyLocked(Exception):  # noqa: N818 - callers turn it into their own error
+    """Another process holds a lock, and is not to be waited for."""
+
+
+@contextmanager
+def locked(
+    path: Path, *, waiting: str | None, level: int = logging.INFO
+) -> Iterator[None]:
+    """Hold a lock file, which is released when the process ends in whatever way.
+
+    Missing folders are made. On a file system without locks, a warning is logged and
+    nothing is locked.
+
+    Parameters
+    ----------
+    waiting
+        Log message while another process holds the lock, which is then waited for;
+        None does not wait.
+    level
+        Level of that message.
+
+    Raises
+    ------
+    AlreadyLocked
+        Another process holds the lock, and `waiting` is None.
+    """
+    from filelock import FileLock, Timeout
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        if waiting is None:
+            raise AlreadyLocked(path) from error
+        logger.log(level, "%s", waiting)
+        lock.acquire()
+    except NotImplementedError:
+        logger.warning("%s: this file system has no locks; run nothing else here", path)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager
@@ -139,6 +187,11 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
     """
     with Path(path).open("rb") as file:
         return stream_sha256(file)
+
+
+def text_sha256(text: str) -> str:
+    """Return the SHA-256 of a text in UTF-8, 64 hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def stream_sha256(file: BinaryIO) -> str:

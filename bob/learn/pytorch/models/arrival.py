@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bob.learn.pytorch import settings
+from bob.learn.pytorch.files import locked
 from bob.learn.pytorch.models.catalogue import WebFile, WheelFile
 from bob.learn.pytorch.models.checksum import (
     file_sha256,
@@ -43,7 +44,6 @@ def bring(
     if destination.is_file():
         return destination
     try:
-        destination.parent.mkdir(parents=True, exist_ok=True)
         _check_online()
         _once(destination, obtain)
     except OSError as error:
@@ -91,19 +91,10 @@ def _check_online() -> None:
 
 
 def _once(destination: Path, obtain: Callable[[], None]) -> None:
-    import filelock
-
-    lock = filelock.FileLock(f"{destination}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        logger.info("another process is fetching %s; waiting for it", destination)
-        lock.acquire()
-    try:
+    waiting = f"another process is fetching {destination}; waiting for it"
+    with locked(destination.with_name(f"{destination.name}.lock"), waiting=waiting):
         if not destination.is_file():
             obtain()
-    finally:
-        lock.release()
 
 
 def _reason(error: OSError, destination: Path) -> str:

@@ -316,6 +316,20 @@ COUNCIL_MEETINGS = WheelFile(
 """
 
 
+def list_models() -> tuple[TrainedModel, ...]:
+    """Return every trained model; nothing is fetched or loaded.
+
+    Examples
+    --------
+    >>> for model in list_models():
+    ...     print(model.name, model.embedding_size, model.sample_rate)
+    dltresnet34-voxceleb1 128 16000
+    resnet34-voxceleb1 128 16000
+    campplus-zh-en 192 16000
+    """
+    return MODELS
+
+
 def find(name: str) -> TrainedModel:
     """The trained model of a name.
 

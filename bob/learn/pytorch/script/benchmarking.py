@@ -17,13 +17,13 @@ from bob.learn.pytorch.inference.extract import extract_into
 from bob.learn.pytorch.models.catalogue import TrainedModel, find
 from bob.learn.pytorch.models.errors import WeightsError
 from bob.learn.pytorch.parallel.partitions import WorkersError
+from bob.learn.pytorch.preprocessor.audio.loading import is_template
 from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.report import plot_det, summarise
 from bob.learn.pytorch.report.models import Costs, ModelRow, as_csv, as_page
 from bob.learn.pytorch.script import model_costs
 from bob.learn.pytorch.script.extractors import (
     ask_for_trust,
-    is_template,
     make_extractor,
 )
 from bob.learn.pytorch.store import lock
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bob.learn.pytorch.metrics import ScoreTable
+    from bob.learn.pytorch.preprocessor.audio.loading import Extractor
     from bob.learn.pytorch.protocols.trials import Trials
-    from bob.learn.pytorch.script.extractors import AnyExtractor
     from bob.learn.pytorch.store.store import StoredEmbeddings
 
 Model: TypeAlias = Template | TrainedModel
@@ -292,7 +292,7 @@ def _kept(place: Path, identity: Mapping[str, str]) -> Costs | None:
     return None
 
 
-def _close(extractor: AnyExtractor) -> None:
+def _close(extractor: Extractor) -> None:
     close = getattr(extractor, "close", None)  # only templates have a process
     if close is not None:
         close()

@@ -21,7 +21,7 @@ from bob.learn.pytorch.script.terminal import INTERRUPTED
 
 if TYPE_CHECKING:
     from bob.learn.pytorch.experiment.checkpoints import Filled, Plan
-    from bob.learn.pytorch.script.extractors import AnyExtractor
+    from bob.learn.pytorch.preprocessor.audio.loading import Extractor
 
 
 @click.command()
@@ -113,7 +113,7 @@ def _filled(
     return bool(filled.run.failures)
 
 
-def _json(extractor: AnyExtractor, planned: Plan, filled: Filled, store: Path) -> str:
+def _json(extractor: Extractor, planned: Plan, filled: Filled, store: Path) -> str:
     from bob.learn.pytorch.experiment.checkpoints import failures_of
 
     content = {
@@ -132,7 +132,7 @@ def _json(extractor: AnyExtractor, planned: Plan, filled: Filled, store: Path) -
     return json.dumps(content, indent=2)
 
 
-def _lines(extractor: AnyExtractor, planned: Plan, filled: Filled, store: Path) -> str:
+def _lines(extractor: Extractor, planned: Plan, filled: Filled, store: Path) -> str:
     from bob.learn.pytorch.experiment.checkpoints import failures_of
 
     failures = failures_of(planned, filled)

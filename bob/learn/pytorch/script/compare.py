@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bob.learn.pytorch.calibration.decision import Calibration, Decision, Measuring
     from bob.learn.pytorch.inference.compare import Comparison
     from bob.learn.pytorch.models.catalogue import TrainedModel
-    from bob.learn.pytorch.script.extractors import AnyExtractor
+    from bob.learn.pytorch.preprocessor.audio.loading import Extractor
     from bob.learn.pytorch.templates.format.template import Template
 
 #: What is known of two recordings, beside the score, for calibrations that weigh it.
@@ -166,7 +166,7 @@ def _loaded(path: Path | None) -> Calibration | None:
 
 
 def _refuse_other_scores(
-    calibration: Calibration | None, extractor: AnyExtractor, *, path: Path | None
+    calibration: Calibration | None, extractor: Extractor, *, path: Path | None
 ) -> None:
     from bob.learn.pytorch.calibration.decision import refuse_other_scores
 

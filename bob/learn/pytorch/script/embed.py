@@ -26,7 +26,7 @@ from bob.learn.pytorch.store import OTHERS, STORES
 
 if TYPE_CHECKING:
     from bob.learn.pytorch.inference.extract import Extraction
-    from bob.learn.pytorch.script.extractors import AnyExtractor
+    from bob.learn.pytorch.preprocessor.audio.loading import Extractor
 
 LISTS = (".txt", ".lst", ".list", ".scp", ".json", ".jsonl")
 
@@ -210,7 +210,7 @@ def _notes(place: Path, named: dict[str, str], run: Extraction) -> list[str]:
 
 
 def _report(
-    extractor: AnyExtractor,
+    extractor: Extractor,
     run: Extraction,
     named: dict[str, str],
     output: Path,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
@@ -12,24 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from bob.learn.pytorch.preprocessor.audio import (
-        EmbeddingExtractor,
-        TemplateExtractor,
-    )
+    from bob.learn.pytorch.preprocessor.audio.loading import Extractor
     from bob.learn.pytorch.templates.format.template import Template
-
-    AnyExtractor: TypeAlias = EmbeddingExtractor | TemplateExtractor
 
 # As `bob.learn.pytorch.inference.choice` has them; importing that takes longer.
 ENGINES = ("torch", "onnxruntime")
 PRECISIONS = ("float32", "float64", "bfloat16", "float16")
-# Of options that are of networks of ours alone; a template is given no other.
-_USUAL = {
-    "engine": "torch",
-    "precision": "float32",
-    "chunk_seconds": None,
-    "memory_mb": 4096,
-}
+# Options that have another name than the parameter.
+_OPTIONS = {"chunk_seconds": "chunks", "memory_mb": "memory"}
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
@@ -63,7 +53,7 @@ def extractor_options(command: Command) -> Command:
             "memory_mb",
             type=click.FloatRange(min=0, min_open=True),
             metavar="MB",
-            default=_USUAL["memory_mb"],
+            default=4096,
             help="That a batch, or one recording, may need.  [4096]",
         ),
         click.option(
@@ -195,16 +185,7 @@ def ask_for_trust(found: Template, *, yes: bool) -> None:
     trust.require(found)
 
 
-def is_template(model: str | Template) -> bool:
-    """Return whether a model is a template: loaded, a shipped one, or a JSON file."""
-    if not isinstance(model, str):
-        return True
-    from bob.learn.pytorch.templates.format.template import shipped
-
-    return model.endswith(".json") or model in shipped()
-
-
-def extractor_at(path: Path) -> AnyExtractor:
+def extractor_at(path: Path) -> Extractor:
     """Return the extractor of a file of weights or of a template; nothing of it is run.
 
     Raises
@@ -212,14 +193,9 @@ def extractor_at(path: Path) -> AnyExtractor:
     WeightsError, TemplateError
         It is neither, or of a network that is not known.
     """
-    from bob.learn.pytorch.preprocessor.audio import (
-        EmbeddingExtractor,
-        TemplateExtractor,
-    )
+    from bob.learn.pytorch.preprocessor.audio import loading
 
-    if path.suffix.lower() == ".json":
-        return TemplateExtractor(path)
-    extractor = EmbeddingExtractor(path)
+    extractor = loading.make_extractor(path)
     _ = extractor.model  # a file of another kind is refused now, not at a recording
     return extractor
 
@@ -229,7 +205,7 @@ def make_extractor(
     *,
     yes: bool = False,
     **options: Any,  # noqa: ANN401
-) -> AnyExtractor:
+) -> Extractor:
     """Fetch a trained model, with progress, and check what it is to run on.
 
     Parameters
@@ -242,13 +218,14 @@ def make_extractor(
     options
         Those of `extractor_options`.
     """
-    from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
+    from bob.learn.pytorch.preprocessor.audio import TemplateExtractor, loading
 
-    if not isinstance(model, str) or is_template(model):
-        return _make_template(model, yes=yes, **options)
     with _options_named():
-        extractor = EmbeddingExtractor(model, **options)
+        extractor = loading.make_extractor(model, **options)
         extractor.chosen()
+    if isinstance(extractor, TemplateExtractor):
+        ask_for_trust(extractor.model, yes=yes)
+        extractor.trusted = True
     extractor.fetch(progress=True)
     return extractor
 
@@ -261,36 +238,9 @@ def _options_named() -> Iterator[None]:
     try:
         yield
     except ChoiceError as error:
-        raise click.BadParameter(str(error), param_hint=f"--{error.option}") from error
+        option = _OPTIONS.get(error.option, error.option)
+        raise click.BadParameter(str(error), param_hint=f"--{option}") from error
     except ValueError as error:
         if type(error) is not ValueError:
             raise
         raise click.UsageError(str(error)) from error
-
-
-def _make_template(
-    model: str | Template,
-    *,
-    yes: bool,
-    device: str | None,
-    channel: int | Literal["mix"] | None,
-    **options: Any,  # noqa: ANN401 - of networks of ours
-) -> TemplateExtractor:
-    from bob.learn.pytorch.preprocessor.audio import TemplateExtractor
-
-    for name, value in _USUAL.items():
-        if options.get(name, value) != value:
-            option = {"chunk_seconds": "chunks", "memory_mb": "memory"}.get(name, name)
-            raise click.BadParameter(
-                "a template decides this itself; it takes --device and --channel",
-                param_hint=f"--{option}",
-            )
-    with _options_named():
-        extractor = TemplateExtractor(
-            model, device=device, channel="mix" if channel is None else channel
-        )
-        extractor.chosen()
-    ask_for_trust(extractor.model, yes=yes)
-    extractor.trusted = True
-    extractor.fetch(progress=True)
-    return extractor

@@ -50,11 +50,11 @@ def of_template(template: Template, paths: Sequence[str], *, device: str) -> Cos
     TemplateError, WeightsError, RecordingError
         It cannot be installed, loaded or run, or a recording cannot be read.
     """
-    from bob.learn.pytorch.templates.install import shelf
-    from bob.learn.pytorch.templates.run import loading, shaping
+    from bob.learn.pytorch.templates.install.environment import bytes_on_disk
+    from bob.learn.pytorch.templates.run import runner, shaping
     from bob.learn.pytorch.templates.run.worker import Worker
 
-    environment, weights = loading.install(template, trusted=True)
+    environment, weights = runner.install(template, trusted=True)
     worker = Worker(template, environment, weights, device=device)
     try:
         parameters = worker.load()["parameters"]
@@ -76,7 +76,7 @@ def of_template(template: Template, paths: Sequence[str], *, device: str) -> Cos
         minimum_seconds=template.minimum_duration,
         cpu_ms=1000 * cpu / total,
         peak_mb=peak,
-        install_mb=(shelf.bytes_on_disk(environment.folder) + files) / _MEGABYTE,
+        install_mb=(bytes_on_disk(environment.folder) + files) / _MEGABYTE,
     )
 
 

@@ -1,4 +1,4 @@
-"""Needs of a model, by the name that stored embeddings have of it."""
+"""Notes on stored recordings that are too short or too narrow for their model."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bob.learn.pytorch.store.reading import StoredEmbeddings
-
-#: Of a model that is not known here, as of every template.
-RECOMMENDED_SECONDS = 1.0
 
 
 def recording_notes(
@@ -24,9 +21,10 @@ def recording_notes(
         Rows of the store by name, of those that count; all by default.
     """
     from bob.learn.pytorch.audio.doubts import narrow_recordings, short_recordings
+    from bob.learn.pytorch.preprocessor.audio.loading import needs_of
 
     model = stored.fingerprint.get("model", "the model")
-    recommended, sample_rate = _needs_of(model)
+    recommended, sample_rate = needs_of(model)
     if names is None:
         names = {name: row for row, name in enumerate(stored.names)}
     seconds = {name: float(stored.seconds[row]) for name, row in names.items()}
@@ -35,17 +33,3 @@ def recording_notes(
         rates = {name: int(stored.sample_rates[row]) for name, row in names.items()}
         notes += narrow_recordings(rates, sample_rate=sample_rate, model=model)
     return notes
-
-
-def _needs_of(model: str) -> tuple[float, int]:
-    """Return recommended seconds, and the sampling rate; 0 where that is not known."""
-    from bob.learn.pytorch.models.catalogue import MODELS
-    from bob.learn.pytorch.templates.format.template import load, shipped
-
-    for known in MODELS:
-        if known.name == model:
-            return known.recommended_seconds, known.sample_rate
-    if model in shipped():
-        template = load(model)
-        return template.recommended_seconds, template.sample_rate
-    return RECOMMENDED_SECONDS, 0

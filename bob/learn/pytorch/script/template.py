@@ -185,7 +185,7 @@ def install(names: tuple[str, ...], yes: bool) -> None:  # noqa: FBT001
     """Fetch and install what templates need; else their first run does it."""
     with plain_errors():
         from bob.learn.pytorch.templates.format.template import load
-        from bob.learn.pytorch.templates.run.loading import install as bring
+        from bob.learn.pytorch.templates.run.runner import install as bring
 
         for found in [load(name) for name in names]:
             ask_for_trust(found, yes=yes)

@@ -5,6 +5,7 @@ from bob.learn.pytorch.preprocessor.audio.dlt_resnet import (
     ResNetExtractor,
 )
 from bob.learn.pytorch.preprocessor.audio.embedding import EmbeddingExtractor
+from bob.learn.pytorch.preprocessor.audio.loading import load_model, make_extractor
 from bob.learn.pytorch.preprocessor.audio.recordings import RecordingTransformer
 from bob.learn.pytorch.preprocessor.audio.samples import WholeSample
 from bob.learn.pytorch.preprocessor.audio.template import TemplateExtractor
@@ -14,6 +15,8 @@ __all__ = [
     "ResNetExtractor",
     "EmbeddingExtractor",
     "TemplateExtractor",
+    "load_model",
+    "make_extractor",
     "RecordingTransformer",
     "WholeSample",
 ]

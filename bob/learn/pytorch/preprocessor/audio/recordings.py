@@ -68,27 +68,53 @@ class RecordingTransformer(Transformer):
         original.join_bob(RecordingTransformer)
 
     def embed(
-        self, recording: RecordingLike, *, rate: float | None = None
+        self,
+        recording: RecordingLike | list[RecordingLike],
+        *,
+        rate: float | None = None,
     ) -> NDArray[np.float32]:
-        """One recording -> (dimensions,), not normalised unless the network does so.
+        """Return the embedding of a recording, or one row for each of a list.
 
         Parameters
         ----------
         recording
-            Whatever `bob.learn.pytorch.audio.as_waveform` takes.
+            Whatever `bob.learn.pytorch.audio.as_waveform` takes, such as a path, an
+            array with `rate`, or `(rate, samples)`; or a list of such.
         rate
-            Sampling rate in hertz, of an array without one.
+            Sampling rate in hertz of arrays that come without one.
+
+        Returns
+        -------
+        ndarray
+            (dimensions,) float32, or (recordings, dimensions) for a list; not
+            normalised, unless the network does so.
 
         Raises
         ------
         RecordingError
-            The recording cannot be read or used; it says why.
+            A recording cannot be read or used; it names the recording and the reason.
         """
+        if isinstance(recording, list):
+            return self._embed_all(recording, rate)
         runner = self.runner
         (result,) = runner.start_batch([runner.load(recording, rate=rate)])()
         if isinstance(result, RecordingError):
             raise result
         return result
+
+    def _embed_all(
+        self, recordings: list[RecordingLike], rate: float | None
+    ) -> NDArray[np.float32]:
+        if not recordings:
+            raise ValueError("embed came with an empty list; expected recordings")
+        if rate is not None:
+            return np.stack([self.embed(one, rate=rate) for one in recordings])
+        rows = []
+        for result in self.embed_many(enumerate(recordings)):
+            if result.embedding is None:
+                raise result.error or RecordingError("has no embedding")
+            rows.append(result.embedding)
+        return np.stack(rows)
 
     @property
     def embeds_in_batches(self) -> bool:

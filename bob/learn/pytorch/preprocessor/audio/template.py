@@ -112,7 +112,7 @@ class TemplateExtractor(RecordingTransformer):
             It is not trusted, or something cannot be fetched or installed.
         """
         if self.isolated:
-            from bob.learn.pytorch.templates.run.loading import install
+            from bob.learn.pytorch.templates.run.runner import install
 
             install(self.model, trusted=self.trusted, progress=progress)
             return
@@ -140,7 +140,7 @@ class TemplateExtractor(RecordingTransformer):
 
     def _start(self) -> "Session":
         if self.isolated:
-            from bob.learn.pytorch.templates.run.loading import start
+            from bob.learn.pytorch.templates.run.runner import start
 
             return start(
                 self.model, device=self.chosen()["device"], trusted=self.trusted
@@ -159,7 +159,7 @@ class TemplateExtractor(RecordingTransformer):
     def fingerprint(self) -> dict[str, str]:
         """Everything that its embeddings depend on; installs what is missing."""
         from bob.learn.pytorch.templates.install import artefacts
-        from bob.learn.pytorch.templates.run.loading import install
+        from bob.learn.pytorch.templates.run.runner import install
 
         if self.isolated:
             made, _ = install(self.model, trusted=self.trusted, progress=True)

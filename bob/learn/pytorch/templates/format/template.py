@@ -6,7 +6,6 @@ Reading one runs nothing of it. `load` takes a path or the name of a shipped tem
 from __future__ import annotations
 
 import difflib
-import hashlib
 import json
 import os
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from bob.learn.pytorch.files import content_of, remembered_source
+from bob.learn.pytorch.files import content_of, remembered_source, text_sha256
 from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.templates.format.errors import UnknownTemplate
 from bob.learn.pytorch.templates.format.reading import read, refuse
@@ -144,6 +143,13 @@ class Template:
         return str(self.content.get("name", self.name))
 
     @property
+    def label(self) -> str:
+        """Name in lists: its own if it is shipped, else the path of its file."""
+        if self.path is None or BACKBONES in self.path.absolute().parents:
+            return self.name
+        return str(self.path.absolute())
+
+    @property
     def recommended_seconds(self) -> float:
         """Below this duration, an embedding says little; a guess for all models."""
         return max(1.0, self.minimum_duration)
@@ -196,7 +202,7 @@ class Template:
             key: value for key, value in self.content.items() if key not in _HARMLESS
         }
         text = json.dumps({**counts, **more}, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode("ascii")).hexdigest()
+        return text_sha256(text)
 
 
 def code_in(folder: Path) -> dict[str, str]:

@@ -8,12 +8,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch import settings
+from bob.learn.pytorch.files import text_sha256
 from bob.learn.pytorch.models.catalogue import WebFile, WheelFile
 from bob.learn.pytorch.models.checksum import file_sha256, recorded_sha256
 from bob.learn.pytorch.models.errors import DownloadError, HashMismatch, WeightsError
 from bob.learn.pytorch.templates.format.errors import InstallError
 from bob.learn.pytorch.templates.install.commands import disk_advice
-from bob.learn.pytorch.templates.install.locks import text_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch import settings
-from bob.learn.pytorch.files import write_text
+from bob.learn.pytorch.files import locked, write_text
 from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.templates.format import template as templates
 from bob.learn.pytorch.templates.format.errors import TemplateError, UntrustedTemplate
-from bob.learn.pytorch.templates.install.shelf import label, locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -92,7 +91,7 @@ def require(template: Template) -> None:
     allow = (
         "write it into a file, and have that trusted"
         if template.path is None
-        else f"`bob pytorch template trust {printable(shlex.quote(label(template)))}`"
+        else f"`bob pytorch template trust {printable(shlex.quote(template.label))}`"
     )
     raise UntrustedTemplate(
         f"template {printable(template.name)} is not trusted, and it runs other "
@@ -109,7 +108,7 @@ def describe(template: Template) -> str:
     Letters that a terminal would obey instead of show are written as escapes.
     """
     lines = [
-        f"{template.title} ({label(template)})",
+        f"{template.title} ({template.label})",
         f"licence: {template.licence}",
         f"SHA-256 of what follows: {template.sha256}",
     ]
@@ -190,11 +189,11 @@ def _said() -> dict[str, dict[str, Any]]:
 def _say(template: Template, *, trusted: bool) -> None:
     path = _file()
     try:
-        with locked(path.with_name(".trusted.lock")):
+        with locked(path.with_name(".trusted.lock"), waiting=f"waiting for {path}"):
             said = _said()
             said[template.sha256] = {
                 "trusted": trusted,
-                "template": label(template),
+                "template": template.label,
                 "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             }
             write_text(path, json.dumps(said, indent=2, sort_keys=True) + "\n")

@@ -12,7 +12,7 @@ import numpy as np
 from bob.learn.pytorch.store.records import fault_of
 from bob.learn.pytorch.templates.format.errors import StageError, WorkerDied
 from bob.learn.pytorch.templates.run import shaping
-from bob.learn.pytorch.templates.run.loading import install
+from bob.learn.pytorch.templates.run.runner import install
 from bob.learn.pytorch.templates.run.worker import Worker
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def check(
     Raises
     ------
     TemplateError, WeightsError
-        As `bob.learn.pytorch.templates.run.loading.install`.
+        As `bob.learn.pytorch.templates.run.runner.install`.
     """
     started = time.perf_counter()
     environment, weights = install(template, trusted=trusted, progress=progress)

@@ -26,10 +26,15 @@ from bob.learn.pytorch.templates.format.errors import (
 )
 from bob.learn.pytorch.templates.guest import bob_template_frames as frames
 from bob.learn.pytorch.templates.install.commands import homes, how_it_ended
-from bob.learn.pytorch.templates.install.leftovers import end_leftovers
-from bob.learn.pytorch.templates.run.answers import checked
-from bob.learn.pytorch.templates.run.pipes import LAST_WORDS, Descriptors, Tail
-from bob.learn.pytorch.templates.run.stopwatch import LONGEST, Stopwatch
+from bob.learn.pytorch.templates.run.process import (
+    LAST_WORDS,
+    LONGEST,
+    Descriptors,
+    Stopwatch,
+    Tail,
+    checked,
+    end_leftovers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,0 +1,138 @@
+"""A name or a file becomes a model that embeds: a network of ours, or a template."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from bob.learn.pytorch.inference.choice import ChoiceError
+from bob.learn.pytorch.preprocessor.audio.embedding import EmbeddingExtractor
+from bob.learn.pytorch.preprocessor.audio.template import TemplateExtractor
+from bob.learn.pytorch.templates.format.template import SUFFIX, Template, shipped
+
+if TYPE_CHECKING:
+    import os
+
+Extractor: TypeAlias = EmbeddingExtractor | TemplateExtractor
+
+
+def load_model(
+    model: str | os.PathLike[str] | Template,
+    *,
+    device: str | None = None,
+    channel: int | Literal["mix"] | None = None,
+    trusted: bool = False,
+    progress: bool = True,
+    **options: Any,  # noqa: ANN401 - those of `EmbeddingExtractor`
+) -> Extractor:
+    """Fetch and load a model; its method `embed` turns recordings into embeddings.
+
+    Parameters
+    ----------
+    model, device, channel, trusted, options
+        As `make_extractor` takes them.
+    progress
+        Whether a download shows a bar, on a terminal.
+
+    Returns
+    -------
+    EmbeddingExtractor or TemplateExtractor
+        With `embed(recording)`, `embed(array, rate=…)`, `embed([recording, …])`.
+
+    Raises
+    ------
+    UnknownModelError, WeightsError
+        There is no such model, or its weights cannot be had.
+    TemplateError
+        The template is invalid, not trusted, or cannot be installed.
+    ChoiceError
+        The device, precision or engine is not available.
+    """
+    extractor = make_extractor(
+        model, device=device, channel=channel, trusted=trusted, **options
+    )
+    extractor.chosen()
+    extractor.prepare(progress=progress)
+    return extractor
+
+
+def make_extractor(
+    model: str | os.PathLike[str] | Template,
+    *,
+    device: str | None = None,
+    channel: int | Literal["mix"] | None = None,
+    trusted: bool = False,
+    **options: Any,  # noqa: ANN401 - those of `EmbeddingExtractor`
+) -> Extractor:
+    """Choose between a trained model and a template; nothing is fetched or run.
+
+    Parameters
+    ----------
+    model
+        Name of a trained model (`bob pytorch models list`) or of a template (`bob
+        pytorch template list`), a file of either, or a template that was read.
+    device
+        Device of torch, such as "cuda"; "auto" is a GPU where there is one. ["cpu"]
+    channel
+        Channel to take, counted from 0, or "mix" for the mean. [the only one; of
+        templates: "mix"]
+    trusted
+        Whether a template may run though nobody has trusted it.
+    **options
+        Further parameters of `EmbeddingExtractor`: precision, engine, memory_mb,
+        chunk_seconds. A template decides these itself.
+
+    Raises
+    ------
+    UnknownModelError, UnknownTemplate, InvalidTemplate
+        There is no such model, or the file is not a template.
+    ChoiceError
+        An option is not available, or a template decides it.
+    """
+    if not is_template(model):
+        assert not isinstance(model, Template)  # noqa: S101 - for the type checker
+        return EmbeddingExtractor(model, device=device, channel=channel, **options)
+    usual = inspect.signature(EmbeddingExtractor).parameters
+    for name, value in options.items():
+        if value != usual[name].default:
+            raise ChoiceError(
+                "a template decides this itself; it takes a device and a channel",
+                option=name,
+            )
+    return TemplateExtractor(
+        model,
+        device=device,
+        channel="mix" if channel is None else channel,
+        trusted=trusted,
+    )
+
+
+def is_template(model: str | os.PathLike[str] | Template) -> bool:
+    """Return whether a model is a template: read already, shipped, or a JSON file."""
+    if isinstance(model, Template):
+        return True
+    if isinstance(model, str):
+        return model.endswith(SUFFIX) or model in shipped()
+    return Path(model).suffix.lower() == SUFFIX
+
+
+def needs_of(model: str) -> tuple[float, int]:
+    """Return the recommended seconds of a recording and the sampling rate in hertz.
+
+    Parameters
+    ----------
+    model
+        Name of a trained model or of a shipped template. For any other name, the
+        duration is that of most models, and the rate 0.
+    """
+    from bob.learn.pytorch.models.catalogue import MODELS
+    from bob.learn.pytorch.templates.format.template import load
+
+    known = {entry.name: entry for entry in MODELS}
+    if model in known:
+        return known[model].recommended_seconds, known[model].sample_rate
+    if model in shipped():
+        template = load(model)
+        return template.recommended_seconds, template.sample_rate
+    return 1.0, 0
