@@ -142,8 +142,7 @@ def dense_verify(folder, scale):
     from bob.learn.pytorch.experiment import scores
     from bob.learn.pytorch.experiment.algorithms import NAMED
     from bob.learn.pytorch.experiment.components import Extraction, Preprocessing
-    from bob.learn.pytorch.experiment.experiment import Experiment
-    from bob.learn.pytorch.experiment.layout import lay_out
+    from bob.learn.pytorch.experiment.experiment import Experiment, lay_out
     from bob.learn.pytorch.protocols.trials import Probe, Recording, Reference, Trials
 
     references, probes = both_sides(scale)

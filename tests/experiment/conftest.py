@@ -8,8 +8,7 @@ import pytest
 
 from bob.learn.pytorch.experiment.algorithms import NAMED
 from bob.learn.pytorch.experiment.components import Extraction, Preprocessing
-from bob.learn.pytorch.experiment.experiment import Experiment
-from bob.learn.pytorch.experiment.layout import lay_out
+from bob.learn.pytorch.experiment.experiment import Experiment, lay_out
 
 # The import mode importlib keeps test folders off sys.path; this one module of
 # helpers is loaded by its place.

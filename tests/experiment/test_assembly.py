@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.experiment.assembly import assemble, describe
 from bob.learn.pytorch.experiment.configuration import ConfigurationError, settle
+from bob.learn.pytorch.experiment.run import assemble, describe
 from bob.learn.pytorch.report.provenance import description_facts
 
 

@@ -21,8 +21,8 @@ from bob.learn.pytorch.experiment.checkpoints import (
 )
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.fingerprint import of_step
-from bob.learn.pytorch.experiment.making import Workers
 from bob.learn.pytorch.inference.batching import Result
+from bob.learn.pytorch.parallel.sharing import Workers
 from bob.learn.pytorch.protocols.formats.csv_writing import write_csv_protocol
 from bob.learn.pytorch.protocols.opening import as_database
 from bob.learn.pytorch.protocols.trials import DatabaseError

@@ -13,11 +13,11 @@ from bob.learn.pytorch.experiment.algorithms import NAMED
 from bob.learn.pytorch.experiment.components import Extraction
 from bob.learn.pytorch.experiment.configuration import ConfigurationError, settle
 from bob.learn.pytorch.experiment.dev_calibration import (
-    DevCalibration,
     calibrate_from_dev,
     calibration_of,
 )
-from bob.learn.pytorch.experiment.experiment import run
+from bob.learn.pytorch.experiment.experiment import DevCalibration
+from bob.learn.pytorch.experiment.stages import run
 from bob.learn.pytorch.extractor import CallableExtractor
 
 GIVEN = {

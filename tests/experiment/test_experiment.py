@@ -13,9 +13,9 @@ import pytest
 from bob.learn.pytorch.experiment.algorithms import as_algorithm
 from bob.learn.pytorch.experiment.components import Preprocessing
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
-from bob.learn.pytorch.experiment.experiment import run
+from bob.learn.pytorch.experiment.experiment import lay_out
 from bob.learn.pytorch.experiment.fingerprint import digest, of_component
-from bob.learn.pytorch.experiment.layout import lay_out
+from bob.learn.pytorch.experiment.stages import run
 from bob.learn.pytorch.protocols.trials import DatabaseError
 from bob.learn.pytorch.store import arrays
 

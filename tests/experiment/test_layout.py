@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
-from bob.learn.pytorch.experiment.layout import lay_out
+from bob.learn.pytorch.experiment.experiment import lay_out
 
 
 def test_the_folders_are_those_of_old():

@@ -9,7 +9,7 @@ import pytest
 from bob.learn.pytorch.experiment.algorithms import NAMED
 from bob.learn.pytorch.experiment.components import Preprocessing
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
-from bob.learn.pytorch.experiment.experiment import run, tasks
+from bob.learn.pytorch.experiment.stages import run, tasks
 
 
 def test_embeddings_of_two_sizes_are_refused(experiment, toys):

@@ -10,11 +10,11 @@ import pytest
 
 from bob.learn.pytorch.experiment.components import Extraction, Preprocessing
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
-from bob.learn.pytorch.experiment.experiment import run
-from bob.learn.pytorch.experiment.layout import lay_out
-from bob.learn.pytorch.experiment.making import Workers
+from bob.learn.pytorch.experiment.experiment import lay_out
+from bob.learn.pytorch.experiment.stages import run
 from bob.learn.pytorch.extractor import CallableExtractor
 from bob.learn.pytorch.inference.extract import extract_into
+from bob.learn.pytorch.parallel.sharing import Workers
 from bob.learn.pytorch.preprocessor.audio import DltResNetExtractor, EmbeddingExtractor
 from bob.learn.pytorch.store.store import EmbeddingStore
 

@@ -7,12 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.experiment import cohort as cohort_module
 from bob.learn.pytorch.experiment.algorithms import NAMED, as_algorithm
 from bob.learn.pytorch.experiment.cohort import normalisation_of
 from bob.learn.pytorch.experiment.configuration import ConfigurationError, settle
-from bob.learn.pytorch.experiment.experiment import run
-from bob.learn.pytorch.experiment.outcome import BadRecordingsError
+from bob.learn.pytorch.experiment.experiment import BadRecordingsError
+from bob.learn.pytorch.experiment.stages import run
 from bob.learn.pytorch.protocols.trials import Recording
 
 GIVEN = {
@@ -373,11 +372,3 @@ def test_training_recordings_are_a_cohort_that_groups_share(
         assert found == pytest.approx(expected, abs=1e-7)
     assert outcome.computed["extraction"] == 16 + 12
     assert outcome.reused["extraction"] == 0
-
-
-def test_the_module_knows_no_more_names_than_the_option():
-    from typing import get_args
-
-    from bob.learn.pytorch.experiment.options import NORMALISATIONS
-
-    assert get_args(cohort_module.Method) == NORMALISATIONS

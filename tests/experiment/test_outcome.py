@@ -9,8 +9,8 @@ import soundfile
 
 from bob.learn.pytorch.experiment.algorithms import as_algorithm
 from bob.learn.pytorch.experiment.components import Preprocessing
-from bob.learn.pytorch.experiment.experiment import run
-from bob.learn.pytorch.experiment.outcome import BadRecordingsError
+from bob.learn.pytorch.experiment.experiment import BadRecordingsError
+from bob.learn.pytorch.experiment.stages import run
 
 
 def test_bad_recordings_stop_the_run_before_scoring_with_the_whole_list(damaged):

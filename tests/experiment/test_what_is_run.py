@@ -8,9 +8,9 @@ import pytest
 from bob.learn.pytorch.architectures.campplus import campplus
 from bob.learn.pytorch.experiment.configuration import ConfigurationError, run_files
 from bob.learn.pytorch.experiment.resources import resolve
+from bob.learn.pytorch.experiment.run import _extractor_at
 from bob.learn.pytorch.models.store import save_weights
 from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor, TemplateExtractor
-from bob.learn.pytorch.script.extractors import extractor_at
 from bob.learn.pytorch.script.verify import main
 
 PROGRAM = """
@@ -88,8 +88,8 @@ def test_weights_and_templates_are_models_by_their_path(folder, golden_weights):
     }
     Path("own.json").write_text(json.dumps(content))
 
-    weights = resolve("preprocessor", "./own.pt", opened=extractor_at)
-    template = resolve("preprocessor", "own.json", opened=extractor_at)
+    weights = resolve("preprocessor", "./own.pt", opened=_extractor_at)
+    template = resolve("preprocessor", "own.json", opened=_extractor_at)
 
     assert isinstance(weights, EmbeddingExtractor)
     assert weights.model.name == "campplus-zh-en"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bob.learn.pytorch.experiment.layout import Layout
+from bob.learn.pytorch.experiment.experiment import Layout
 from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.scorefiles import read_scores, write_scores
 from bob.learn.pytorch.scorefiles.reference_files import with_references

@@ -96,6 +96,14 @@ _MODULES: dict[str, str] = {
     "templates.template": "templates.format.template",
     "templates.trust": "templates.install.trust",
     "templates.worker": "templates.run.worker",
+    "verification.assembly": "experiment.run",
+    "verification.cohort": "experiment.cohort experiment.experiment",
+    "verification.dev_calibration": "experiment.dev_calibration experiment.experiment",
+    "verification.experiment": "experiment.stages experiment.experiment",
+    "verification.layout": "experiment.experiment",
+    "verification.making": "experiment.making parallel.sharing",
+    "verification.normalising": "experiment.normalising experiment.experiment",
+    "verification.outcome": "experiment.experiment",
     "verification.progress": "progress",
 }
 

@@ -31,8 +31,8 @@ from bob.learn.pytorch.store import arrays
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bob.learn.pytorch.experiment.making import Workers
     from bob.learn.pytorch.inference.extract import Extraction, ManyExtractor
+    from bob.learn.pytorch.parallel.sharing import Workers
     from bob.learn.pytorch.protocols.trials import Database, Recording
 
 #: Where Bob keeps enrolled references, beside the folders of the steps.

@@ -6,21 +6,19 @@ import hashlib
 import logging
 import os
 from collections import defaultdict
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch.experiment import features, stored
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
+from bob.learn.pytorch.experiment.experiment import CohortMembers, Normalisation
 from bob.learn.pytorch.experiment.fingerprint import of_component
 from bob.learn.pytorch.experiment.normalising import (
     KnownCohort,
-    Method,
-    Normalisation,
     averaged,
     require_enough,
 )
+from bob.learn.pytorch.experiment.options import NORMALISATIONS
 from bob.learn.pytorch.protocols.cohorts import (
     own_cohort,
     read_cohort,
@@ -40,60 +38,13 @@ if TYPE_CHECKING:
     import types
     from collections.abc import Iterable, Sequence
 
-    from bob.learn.pytorch.experiment.experiment import Experiment
-    from bob.learn.pytorch.experiment.features import Vectors
-    from bob.learn.pytorch.store.store import StoredEmbeddings
+    from bob.learn.pytorch.experiment.experiment import Experiment, Vectors
+    from bob.learn.pytorch.experiment.options import Method
 
 logger = logging.getLogger(__name__)
 
 #: Below it are the embeddings of a cohort that is not the database's own.
 PREFIX = "cohort"
-
-
-@dataclass(frozen=True)
-class CohortMembers:
-    """Speakers that appear in no trial.
-
-    Attributes
-    ----------
-    references
-        As what probes are compared with.
-    probes
-        As what references are compared with.
-    name
-        Where they come from.
-    by_speaker
-        The recordings of a probe count as their mean.
-    database
-        Loads the recordings and knows their annotations.
-    store
-        File of their embeddings; then nothing is computed.
-    """
-
-    references: tuple[Reference, ...]
-    probes: tuple[Probe, ...]
-    name: str
-    by_speaker: bool = True
-    database: Database | None = field(default=None, compare=False)
-    store: Path | None = None
-
-    def __str__(self) -> str:
-        kind = "speakers" if self.by_speaker else "recordings"
-        return f"{len(self.probes)} {kind} from {self.name}"
-
-    def recordings(self) -> list[Recording]:
-        """Every recording once; those in a store have no path."""
-        items: tuple[Reference | Probe, ...] = (*self.references, *self.probes)
-        by_key = {rec.key: rec for item in items for rec in item.recordings}
-        return list(by_key.values())
-
-    @cached_property
-    def content(self) -> StoredEmbeddings:
-        """What its store holds."""
-        from bob.learn.pytorch.store.store import EmbeddingStore
-
-        assert self.store is not None  # noqa: S101 - the callers have looked
-        return EmbeddingStore.read(self.store)
 
 
 class _Plain(WithoutExtras):
@@ -175,10 +126,10 @@ def _method(settled: types.SimpleNamespace) -> Method | None:
                 f"--zt-norm and --score-normalisation {method} exclude each other"
             )
         method = "zt-norm"
-    if method not in (None, *get_args(Method)):
+    if method not in (None, *NORMALISATIONS):
         raise ConfigurationError(
             f"score_normalisation is {method!r}, expected one of: "
-            f"{', '.join(get_args(Method))}"
+            f"{', '.join(NORMALISATIONS)}"
         )
     if method is not None and len(set(settled.score_directories)) < 2:
         raise ConfigurationError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from bob.learn.pytorch.calibration import (
@@ -20,6 +19,7 @@ from bob.learn.pytorch.calibration.quality import (
 )
 from bob.learn.pytorch.experiment import trial_quality
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
+from bob.learn.pytorch.experiment.experiment import TRAINED_ON, DevCalibration
 from bob.learn.pytorch.experiment.score_origin import origin
 from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.scorefiles import Form, read_scores, write_scores
@@ -41,32 +41,6 @@ if TYPE_CHECKING:
     FloatArray: TypeAlias = NDArray[np.float64]
 
 logger = logging.getLogger(__name__)
-
-#: The group that calibrations are trained on.
-TRAINED_ON = "dev"
-
-
-@dataclass(frozen=True)
-class DevCalibration:
-    """How a calibration is trained; see `bob.learn.pytorch.scoring.fit_calibration`.
-
-    Attributes
-    ----------
-    quality
-        Measures of both sides that it weighs beside the score; see
-        :func:`bob.learn.pytorch.experiment.trial_quality.measure`.
-    """
-
-    p_target: float
-    penalty: float
-    quality: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        measures = f", with {', '.join(self.quality)}" if self.quality else ""
-        return (
-            f"linear{measures}, trained on {TRAINED_ON}, P_target {self.p_target:g}, "
-            f"penalty {self.penalty:g}"
-        )
 
 
 def calibration_of(settled: types.SimpleNamespace) -> DevCalibration | None:

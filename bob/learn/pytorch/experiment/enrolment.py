@@ -12,9 +12,7 @@ from bob.learn.pytorch.experiment.fingerprint import digest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bob.learn.pytorch.experiment.experiment import Experiment
-    from bob.learn.pytorch.experiment.features import Vectors
-    from bob.learn.pytorch.experiment.outcome import Outcome
+    from bob.learn.pytorch.experiment.experiment import Experiment, Outcome, Vectors
     from bob.learn.pytorch.protocols.trials import Reference, Trials
 
 logger = logging.getLogger(__name__)

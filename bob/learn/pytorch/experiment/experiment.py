@@ -1,52 +1,226 @@
-"""An experiment from recordings to score files, stage by stage.
-
-Read :func:`run` first. Every stage looks at what an earlier run has stored and
-computes what is missing, outdated (by its fingerprint) or forced.
-"""
+"""One experiment: its parts, the places of its files, and its outcome."""
 
 from __future__ import annotations
 
-import logging
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, TypeAlias
 
-from bob.learn.pytorch.experiment import enrolment, features, scores
-from bob.learn.pytorch.experiment.cohort import (
-    all_recordings,
-    database_of,
-    refuse_other_model,
-)
-from bob.learn.pytorch.experiment.components import Preprocessing
+from bob.learn.pytorch.errors import UserError
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
-from bob.learn.pytorch.experiment.dev_calibration import calibrate_from_dev
-from bob.learn.pytorch.experiment.making import Step, Workers
-from bob.learn.pytorch.experiment.outcome import BadRecordingsError, Outcome
-from bob.learn.pytorch.experiment.recording_seconds import (
-    recording_seconds,
-    short_notes,
-)
-from bob.learn.pytorch.files import clear_up
-from bob.learn.pytorch.models.errors import WeightsError
-from bob.learn.pytorch.protocols.self_trials import self_trials_notes
-from bob.learn.pytorch.protocols.trials import DatabaseError, with_trials
-from bob.learn.pytorch.scorefiles.failures import read_failures, write_failures
+from bob.learn.pytorch.parallel.sharing import Workers
+from bob.learn.pytorch.printing import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from bob.learn.pytorch.experiment.algorithms import Algorithm
-    from bob.learn.pytorch.experiment.components import Extraction
-    from bob.learn.pytorch.experiment.dev_calibration import DevCalibration
-    from bob.learn.pytorch.experiment.layout import Layout
-    from bob.learn.pytorch.experiment.normalising import Normalisation
-    from bob.learn.pytorch.protocols.trials import Database, Recording, Trials
+    from bob.learn.pytorch.experiment.components import Extraction, Preprocessing
+    from bob.learn.pytorch.experiment.options import Method
+    from bob.learn.pytorch.protocols.trials import Database, Probe, Recording, Reference
+    from bob.learn.pytorch.scorefiles.failures import Failure
+    from bob.learn.pytorch.store.store import StoredEmbeddings
 
-logger = logging.getLogger(__name__)
+    #: Key of a recording -> its feature, (vectors, dimensions).
+    Vectors: TypeAlias = Mapping[str, NDArray[np.float64]]
 
-#: What a report of the scores leaves beside them.
-REPORT_FILES = ("report.json", "report.txt", "det.png")
+#: The group that calibrations are trained on.
+TRAINED_ON = "dev"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The folders of one experiment, as verify.py laid them out for protocols.
+
+    ``<temp>/<sub>/preprocessed``, ``<temp>/<sub>/extracted``,
+    ``<temp>/<sub>/<protocol>/models/<group>`` and
+    ``<result>/<sub>/<protocol>/nonorm/{scores-<group>, <group>/<model>.txt}``, and
+    the same in ``ztnorm`` for normalised scores.
+    """
+
+    temporary: Path
+    results: Path
+    preprocessed: Path
+    extracted: Path
+    models: Path
+    scores: Path
+    normalised: Path
+
+    def of_normalised(self) -> Layout:
+        """The same folders, with that of normalised scores in place of the others'."""
+        return replace(self, scores=self.normalised)
+
+    def model(self, group: str, identifier: str) -> Path:
+        """File of an enrolled reference."""
+        return self.models / group / _relative(identifier, ".hdf5")
+
+    def model_scores(self, group: str, identifier: str) -> Path:
+        """Scores of one reference against its probes."""
+        return self.scores / group / _relative(identifier, ".txt")
+
+    def made_by(self, group: str) -> Path:
+        """What the scores of a group were made by."""
+        return self.scores / group / ".made-by"
+
+    def group_scores(self, group: str) -> Path:
+        """All scores of a group, reference by reference."""
+        return self.scores / f"scores-{group}"
+
+    def calibrated_scores(self, group: str) -> Path:
+        """All scores of a group as log-likelihood ratios."""
+        return self.scores / f"calibrated-{group}"
+
+    def measures(self, group: str) -> Path:
+        """Quality measures of the references and probes of a group."""
+        return self.scores / f"quality-{group}.csv"
+
+    def durations(self) -> Path:
+        """How long recordings last, as far as that was asked."""
+        return self.temporary / "durations.json"
+
+    def calibration(self) -> Path:
+        """What makes log-likelihood ratios of scores."""
+        return self.scores / "calibration.json"
+
+    def stored(self, folder: Path, key: str) -> Path:
+        """File of a recording in ``preprocessed`` or ``extracted``."""
+        return folder / _relative(key, ".hdf5")
+
+
+def lay_out(  # noqa: PLR0913 - a folder each
+    temporary: Path | str,
+    results: Path | str,
+    *,
+    sub_directory: str,
+    protocol: str | None,
+    preprocessed: str = "preprocessed",
+    extracted: str = "extracted",
+    models: str = "models",
+    scores: str = "nonorm",
+    normalised: str = "ztnorm",
+) -> Layout:
+    """Compose the folders of an experiment; nothing is created.
+
+    A protocol of None gives a result folder of the name ``None``, as ever.
+    """
+    temporary = Path(temporary).expanduser() / sub_directory
+    results = Path(results).expanduser() / sub_directory / str(protocol)
+    protocol_folder = temporary / protocol if protocol else temporary
+    return Layout(
+        temporary=temporary,
+        results=results,
+        # An absolute second part stands for itself.
+        preprocessed=temporary / preprocessed,
+        extracted=temporary / extracted,
+        models=protocol_folder / models,
+        scores=results / scores,
+        normalised=results / normalised,
+    )
+
+
+def _relative(key: str, suffix: str) -> Path:
+    parts = PurePosixPath(key)
+    if not key or parts.is_absolute() or ".." in parts.parts:
+        raise ConfigurationError(
+            f"{key!r} would be written outside of the experiment's folders; the "
+            "database must name recordings and models by relative paths without '..'"
+        )
+    return Path(f"{parts}{suffix}")
+
+
+@dataclass(frozen=True)
+class CohortMembers:
+    """Speakers that appear in no trial.
+
+    Attributes
+    ----------
+    references
+        As what probes are compared with.
+    probes
+        As what references are compared with.
+    name
+        Where they come from.
+    by_speaker
+        The recordings of a probe count as their mean.
+    database
+        Loads the recordings and knows their annotations.
+    store
+        File of their embeddings; then nothing is computed.
+    """
+
+    references: tuple[Reference, ...]
+    probes: tuple[Probe, ...]
+    name: str
+    by_speaker: bool = True
+    database: Database | None = field(default=None, compare=False)
+    store: Path | None = None
+
+    def __str__(self) -> str:
+        kind = "speakers" if self.by_speaker else "recordings"
+        return f"{len(self.probes)} {kind} from {self.name}"
+
+    def recordings(self) -> list[Recording]:
+        """Every recording once; those in a store have no path."""
+        items: tuple[Reference | Probe, ...] = (*self.references, *self.probes)
+        by_key = {rec.key: rec for item in items for rec in item.recordings}
+        return list(by_key.values())
+
+    @cached_property
+    def content(self) -> StoredEmbeddings:
+        """What its store holds."""
+        from bob.learn.pytorch.store.store import EmbeddingStore
+
+        assert self.store is not None  # noqa: S101 - the callers have looked
+        return EmbeddingStore.read(self.store)
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """How scores are normalised, and with whom.
+
+    Attributes
+    ----------
+    cohorts
+        The cohort of each group; often the same.
+    top
+        How many of the highest cohort scores of each side count (as-norm); else None.
+    """
+
+    method: Method
+    cohorts: Mapping[str, CohortMembers]
+    top: int | None = None
+
+    def __str__(self) -> str:
+        names = dict.fromkeys(str(cohort) for cohort in self.cohorts.values())
+        top = f", top {self.top}" if self.top else ""
+        return f"{self.method}{top}, cohort {'; '.join(names)}"
+
+
+@dataclass(frozen=True)
+class DevCalibration:
+    """How a calibration is trained; see `bob.learn.pytorch.scoring.fit_calibration`.
+
+    Attributes
+    ----------
+    quality
+        Measures of both sides that it weighs beside the score; see
+        :func:`bob.learn.pytorch.experiment.trial_quality.measure`.
+    """
+
+    p_target: float
+    penalty: float
+    quality: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        measures = f", with {', '.join(self.quality)}" if self.quality else ""
+        return (
+            f"linear{measures}, trained on {TRAINED_ON}, P_target {self.p_target:g}, "
+            f"penalty {self.penalty:g}"
+        )
 
 
 @dataclass(frozen=True)
@@ -89,278 +263,84 @@ class Experiment:
     normalisation: Normalisation | None = None
     calibration: DevCalibration | None = None
 
-
-def tasks(experiment: Experiment) -> list[str]:
-    """The stages that are executed, in order."""
-    by_group = ("enrollment", "score-computation", "concatenation")
-    named = [
-        "preprocessing",
-        "extraction",
-        *(
-            f"{stage} of group {group}"
-            for group in experiment.groups
-            for stage in by_group
-        ),
-        *(["calibration"] if experiment.calibration is not None else []),
-        "report",
-    ]
-    return [name for name in named if name.split(" ")[0] not in experiment.skip]
+    def kinds(self) -> list[Experiment]:
+        """Return the experiment for raw scores, and that for normalised ones if any."""
+        raw = replace(self, normalisation=None)
+        if self.normalisation is None:
+            return [raw]
+        return [raw, replace(self, layout=self.layout.of_normalised())]
 
 
-def run(
-    experiment: Experiment, *, finish: Callable[[Outcome], object] | None = None
-) -> Outcome:
-    """Run an experiment, using what an earlier or interrupted run has finished.
+@dataclass
+class Outcome:
+    """The result of a run.
 
-    Parameters
+    Attributes
     ----------
-    finish
-        Called with the outcome while no other run can touch the files, for example
-        to report the scores.
-
-    Returns
-    -------
-    Outcome
-        Where the scores are and which recordings failed.
-
-    Raises
-    ------
-    BadRecordingsError
-        Before anything is scored, with all recordings that cannot be used,
-        unless the experiment allows them and others are left.
-    ConfigurationError
-        If a stage is left out whose result is not there or is outdated.
-    DatabaseError
-        If two recordings would share a file.
+    failures
+        By the key of the recording.
+    score_files
+        Group -> concatenated score file.
+    normalised_files
+        The same of normalised scores.
+    weakened
+        References enrolled from fewer recordings than their protocol names:
+        ``group/id`` -> (used, named).
+    notes
+        What else a reader of the figures has to know of the recordings.
+    computed, reused, outdated
+        Number of files by stage; an outdated file was made by another model,
+        recording or setting, and is computed anew.
+    reports
+        Folder of scores -> the report on them, as text.
+    tasks
+        The stages that a dry run would execute.
     """
-    with _alone(experiment.layout.temporary):
-        clear_up(experiment.layout.temporary)
-        clear_up(experiment.layout.results)
-        try:
-            outcome = _run(experiment)
-        except ConfigurationError:
-            # Nothing was computed: the results of the run before it still stand.
-            for kind in scores.kinds(experiment):
-                scores.restore_previous(kind, names=REPORT_FILES)
-            raise
-        if finish is not None:
-            finish(outcome)
-        return outcome
+
+    failures: dict[str, Failure] = field(default_factory=dict)
+    score_files: dict[str, Path] = field(default_factory=dict)
+    normalised_files: dict[str, Path] = field(default_factory=dict)
+    weakened: dict[str, tuple[int, int]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    computed: dict[str, int] = field(default_factory=dict)
+    reused: dict[str, int] = field(default_factory=dict)
+    outdated: dict[str, int] = field(default_factory=dict)
+    reports: dict[Path, str] = field(default_factory=dict)
+    tasks: tuple[str, ...] = ()
+
+    def files_of(self, kind: Experiment) -> dict[str, Path]:
+        """Group -> score file of a kind of scores; see `Experiment.kinds`."""
+        raw = kind.normalisation is None
+        return self.score_files if raw else self.normalised_files
+
+    def add(self, other: Outcome) -> None:
+        """Take in the features that were made, or not, of other recordings."""
+        self.failures.update(other.failures)
+        for own, more in (
+            (self.computed, other.computed),
+            (self.reused, other.reused),
+            (self.outdated, other.outdated),
+        ):
+            for stage, count in more.items():
+                own[stage] = own.get(stage, 0) + count
 
 
-def _run(experiment: Experiment) -> Outcome:
-    outcome = Outcome()
-    for note in getattr(experiment.database, "notes", ()):
-        logger.info("%s: %s", experiment.database.name, note)
-    trials = {group: _trials(experiment.database, group) for group in experiment.groups}
-    recordings = _recordings(trials.values())
-    seconds = _durations(experiment, recordings)
-    joins = "concatenation" not in experiment.skip
-    if joins:
-        for kind in scores.kinds(experiment):
-            scores.set_aside(kind, names=REPORT_FILES)
-    strangers = _make_all_features(experiment, recordings, outcome)
-    if experiment.skip >= {"enrollment", "score-computation"}:
-        _remember_failures(experiment, outcome)
-    else:
-        _score(experiment, trials, [recordings, strangers], outcome, seconds)
-    for kind in scores.kinds(experiment):
-        outcome.files_of(kind).update(_joined(kind, trials))
-    if joins:
-        for kind in scores.kinds(experiment):
-            scores.forget_previous(kind, names=REPORT_FILES)
-    _calibrate(experiment, outcome)
-    return outcome
+class BadRecordingsError(UserError, RuntimeError):
+    """Recordings that cannot be used stop a run that does not allow them."""
 
-
-def _durations(
-    experiment: Experiment, recordings: Sequence[Recording]
-) -> Mapping[str, float]:
-    """In seconds by key, if the calibration asks for them."""
-    how = experiment.calibration
-    wanted = how is not None and "duration" in how.quality
-    if not wanted or "score-computation" in experiment.skip:
-        return {}
-    return recording_seconds(
-        recordings,
-        database=experiment.database,
-        remembered=experiment.layout.durations(),
-        force=experiment.force,
-    )
-
-
-def _joined(experiment: Experiment, trials: Mapping[str, Trials]) -> dict[str, Path]:
-    """The score file of each group, as far as there is one."""
-    files = {}
-    for group in experiment.groups:
-        path = experiment.layout.group_scores(group)
-        if "score-computation" in experiment.skip:
-            scores.refuse_outdated(experiment, group, trials[group])
-        if "concatenation" not in experiment.skip:
-            scores.concatenate(experiment, group, trials[group])
-        if path.exists():
-            files[group] = path
-    return files
-
-
-def _calibrate(experiment: Experiment, outcome: Outcome) -> None:
-    if experiment.calibration is None or "calibration" in experiment.skip:
-        return
-    for kind in scores.kinds(experiment):
-        calibrate_from_dev(kind, outcome.files_of(kind), experiment.calibration)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep two runs from writing into each other's files; the second waits."""
-    from filelock import FileLock, Timeout
-
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        logger.warning("another run works in %s; waiting until it ends", folder)
-        lock.acquire()
-    except NotImplementedError:  # a file system without locks
-        logger.warning("%s cannot be locked; run nothing else in it", folder)
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _trials(database: Database, group: str) -> Trials:
-    protocol = f"{database.protocol} of {database.name}"
-    trials = database.trials(group)
-    for note in self_trials_notes(trials):
-        logger.warning("group %s: %s", group, note)
-    return with_trials(trials, group=group, protocol=protocol, files="the database")
-
-
-def _make_all_features(
-    experiment: Experiment, recordings: Sequence[Recording], outcome: Outcome
-) -> list[Recording]:
-    """Features of the trials and of the cohorts; returns the cohorts' recordings."""
-    _make_features(experiment, recordings, outcome)
-    strangers: list[Recording] = []
-    if experiment.normalisation is not None:
-        for cohort, members in all_recordings(experiment.normalisation):
-            of_cohort = replace(
-                experiment,
-                preprocessing=Preprocessing(
-                    experiment.preprocessing.component, database_of(cohort)
-                ),
-            )
-            made = Outcome()
-            _one_file_each([*recordings, *members])
-            _make_features(of_cohort, members, made)
-            outcome.add(made)
-            strangers += members
-        for cohort in experiment.normalisation.cohorts.values():
-            if cohort.store is not None:
-                refuse_other_model(cohort, experiment)
-    if not experiment.skip >= {"preprocessing", "extraction"}:
-        _judge_failures(experiment, [recordings, strangers], outcome)
-    return strangers
-
-
-def _make_features(
-    experiment: Experiment, recordings: Sequence[Recording], outcome: Outcome
-) -> None:
-    steps: list[Step] = [features.Extract(experiment)]
-    if experiment.preprocessing.writes_data:
-        steps.insert(0, features.Preprocess(experiment))
-    for step in steps:
-        if step.stage not in experiment.skip:
-            features.make(step, experiment, recordings, outcome)
-    _check_left_out(experiment, steps, recordings)
-
-
-def _check_left_out(
-    experiment: Experiment,
-    steps: Sequence[Step],
-    recordings: Sequence[Recording],
-) -> None:
-    """Files of stages that are left out must fit, if a later stage reads them."""
-    layout = experiment.layout
-    needed = {layout.extracted}
-    if "extraction" not in experiment.skip:
-        needed.add(layout.preprocessed)
-    # Where both stages name one folder, it holds what the first has made.
-    first = {step.folder: step for step in reversed(steps)}
-    for step in first.values():
-        if step.stage in experiment.skip and step.folder in needed:
-            try:
-                features.refuse_outdated(step, experiment, recordings)
-            except WeightsError as error:
-                logger.warning(
-                    "%s is left out, and whether its files fit cannot be told: %s",
-                    step.stage,
-                    error,
-                )
-
-
-def _score(
-    experiment: Experiment,
-    trials: Mapping[str, Trials],
-    parts: Sequence[Sequence[Recording]],
-    outcome: Outcome,
-    seconds: Mapping[str, float],
-) -> None:
-    outcome.notes += getattr(experiment.database, "doubts", ())
-    outcome.notes += short_notes(experiment.preprocessing.component, parts[0])
-    for note in outcome.notes:
-        logger.warning("%s", note)
-    everyone = {item.key: item for part in parts for item in part}
-    vectors = features.load(experiment, list(everyone.values()), outcome)
-    _judge_failures(experiment, parts, outcome)
-    for group in experiment.groups:
-        models = enrolment.enrol(experiment, group, trials[group], vectors, outcome)
-        if "score-computation" not in experiment.skip:
-            scores.compute(experiment, group, trials[group], models, vectors, seconds)
-
-
-def _recordings(groups: Iterable[Trials]) -> list[Recording]:
-    """Every recording of the groups once, in the order of their first use."""
-    return _one_file_each(item for trials in groups for item in trials.recordings())
-
-
-def _one_file_each(recordings: Iterable[Recording]) -> list[Recording]:
-    """Every recording once, refusing two of one key."""
-    by_key: dict[str, Recording] = {}
-    for recording in recordings:
-        first = by_key.setdefault(recording.key, recording)
-        if first.path != recording.path:
-            raise DatabaseError(
-                f"two recordings are called {recording.key!r}, one in each group: "
-                f"{first.path} and {recording.path}; their embeddings would take "
-                "each other's place, so give them different keys"
-            )
-    return list(by_key.values())
-
-
-def _judge_failures(
-    experiment: Experiment, parts: Sequence[Sequence[Recording]], outcome: Outcome
-) -> None:
-    """Parts are the recordings of the trials, and those of cohorts."""
-    listed_in = _list_of_failures(experiment)
-    failures = list(outcome.failures.values())
-    write_failures(listed_in, failures)
-    nothing_left = any(
-        part and all(item.key in outcome.failures for item in part) for part in parts
-    )
-    if nothing_left or (failures and not experiment.allow_missing):
-        total = len({item.key for part in parts for item in part})
-        raise BadRecordingsError(failures, listed_in, total=total)
-
-
-def _list_of_failures(experiment: Experiment) -> Path:
-    return experiment.layout.results / "failures.tsv"
-
-
-def _remember_failures(experiment: Experiment, outcome: Outcome) -> None:
-    """Where no recording was looked at, those that failed before count."""
-    path = _list_of_failures(experiment)
-    if not outcome.failures:
-        outcome.failures |= {item.key: item for item in read_failures(path)}
+    def __init__(
+        self, failures: Sequence[Failure], listed_in: Path, *, total: int
+    ) -> None:
+        self.failures = tuple(failures)
+        go_on = (
+            "; or go on without them: --allow-missing-files gives their trials the "
+            "score nan"
+        )
+        super().__init__(
+            f"{len(failures)} of {total} recordings cannot be used, so nothing was "
+            "scored:\n"
+            + "\n".join(f"  {failure}" for failure in failures)
+            + f"\nThe list is also in {printable(listed_in)}. Repair or remove them "
+            "and start again: finished work is kept"
+            + (go_on if len(failures) < total else "")
+        )

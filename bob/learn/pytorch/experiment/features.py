@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bob.learn.pytorch.experiment import from_store, stored
 from bob.learn.pytorch.experiment.components import tried
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
+from bob.learn.pytorch.experiment.experiment import Outcome
 from bob.learn.pytorch.experiment.fingerprint import of_step, same_maker
 from bob.learn.pytorch.experiment.making import (
     OF_THE_RECORDING,
@@ -23,21 +22,21 @@ from bob.learn.pytorch.experiment.making import (
     failure,
     half_written,
 )
-from bob.learn.pytorch.experiment.outcome import Outcome
 from bob.learn.pytorch.files import source_of
 from bob.learn.pytorch.progress import say, track
 from bob.learn.pytorch.protocols.cohorts import knows_speakers
 from bob.learn.pytorch.store.records import faults_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from bob.learn.pytorch.experiment.experiment import Experiment
+    from numpy.typing import NDArray
+
+    from bob.learn.pytorch.experiment.experiment import Experiment, Vectors
     from bob.learn.pytorch.protocols.trials import Recording
 
 logger = logging.getLogger(__name__)
-
-Vectors = Mapping[str, NDArray[np.float64]]
 
 
 class Preprocess:

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from bob.learn.pytorch.experiment.making import Planned, Step, Workers
+    from bob.learn.pytorch.experiment.making import Planned, Step
     from bob.learn.pytorch.inference.extract import Extraction, ManyExtractor
     from bob.learn.pytorch.inference.known import Known
+    from bob.learn.pytorch.parallel.sharing import Workers
     from bob.learn.pytorch.store.reading import StoredEmbeddings
 
 

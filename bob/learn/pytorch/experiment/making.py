@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
@@ -19,6 +18,7 @@ from bob.learn.pytorch.scorefiles.failures import Failure
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from bob.learn.pytorch.parallel.sharing import Workers
     from bob.learn.pytorch.protocols.trials import Recording
 
 _TOGETHER = ".together"
@@ -85,22 +85,6 @@ class Planned(NamedTuple):
     fingerprint: str
     source: str = ""
     place: int = 0
-
-
-@dataclass(frozen=True)
-class Workers:
-    """Who does the work.
-
-    Attributes
-    ----------
-    jobs
-        Processes of this machine; 1 works in the calling one.
-    dask
-        Name, address or file of a Dask client, in place of processes.
-    """
-
-    jobs: int = 1
-    dask: str | None = None
 
 
 def carried_out(

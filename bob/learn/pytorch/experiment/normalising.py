@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -30,33 +30,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bob.learn.pytorch.experiment.algorithms import Algorithm, Rows, Scorer
-    from bob.learn.pytorch.experiment.cohort import CohortMembers
+    from bob.learn.pytorch.experiment.experiment import Normalisation
+    from bob.learn.pytorch.experiment.options import Method
 
     FloatArray: TypeAlias = NDArray[np.float64]
-
-Method: TypeAlias = Literal["z-norm", "t-norm", "s-norm", "zt-norm", "as-norm"]
-
-
-@dataclass(frozen=True)
-class Normalisation:
-    """How scores are normalised, and with whom.
-
-    Attributes
-    ----------
-    cohorts
-        The cohort of each group; often the same.
-    top
-        How many of the highest cohort scores of each side count (as-norm); else None.
-    """
-
-    method: Method
-    cohorts: Mapping[str, CohortMembers]
-    top: int | None = None
-
-    def __str__(self) -> str:
-        names = dict.fromkeys(str(cohort) for cohort in self.cohorts.values())
-        top = f", top {self.top}" if self.top else ""
-        return f"{self.method}{top}, cohort {'; '.join(names)}"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias, get_args
 
 Kind = Literal["component", "text", "words", "count", "number", "real", "flag"]
 
@@ -27,8 +27,8 @@ STAGES_WITHOUT_WORK = (
 )
 
 #: Ways to normalise scores by a cohort.
-NORMALISATIONS = ("z-norm", "t-norm", "s-norm", "zt-norm", "as-norm")
-
+Method: TypeAlias = Literal["z-norm", "t-norm", "s-norm", "zt-norm", "as-norm"]
+NORMALISATIONS: tuple[Method, ...] = get_args(Method)
 
 #: Of both sides of a trial, what a calibration may weigh beside the score.
 CALIBRATION_QUALITIES = ("duration", "magnitude", "cohort_mean")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bob.learn.pytorch.experiment.algorithms import Scorer
-    from bob.learn.pytorch.experiment.experiment import Experiment
-    from bob.learn.pytorch.experiment.features import Vectors
+    from bob.learn.pytorch.experiment.experiment import Experiment, Vectors
     from bob.learn.pytorch.experiment.normalising import RowNormaliser
 
 _PREVIOUS = ".previous"
@@ -53,7 +51,7 @@ def compute(
     probes = [usable(probe, vectors) for probe in trials.probes]
     good = np.array([bool(rows) for rows in probes], dtype=bool)
     scorer = experiment.algorithm.against([rows for rows in probes if rows])
-    writers = [_Writer(kind, group, trials) for kind in kinds(experiment)]
+    writers = [_Writer(kind, group, trials) for kind in experiment.kinds()]
     normalise = None
     if experiment.normalisation is not None:
         normalise = row_normaliser(
@@ -98,15 +96,6 @@ def _measured(
     return trial_quality.measure(
         trials, how.quality, vectors=vectors, seconds=seconds, means=means
     )
-
-
-def kinds(experiment: Experiment) -> list[Experiment]:
-    """The experiment for raw scores, and the one for normalised scores if any."""
-    raw = replace(experiment, normalisation=None)
-    if experiment.normalisation is None:
-        return [raw]
-    layout = experiment.layout.of_normalised()
-    return [raw, replace(experiment, layout=layout)]
 
 
 class _Writer:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from bob.learn.pytorch.experiment.features import Vectors
+    from bob.learn.pytorch.experiment.experiment import Vectors
     from bob.learn.pytorch.metrics import ScoreTable
     from bob.learn.pytorch.protocols.trials import Probe, Recording, Reference, Trials
 

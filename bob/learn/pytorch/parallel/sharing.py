@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,6 +18,22 @@ R = TypeVar("R")
 
 # Items that go to a worker together: of recordings enough that some have one length.
 PARTITION = 64
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The processes that share the work.
+
+    Attributes
+    ----------
+    jobs
+        Processes of this machine; 1 works in the calling one.
+    dask
+        Name, address or file of a Dask client, in place of processes.
+    """
+
+    jobs: int = 1
+    dask: str | None = None
 
 
 def share_out(

@@ -97,8 +97,8 @@ def _filled(
 ) -> bool:
     """Write the files and report; whether recordings failed."""
     from bob.learn.pytorch.experiment.checkpoints import fill, named_database, plan
-    from bob.learn.pytorch.experiment.making import Workers
     from bob.learn.pytorch.inference.extract import sensible_jobs
+    from bob.learn.pytorch.parallel.sharing import Workers
 
     jobs, dask = options.pop("jobs"), options.pop("dask")
     database = named_database(text, protocol=protocol)

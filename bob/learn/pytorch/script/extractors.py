@@ -10,7 +10,6 @@ import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from bob.learn.pytorch.preprocessor.audio.loading import Extractor
     from bob.learn.pytorch.templates.format.template import Template
@@ -183,21 +182,6 @@ def ask_for_trust(found: Template, *, yes: bool) -> None:
             trust.trust(found)
             return
     trust.require(found)
-
-
-def extractor_at(path: Path) -> Extractor:
-    """Return the extractor of a file of weights or of a template; nothing of it is run.
-
-    Raises
-    ------
-    WeightsError, TemplateError
-        It is neither, or of a network that is not known.
-    """
-    from bob.learn.pytorch.preprocessor.audio import loading
-
-    extractor = loading.make_extractor(path)
-    _ = extractor.model  # a file of another kind is refused now, not at a recording
-    return extractor
 
 
 def make_extractor(

@@ -74,7 +74,7 @@ def escape_streams() -> None:
 
 def told(error: BaseException) -> str:
     """Return what an error says, on one line unless it is of those that take more."""
-    from bob.learn.pytorch.experiment.outcome import BadRecordingsError
+    from bob.learn.pytorch.experiment.experiment import BadRecordingsError
     from bob.learn.pytorch.models.errors import WeightsError
     from bob.learn.pytorch.templates.format.errors import TemplateError
 

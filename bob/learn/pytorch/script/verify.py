@@ -7,10 +7,10 @@ import logging
 import os
 import sys
 import time
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bob.learn.pytorch.errors import UserError
 from bob.learn.pytorch.experiment.options import (
     GRID_OPTIONS,
     NOT_OFFERED,
@@ -23,7 +23,6 @@ from bob.learn.pytorch.script.terminal import (
     INTERRUPTED,
     EscapingFormatter,
     escape_streams,
-    take_back_interrupts,
     told,
 )
 from bob.learn.pytorch.settings import let_idle_threads_sleep
@@ -32,8 +31,7 @@ if TYPE_CHECKING:
     import types
     from collections.abc import Sequence
 
-    from bob.learn.pytorch.experiment.experiment import Experiment
-    from bob.learn.pytorch.experiment.outcome import Outcome
+    from bob.learn.pytorch.experiment.experiment import Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -65,8 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _start_logging(given.get("verbose", 0))
     started = time.monotonic(), os.times()
     try:
-        return _experiment(given, [Path(sys.argv[0]).name, *arguments], started)
-    except _expected_errors() as error:
+        _experiment(given, [Path(sys.argv[0]).name, *arguments], started)
+    except UserError as error:
         sys.stderr.write(f"verify.py: {told(error)}\n")
         return 1
     except KeyboardInterrupt:
@@ -74,36 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "verify.py: interrupted; finished work is kept, start again to go on\n"
         )
         return INTERRUPTED
-
-
-def _expected_errors() -> tuple[type[Exception], ...]:
-    """What a user can cause and repair; anything else shows where it happened."""
-    from bob.learn.pytorch.calibration import CalibrationError
-    from bob.learn.pytorch.experiment.configuration import ConfigurationError
-    from bob.learn.pytorch.experiment.outcome import BadRecordingsError
-    from bob.learn.pytorch.export.errors import ExportError
-    from bob.learn.pytorch.models.errors import UnknownModelError, WeightsError
-    from bob.learn.pytorch.parallel.partitions import WorkersError
-    from bob.learn.pytorch.protocols.trials import DatabaseError
-    from bob.learn.pytorch.scorefiles import ScoreFileError
-    from bob.learn.pytorch.settings import SettingsError
-    from bob.learn.pytorch.store.records import StoreError
-    from bob.learn.pytorch.templates.format.errors import TemplateError
-
-    return (
-        CalibrationError,
-        ConfigurationError,
-        DatabaseError,
-        BadRecordingsError,
-        ExportError,
-        ScoreFileError,
-        SettingsError,
-        StoreError,
-        TemplateError,
-        UnknownModelError,
-        WeightsError,
-        WorkersError,
-    )
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -223,77 +192,28 @@ def _start_logging(verbosity: int) -> None:
 
 def _experiment(
     given: dict[str, Any], command: list[str], started: tuple[float, os.times_result]
-) -> int:
-    from bob.learn.pytorch.experiment.configuration import (
-        ConfigurationError,
-        run_files,
-        settle,
-    )
-    from bob.learn.pytorch.experiment.legacy import bring_back
-    from bob.learn.pytorch.extractor import CallableExtractor
+) -> None:
+    from bob.learn.pytorch.experiment.run import carry_out, read_settings
 
-    bring_back(CallableExtractor)
-    variables = run_files(given.pop("configuration_files", []))
-    settled = settle(given, variables)
-    _start_logging(settled.verbose)
-
-    from bob.learn.pytorch.experiment.assembly import assemble, write_description
-    from bob.learn.pytorch.experiment.experiment import run, tasks
-    from bob.learn.pytorch.script.extractors import extractor_at
-
-    experiment = assemble(settled, model_at=extractor_at)
-    take_back_interrupts()
-    if settled.dry_run:
-        for task in tasks(experiment):
+    settings = read_settings(*given.pop("configuration_files", []), **given)
+    _start_logging(settings.verbose)
+    outcome = carry_out(settings, command=command)
+    if settings.dry_run:
+        for task in outcome.tasks:
             sys.stdout.write(f"Would have executed task '{task}'\n")
-        return 0
-    try:
-        write_description(experiment, settled.experiment_info_file, command=command)
-        report = partial(_report, experiment) if "report" not in settled.skip else None
-        outcome = run(experiment, finish=report)
-        _summarise(outcome)
-    except OSError as error:
-        raise ConfigurationError(
-            f"a file cannot be written or read: {error}; finished work is kept, so "
-            "start again when there is space and permission, or give other directories "
-            "(--temp-directory, --result-directory)"
-        ) from error
-    _tell_times(settled, started)
-    return 0
+        return
+    reports = [_shown(*report) for report in outcome.reports.items()]
+    sys.stdout.write("\n\n".join(reports))
+    _summarise(outcome)
+    _tell_times(settings, started)
 
 
-def _report(experiment: Experiment, outcome: Outcome) -> None:
-    from bob.learn.pytorch.experiment.scores import kinds
-    from bob.learn.pytorch.report.experiment_report import write_report
-
-    database = experiment.database
-    for kind in kinds(experiment):
-        normalised = kind.normalisation is not None
-        files = outcome.files_of(kind)
-        missing = [group for group in experiment.groups if group not in files]
-        if missing:
-            logger.warning(
-                "no report: there is no score file of group %s yet", ", ".join(missing)
-            )
-            continue
-        folder, calibration = kind.layout.scores, kind.layout.calibration()
-        text = write_report(
-            files,
-            folder,
-            title=f"{database.name}, protocol {database.protocol}",
-            failures=len(outcome.failures),
-            notes=outcome.notes,
-            normalisation=str(kind.normalisation) if normalised else None,
-            calibration=calibration
-            if experiment.calibration is not None and calibration.exists()
-            else None,
-        )
-        shown = printable(folder)
-        sys.stdout.write(
-            f"{text}\n\nReport:     {shown}/report.txt (and report.json)\n"
-            f"DET curves: {shown}/det.png\n"
-        )
-        sys.stdout.write("\n\n" if experiment.normalisation and not normalised else "")
+def _shown(folder: Path, report: str) -> str:
+    shown = printable(folder)
+    return (
+        f"{report}\n\nReport:     {shown}/report.txt (and report.json)\n"
+        f"DET curves: {shown}/det.png\n"
+    )
 
 
 def _summarise(outcome: Outcome) -> None:

@@ -1,9 +1,14 @@
-"""Settled options become an experiment; its description becomes a file."""
+"""An experiment from its configuration to its outcome: verify.py, in Python."""
 
 from __future__ import annotations
 
+import logging
 import platform
 import shlex
+import signal
+import threading
+from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,35 +16,164 @@ from typing import TYPE_CHECKING, Any
 from bob.learn.pytorch.experiment.algorithms import NAMED, as_algorithm
 from bob.learn.pytorch.experiment.cohort import normalisation_of
 from bob.learn.pytorch.experiment.components import Extraction, Preprocessing
-from bob.learn.pytorch.experiment.configuration import ConfigurationError
+from bob.learn.pytorch.experiment.configuration import (
+    ConfigurationError,
+    run_files,
+    settle,
+)
 from bob.learn.pytorch.experiment.dev_calibration import calibration_of
-from bob.learn.pytorch.experiment.experiment import Experiment
-from bob.learn.pytorch.experiment.layout import Layout, lay_out
-from bob.learn.pytorch.experiment.making import Workers
+from bob.learn.pytorch.experiment.experiment import (
+    Experiment,
+    Layout,
+    Outcome,
+    lay_out,
+)
+from bob.learn.pytorch.experiment.legacy import bring_back
 from bob.learn.pytorch.experiment.plda_algorithm import plda_at
 from bob.learn.pytorch.experiment.resources import resolve
 from bob.learn.pytorch.experiment.score_origin import named
+from bob.learn.pytorch.experiment.stages import run, tasks
+from bob.learn.pytorch.extractor import CallableExtractor
 from bob.learn.pytorch.files import write_text
+from bob.learn.pytorch.parallel.sharing import Workers
 from bob.learn.pytorch.protocols.opening import as_database
 
 if TYPE_CHECKING:
     import types
     from collections.abc import Callable, Iterator, Sequence
 
+    from bob.learn.pytorch.preprocessor.audio.loading import Extractor
 
-def assemble(
-    settled: types.SimpleNamespace,
-    *,
-    model_at: Callable[[Path], object | None] = lambda _: None,
-) -> Experiment:
+
+logger = logging.getLogger(__name__)
+
+
+def run_experiment(*configurations: str | Path, **options: Any) -> Outcome:
+    """Run an experiment as verify.py does, and return what it leaves behind.
+
+    Parameters
+    ----------
+    configurations
+        Python files (``.py``), names of modules, or of entry points of the group
+        ``bob.bio.config``; later ones win.
+    options
+        Variables of a configuration, such as ``groups=["dev", "eval"]``; they win over
+        the files.
+
+    Raises
+    ------
+    UserError
+        The experiment cannot be carried out: a `ConfigurationError`, a
+        `BadRecordingsError`, or an error of a component.
+
+    Examples
+    --------
+    >>> outcome = run_experiment("first.py", force=True)  # doctest: +SKIP
+    >>> outcome.score_files["dev"]  # doctest: +SKIP
+    PosixPath('results/first/None/nonorm/scores-dev')
+    """
+    return carry_out(read_settings(*configurations, **options))
+
+
+def read_settings(*configurations: str | Path, **options: Any) -> types.SimpleNamespace:
+    """Return the settings that configurations and options make; see `run_experiment`.
+
+    Raises
+    ------
+    ConfigurationError
+        A file cannot be run, or an option is missing or of the wrong kind.
+    """
+    bring_back(CallableExtractor)
+    with _signals_kept():
+        return settle(options, run_files(map(str, configurations)))
+
+
+def carry_out(
+    settings: types.SimpleNamespace, *, command: Sequence[str] = ("run_experiment",)
+) -> Outcome:
+    """Run the experiment of these settings, or only list its stages on a dry run.
+
+    Parameters
+    ----------
+    command
+        Command line, for the description that is written beside the results.
+
+    Raises
+    ------
+    UserError
+        As `run_experiment`.
+    """
+    with _signals_kept():
+        experiment = assemble(settings)
+    if settings.dry_run:
+        return Outcome(tasks=tuple(tasks(experiment)))
+    report = partial(_report, experiment) if "report" not in settings.skip else None
+    try:
+        write_text(
+            experiment.layout.results / settings.experiment_info_file,
+            describe(experiment, command=command),
+        )
+        return run(experiment, finish=report)
+    except OSError as error:
+        raise ConfigurationError(
+            f"a file cannot be written or read: {error}; finished work is kept, so "
+            "start again when there is space and permission, or give other directories "
+            "(temp_directory, result_directory)"
+        ) from error
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Keep what Ctrl-C and a termination do.
+
+    dask_jobqueue, which Bob imports, makes both end the process with the status 0, as
+    if all were done.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {kind: signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            if handler is not None:  # that of another program that embeds Python
+                signal.signal(kind, handler)
+
+
+def _report(experiment: Experiment, outcome: Outcome) -> None:
+    """Write the reports of raw and of normalised scores."""
+    from bob.learn.pytorch.report.experiment_report import write_report
+
+    database = experiment.database
+    for kind in experiment.kinds():
+        files = outcome.files_of(kind)
+        missing = [group for group in experiment.groups if group not in files]
+        if missing:
+            logger.warning(
+                "no report: there is no score file of group %s yet", ", ".join(missing)
+            )
+            continue
+        folder, calibration = kind.layout.scores, kind.layout.calibration()
+        is_calibrated = experiment.calibration is not None and calibration.exists()
+        outcome.reports[folder] = write_report(
+            files,
+            folder,
+            title=f"{database.name}, protocol {database.protocol}",
+            failures=len(outcome.failures),
+            notes=outcome.notes,
+            normalisation=str(kind.normalisation) if kind.normalisation else None,
+            calibration=calibration if is_calibrated else None,
+        )
+
+
+def assemble(settled: types.SimpleNamespace) -> Experiment:
     """Turn settled options into an experiment, resolving components by name.
 
     Parameters
     ----------
     settled
-        As :func:`bob.learn.pytorch.experiment.configuration.settle` returns it.
-    model_at
-        From the path of weights or of a template to a preprocessor, or None.
+        As `read_settings` returns it.
 
     Raises
     ------
@@ -54,7 +188,7 @@ def assemble(
             kind,
             getattr(settled, kind),
             known=known,
-            opened=model_at if kind == "preprocessor" else lambda _: None,
+            opened=_extractor_at if kind == "preprocessor" else lambda _: None,
             imports=settled.imports,
             preferred_package=settled.preferred_package,
         )
@@ -80,6 +214,21 @@ def assemble(
         normalisation=normalisation,
         calibration=calibration_of(settled),
     )
+
+
+def _extractor_at(path: Path) -> Extractor:
+    """Return the extractor of a file of weights or of a template; nothing of it is run.
+
+    Raises
+    ------
+    WeightsError, TemplateError
+        It is neither, or of a network that is not known.
+    """
+    from bob.learn.pytorch.preprocessor.audio.loading import make_extractor
+
+    extractor = make_extractor(path)
+    _ = extractor.model  # a file of another kind is refused now, not at a recording
+    return extractor
 
 
 def _laid_out(settled: types.SimpleNamespace, protocol: str | None) -> Layout:
@@ -181,10 +330,3 @@ def _versions() -> Iterator[tuple[str, str]]:
 
 def _name_of(database: Any) -> str:
     return f"{database.name}, protocol {database.protocol}"
-
-
-def write_description(
-    experiment: Experiment, name: str, *, command: Sequence[str]
-) -> None:
-    """Write the description beside the results, before anything runs."""
-    write_text(experiment.layout.results / name, describe(experiment, command=command))

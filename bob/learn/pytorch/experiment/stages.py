@@ -1,0 +1,321 @@
+"""An experiment from recordings to score files, stage by stage.
+
+Read :func:`run` first. Every stage looks at what an earlier run has stored and
+computes what is missing, outdated (by its fingerprint) or forced.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from bob.learn.pytorch.experiment import enrolment, features, scores
+from bob.learn.pytorch.experiment.cohort import (
+    all_recordings,
+    database_of,
+    refuse_other_model,
+)
+from bob.learn.pytorch.experiment.components import Preprocessing
+from bob.learn.pytorch.experiment.configuration import ConfigurationError
+from bob.learn.pytorch.experiment.dev_calibration import calibrate_from_dev
+from bob.learn.pytorch.experiment.experiment import BadRecordingsError, Outcome
+from bob.learn.pytorch.experiment.recording_seconds import (
+    recording_seconds,
+    short_notes,
+)
+from bob.learn.pytorch.files import clear_up
+from bob.learn.pytorch.models.errors import WeightsError
+from bob.learn.pytorch.protocols.self_trials import self_trials_notes
+from bob.learn.pytorch.protocols.trials import DatabaseError, with_trials
+from bob.learn.pytorch.scorefiles.failures import read_failures, write_failures
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from bob.learn.pytorch.experiment.experiment import Experiment
+    from bob.learn.pytorch.experiment.making import Step
+    from bob.learn.pytorch.protocols.trials import Database, Recording, Trials
+
+logger = logging.getLogger(__name__)
+
+#: What a report of the scores leaves beside them.
+REPORT_FILES = ("report.json", "report.txt", "det.png")
+
+
+def tasks(experiment: Experiment) -> list[str]:
+    """The stages that are executed, in order."""
+    by_group = ("enrollment", "score-computation", "concatenation")
+    named = [
+        "preprocessing",
+        "extraction",
+        *(
+            f"{stage} of group {group}"
+            for group in experiment.groups
+            for stage in by_group
+        ),
+        *(["calibration"] if experiment.calibration is not None else []),
+        "report",
+    ]
+    return [name for name in named if name.split(" ")[0] not in experiment.skip]
+
+
+def run(
+    experiment: Experiment, *, finish: Callable[[Outcome], object] | None = None
+) -> Outcome:
+    """Run an experiment, using what an earlier or interrupted run has finished.
+
+    Parameters
+    ----------
+    finish
+        Called with the outcome while no other run can touch the files, for example
+        to report the scores.
+
+    Returns
+    -------
+    Outcome
+        Where the scores are and which recordings failed.
+
+    Raises
+    ------
+    BadRecordingsError
+        Before anything is scored, with all recordings that cannot be used,
+        unless the experiment allows them and others are left.
+    ConfigurationError
+        If a stage is left out whose result is not there or is outdated.
+    DatabaseError
+        If two recordings would share a file.
+    """
+    with _alone(experiment.layout.temporary):
+        clear_up(experiment.layout.temporary)
+        clear_up(experiment.layout.results)
+        try:
+            outcome = _run(experiment)
+        except ConfigurationError:
+            # Nothing was computed: the results of the run before it still stand.
+            for kind in experiment.kinds():
+                scores.restore_previous(kind, names=REPORT_FILES)
+            raise
+        if finish is not None:
+            finish(outcome)
+        return outcome
+
+
+def _run(experiment: Experiment) -> Outcome:
+    outcome = Outcome()
+    for note in getattr(experiment.database, "notes", ()):
+        logger.info("%s: %s", experiment.database.name, note)
+    trials = {group: _trials(experiment.database, group) for group in experiment.groups}
+    recordings = _recordings(trials.values())
+    seconds = _durations(experiment, recordings)
+    joins = "concatenation" not in experiment.skip
+    if joins:
+        for kind in experiment.kinds():
+            scores.set_aside(kind, names=REPORT_FILES)
+    strangers = _make_all_features(experiment, recordings, outcome)
+    if experiment.skip >= {"enrollment", "score-computation"}:
+        _remember_failures(experiment, outcome)
+    else:
+        _score(experiment, trials, [recordings, strangers], outcome, seconds)
+    for kind in experiment.kinds():
+        outcome.files_of(kind).update(_joined(kind, trials))
+    if joins:
+        for kind in experiment.kinds():
+            scores.forget_previous(kind, names=REPORT_FILES)
+    _calibrate(experiment, outcome)
+    return outcome
+
+
+def _durations(
+    experiment: Experiment, recordings: Sequence[Recording]
+) -> Mapping[str, float]:
+    """In seconds by key, if the calibration asks for them."""
+    how = experiment.calibration
+    wanted = how is not None and "duration" in how.quality
+    if not wanted or "score-computation" in experiment.skip:
+        return {}
+    return recording_seconds(
+        recordings,
+        database=experiment.database,
+        remembered=experiment.layout.durations(),
+        force=experiment.force,
+    )
+
+
+def _joined(experiment: Experiment, trials: Mapping[str, Trials]) -> dict[str, Path]:
+    """The score file of each group, as far as there is one."""
+    files = {}
+    for group in experiment.groups:
+        path = experiment.layout.group_scores(group)
+        if "score-computation" in experiment.skip:
+            scores.refuse_outdated(experiment, group, trials[group])
+        if "concatenation" not in experiment.skip:
+            scores.concatenate(experiment, group, trials[group])
+        if path.exists():
+            files[group] = path
+    return files
+
+
+def _calibrate(experiment: Experiment, outcome: Outcome) -> None:
+    if experiment.calibration is None or "calibration" in experiment.skip:
+        return
+    for kind in experiment.kinds():
+        calibrate_from_dev(kind, outcome.files_of(kind), experiment.calibration)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep two runs from writing into each other's files; the second waits."""
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        logger.warning("another run works in %s; waiting until it ends", folder)
+        lock.acquire()
+    except NotImplementedError:  # a file system without locks
+        logger.warning("%s cannot be locked; run nothing else in it", folder)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _trials(database: Database, group: str) -> Trials:
+    protocol = f"{database.protocol} of {database.name}"
+    trials = database.trials(group)
+    for note in self_trials_notes(trials):
+        logger.warning("group %s: %s", group, note)
+    return with_trials(trials, group=group, protocol=protocol, files="the database")
+
+
+def _make_all_features(
+    experiment: Experiment, recordings: Sequence[Recording], outcome: Outcome
+) -> list[Recording]:
+    """Features of the trials and of the cohorts; returns the cohorts' recordings."""
+    _make_features(experiment, recordings, outcome)
+    strangers: list[Recording] = []
+    if experiment.normalisation is not None:
+        for cohort, members in all_recordings(experiment.normalisation):
+            of_cohort = replace(
+                experiment,
+                preprocessing=Preprocessing(
+                    experiment.preprocessing.component, database_of(cohort)
+                ),
+            )
+            made = Outcome()
+            _one_file_each([*recordings, *members])
+            _make_features(of_cohort, members, made)
+            outcome.add(made)
+            strangers += members
+        for cohort in experiment.normalisation.cohorts.values():
+            if cohort.store is not None:
+                refuse_other_model(cohort, experiment)
+    if not experiment.skip >= {"preprocessing", "extraction"}:
+        _judge_failures(experiment, [recordings, strangers], outcome)
+    return strangers
+
+
+def _make_features(
+    experiment: Experiment, recordings: Sequence[Recording], outcome: Outcome
+) -> None:
+    steps: list[Step] = [features.Extract(experiment)]
+    if experiment.preprocessing.writes_data:
+        steps.insert(0, features.Preprocess(experiment))
+    for step in steps:
+        if step.stage not in experiment.skip:
+            features.make(step, experiment, recordings, outcome)
+    _check_left_out(experiment, steps, recordings)
+
+
+def _check_left_out(
+    experiment: Experiment,
+    steps: Sequence[Step],
+    recordings: Sequence[Recording],
+) -> None:
+    """Files of stages that are left out must fit, if a later stage reads them."""
+    layout = experiment.layout
+    needed = {layout.extracted}
+    if "extraction" not in experiment.skip:
+        needed.add(layout.preprocessed)
+    # Where both stages name one folder, it holds what the first has made.
+    first = {step.folder: step for step in reversed(steps)}
+    for step in first.values():
+        if step.stage in experiment.skip and step.folder in needed:
+            try:
+                features.refuse_outdated(step, experiment, recordings)
+            except WeightsError as error:
+                logger.warning(
+                    "%s is left out, and whether its files fit cannot be told: %s",
+                    step.stage,
+                    error,
+                )
+
+
+def _score(
+    experiment: Experiment,
+    trials: Mapping[str, Trials],
+    parts: Sequence[Sequence[Recording]],
+    outcome: Outcome,
+    seconds: Mapping[str, float],
+) -> None:
+    outcome.notes += getattr(experiment.database, "doubts", ())
+    outcome.notes += short_notes(experiment.preprocessing.component, parts[0])
+    for note in outcome.notes:
+        logger.warning("%s", note)
+    everyone = {item.key: item for part in parts for item in part}
+    vectors = features.load(experiment, list(everyone.values()), outcome)
+    _judge_failures(experiment, parts, outcome)
+    for group in experiment.groups:
+        models = enrolment.enrol(experiment, group, trials[group], vectors, outcome)
+        if "score-computation" not in experiment.skip:
+            scores.compute(experiment, group, trials[group], models, vectors, seconds)
+
+
+def _recordings(groups: Iterable[Trials]) -> list[Recording]:
+    """Every recording of the groups once, in the order of their first use."""
+    return _one_file_each(item for trials in groups for item in trials.recordings())
+
+
+def _one_file_each(recordings: Iterable[Recording]) -> list[Recording]:
+    """Every recording once, refusing two of one key."""
+    by_key: dict[str, Recording] = {}
+    for recording in recordings:
+        first = by_key.setdefault(recording.key, recording)
+        if first.path != recording.path:
+            raise DatabaseError(
+                f"two recordings are called {recording.key!r}, one in each group: "
+                f"{first.path} and {recording.path}; their embeddings would take "
+                "each other's place, so give them different keys"
+            )
+    return list(by_key.values())
+
+
+def _judge_failures(
+    experiment: Experiment, parts: Sequence[Sequence[Recording]], outcome: Outcome
+) -> None:
+    """Parts are the recordings of the trials, and those of cohorts."""
+    listed_in = _list_of_failures(experiment)
+    failures = list(outcome.failures.values())
+    write_failures(listed_in, failures)
+    nothing_left = any(
+        part and all(item.key in outcome.failures for item in part) for part in parts
+    )
+    if nothing_left or (failures and not experiment.allow_missing):
+        total = len({item.key for part in parts for item in part})
+        raise BadRecordingsError(failures, listed_in, total=total)
+
+
+def _list_of_failures(experiment: Experiment) -> Path:
+    return experiment.layout.results / "failures.tsv"
+
+
+def _remember_failures(experiment: Experiment, outcome: Outcome) -> None:
+    """Where no recording was looked at, those that failed before count."""
+    path = _list_of_failures(experiment)
+    if not outcome.failures:
+        outcome.failures |= {item.key: item for item in read_failures(path)}
