@@ -13,7 +13,7 @@ from bob.learn.pytorch import architectures
 from bob.learn.pytorch.export import onnx as exporter
 from bob.learn.pytorch.export.errors import ExportError
 from bob.learn.pytorch.inference import onnxruntime as module
-from bob.learn.pytorch.models.checksum import file_sha256, record_path, record_sha256
+from bob.learn.pytorch.models.checkpoint import file_sha256, record_path, record_sha256
 from bob.learn.pytorch.preprocessor.audio import DltResNetExtractor
 
 pytest.importorskip("onnx")

@@ -11,9 +11,9 @@ from bob.learn.pytorch.models.checkpoint import (
     load_weights,
     read_weights,
     recognise,
+    record_sha256,
     save_weights,
 )
-from bob.learn.pytorch.models.checksum import record_sha256
 from bob.learn.pytorch.models.errors import WrongWeights
 
 

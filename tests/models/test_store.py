@@ -13,7 +13,7 @@ import torch
 
 from bob.learn.pytorch import settings
 from bob.learn.pytorch.models import catalogue, store
-from bob.learn.pytorch.models.checksum import file_sha256
+from bob.learn.pytorch.models.checkpoint import file_sha256
 from bob.learn.pytorch.models.errors import (
     DownloadError,
     HashMismatch,

@@ -13,7 +13,6 @@ from bob.learn.pytorch.audio import (
 )
 from bob.learn.pytorch.models.store import WrongWeights
 from bob.learn.pytorch.preprocessor.audio import DltResNetExtractor, ResNetExtractor
-from bob.learn.pytorch.preprocessor.audio.chunks import bounds, embed_chunks
 
 RATE = 16_000
 
@@ -206,14 +205,22 @@ def test_a_missing_gpu_is_named(checkpoint):
         (37, 37, [(0, 37)]),
     ],
 )
-def test_chunks_cover_every_frame(frames, length, expected):
-    assert bounds(frames, length, minimum=37) == expected
+def test_chunks_cover_every_frame(extractor, frames, length, expected):
+    magnitudes = np.random.default_rng(0).uniform(1, 2, (frames, 257))
+
+    rows = extractor.extract_embeddings(None, magnitudes, length, 4)
+
+    alone = [
+        extractor.extract_embeddings(None, magnitudes[start:end], 0, 1)[0]
+        for start, end in expected
+    ]
+    np.testing.assert_allclose(rows, alone, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(("frames", "length"), [(36, 0), (200, 36)])
-def test_chunks_too_short_for_the_network_are_refused(frames, length):
+def test_chunks_too_short_for_the_network_are_refused(extractor, frames, length):
     with pytest.raises(ValueError, match=r"36 frames is too short.*needs 37"):
-        bounds(frames, length, minimum=37)
+        extractor.extract_embeddings(None, np.ones((frames, 257)), length, 1)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 8])
@@ -270,10 +277,9 @@ def test_min_length_is_of_remainders_and_not_of_whole_chunks(golden, extractor):
 
 def test_batches_do_not_change_embeddings(golden, extractor):
     magnitudes = np.load(golden / "synthetic" / "spectrograms.npz")["voice16k_int16"]
-    network = extractor.embedder.network
 
     one, many = (
-        embed_chunks(network, magnitudes, length=38, batch_size=size) for size in (1, 3)
+        extractor.extract_embeddings(None, magnitudes, 38, size) for size in (1, 3)
     )
 
     np.testing.assert_allclose(one, many, rtol=0, atol=1e-5)

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from bob.learn.pytorch.architectures.dlt_resnet import dlt_resnet34
 from bob.learn.pytorch.architectures.resnet import resnet34
 from bob.learn.pytorch.models import catalogue, store
-from bob.learn.pytorch.models.checksum import record_sha256
+from bob.learn.pytorch.models.checkpoint import record_sha256
 from bob.learn.pytorch.script.pytorch import pytorch
 
 NAME = "dltresnet34-voxceleb1"

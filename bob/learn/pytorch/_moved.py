@@ -44,6 +44,10 @@ _MODULES: dict[str, str] = {
     "extraction.decision": "calibration.decision",
     "extraction.errors": "export.errors",
     "extraction.onnx": "export.onnx",
+    "preprocessor.audio.chunks": "preprocessor.audio.dlt_resnet",
+    "preprocessor.audio.estimator": "preprocessor.audio.recordings",
+    "preprocessor.audio.original": "preprocessor.audio.recordings",
+    "preprocessor.audio.samples": "preprocessor.audio.recordings",
     "protocols.bob_cohorts": "protocols.formats.bob_cohorts",
     "protocols.bob_databases": "protocols.formats.bob_databases",
     "protocols.bob_recordings": "protocols.formats.bob_recordings",
@@ -105,6 +109,10 @@ _MODULES: dict[str, str] = {
     "verification.normalising": "experiment.normalising experiment.experiment",
     "verification.outcome": "experiment.experiment",
     "verification.progress": "progress",
+    "weights.answers": "models.web",
+    "weights.arrival": "models.download",
+    "weights.checksum": "models.checkpoint",
+    "weights.partial": "models.download",
 }
 
 #: Names that a room offered, and the room that offers them today.

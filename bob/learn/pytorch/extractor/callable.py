@@ -2,15 +2,13 @@
 
 import builtins
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from bob.learn.pytorch.preprocessor.audio.recordings import Transformer
 from bob.learn.pytorch.store import arrays
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
-
-class CallableExtractor:
+class CallableExtractor(Transformer):
     """Calls a function where Bob of old wants an extractor.
 
     Also a transformer: `transform` calls the function for each item. It pickles where
@@ -72,10 +70,6 @@ class CallableExtractor:
         """Call the function for each item; None stays None, a sample that failed."""
         return [None if item is None else self(item) for item in items]
 
-    def fit(self, items: object = None, y: object = None) -> "Self":  # noqa: ARG002
-        """Do nothing: there is nothing to learn."""
-        return self
-
     def write_feature(self, feature: Any, feature_file: Any) -> None:  # noqa: ANN401
         """Store a feature."""
         (self.write_feature_function or arrays.write)(feature, feature_file)
@@ -99,16 +93,3 @@ class CallableExtractor:
             "bob_features_save_fn": self.write_feature,
             "bob_features_load_fn": self.read_feature,
         }
-
-    def _get_tags(self) -> dict[str, Any]:
-        # The two that scikit-learn's Pipeline reads, and those of `bob.pipelines`.
-        return {"pairwise": False, "multioutput": False, **self._more_tags()}
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def __repr__(self) -> str:
-        given = ", ".join(
-            f"{name}={value!r}" for name, value in self.get_params().items()
-        )
-        return f"CallableExtractor({given})"

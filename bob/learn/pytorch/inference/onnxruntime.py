@@ -11,7 +11,7 @@ from bob.learn.pytorch import settings
 from bob.learn.pytorch.export.errors import ExportError
 from bob.learn.pytorch.export.onnx import export_network
 from bob.learn.pytorch.inference.engine import CPUEngine, Embeddings, padded
-from bob.learn.pytorch.models.checksum import (
+from bob.learn.pytorch.models.checkpoint import (
     file_sha256,
     record_path,
     record_sha256,

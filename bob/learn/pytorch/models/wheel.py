@@ -12,11 +12,10 @@ import zipfile
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.models.answers import LARGEST_BYTES
-from bob.learn.pytorch.models.arrival import bring, settle
-from bob.learn.pytorch.models.checksum import file_sha256
+from bob.learn.pytorch.models.checkpoint import file_sha256
+from bob.learn.pytorch.models.download import bring, settle
 from bob.learn.pytorch.models.errors import DownloadError, HashMismatch
-from bob.learn.pytorch.models.web import Interrupted, Pace
+from bob.learn.pytorch.models.web import LARGEST_BYTES, Interrupted, Pace
 from bob.learn.pytorch.parallel.children import python
 
 if TYPE_CHECKING:

@@ -6,8 +6,10 @@ from bob.learn.pytorch.preprocessor.audio.dlt_resnet import (
 )
 from bob.learn.pytorch.preprocessor.audio.embedding import EmbeddingExtractor
 from bob.learn.pytorch.preprocessor.audio.loading import load_model, make_extractor
-from bob.learn.pytorch.preprocessor.audio.recordings import RecordingTransformer
-from bob.learn.pytorch.preprocessor.audio.samples import WholeSample
+from bob.learn.pytorch.preprocessor.audio.recordings import (
+    RecordingTransformer,
+    WholeSample,
+)
 from bob.learn.pytorch.preprocessor.audio.template import TemplateExtractor
 
 __all__ = [

@@ -1,25 +1,97 @@
-"""What every extractor of embeddings is to Bob, whatever it runs."""
+"""Recordings in, embeddings out: the base of every extractor, as Bob asks for it."""
 
+from __future__ import annotations
+
+import inspect
 import logging
 import os
-from collections.abc import Iterable, Iterator
-from typing import Any, Protocol, TypeVar
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from bob.learn.pytorch.audio import RecordingError, RecordingLike
 from bob.learn.pytorch.inference.batching import BatchEmbedder, Result, embed_many
-from bob.learn.pytorch.preprocessor.audio import original
-from bob.learn.pytorch.preprocessor.audio.estimator import Transformer
 from bob.learn.pytorch.store import arrays
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import ArrayLike, NDArray
+    from typing_extensions import Self
+
 
 Key = TypeVar("Key")
 
 logger = logging.getLogger(__name__)
 
+# Their `load` reads images and HDF5, or audio through torchaudio's old reader; ours
+# knows nothing of the extractor's choice of channel. The path serves better.
+_NOT_THE_USERS = ("bob.bio.base.", "bob.bio.spear.", "bob.learn.pytorch.")
 
-class Runner(BatchEmbedder, Protocol):
+
+class Transformer:
+    """A transformer without a fit, by scikit-learn's rules.
+
+    Every parameter of the constructor is an attribute of the same name. To inherit
+    scikit-learn's `BaseEstimator` would do the same, and cost 0.8 s at import.
+    """
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002, FBT001, FBT002
+        """Return the parameters of the constructor, by name."""
+        names = list(inspect.signature(type(self)).parameters)
+        return {name: getattr(self, name) for name in names}
+
+    def set_params(self, **parameters: object) -> Self:
+        """Change parameters.
+
+        Raises
+        ------
+        ValueError
+            One that the constructor does not know.
+        """
+        known = self.get_params()
+        for name in parameters:
+            if name not in known:
+                raise ValueError(
+                    f"{type(self).__name__} has no parameter {name!r}; it has "
+                    f"{', '.join(known)}"
+                )
+        # A new object, so that nothing computed from the old parameters stays.
+        vars(self).clear()
+        type(self).__init__(self, **{**known, **parameters})
+        return self
+
+    def fit(self, recordings: object = None, y: object = None) -> Self:  # noqa: ARG002
+        """Do nothing: there is nothing to learn."""
+        return self
+
+    def fit_transform(self, recordings: Any, y: object = None) -> Any:  # noqa: ANN401, ARG002
+        """Transform."""
+        return self.transform(recordings)
+
+    def transform(self, recordings: Any) -> Any:  # noqa: ANN401
+        """Turn each item into another."""
+        raise NotImplementedError
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def _more_tags(self) -> dict[str, Any]:
+        return {"requires_fit": False, "stateless": True}
+
+    def _get_tags(self) -> dict[str, Any]:
+        # The two that scikit-learn's Pipeline reads, and those of `bob.pipelines`.
+        return {"pairwise": False, "multioutput": False, **self._more_tags()}
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{k}={v!r}" for k, v in self.get_params().items())
+        return f"{type(self).__name__}({given})"
+
+
+class _Runner(BatchEmbedder, Protocol):
     """What embeds recordings, alone or in batches."""
 
     readers: int
@@ -28,7 +100,7 @@ class Runner(BatchEmbedder, Protocol):
         """As of `BatchEmbedder`, with the rate of an array without one."""
 
 
-class Model(Protocol):
+class _Model(Protocol):
     """What is known of a model."""
 
     @property
@@ -49,7 +121,7 @@ class RecordingTransformer(Transformer):
     min_preprocessed_file_size = 1000
 
     @property
-    def model(self) -> Model:
+    def model(self) -> _Model:
         """What is known of the model."""
         raise NotImplementedError
 
@@ -59,13 +131,13 @@ class RecordingTransformer(Transformer):
         return self.model.name.replace("/", "-")
 
     @property
-    def runner(self) -> Runner:
+    def runner(self) -> _Runner:
         """What embeds recordings."""
         raise NotImplementedError
 
     def _check(self) -> None:
         """Called by subclasses when their parameters are set."""
-        original.join_bob(RecordingTransformer)
+        _join_bob(RecordingTransformer)
 
     def embed(
         self,
@@ -189,7 +261,7 @@ class RecordingTransformer(Transformer):
         extension: str | None = None,
     ) -> Any:  # noqa: ANN401
         """What to embed for a file of a Bob database: its path, or what it loads."""
-        return original.read_original(biofile, directory, extension)
+        return _read_original(biofile, directory, extension)
 
     @staticmethod
     def write_data(data: ArrayLike, data_file: object) -> None:
@@ -210,3 +282,79 @@ class RecordingTransformer(Transformer):
 
     def __str__(self) -> str:
         return repr(self)
+
+
+class WholeSample(Transformer):
+    """Hands the extractor each sample itself in the place of its data.
+
+    `bob.pipelines` looks three times at `sample.data`, which where a database decodes
+    means three times the work, and an exception at the first look ends the run.
+    The extractor looks once, sees `path` and `rate` as well, and what goes wrong there
+    fails one sample.
+    """
+
+    def transform(self, recordings: Any) -> list[Any]:  # noqa: ANN401
+        """Samples or sample sets of Bob -> the same with `data` being the sample."""
+        from bob.pipelines import DelayedSample, SampleSet
+
+        return [
+            SampleSet(self.transform(sample.samples), parent=sample)
+            if isinstance(sample, SampleSet)
+            else DelayedSample(partial(_itself, sample), parent=sample)
+            for sample in recordings
+        ]
+
+    def _more_tags(self) -> dict[str, Any]:
+        return {**super()._more_tags(), "bob_checkpoint_features": False}
+
+
+def _itself(sample: object) -> object:
+    return sample
+
+
+def _join_bob(extractor: type) -> None:
+    """Make Bob's `Preprocessor` a base of an extractor's class, where Bob is loaded.
+
+    What Bob has for configurations of old asks `isinstance(…, Preprocessor)`. To
+    inherit at once would import Bob, two seconds, for everyone who has no such
+    configuration. So it is done when an extractor is made and Bob is there by then.
+    """
+    module = sys.modules.get("bob.bio.base.preprocessor")
+    preprocessor = getattr(module, "Preprocessor", None)
+    if preprocessor is not None and not issubclass(extractor, preprocessor):
+        extractor.__bases__ = (*extractor.__bases__, preprocessor)
+
+
+def _read_original(biofile: Any, directory: str | None, extension: str | None) -> Any:  # noqa: ANN401
+    """Give what an extractor takes for one file of a database.
+
+    Parameters
+    ----------
+    biofile
+        Object with the user's own `load(directory, extension)`, or with Bob's
+        `make_path`, or at least with `path`.
+    directory
+        Of the database's recordings; None leaves it to the file.
+    extension
+        With its dot; None leaves it to the file.
+
+    Returns
+    -------
+    object
+        What the user's `load` returns, else the path of the recording as str.
+    """
+    if _has_own_loader(biofile):
+        return biofile.load(directory, extension)
+    if directory is None:
+        directory = getattr(biofile, "original_directory", None)
+    if extension is None:
+        extension = getattr(biofile, "original_extension", None)
+    if hasattr(biofile, "make_path"):
+        return os.fspath(biofile.make_path(directory, extension))
+    return str(Path(directory or "") / f"{biofile.path}{extension or ''}")
+
+
+def _has_own_loader(biofile: object) -> bool:
+    load = getattr(biofile, "load", None)
+    module = getattr(getattr(load, "__func__", load), "__module__", None) or ""
+    return callable(load) and not module.startswith(_NOT_THE_USERS)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bob.learn.pytorch import settings
 from bob.learn.pytorch.files import text_sha256
 from bob.learn.pytorch.models.catalogue import WebFile, WheelFile
-from bob.learn.pytorch.models.checksum import file_sha256, recorded_sha256
+from bob.learn.pytorch.models.checkpoint import file_sha256, recorded_sha256
 from bob.learn.pytorch.models.errors import DownloadError, HashMismatch, WeightsError
 from bob.learn.pytorch.templates.format.errors import InstallError
 from bob.learn.pytorch.templates.install.commands import disk_advice

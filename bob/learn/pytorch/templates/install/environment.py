@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch import settings
 from bob.learn.pytorch.files import AlreadyLocked, locked, text_sha256, write_text
-from bob.learn.pytorch.models.checksum import file_sha256
+from bob.learn.pytorch.models.checkpoint import file_sha256
 from bob.learn.pytorch.templates.format.errors import InstallError
 from bob.learn.pytorch.templates.install import packages
 from bob.learn.pytorch.templates.install.commands import (

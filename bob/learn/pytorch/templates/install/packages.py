@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from bob.learn.pytorch import settings
 from bob.learn.pytorch.files import text_sha256, write_text
-from bob.learn.pytorch.models.checksum import file_sha256
+from bob.learn.pytorch.models.checkpoint import file_sha256
 from bob.learn.pytorch.templates.format.errors import InstallError
 from bob.learn.pytorch.templates.guest import bob_template_stages as stages
 from bob.learn.pytorch.templates.install.commands import (
