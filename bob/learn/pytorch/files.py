@@ -1,4 +1,4 @@
-"""Files: written as a whole or not at all, and known again by their content."""
+"""Files: written whole or not at all, locked, and recognised by their content."""
 
 from __future__ import annotations
 

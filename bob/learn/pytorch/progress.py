@@ -1,14 +1,16 @@
-"""How far a long loop is: a bar on a terminal, plain lines elsewhere."""
+"""Progress of long loops: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import logging
 import sys
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from tqdm import tqdm
 
 logger = logging.getLogger(__name__)
 
@@ -23,15 +25,55 @@ def say(text: str) -> None:
     logger.info("%s", text)
 
 
+def bar(
+    items: Iterable[Any] = (),
+    *,
+    title: str = "",
+    total: int | None,
+    done: int = 0,
+    unit: str = "",
+    shown: bool = True,
+    delay: float = 0,
+) -> tqdm[Any]:
+    """Return a progress bar on the terminal, a `tqdm.tqdm`.
+
+    Parameters
+    ----------
+    items
+        Loop over the bar to go through them. Without, call ``update(count)``, and close
+        it in the end.
+    done
+        Count at the start, such as of an earlier download.
+    unit
+        Name of one item; with "B", counts are bytes.
+    shown
+        False hides it. It is hidden in any case where stderr is no terminal.
+    delay
+        Seconds before it shows.
+    """
+    from tqdm import tqdm
+
+    return tqdm(
+        items,
+        desc=title,
+        total=total,
+        initial=done,
+        unit=unit,
+        unit_scale=unit == "B",
+        unit_divisor=1024 if unit == "B" else 1000,
+        disable=None if shown else True,  # None: unless on a terminal
+        delay=delay,
+        dynamic_ncols=True,
+    )
+
+
 def track(items: Iterable[Item], title: str, *, total: int) -> Iterator[Item]:
     """Yield the items, showing how many are done and how long the rest takes.
 
     On a terminal a bar, otherwise a log line every few seconds.
     """
     if sys.stderr.isatty():
-        from tqdm import tqdm
-
-        yield from tqdm(items, desc=title, total=total, unit="", dynamic_ncols=True)
+        yield from bar(items, title=title, total=total)
         return
     started = told = time.monotonic()
     for done, item in enumerate(items):

@@ -25,6 +25,7 @@ from bob.learn.pytorch.experiment.configuration import ConfigurationError, run_f
 from bob.learn.pytorch.experiment.resources import resolve
 from bob.learn.pytorch.files import before_hashes, clear_up, content_of
 from bob.learn.pytorch.printing import printable
+from bob.learn.pytorch.progress import bar
 from bob.learn.pytorch.protocols.opening import as_database
 from bob.learn.pytorch.store import arrays
 
@@ -247,8 +248,6 @@ def _brought_up_to_date(
     filled: from_store.InStore,
     made_by: dict[str, str],
 ) -> Filled:
-    from tqdm import tqdm
-
     content, row = filled.content, filled.rows
     outdated = []
     for name, (_, file) in planned.checkpoints.items():
@@ -269,7 +268,7 @@ def _brought_up_to_date(
         references = _remove_references(planned)
     for file in left_over:
         file.unlink()
-    for file, number, mark in tqdm(outdated, unit="file", disable=None):
+    for file, number, mark in bar(outdated, total=len(outdated), unit="file"):
         stored.write(file, mark, partial(arrays.write, content.embeddings[number]))
     return Filled(filled.run, len(outdated), left_over, references)
 

@@ -25,7 +25,7 @@ from bob.learn.pytorch.experiment.recording_seconds import (
     recording_seconds,
     short_notes,
 )
-from bob.learn.pytorch.files import clear_up
+from bob.learn.pytorch.files import clear_up, locked
 from bob.learn.pytorch.models.errors import WeightsError
 from bob.learn.pytorch.protocols.self_trials import self_trials_notes
 from bob.learn.pytorch.protocols.trials import DatabaseError, with_trials
@@ -168,21 +168,9 @@ def _calibrate(experiment: Experiment, outcome: Outcome) -> None:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Keep two runs from writing into each other's files; the second waits."""
-    from filelock import FileLock, Timeout
-
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        logger.warning("another run works in %s; waiting until it ends", folder)
-        lock.acquire()
-    except NotImplementedError:  # a file system without locks
-        logger.warning("%s cannot be locked; run nothing else in it", folder)
-    try:
+    told = f"another run works in {folder}; waiting until it ends"
+    with locked(folder / ".lock", waiting=told, level=logging.WARNING):
         yield
-    finally:
-        lock.release()
 
 
 def _trials(database: Database, group: str) -> Trials:

@@ -15,6 +15,7 @@ from bob.learn.pytorch.inference.known import Item, Known, to_do
 from bob.learn.pytorch.parallel.partitions import WorkersError
 from bob.learn.pytorch.parallel.processes import processors
 from bob.learn.pytorch.parallel.sharing import PARTITION, share_out
+from bob.learn.pytorch.progress import bar
 from bob.learn.pytorch.store import made_by
 from bob.learn.pytorch.store.store import EmbeddingStore, Record
 
@@ -112,21 +113,18 @@ def extract(
     WorkersError
         Processes or Dask workers die while they load the network.
     """
-    from tqdm import tqdm
-
-    shown = None if progress else True  # of tqdm: None is "on a terminal"
     known = Known(store, extractor.fingerprint())
-    todo = to_do(recordings, known, speakers or {}, shown=shown)
+    todo = to_do(recordings, known, speakers or {}, shown=progress)
     run = Extraction(reused=len(recordings) - len(todo))
     with (
         closing(_made(extractor, todo, recordings, jobs=jobs, client=client)) as made,
-        tqdm(total=len(todo), unit="recording", disable=shown) as bar,
+        bar(total=len(todo), unit="recording", shown=progress) as shown,
     ):
         batch = _Batch(store, run, {**known.speakers, **(speakers or {})})
         try:
             for records in made:
                 batch.add(records)
-                bar.update(len(records))
+                shown.update(len(records))
         finally:
             batch.write()
     return run

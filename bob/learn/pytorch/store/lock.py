@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import platform
 from typing import TYPE_CHECKING
 
+from bob.learn.pytorch.files import AlreadyLocked, locked
 from bob.learn.pytorch.store.records import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-logger = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -26,28 +24,24 @@ def alone(path: Path) -> Iterator[None]:
     StoreError
         Another process writes to it; it says which.
     """
-    from filelock import FileLock, Timeout
-
     place, holder = _beside(path)
-    lock = FileLock(place)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise StoreError(
-            f"{path} is being written to by {_read(holder)}; wait until that and what "
-            "it started have ended, or write to another store"
-        ) from error
-    except NotImplementedError:  # a file system without locks
-        logger.warning("%s cannot be locked; let nothing else write to it", path)
-    try:
-        # On a full disk, only whose lock it is remains unknown.
-        with contextlib.suppress(OSError):
-            holder.write_text(f"process {os.getpid()} on {platform.node()}")
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            holder.unlink(missing_ok=True)
-        lock.release()
+
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(locked(place, waiting=None))
+        except AlreadyLocked as error:
+            raise StoreError(
+                f"{path} is being written to by {_read(holder)}; wait until that and "
+                "what it started have ended, or write to another store"
+            ) from error
+        try:
+            # On a full disk, only whose lock it is remains unknown.
+            with contextlib.suppress(OSError):
+                holder.write_text(f"process {os.getpid()} on {platform.node()}")
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                holder.unlink(missing_ok=True)
 
 
 def remove(path: Path) -> None:
