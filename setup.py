@@ -179,7 +179,7 @@ if __name__ == "__main__":
         package_data={
             "bob.learn.pytorch": ["py.typed"],
             "bob.learn.pytorch.templates": ["backbones/**/*.json"],
-            "bob.learn.pytorch.templates.format": ["schema.json"],
+            "bob.learn.pytorch.templates.format": ["schema.json", "start.json"],
         },
         ext_modules=KERNELS,
         include_package_data=False,

@@ -35,7 +35,7 @@ from bob.learn.pytorch.script import demonstration
 from bob.learn.pytorch.script.template import new
 from bob.learn.pytorch.store.records import Record, StoreError
 from bob.learn.pytorch.store.store import EmbeddingStore
-from bob.learn.pytorch.templates.format.new import commented_start
+from bob.learn.pytorch.templates.format.template import commented_start
 
 NAMES = {
     "python": 'x"+open("PWNED","w").name+"',

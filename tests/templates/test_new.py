@@ -2,10 +2,13 @@ import json
 
 import pytest
 
-from bob.learn.pytorch.templates.format.new import commented_start
 from bob.learn.pytorch.templates.format.schema import problems, without_comments
 from bob.learn.pytorch.templates.format.static import static_problems, static_warnings
-from bob.learn.pytorch.templates.format.template import from_content, load
+from bob.learn.pytorch.templates.format.template import (
+    commented_start,
+    from_content,
+    load,
+)
 
 
 def test_the_start_is_a_valid_template_without_a_warning(tmp_path):

@@ -343,7 +343,7 @@ def test_a_place_that_is_none_is_told_as_such(start, stage):
     note = f"frames.PLACE.pack_into(worker._taken.map(64), 0, {stage}, 0)"
     lines = [
         "import bob_template_frames as frames, gc, os",
-        "worker = next(o for o in gc.get_objects() if type(o).__name__ == 'Worker')",
+        "worker = next(o for o in gc.get_objects() if type(o).__name__ == '_Worker')",
         f"{note}; os._exit(1)",
     ]
     worker = start(embed_fwd=lines)

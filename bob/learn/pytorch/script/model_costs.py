@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from bob.learn.pytorch.models import store
 from bob.learn.pytorch.parallel.partitions import WorkersError
 from bob.learn.pytorch.report.models import Costs
-from bob.learn.pytorch.templates.guest.bob_template_confined import peak_mb
+from bob.learn.pytorch.templates.guest.bob_template_guard import peak_mb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

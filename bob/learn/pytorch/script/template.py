@@ -135,7 +135,7 @@ def new(file: Path, force: bool) -> None:  # noqa: FBT001
     """Write a start with comments into FILE, a .json."""
     with plain_errors():
         from bob.learn.pytorch.files import write_text
-        from bob.learn.pytorch.templates.format.new import commented_start
+        from bob.learn.pytorch.templates.format.template import commented_start
 
         if file.suffix != ".json":
             raise click.BadParameter(

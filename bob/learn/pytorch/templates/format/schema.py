@@ -1,22 +1,155 @@
-"""What the JSON of a template may say, and messages for what it may not.
+"""The JSON of a template: read strictly, checked by its schema, described in messages.
 
-`schema.json` says what each key may be, for this module and for editors. What keys must
-be together is in `rules.py`.
+`schema.json` says what each key may be, for this module and for editors; what keys must
+be together stands in `rules.py`.
 """
 
 from __future__ import annotations
 
 import difflib
 import json
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from bob.learn.pytorch.printing import printable
+from bob.learn.pytorch.templates.format.errors import InvalidTemplate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-COMMENT = "//"
+_LARGEST_BYTES = 10_000_000
+
+
+def read(path: Path) -> object:
+    """What a file of JSON holds.
+
+    Stricter than JSON: UTF-8 without a byte order mark, finite numbers, and no key
+    twice, but for comments.
+
+    Raises
+    ------
+    InvalidTemplate
+        It cannot be read, or is no such file.
+    """
+    text = _decoded(path)
+    if not text.strip():
+        refuse(path, ["it is empty; `bob pytorch template new` writes a start"])
+    try:
+        content = json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+        )
+    except json.JSONDecodeError as error:
+        refuse(path, [_syntax(error)])
+    except RecursionError:
+        refuse(path, ["lists and objects are nested too deep"])
+    except ValueError as error:  # of the hooks, and numbers of thousands of digits
+        refuse(path, [str(error)])
+    twice = [
+        f"{_inside(place, key)}: the key {key!r} is there more than once; keep one"
+        for place, held in _walk(content)
+        if isinstance(held, _Repeating)
+        for key in held.repeated
+    ]
+    if twice:
+        refuse(path, twice)
+    return content
+
+
+def refuse(where: Path | str, found: Sequence[str]) -> NoReturn:
+    """Say of a file everything that is wrong with it.
+
+    Raises
+    ------
+    InvalidTemplate
+        Always.
+    """
+    name = printable(str(where))
+    if len(found) == 1:
+        raise InvalidTemplate(f"{name} is no valid template: {found[0]}")
+    lines = "".join(f"\n  {problem}" for problem in found)
+    raise InvalidTemplate(
+        f"{name} is no valid template, for {len(found)} reasons:{lines}"
+    )
+
+
+class _Repeating(dict[str, Any]):
+    """A JSON object with the same key twice; the last counts, as in JSON."""
+
+    repeated: tuple[str, ...] = ()
+
+
+def _decoded(path: Path) -> str:
+    try:
+        if not path.is_file():
+            kind = "a folder" if path.is_dir() else "no regular file"
+            refuse(path, [f"it is {kind}; expected a file of JSON"])
+        if path.stat().st_size > _LARGEST_BYTES:
+            refuse(path, [f"it has more than {_LARGEST_BYTES // 10**6} MB"])
+        raw = path.read_bytes()
+    except OSError as error:
+        refuse(path, [f"it cannot be read ({error.strerror}); see `ls -ld` of it"])
+    if raw.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        refuse(
+            path,
+            [
+                "it begins with a byte order mark, as some editors write it; save it "
+                "as UTF-8 without one"
+            ],
+        )
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        refuse(
+            path,
+            [f"byte {raw[error.start]:#04x} in line {line} is no UTF-8; save it so"],
+        )
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) == len(pairs):
+        return content
+    keys = [key for key, _ in pairs if not key.startswith(_COMMENT)]
+    marked = _Repeating(content)
+    marked.repeated = tuple(key for key in content if keys.count(key) > 1)
+    return marked
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number of JSON; expected a finite one")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {text} is too large; expected a finite one")
+    return number
+
+
+def _syntax(error: json.JSONDecodeError) -> str:
+    """Where a text ceases to be JSON, with the line."""
+    line = error.doc.splitlines()[error.lineno - 1 : error.lineno]
+    shown = line[0].strip()[:70] if line else "the end of the file"
+    text = f"line {error.lineno}, column {error.colno}: no JSON: {error.msg}: {shown}"
+    rest = error.doc[error.pos :].lstrip()
+    before = error.doc[: error.pos].rstrip()
+    if rest.startswith(("//", "#", "/*")):
+        text += '; a comment is a key that begins with //: "// why": "..."'
+    elif rest.startswith("'"):
+        text += "; JSON has double quotes"
+    elif rest.startswith(("}", "]")) and before.endswith(","):
+        text += "; there is no comma before the end of a list or an object"
+    return text
+
+
+_COMMENT = "//"
 """A key that begins with this is a comment, whatever it holds."""
 
 _PATH = Path(__file__).with_name("schema.json")
@@ -62,7 +195,7 @@ def problems(content: object) -> list[Problem]:
     if not isinstance(content, dict):
         return [
             Problem(
-                "$", f"got {described(content)}; expected one object with keys, {{…}}"
+                "$", f"got {_described(content)}; expected one object with keys, {{…}}"
             )
         ]
     if unusable := list(_unusable_text(content)):
@@ -88,27 +221,21 @@ def without_comments(content: Any) -> Any:  # noqa: ANN401 - any JSON goes in an
         return {
             key: without_comments(value)
             for key, value in content.items()
-            if not key.startswith(COMMENT)
+            if not key.startswith(_COMMENT)
         }
     if isinstance(content, list):
         return [without_comments(value) for value in content]
     return content
 
 
-def inside(path: str, key: str | int) -> str:
-    """The path of what a key or a place in a list holds.
-
-    Examples
-    --------
-    >>> inside(inside("$.weights", 0), "sha 256")
-    '$.weights[0]["sha 256"]'
-    """
+def _inside(path: str, key: str | int) -> str:
+    """Return the path of what a key or a place in a list holds."""
     if isinstance(key, int):
         return f"{path}[{key}]"
     return f"{path}.{key}" if key.isidentifier() else f"{path}[{json.dumps(key)}]"
 
 
-def walk(content: object) -> Iterator[tuple[str, object]]:
+def _walk(content: object) -> Iterator[tuple[str, object]]:
     """Every value with its path, from the top; comments and what is in them not."""
     waiting = [("$", content)]
     while waiting:
@@ -119,23 +246,17 @@ def walk(content: object) -> Iterator[tuple[str, object]]:
             pairs = [
                 (key, held)
                 for key, held in value.items()
-                if not str(key).startswith(COMMENT)
+                if not str(key).startswith(_COMMENT)
             ]
         elif isinstance(value, list):
             pairs = enumerate(value)
         waiting.extend(
-            reversed([(inside(path, key), held) for key, held in pairs]),
+            reversed([(_inside(path, key), held) for key, held in pairs]),
         )
 
 
-def described(value: object) -> str:
-    """What came, in a few words.
-
-    Examples
-    --------
-    >>> described(True), described("16k"), described([1, 2])
-    ('true', "the text '16k'", 'a list of 2')
-    """
+def _described(value: object) -> str:
+    """Say in a few words what came."""
     if value is None or isinstance(value, bool):
         text = json.dumps(value)
     elif isinstance(value, str):
@@ -162,7 +283,7 @@ def nearest(word: str, words: Iterable[str]) -> str:
 
 def _unusable_text(content: dict[str, object]) -> Iterator[Problem]:
     """Text that no file name, no command and no pipe can carry."""
-    for path, value in walk(content):
+    for path, value in _walk(content):
         if isinstance(value, dict):
             for key in value:
                 if not isinstance(key, str):
@@ -221,7 +342,7 @@ class _Fault:
     def path(self) -> str:
         path = "$"
         for key in self.keys:
-            path = inside(path, key)
+            path = _inside(path, key)
         return path
 
     @property
@@ -234,7 +355,7 @@ def _problems(fault: _Fault) -> list[Problem]:
         return _unknown_keys(fault)
     if fault.keyword == "required":
         return _missing_keys(fault)
-    message = f"got {described(fault.came)}; expected {_expected(fault)}"
+    message = f"got {_described(fault.came)}; expected {_expected(fault)}"
     if fault.keyword != "pattern" and fault.meaning:
         message += f" ({fault.meaning})"
     return [Problem(fault.path, message + _advice(fault))]
@@ -243,9 +364,9 @@ def _problems(fault: _Fault) -> list[Problem]:
 def _unknown_keys(fault: _Fault) -> list[Problem]:
     known = fault.schema["properties"]
     return [
-        Problem(inside(fault.path, key), f"unknown key {key!r}; {nearest(key, known)}")
+        Problem(_inside(fault.path, key), f"unknown key {key!r}; {nearest(key, known)}")
         for key in fault.came
-        if key not in known and not key.startswith(COMMENT)
+        if key not in known and not key.startswith(_COMMENT)
     ]
 
 

@@ -16,9 +16,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from bob.learn.pytorch.files import content_of, remembered_source, text_sha256
 from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.templates.format.errors import UnknownTemplate
-from bob.learn.pytorch.templates.format.reading import read, refuse
 from bob.learn.pytorch.templates.format.rules import LAYOUTS, file_name
-from bob.learn.pytorch.templates.format.schema import problems, without_comments
+from bob.learn.pytorch.templates.format.schema import (
+    problems,
+    read,
+    refuse,
+    without_comments,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 BACKBONES = Path(__file__).parents[1] / "backbones"
 """The folder of the shipped templates."""
 
+_START = Path(__file__).with_name("start.json")
 SUFFIX = ".json"
 
 # What people read, and how long a run may take, changes no embedding.
@@ -272,6 +277,29 @@ def from_content(
     if found:
         refuse(where, found)
     return Template(name, path, without_comments(content))
+
+
+def commented_start(name: str) -> str:
+    """Return the text of a template that is valid, runs, and explains each key.
+
+    The pinned packages have the versions that are installed here.
+
+    Parameters
+    ----------
+    name
+        Title of the model.
+    """
+    from importlib.metadata import version
+
+    values = {}
+    for package in ("numpy", "torch"):
+        # A local version such as 2.11.0+cpu is in no registry.
+        values[f"@{package}@"] = f"{package}=={version(package).partition('+')[0]}"
+    values["@name@"] = name or "untitled"  # last: it may be one of the marks
+    text = _START.read_text(encoding="utf-8")
+    for mark, value in values.items():
+        text = text.replace(f'"{mark}"', json.dumps(value, ensure_ascii=False))
+    return text
 
 
 def shipped() -> list[str]:

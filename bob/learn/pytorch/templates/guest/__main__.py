@@ -19,7 +19,6 @@ import site
 import sys
 import time
 
-import bob_template_confined as confined
 import bob_template_frames as frames
 import bob_template_guard as guard
 import bob_template_model as model
@@ -36,7 +35,7 @@ def main():
         os.set_inheritable(descriptor, False)
     faulthandler.enable(all_threads=False)
     faulthandler.register(signal.SIGUSR1, all_threads=False)
-    isolation = confined.confine(bool(network), memory)
+    isolation = guard.confine(bool(network), memory)
     guard.end_with(parent)
     # What lies beside this file is ours and stays as it is; packages are compiled once.
     sys.dont_write_bytecode = False
@@ -48,11 +47,11 @@ def main():
             return
         if worker is None:
             shared = frames.Shared(given), frames.Shared(taken)
-            worker = Worker(request, *shared, isolation)
+            worker = _Worker(request, *shared, isolation)
         frames.send(answers, worker.answer(request))
 
 
-class Worker:
+class _Worker:
     """A template, and what it has defined so far.
 
     Parameters
@@ -162,7 +161,7 @@ class Worker:
 
     def do_measure(self, request):  # noqa: ARG002
         """Return how much memory it took at most, in MB."""
-        return {"peak_mb": confined.peak_mb()}
+        return {"peak_mb": guard.peak_mb()}
 
     def _input(self, shape):
         count = 1

@@ -46,7 +46,7 @@ def make(content, namespace, folder=None, notice=None):
 
 def preprocess(content, namespace, folder=None, notice=None):
     """Run `pre_proc` on the `x` of the namespace; return what becomes of it."""
-    with inference():
+    with _inference():
         stages.run_stage(content, "pre_proc", namespace, folder, notice)
     x = _needed("x", "pre_proc", namespace)
     if content.get("in_layout") == "spectrogram" and len(getattr(x, "shape", ())) != 3:
@@ -62,7 +62,7 @@ def preprocess(content, namespace, folder=None, notice=None):
 def embed(content, namespace, folder=None, notice=None):
     """Run `embed_fwd` on the `x` of the namespace; return `y`."""
     namespace.pop("y", None)
-    with inference():
+    with _inference():
         stages.run_stage(content, "embed_fwd", namespace, folder, notice)
     y = _needed("y", "embed_fwd", namespace)
     del namespace["y"]
@@ -163,7 +163,7 @@ def seed():
             torch.cuda.manual_seed_all(0)
 
 
-def inference():
+def _inference():
     """Without gradients, where there is torch."""
     if not sys.modules.get("torch"):
         return contextlib.ExitStack()

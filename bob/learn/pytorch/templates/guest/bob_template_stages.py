@@ -49,7 +49,7 @@ class StageFailed(Exception):  # noqa: N818 - says what is wrong as it is
         self.trace = trace
 
 
-class Statement:
+class _Statement:
     """One or more items of a list that belong together.
 
     Attributes
@@ -89,20 +89,20 @@ def statements(items, shell=False):
         text = _joined(items[start : start + 1])
         marked = _marked(text)
         if shell and marked is not None:
-            found.append(Statement(start, marked, is_shell=True))
+            found.append(_Statement(start, marked, is_shell=True))
             start += 1
             continue
         problem = _problem(text)
         if problem is not None and shell and _is_command(text):
-            found.append(Statement(start, text.strip(), is_shell=True))
+            found.append(_Statement(start, text.strip(), is_shell=True))
             start += 1
             continue
         end = _end(items, start)
         if end is None:
-            found.append(Statement(start, text, problem=problem))
+            found.append(_Statement(start, text, problem=problem))
             start += 1
         else:
-            found.append(Statement(start, _joined(items[start:end])))
+            found.append(_Statement(start, _joined(items[start:end])))
             start = end
     return found
 
