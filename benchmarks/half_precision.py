@@ -16,8 +16,9 @@ import torch.nn.functional as F
 
 from bob.learn.pytorch.architectures import dlt_resnet34, resnet34
 from bob.learn.pytorch.architectures.convolution import OneStep
-from bob.learn.pytorch.inference import packed, winograd
-from bob.learn.pytorch.inference.folded import FoldedConvolution, fold
+from bob.learn.pytorch.inference import fold as folding
+from bob.learn.pytorch.inference import winograd
+from bob.learn.pytorch.inference.fold import FoldedConvolution, fold
 
 TESTS = Path(__file__).parents[1] / "tests"
 sys.path.insert(0, str(TESTS))
@@ -88,7 +89,7 @@ class InBfloat16(OneStep):
 
 def in_bfloat16(network, tile=None):
     """Every convolution in bfloat16, those of 3x3 in tiles of so many outputs."""
-    with mock.patch.object(packed, "step", return_value=None):
+    with mock.patch.object(folding, "_packed", return_value=None):
         folded = fold(network)
     for parent in list(folded.modules()):
         for name, child in list(parent.named_children()):

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bob.learn.pytorch.export.onnx import export_network
 from bob.learn.pytorch.inference import winograd
-from bob.learn.pytorch.inference.folded import fold
+from bob.learn.pytorch.inference.fold import fold
 from bob.learn.pytorch.inference.onnxruntime import session
 
 THREADS = int(sys.argv[1]) if len(sys.argv) > 1 else 1

@@ -74,8 +74,7 @@ def checkpoint(tmp_path_factory, golden_weights):
     """`checkpoint("dltresnet34")`: a file as the original published them."""
     import torch
 
-    from bob.learn.pytorch.architectures.dlt_resnet import dlt_resnet34
-    from bob.learn.pytorch.architectures.resnet import resnet34
+    from bob.learn.pytorch.architectures.resnet import dlt_resnet34, resnet34
 
     folder = tmp_path_factory.mktemp("checkpoints")
     published = {

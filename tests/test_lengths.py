@@ -5,11 +5,11 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bob.learn.pytorch import lengths as masks
+from bob.learn.pytorch import masking as masks
 from bob.learn.pytorch.architectures import campplus, dlt_resnet34, resnet34
-from bob.learn.pytorch.architectures.trunk import unit_length
+from bob.learn.pytorch.architectures.resnet import unit_length
 from bob.learn.pytorch.features import KaldiFbank, Spectrogram
-from bob.learn.pytorch.lengths import cut, inside, keep, mean, mean_and_deviation
+from bob.learn.pytorch.masking import cut, inside, keep, mean, mean_and_deviation
 from bob.learn.pytorch.models.embedder import SpeakerEmbedder
 
 SYSTEMS = {

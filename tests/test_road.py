@@ -11,7 +11,7 @@ import scipy.spatial.distance
 import soundfile
 import torch
 
-from bob.learn.pytorch.architectures.dlt_resnet import dlt_resnet34
+from bob.learn.pytorch.architectures.resnet import dlt_resnet34
 from bob.learn.pytorch.metrics import equal_error_rate
 from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
 from bob.learn.pytorch.protocols.formats.csv_writing import write_csv_protocol

@@ -11,7 +11,7 @@ import torch
 
 from bob.learn.pytorch.architectures import campplus
 from bob.learn.pytorch.architectures.campplus import ContextAwareMask
-from bob.learn.pytorch.architectures.lengths import weights_of_segments
+from bob.learn.pytorch.masking import weights_of_segments
 
 CASES = [
     "voice16k_int16",

@@ -9,11 +9,12 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bob.learn.pytorch import lengths as masks
+from bob.learn.pytorch import masking as masks
 from bob.learn.pytorch.architectures import campplus, dlt_resnet34, resnet34
-from bob.learn.pytorch.architectures.lengths import after, surroundings
-from bob.learn.pytorch.architectures.trunk import unit_length
-from bob.learn.pytorch.inference import folded, packed, winograd
+from bob.learn.pytorch.architectures.resnet import unit_length
+from bob.learn.pytorch.inference import fold as folding
+from bob.learn.pytorch.inference import winograd
+from bob.learn.pytorch.masking import after, surroundings
 
 NETWORKS = {"dltresnet34": dlt_resnet34, "resnet34": resnet34, "campplus": campplus}
 # Of CAM++, whose segments of 100 frames are 200 of the features.
@@ -54,10 +55,12 @@ def on_its_way(network, way):
         return network
     with pytest.MonkeyPatch.context() as patch:
         if way in ("plain", "of a GPU"):
-            patch.setattr(packed, "step", lambda *_: None)
+            patch.setattr(folding, "_packed", lambda *_: None)
         if way == "of a GPU":
-            patch.setattr(folded, "SMALL_PRODUCT", 0)
-        return folded.fold(network, kernel=winograd.load() if way == "kernel" else None)
+            patch.setattr(folding, "SMALL_PRODUCT", 0)
+        return folding.fold(
+            network, kernel=winograd.load() if way == "kernel" else None
+        )
 
 
 @st.composite
@@ -106,7 +109,7 @@ def difference_on_the_way(filled, way):
 def difference_on_a_graphics_card(request, filled):
     network = copy.deepcopy(filled).to("cuda")
     if request.param == "folded":
-        network = folded.fold(network)
+        network = folding.fold(network)
     return lambda mixture: largest_difference(network, mixture, device="cuda")
 
 
@@ -191,17 +194,17 @@ def module(name):
 
 
 def split(mask):
-    """ "trunk.keep" -> the module trunk, "keep"."""
+    """ "resnet.keep" -> the module resnet, "keep"."""
     where, function = mask.split(".")
     return module(where), function
 
 
 # How often a network calls which function of which module.
 MASKS = [
-    ("dltresnet34", "trunk.keep", 1),
-    ("dltresnet34", "dlt_resnet.cut", 3),
+    ("dltresnet34", "resnet.keep", 1),
+    ("dltresnet34", "resnet.cut", 3),
     ("dltresnet34", "blocks.cut", 26),
-    ("resnet34", "trunk.keep", 1),
+    ("resnet34", "resnet.keep", 1),
     ("resnet34", "resnet.cut", 1),
     ("resnet34", "blocks.cut", 26),
     ("campplus", "campplus.keep", 1),
@@ -249,7 +252,7 @@ def test_every_single_mask_is_needed(name, filled, uneven, monkeypatch, mask, co
 
 
 def test_pooling_over_the_padding_changes_embeddings(filled, uneven, monkeypatch):
-    pooling = module("pooling")
+    pooling = module("blocks")
     statistics = pooling.mean_and_deviation
     with torch.inference_mode():
         expected = filled(*uneven)

@@ -2,7 +2,7 @@
 
 import torch
 
-from bob.learn.pytorch.architectures.pooling import StatisticsPooling
+from bob.learn.pytorch.architectures.blocks import StatisticsPooling
 
 
 def test_means_first_then_deviations_divided_by_frames_less_one():

@@ -4,9 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from bob.learn.pytorch.architectures.dlt_resnet import dlt_resnet34
-from bob.learn.pytorch.architectures.resnet import resnet34
-from bob.learn.pytorch.architectures.trunk import Step, reach
+from bob.learn.pytorch.architectures.resnet import Step, dlt_resnet34, reach, resnet34
 
 FRAMES = 1440
 

@@ -11,7 +11,7 @@ import torch
 
 from bob.learn.pytorch.architectures import dlt_resnet34, resnet34
 from bob.learn.pytorch.inference import winograd
-from bob.learn.pytorch.inference.folded import fold
+from bob.learn.pytorch.inference.fold import fold
 
 NETWORKS = {"dltresnet34": dlt_resnet34, "resnet34": resnet34}
 CASES = [

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bob.learn.pytorch.architectures.lengths import (
+from bob.learn.pytorch.masking import (
     surroundings,
     surroundings_of_means,
     weights_of_segments,

@@ -12,6 +12,7 @@ import torch
 from bob.learn.pytorch import architectures
 from bob.learn.pytorch.export import onnx as exporter
 from bob.learn.pytorch.export.errors import ExportError
+from bob.learn.pytorch.inference import engine
 from bob.learn.pytorch.inference import onnxruntime as module
 from bob.learn.pytorch.models.checkpoint import file_sha256, record_path, record_sha256
 from bob.learn.pytorch.preprocessor.audio import DltResNetExtractor
@@ -200,9 +201,9 @@ def test_the_engine_moves_what_is_elsewhere(exports, tmp_path, monkeypatch):
             moved.append(self)
             return self
 
-    monkeypatch.setattr(module.CPUEngine, "__init__", lambda *_, **__: None)
+    monkeypatch.setattr(engine.CPUEngine, "__init__", lambda *_, **__: None)
     embedder = Embedder()
 
-    module.ONNXEngine(embedder, tmp_path / "sum.onnx")
+    engine.ONNXEngine(embedder, tmp_path / "sum.onnx")
 
     assert moved == [embedder]

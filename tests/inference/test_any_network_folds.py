@@ -1,13 +1,15 @@
 """Any network folds to the same network, or is refused with the layer's name."""
 
+import copy
+
 import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from bob.learn.pytorch.architectures.convolution import convolve
-from bob.learn.pytorch.inference.folded import fold
+from bob.learn.pytorch.architectures.convolution import ConvNorm
+from bob.learn.pytorch.inference.fold import fold
 
 CHANNELS = 4
 # Names of a convolution and its normalisation, as networks of others have them, and
@@ -28,7 +30,7 @@ NAMES = st.sampled_from(
 )
 NORMS = st.sampled_from(["batch", "plain batch", "group", "instance", "none"])
 CALLS = st.sampled_from(
-    ["convolve", "convolve", "by hand", "in turn", "norm first", "relu between"]
+    ["block", "block", "by hand", "in turn", "norm first", "relu between"]
 )
 LAYERS = st.tuples(NAMES, NORMS, CALLS, st.booleans(), st.booleans())
 
@@ -64,15 +66,17 @@ class RandomLayer(nn.Module):
             :: -1 if call == "norm first" else 1
         ]:
             setattr(self, name, layer)
+        if call == "block":
+            self.both = ConvNorm(*layers)
 
     def forward(self, image):
         plus = image.clone() if self.residual else None
         if self.call == "in turn":
             made = self.block(image)
+        elif self.call == "block":
+            return self.both(image, plus)
         else:
             convolution, norm = (getattr(self, name) for name in self.names)
-            if self.call == "convolve":
-                return convolve(convolution, norm, image, plus=plus)
             if self.call == "by hand":
                 made = norm(convolution(image))
             elif self.call == "norm first":
@@ -110,8 +114,8 @@ def check(dimensions, layers):
 @torch.inference_mode()
 @settings(max_examples=150)
 @given(st.integers(1, 2), st.lists(LAYERS, min_size=1, max_size=3))
-@example(1, [(("conv", "norm"), "batch", "convolve", False, False)])
-@example(2, [(("stem", "stem_bn"), "batch", "convolve", True, False)])
+@example(1, [(("conv", "norm"), "batch", "block", False, False)])
+@example(2, [(("stem", "stem_bn"), "batch", "block", True, False)])
 def test_a_random_network_folds_to_the_same_outputs_or_is_refused(dimensions, layers):
     refused = check(dimensions, layers)
 
@@ -124,7 +128,7 @@ def test_a_random_network_folds_to_the_same_outputs_or_is_refused(dimensions, la
 @pytest.mark.parametrize("dimensions", [1, 2])
 def test_what_is_called_with_its_norm_is_never_refused(dimensions, names, norm):
     """Before, the first two lost their normalisation, and outputs were off by 1."""
-    assert check(dimensions, [(names, norm, "convolve", True, True)]) is None
+    assert check(dimensions, [(names, norm, "block", True, True)]) is None
 
 
 def test_neighbours_in_a_sequence_fold_at_every_place():
@@ -176,3 +180,49 @@ def test_a_norm_of_the_batch_is_refused_by_name():
 
     with pytest.raises(ValueError, match="'1' has no running statistics"):
         fold(network)
+
+
+class NormOfSomeone(nn.Module):
+    def forward(self, image):
+        return image - image.mean()
+
+
+@pytest.mark.parametrize(
+    "norm",
+    [
+        NormOfSomeone(),
+        type("OwnBatchNorm", (nn.BatchNorm1d,), {"forward": lambda self, x: x})(4),
+        nn.SyncBatchNorm(4),
+        hooked(nn.BatchNorm1d(4)),
+    ],
+    ids=["own", "own forward", "sync", "hooks"],
+)
+def test_a_block_refuses_a_norm_that_it_does_not_know_by_name(norm):
+    network = nn.ModuleDict({"stem": nn.Conv1d(4, 4, 3), "stem_bn": norm})
+    network["both"] = ConvNorm(network["stem"], network["stem_bn"])
+
+    kind = type(norm).__name__
+    with pytest.raises(ValueError, match=f"normalisation 'stem_bn' is a {kind}"):
+        fold(network.eval())
+
+
+def test_a_layer_of_a_folded_block_is_not_called_alone():
+    network = nn.ModuleDict({"stem": nn.Conv1d(4, 4, 3), "bn": nn.BatchNorm1d(4)})
+    network["both"] = ConvNorm(network["stem"], network["bn"])
+    folded = fold(network.eval())
+
+    for name in ("stem", "bn"):
+        with pytest.raises(ValueError, match=f"the layer '{name}' was folded"):
+            folded[name](torch.zeros(1, 4, 5))
+
+
+def test_a_block_adds_nothing_to_a_state_dict_and_follows_a_copy():
+    network = nn.ModuleDict({"stem": nn.Conv1d(4, 4, 3), "bn": nn.BatchNorm1d(4)})
+    names = list(network.state_dict())
+    network["both"] = ConvNorm(network["stem"], network["bn"])
+
+    copied = copy.deepcopy(network)
+
+    assert list(network.state_dict()) == names
+    assert copied["both"].layers == (copied["stem"], copied["bn"])
+    assert copied["both"].layers != network["both"].layers

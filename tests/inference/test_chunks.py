@@ -8,7 +8,7 @@ from bob.learn.pytorch.architectures.campplus import campplus
 from bob.learn.pytorch.audio import Waveform, blocks
 from bob.learn.pytorch.audio.recording import ConstantRecording
 from bob.learn.pytorch.features import KaldiFbank
-from bob.learn.pytorch.inference.chunks import embed_chunks
+from bob.learn.pytorch.inference.long import embed_chunks
 from bob.learn.pytorch.models.embedder import SpeakerEmbedder
 
 RATE = 16_000

@@ -6,7 +6,8 @@ import pickle
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.inference import choice, winograd
+from bob.learn.pytorch.inference import engine as engines
+from bob.learn.pytorch.inference import winograd
 from bob.learn.pytorch.preprocessor.audio import (
     DltResNetExtractor,
     EmbeddingExtractor,
@@ -118,14 +119,14 @@ def test_auto_says_what_it_chose(checkpoint, voices, caplog, monkeypatch):
 def test_auto_is_float32_where_bfloat16_is_not_faster(monkeypatch):
     without_kernel(monkeypatch, bfloat16=False)
 
-    assert choice.chosen_precision("auto", "cpu") == "float32"
+    assert engines.choose("torch", "auto", "cpu")["precision"] == "float32"
 
 
 def test_auto_is_float32_where_the_kernel_is(monkeypatch):
     without_kernel(monkeypatch, bfloat16=True)
     monkeypatch.setattr(winograd, "load", object)
 
-    assert choice.chosen_precision("auto", "cpu") == "float32"
+    assert engines.choose("torch", "auto", "cpu")["precision"] == "float32"
 
 
 @pytest.mark.parametrize(
@@ -133,8 +134,10 @@ def test_auto_is_float32_where_the_kernel_is(monkeypatch):
 )
 def test_auto_is_float16_on_a_gpu_with_tensor_cores(monkeypatch, capability, precision):
     monkeypatch.setattr("torch.cuda.get_device_capability", lambda _: capability)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
 
-    assert choice.chosen_precision("auto", "cuda:0") == precision
+    assert engines.choose("torch", "auto", "cuda:0")["precision"] == precision
 
 
 @pytest.mark.parametrize(
@@ -165,7 +168,7 @@ def test_what_cannot_be_is_refused_at_once(options, says):
     ],
 )
 def test_the_option_to_change_is_told_and_comes_from_workers_too(options, option):
-    with pytest.raises(choice.ChoiceError) as refused:
+    with pytest.raises(engines.ChoiceError) as refused:
         EmbeddingExtractor(**options)
 
     assert refused.value.option == option
@@ -200,8 +203,8 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch, device, count, says)
     monkeypatch.setattr("torch.cuda.is_available", lambda: count > 0)
     monkeypatch.setattr("torch.cuda.device_count", lambda: count)
 
-    with pytest.raises(choice.ChoiceError, match=f"device is '{device}', .*{says}"):
-        choice.chosen_device(device)
+    with pytest.raises(engines.ChoiceError, match=f"device is '{device}', .*{says}"):
+        engines.chosen_device(device)
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:1"])
@@ -209,7 +212,7 @@ def test_a_device_that_is_there_is_taken(monkeypatch, device):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
 
-    assert choice.chosen_device(device) == device
+    assert engines.chosen_device(device) == device
 
 
 @pytest.mark.slow

@@ -11,9 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bob.learn.pytorch.architectures.campplus import campplus
-from bob.learn.pytorch.architectures.dlt_resnet import dlt_resnet34
-from bob.learn.pytorch.architectures.resnet import resnet34
-from bob.learn.pytorch.architectures.trunk import Reach
+from bob.learn.pytorch.architectures.resnet import Reach, dlt_resnet34, resnet34
 from bob.learn.pytorch.audio import (
     SilentRecording,
     TooShortRecording,
@@ -23,9 +21,8 @@ from bob.learn.pytorch.audio import (
     resampling,
 )
 from bob.learn.pytorch.features import KaldiFbank, Spectrogram
-from bob.learn.pytorch.inference.folded import fold
-from bob.learn.pytorch.inference.long import embed_long, windows
-from bob.learn.pytorch.inference.long_features import LongFeatures
+from bob.learn.pytorch.inference.fold import fold
+from bob.learn.pytorch.inference.long import _LongFeatures, embed_long, windows
 from bob.learn.pytorch.models.embedder import SpeakerEmbedder
 
 RATE = 16_000
@@ -154,7 +151,7 @@ def test_features_are_scaled_by_the_peak_of_the_whole(peak, loudest_at):
     samples[int(loudest_at * len(samples))] = peak
     parts = np.array_split(samples, 7)
 
-    features = LongFeatures(Spectrogram(), parts, device=torch.device("cpu"))
+    features = _LongFeatures(Spectrogram(), parts, device=torch.device("cpu"))
 
     normalised = torch.cat(list(features.blocks(torch.float64)), dim=-1)
     whole = Spectrogram()(torch.from_numpy(samples).unsqueeze(0))[0]
@@ -221,13 +218,13 @@ def test_other_networks_are_refused(golden_weights):
 def test_a_file_that_shrinks_while_it_is_read(tmp_path, embedder, monkeypatch):
     path = tmp_path / "a.wav"
     soundfile.write(path, speech_like(12), RATE)
-    normalised = LongFeatures.blocks
+    normalised = _LongFeatures.blocks
 
     def shrink(self, precision):
         soundfile.write(path, speech_like(3), RATE)
         return normalised(self, precision)
 
-    monkeypatch.setattr(LongFeatures, "blocks", shrink)
+    monkeypatch.setattr(_LongFeatures, "blocks", shrink)
 
     with pytest.raises(UnreadableRecording, match="shorter while it was read"):
         embed_long(embedder, path)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bob.learn.pytorch.inference.moments import Moments
+from bob.learn.pytorch.inference.long import Moments
 
 
 @given(

@@ -6,8 +6,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from bob.learn.pytorch.architectures.dlt_resnet import dlt_resnet34
-from bob.learn.pytorch.architectures.resnet import resnet34
+from bob.learn.pytorch.architectures.resnet import dlt_resnet34, resnet34
 from bob.learn.pytorch.models import catalogue, store
 from bob.learn.pytorch.models.checkpoint import record_sha256
 from bob.learn.pytorch.script.pytorch import pytorch

@@ -1,8 +1,12 @@
 """Networks: features (batch, bins, frames) to embeddings (batch, dimensions)."""
 
 from bob.learn.pytorch.architectures.campplus import CAMPPlus, campplus
-from bob.learn.pytorch.architectures.dlt_resnet import DltResNet, dlt_resnet34
-from bob.learn.pytorch.architectures.resnet import ResNet, resnet34
+from bob.learn.pytorch.architectures.resnet import (
+    DltResNet,
+    ResNet,
+    dlt_resnet34,
+    resnet34,
+)
 
 __all__ = [
     "CAMPPlus",

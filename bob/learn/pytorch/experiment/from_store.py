@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bob.learn.pytorch.experiment.making import Planned, Step
-    from bob.learn.pytorch.inference.extract import Extraction, ManyExtractor
-    from bob.learn.pytorch.inference.known import Known
+    from bob.learn.pytorch.inference.extract import Extraction, Known, ManyExtractor
     from bob.learn.pytorch.parallel.sharing import Workers
     from bob.learn.pytorch.store.reading import StoredEmbeddings
 
@@ -107,8 +106,7 @@ def _names_in(
 ) -> dict[str, str]:
     """Return the name of each recording in a store, now or later, by key."""
     from bob.learn.pytorch.experiment.named_embeddings import RowsByName
-    from bob.learn.pytorch.inference.extract import opened
-    from bob.learn.pytorch.inference.known import Known
+    from bob.learn.pytorch.inference.extract import Known, opened
 
     if not path.exists():
         return {key: key for key in recordings}

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from bob.learn.pytorch.lengths import unchecked
+from bob.learn.pytorch.masking import unchecked
 
 WINDOW_SAMPLES = 400
 HOP_SAMPLES = 160

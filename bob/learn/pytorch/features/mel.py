@@ -11,7 +11,7 @@ from bob.learn.pytorch.features.framing import (
     WINDOW_SAMPLES,
     FramedFrontEnd,
 )
-from bob.learn.pytorch.lengths import keep, mean
+from bob.learn.pytorch.masking import keep, mean
 
 MEL_BINS = 80
 LOWEST_HERTZ = 20.0

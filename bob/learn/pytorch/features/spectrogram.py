@@ -14,7 +14,7 @@ from bob.learn.pytorch.features.framing import (
     WINDOW_SAMPLES,
     FramedFrontEnd,
 )
-from bob.learn.pytorch.lengths import keep, mean_and_deviation
+from bob.learn.pytorch.masking import keep, mean_and_deviation
 
 FULL_SCALE = 32_768.0
 SMALLEST_DEVIATION = 1e-7

@@ -18,7 +18,8 @@ from bob.learn.pytorch.audio import (
     files,
 )
 from bob.learn.pytorch.audio.doubts import little_speech
-from bob.learn.pytorch.inference import chunks, long, memory
+from bob.learn.pytorch.audio.recording import TooLongRecording
+from bob.learn.pytorch.inference import long
 from bob.learn.pytorch.inference.batching import Loaded
 from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.store.records import fault_of
@@ -30,18 +31,51 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from bob.learn.pytorch.architectures.trunk import SpeakerResNet
+    from bob.learn.pytorch.architectures.resnet import SpeakerResNet
     from bob.learn.pytorch.inference.engine import Engine
     from bob.learn.pytorch.models.catalogue import TrainedModel
     from bob.learn.pytorch.models.embedder import Network
 
 logger = logging.getLogger(__name__)
 
+FRAMES_A_SECOND = 100
+# Beside the model. Up to here a recording is better embedded whole: it is decoded once,
+# not three times, and at any sampling rate it is resampled as the network knows it. A
+# process with as much stays below 2 GB.
+LARGEST_WHOLE_MB = 400.0
+
+
+def needed_mb(network: Network, *, frames: int, way: str) -> float:
+    """Return the memory in MB that a recording needs which is embedded whole.
+
+    Parameters
+    ----------
+    network
+        Declares `mb_a_second`; a network that does not is taken for the most demanding.
+        The network itself is not counted.
+    frames
+        Frames of 10 ms.
+    way
+        "float32", "float64" or "onnxruntime", as `SpeakerNetwork` explains.
+
+    Examples
+    --------
+    >>> from bob.learn.pytorch.architectures import CAMPPlus
+    >>> needed_mb(CAMPPlus(), frames=60_000, way="float32")
+    1620.0
+    """
+    declared = getattr(network, "mb_a_second", None)
+    if declared is None:
+        from bob.learn.pytorch.architectures.blocks import SpeakerNetwork
+
+        declared = SpeakerNetwork.mb_a_second
+    return float(getattr(declared, way)) * frames / FRAMES_A_SECOND
+
 
 class RecordingEmbedder:
     """Recordings in, embeddings out, alone or in batches.
 
-    Recordings that need more memory than `long.LARGEST_WHOLE_MB` go by themselves: in
+    Recordings that need more memory than `LARGEST_WHOLE_MB` go by themselves: in
     blocks, where the network allows it, which gives the same embedding in little
     memory; else as a whole, if that takes no more memory than is allowed, or in chunks,
     if asked.
@@ -77,13 +111,11 @@ class RecordingEmbedder:
         self._chunk_seconds = chunk_seconds
         self.readers = engine.readers
         self._in_blocks = long.has_limited_reach(engine.embedder)
-        each = memory.needed_mb(self._network, frames=1, way=engine.way)
+        each = needed_mb(self._network, frames=1, way=engine.way)
         self.frames_at_once = max(1, min(engine.frames_at_once, int(memory_mb / each)))
-        self._largest_whole_mb = min(long.LARGEST_WHOLE_MB, memory_mb)
+        self._largest_whole_mb = min(LARGEST_WHOLE_MB, memory_mb)
         if self._in_blocks:  # a block has no less
-            least = self._needed_mb(
-                2 * long.LEAST_BLOCK_FRAMES / memory.FRAMES_A_SECOND
-            )
+            least = self._needed_mb(2 * long.LEAST_BLOCK_FRAMES / FRAMES_A_SECOND)
             self._largest_whole_mb = max(self._largest_whole_mb, least)
 
     @property
@@ -120,8 +152,8 @@ class RecordingEmbedder:
         return replace(self._whole(waveform), settings=settings)
 
     def _needed_mb(self, seconds: float) -> float:
-        frames = round(seconds * memory.FRAMES_A_SECOND)
-        return memory.needed_mb(self._network, frames=frames, way=self._engine.way)
+        frames = round(seconds * FRAMES_A_SECOND)
+        return needed_mb(self._network, frames=frames, way=self._engine.way)
 
     def _whole(self, waveform: Waveform) -> Loaded:
         minimum = self._engine.embedder.minimum_seconds
@@ -151,29 +183,34 @@ class RecordingEmbedder:
         elif needed > self._memory_mb and self._chunk_seconds is not None:
             options["chunk_seconds"] = self._chunk_seconds
             options["resampler"] = self._model.resampler
-            work = partial(chunks.embed_chunks, embedder, item.content, **options)
+            work = partial(long.embed_chunks, embedder, item.content, **options)
             item = replace(item, settings=(*item.settings, "chunk_seconds"))
         else:
-            memory.check_fits(
-                self._network,
-                item.seconds,
-                way=self._engine.way,
-                cap_mb=self._memory_mb,
-                name=item.name,
-                advice="allow more, cut it, or take the mean over chunks "
-                "(--memory, --chunks; memory_mb, chunk_seconds in Python)",
-            )
+            self._refuse_too_long(item, needed)
             waveform = as_waveform(item.content, rate=rate, channel=self._channel)
             return replace(self._whole(waveform), settings=item.settings)
-        frames = round(item.seconds * memory.FRAMES_A_SECOND)
+        frames = round(item.seconds * FRAMES_A_SECOND)
         return replace(item, content=work, frames=frames)
 
+    def _refuse_too_long(self, item: Loaded, needed: float) -> None:
+        cap, seconds = self._memory_mb, item.seconds
+        if needed <= cap:
+            return
+        raise TooLongRecording(
+            f"lasts {_duration(seconds)}, for which {type(self._network).__name__} "
+            f"needs about {needed / 1000:.3g} GB of memory; up to {cap / 1000:.3g} GB "
+            f"are allowed, which is enough for {_duration(seconds * cap / needed)}: "
+            "allow more, cut it, or take the mean over chunks "
+            "(--memory, --chunks; memory_mb, chunk_seconds in Python)",
+            recording=item.name,
+        )
+
     def _block_frames(self) -> int:
-        """What a block has beside its surroundings, for the memory that it may take."""
+        """Return the frames of a block beside its surroundings that memory allows."""
         reach = cast("SpeakerResNet", self._network).reach()
         # ONNX Runtime leaves them to PyTorch, as published: that is less than float64.
         way = "float32" if self._engine.way == "float32" else "float64"
-        each = memory.needed_mb(self._network, frames=1, way=way)
+        each = needed_mb(self._network, frames=1, way=way)
         most = self._largest_whole_mb / each
         inner = int(most) - reach.before - reach.behind
         return max(long.LEAST_BLOCK_FRAMES, min(long.BLOCK_FRAMES, inner))
@@ -222,3 +259,12 @@ class RecordingEmbedder:
                 self._model.recommended_seconds,
                 self._model.name,
             )
+
+
+def _duration(seconds: float) -> str:
+    minutes = int(seconds / 60)
+    if not minutes:
+        return f"{seconds:.3g} s"
+    return (
+        f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+    )

@@ -1,13 +1,14 @@
-"""What runs a trained model: on a CPU or a GPU, by PyTorch or by ONNX Runtime."""
+"""Run a trained model: on a CPU or a GPU, by PyTorch or by ONNX Runtime."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
+from bob.learn.pytorch.errors import UserError
 from bob.learn.pytorch.parallel.processes import processors
 
 if TYPE_CHECKING:
@@ -18,11 +19,15 @@ if TYPE_CHECKING:
 
     from bob.learn.pytorch.models.embedder import FrontEnd, Network, SpeakerEmbedder
 
-# What a CPU takes together, in frames of 10 ms: what is read and written then stays in
-# its cache, and short recordings alone take twice as long for each second.
-CPU_FRAMES = 1_000
+ENGINES = ("torch", "onnxruntime")
+PRECISIONS = ("float32", "float64", "bfloat16", "float16")
+Precision = Literal["float32", "float64", "bfloat16", "float16"]
+
 # What a GPU takes together for each gigabyte of its memory. In frames.
 GPU_FRAMES_PER_GIGABYTE = 8_000
+
+# For a CPU, of a network that does not declare it.
+CPU_FRAMES = 1_000
 
 Embeddings = Callable[[], "NDArray[np.float32]"]
 
@@ -36,7 +41,7 @@ class Engine(Protocol):
 
     @property
     def way(self) -> str:
-        """One of `memory.WAYS`, for how much memory it takes."""
+        """Return the key of the network's `mb_a_second` that holds."""
 
     @property
     def frames_at_once(self) -> int:
@@ -77,7 +82,7 @@ class CPUEngine:
         import torch
 
         from bob.learn.pytorch.inference import winograd
-        from bob.learn.pytorch.inference.folded import fold
+        from bob.learn.pytorch.inference.fold import fold
 
         self._front_end = embedder.features
         self._network: Network = embedder.network
@@ -94,7 +99,7 @@ class CPUEngine:
 
     @property
     def frames_at_once(self) -> int:
-        """What the network is fastest with, where it says that."""
+        """Return what the network declares to be fastest with."""
         return getattr(self._network, "frames_at_once", CPU_FRAMES)
 
     def exactly(self) -> AbstractContextManager[None]:
@@ -148,7 +153,7 @@ class GPUEngine:
     ) -> None:
         import torch
 
-        from bob.learn.pytorch.inference.folded import fold
+        from bob.learn.pytorch.inference.fold import fold
 
         self._device = torch.device(device)
         self._front_end = embedder.features.to(self._device)  # type: ignore[attr-defined]
@@ -213,6 +218,49 @@ class GPUEngine:
         return finished
 
 
+class ONNXEngine(CPUEngine):
+    """The front end by PyTorch, the network by ONNX Runtime, from the same weights.
+
+    Parameters
+    ----------
+    embedder
+        In evaluation mode, its network in float32; it moves to the CPU.
+    place
+        Of the exported network; it is exported there where it is missing, and again
+        where it is another by now or ONNX Runtime cannot open it.
+
+    Raises
+    ------
+    ExportError
+        ONNX Runtime, or what exports for it, is not installed; or the network cannot be
+        kept at its place, or be opened though it was exported just now.
+    """
+
+    def __init__(self, embedder: SpeakerEmbedder, place: Path) -> None:
+        import torch
+
+        from bob.learn.pytorch.inference.onnxruntime import kept_session
+
+        super().__init__(embedder.cpu(), precision="float64")
+        self._input, self.way = torch.float32, "onnxruntime"
+        self._session = kept_session(
+            embedder.network,  # type: ignore[arg-type]
+            place,
+            threads=torch.get_num_threads(),
+        )
+
+    def start(self, batch: Sequence[Tensor]) -> Embeddings:
+        """Compute at once, as on a CPU there is nothing else to do."""
+        features, lengths = padded(batch)
+        if lengths is None:
+            frames = np.full(len(features), features.shape[-1], np.int64)
+        else:
+            frames = lengths.numpy()
+        inputs = {"features": features.numpy(), "lengths": frames}
+        (embeddings,) = self._session.run(None, inputs)
+        return lambda: np.asarray(embeddings, np.float32)
+
+
 def _joined(front_end: FrontEnd, network: Network) -> SpeakerEmbedder:
     from bob.learn.pytorch.models.embedder import SpeakerEmbedder
 
@@ -258,14 +306,160 @@ def make(
     Parameters
     ----------
     device, precision, engine
-        As `choice.choose` gives them.
+        As `choose` gives them.
     cache
         Where ONNX Runtime's network is kept between runs; made where it is missing.
     """
     if engine == "onnxruntime":
-        from bob.learn.pytorch.inference.onnxruntime import ONNXEngine
-
         return ONNXEngine(embedder, cache())
     if device.startswith("cpu"):
         return CPUEngine(embedder, precision=precision)
     return GPUEngine(embedder, device=device, precision=precision)
+
+
+class ChoiceError(UserError, ValueError):
+    """What a model is to run on cannot be, or not together.
+
+    Parameters
+    ----------
+    message
+        What is wrong, with the next step.
+    option
+        The one to change: "device", "precision" or "engine".
+    """
+
+    # With a default, so that it comes back from other processes.
+    def __init__(self, message: str, *, option: str = "device") -> None:
+        super().__init__(message)
+        self.option = self.parameter = option
+
+
+def check_choice(engine: str, precision: str, device: str | None) -> None:
+    """Refuse what cannot be, as far as it shows without loading torch.
+
+    Raises
+    ------
+    ChoiceError
+        Of an unknown engine or precision, or one that do not go together.
+    """
+    if engine not in ENGINES:
+        raise ChoiceError(
+            f"engine is {engine!r}; expected one of {', '.join(ENGINES)}",
+            option="engine",
+        )
+    if precision not in (*PRECISIONS, "auto"):
+        raise ChoiceError(
+            f"precision is {precision!r}; expected one of "
+            f"{', '.join(PRECISIONS)}, or auto",
+            option="precision",
+        )
+    on_cpu = device is None or device.startswith("cpu")
+    if engine == "onnxruntime":
+        if not on_cpu and device != "auto":
+            raise ChoiceError(
+                f"device is {device!r}, but engine='onnxruntime' runs on the CPU here; "
+                "leave the device out, or use engine='torch'",
+                option="device",
+            )
+        if precision not in ("float32", "auto"):
+            raise ChoiceError(
+                f"precision is {precision!r}, but engine='onnxruntime' computes in "
+                "float32 here; leave the precision out, or use engine='torch'",
+                option="precision",
+            )
+    if precision == "float16" and on_cpu:
+        raise ChoiceError(
+            "precision is 'float16', in which a CPU does not compute; use 'bfloat16', "
+            "or device='cuda'",
+            option="precision",
+        )
+
+
+def choose(engine: str, precision: str, device: str | None) -> dict[str, str]:
+    """The device, precision and engine that "auto" and None stand for.
+
+    ONNX Runtime runs on the CPU in float32, whatever else there is.
+
+    Raises
+    ------
+    ChoiceError
+        As for `check_choice`, and of a device that is not there.
+    """
+    check_choice(engine, precision, device)
+    if engine == "onnxruntime":
+        device = None if device == "auto" else device
+        precision = "float32"
+    device = chosen_device(device)
+    if precision == "auto":
+        precision = _fastest(device)
+    check_choice(engine, precision, device)
+    return {"device": device, "precision": precision, "engine": engine}
+
+
+def chosen_device(device: str | None) -> str:
+    """The device meant: None is the CPU, and "auto" a GPU where there is one.
+
+    Raises
+    ------
+    ValueError
+        A `ChoiceError`: a CUDA device is asked for that is not there, or torch knows no
+        such device.
+    """
+    if device is None or device == "cpu":
+        return "cpu"
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        meant = torch.device(device)
+        if meant.type not in ("cpu", "cuda"):
+            raise RuntimeError("not offered here")
+    except RuntimeError as error:
+        raise ChoiceError(
+            f"device is {device!r}, which is none; expected 'cpu', 'cuda', "
+            "'cuda:1' and the like, or 'auto'",
+            option="device",
+        ) from error
+    if meant.type == "cuda":
+        _check_there(device, index=meant.index or 0)
+    return device
+
+
+def _check_there(device: str, *, index: int) -> None:
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if index < count:
+        return
+    finds = f"torch {torch.__version__} finds"
+    if not count:
+        raise ChoiceError(
+            f"device is {device!r}, but {finds} no CUDA device here; use device='cpu', "
+            "or 'auto' for what there is",
+            option="device",
+        )
+    there = "1 CUDA device" if count == 1 else f"{count} CUDA devices"
+    names = ", ".join(f"'cuda:{number}'" for number in range(count))
+    raise ChoiceError(
+        f"device is {device!r}, but {finds} {there} here: use {names}, or 'auto'",
+        option="device",
+    )
+
+
+def _fastest(device: str) -> str:
+    """Return the fastest precision that an embedding hardly shows."""
+    import torch
+
+    if device.startswith("cuda"):
+        # As fast there as bfloat16, and its cosines to exact embeddings are 40 times
+        # nearer to 1; activations of these networks stay far below its largest number.
+        tensor_cores = torch.cuda.get_device_capability(device) >= (7, 0)
+        return "float16" if tensor_cores else "float32"
+    from bob.learn.pytorch.inference import winograd
+
+    if winograd.load() is not None:  # nearly as fast in float32, and exact
+        return "float32"
+    looked_at = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    offered = any(getattr(torch.cpu, name, lambda: False)() for name in looked_at)
+    return "bfloat16" if offered else "float32"

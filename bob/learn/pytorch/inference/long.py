@@ -3,37 +3,39 @@
 DltResNet and ResNet see a few seconds around a frame, and between them and the
 embedding there are only means and deviations over time. So blocks that overlap give the
 embedding that the whole recording has, up to rounding: `embed_long`. CAM++ looks at the
-whole recording in every layer; for it there are `memory` and `chunks`.
+whole recording in every layer; what it can have is the mean embedding of the chunks of
+a recording: `embed_chunks`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
+
+import numpy as np
 
 from bob.learn.pytorch.audio.blocks import as_blocks
-from bob.learn.pytorch.audio.recording import UnreadableRecording
+from bob.learn.pytorch.audio.recording import (
+    ConstantRecording,
+    SilentRecording,
+    UnreadableRecording,
+)
 from bob.learn.pytorch.audio.resampling import resampled
 from bob.learn.pytorch.audio.survey import count_usable
-from bob.learn.pytorch.inference.long_features import LongFeatures
-from bob.learn.pytorch.inference.moments import Moments
+from bob.learn.pytorch.audio.waveform import Waveform, check_usable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    import numpy as np
+    import torch
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from bob.learn.pytorch.architectures.trunk import Reach, SpeakerResNet
-    from bob.learn.pytorch.audio.blocks import Channel
+    from bob.learn.pytorch.architectures.resnet import Reach, SpeakerResNet
+    from bob.learn.pytorch.audio.blocks import Channel, SampleBlocks
     from bob.learn.pytorch.audio.waveform import RecordingLike
     from bob.learn.pytorch.features.spectrogram import Spectrogram
     from bob.learn.pytorch.models.embedder import SpeakerEmbedder
 
-# Beside the model. Up to here a recording is better embedded whole: it is decoded once,
-# not three times, and at any sampling rate it is resampled as the network knows it. A
-# process with as much stays below 2 GB.
-LARGEST_WHOLE_MB = 400.0
 # From 4096 to 16384 all are equally fast.
 BLOCK_FRAMES = 8192
 # Below, most of a block would be what it shares with its neighbours.
@@ -59,13 +61,12 @@ class Window(NamedTuple):
 
 
 def has_limited_reach(embedder: SpeakerEmbedder) -> bool:
-    """Whether `embed_long` can serve it: DltResNet or ResNet on spectrograms."""
-    from bob.learn.pytorch.architectures.trunk import SpeakerResNet
+    """Return whether `embed_long` can serve it: its network declares a reach."""
+    if not hasattr(embedder.network, "reach"):
+        return False
     from bob.learn.pytorch.features.spectrogram import Spectrogram
 
-    return isinstance(embedder.network, SpeakerResNet) and isinstance(
-        embedder.features, Spectrogram
-    )
+    return isinstance(embedder.features, Spectrogram)
 
 
 def embed_long(
@@ -114,7 +115,7 @@ def embed_long(
     blocks = resampled(blocks, embedder.sample_rate, samples=samples)
     weight = next(network.parameters())
     with torch.inference_mode():
-        features = LongFeatures(
+        features = _LongFeatures(
             cast("Spectrogram", embedder.features), blocks, device=weight.device
         )
         cuts = windows(features.frames, network.reach(), block_frames=block_frames)
@@ -180,3 +181,216 @@ def _cut(
             held += block.shape[-1]
         kept = torch.cat(parts, dim=-1)
         yield kept[:, : window.stop - at], window
+
+
+class _LongFeatures:
+    """What `Spectrogram` gives for a whole recording, block by block.
+
+    It goes through the recording once to know the mean and the deviation of every bin,
+    and once for each time that its blocks are asked for.
+
+    Parameters
+    ----------
+    front_end
+        Computes in the precision of the samples.
+    samples
+        Blocks of (time,) in [-1, 1], which can be gone through several times.
+    device
+        Where the features are computed.
+
+    Attributes
+    ----------
+    frames
+        Of the recording.
+    """
+
+    def __init__(
+        self,
+        front_end: Spectrogram,
+        samples: Iterable[NDArray[np.float64]],
+        *,
+        device: torch.device,
+    ) -> None:
+        from bob.learn.pytorch.features.spectrogram import (
+            FULL_SCALE,
+            SMALLEST_DEVIATION,
+        )
+
+        self._front_end = front_end
+        self._samples = samples
+        self._device = device
+        self._peak = 0.0
+        moments = Moments()
+        for magnitude in self._magnitudes(scale=1.0):
+            moments.add(magnitude)
+        self.frames = moments.count
+        # As of `Spectrogram.magnitude`. A power of two: nothing is rounded by it.
+        self._scale = FULL_SCALE if self._peak < 1 else 1.0
+        self._mean = moments.mean[:, None] * self._scale
+        deviation = moments.deviation(correction=0)[:, None] * self._scale
+        self._deviation = deviation + SMALLEST_DEVIATION
+
+    def blocks(self, precision: torch.dtype) -> Iterator[Tensor]:
+        """(257, frames) after (257, frames), of any numbers of frames."""
+        for magnitude in self._magnitudes(scale=self._scale):
+            yield ((magnitude - self._mean) / self._deviation).to(precision)
+
+    def _magnitudes(self, *, scale: float) -> Iterator[Tensor]:
+        import torch
+
+        from bob.learn.pytorch.features.framing import HOP_SAMPLES
+
+        waveform, done = np.zeros(0), 0
+        for block in self._samples:
+            self._peak = max(self._peak, float(np.abs(block).max(initial=0)))
+            waveform = np.concatenate([waveform, block])
+            frames = self._front_end.frames(len(waveform))
+            if frames <= done:
+                continue
+            batch = torch.from_numpy(waveform).unsqueeze(0).to(self._device)
+            yield self._front_end.magnitude_as_is(batch, scale=scale)[0, :, done:]
+            # The last frame again, for pre-emphasis reaches back into it.
+            waveform, done = waveform[(frames - 1) * HOP_SAMPLES :], 1
+
+
+class Moments:
+    """Mean and deviation over the last axis of blocks, as if they were one.
+
+    Everything is summed in float64.
+
+    Attributes
+    ----------
+    count
+        How many columns there were.
+
+    References
+    ----------
+    Chan, Golub and LeVeque, "Algorithms for computing the sample variance", The
+    American Statistician 37(3), 1983, equation 2.1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> moments = Moments()
+    >>> moments.add(torch.tensor([[1.0, 2.0]]))
+    >>> moments.add(torch.tensor([[6.0]]))
+    >>> moments.mean, moments.deviation(correction=1)
+    (tensor([3.], dtype=torch.float64), tensor([2.6458], dtype=torch.float64))
+    """
+
+    mean: Tensor
+    _squares: Tensor
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self, block: Tensor) -> None:
+        """Count in (…, columns), at least one column."""
+        import torch
+
+        count = block.shape[-1]
+        variance, mean = torch.var_mean(block.double(), dim=-1, correction=0)
+        if not self.count:
+            self.count, self.mean, self._squares = count, mean, variance * count
+            return
+        total = self.count + count
+        shift = mean - self.mean
+        self._squares += variance * count + shift.square() * self.count * count / total
+        self.mean += shift * count / total
+        self.count = total
+
+    def deviation(self, *, correction: int) -> Tensor:
+        """Standard deviation, (…); `correction` is taken off the count."""
+        return (self._squares / (self.count - correction)).sqrt()
+
+
+def embed_chunks(
+    embedder: SpeakerEmbedder,
+    recording: RecordingLike,
+    *,
+    chunk_seconds: float,
+    resampler: Literal["fft", "soxr"],
+    channel: Channel = None,
+    rate: float | None = None,
+) -> NDArray[np.float32]:
+    """Embed chunks of a recording, and take the mean of their embeddings.
+
+    This is not the embedding that the recording has as a whole, which for CAM++ cannot
+    be had in bounded memory; it is what Kaldi does with long recordings. Chunks are of
+    one length, so each second counts the same. They are not brought to length one
+    before: a mean is on the scale of other embeddings. Chunks without any sound are
+    left out.
+
+    Parameters
+    ----------
+    embedder
+        With any network, ready to embed (`eval()`).
+    recording, rate, channel
+        As of `bob.learn.pytorch.audio.as_waveform`. A file is decoded twice.
+    chunk_seconds
+        Length of a chunk. What is left at the end is spread over all, so that they may
+        be up to twice as long; a recording shorter than two is embedded whole.
+    resampler
+        As of `Waveform.resampled`, which every chunk goes through by itself.
+
+    Returns
+    -------
+    (dimensions,)
+
+    Raises
+    ------
+    RecordingError
+        The recording cannot be read or used.
+    ValueError
+        A chunk would be too short for the network.
+    """
+    import torch
+
+    from bob.learn.pytorch.models.embedder import place_of
+
+    if not chunk_seconds >= embedder.minimum_seconds:
+        raise ValueError(
+            f"chunk_seconds is {chunk_seconds:g}; this network needs "
+            f"{embedder.minimum_seconds:.3g} s or more, and 30 s are a good choice"
+        )
+    blocks = as_blocks(recording, rate=rate, channel=channel)
+    samples = count_usable(blocks, minimum_seconds=embedder.minimum_seconds)
+    count = max(1, int(samples / blocks.sample_rate / chunk_seconds))
+    device, _ = place_of(embedder.network)
+    embeddings = []
+    for chunk in _chunks(blocks, samples=samples, count=count):
+        if not _has_sound(chunk):
+            continue
+        at_rate = chunk.resampled(embedder.sample_rate, method=resampler)
+        waveform = torch.from_numpy(
+            np.require(at_rate.samples, requirements=["C", "W"])
+        )
+        with torch.inference_mode():
+            embedding = embedder(waveform.unsqueeze(0).to(device))[0]
+        embeddings.append(embedding.to("cpu", torch.float64).numpy())
+    if not embeddings:
+        raise ConstantRecording(
+            f"has no sound in any of its {count} chunks", recording=blocks.name
+        )
+    mean: NDArray[np.float32] = np.mean(embeddings, axis=0).astype(np.float32)
+    return mean
+
+
+def _chunks(blocks: SampleBlocks, *, samples: int, count: int) -> Iterator[Waveform]:
+    """A recording in parts, whose lengths differ by no more than one sample."""
+    kept, start = [np.zeros(0)], 0
+    stops = [samples * number // count for number in range(1, count + 1)]
+    for block in blocks:
+        kept.append(block)
+        while stops and sum(map(len, kept)) >= stops[0] - start:
+            joined, length = np.concatenate(kept), stops[0] - start
+            yield Waveform(joined[:length], blocks.sample_rate, blocks.name)
+            kept, start = [joined[length:]], stops.pop(0)
+
+
+def _has_sound(chunk: Waveform) -> bool:
+    try:
+        check_usable(chunk, minimum_seconds=0)
+    except (SilentRecording, ConstantRecording):
+        return False
+    return True

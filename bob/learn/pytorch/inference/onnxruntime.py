@@ -1,16 +1,13 @@
-"""ONNX Runtime in the place of PyTorch, for the network on a CPU."""
+"""Networks that are kept as ONNX files, and their sessions in ONNX Runtime."""
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from bob.learn.pytorch import settings
 from bob.learn.pytorch.export.errors import ExportError
 from bob.learn.pytorch.export.onnx import export_network
-from bob.learn.pytorch.inference.engine import CPUEngine, Embeddings, padded
 from bob.learn.pytorch.models.checkpoint import (
     file_sha256,
     record_path,
@@ -20,56 +17,11 @@ from bob.learn.pytorch.models.checkpoint import (
 from bob.learn.pytorch.models.errors import WeightsError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from torch import Tensor
-
     from bob.learn.pytorch.export.onnx import Exportable
-    from bob.learn.pytorch.models.embedder import SpeakerEmbedder
 
 logger = logging.getLogger(__name__)
-
-
-class ONNXEngine(CPUEngine):
-    """The front end by PyTorch, the network by ONNX Runtime, from the same weights.
-
-    Parameters
-    ----------
-    embedder
-        In evaluation mode, its network in float32; it moves to the CPU.
-    place
-        Of the exported network; it is exported there where it is missing, and again
-        where it is another by now or ONNX Runtime cannot open it.
-
-    Raises
-    ------
-    ExportError
-        ONNX Runtime, or what exports for it, is not installed; or the network cannot be
-        kept at its place, or be opened though it was exported just now.
-    """
-
-    def __init__(self, embedder: SpeakerEmbedder, place: Path) -> None:
-        import torch
-
-        super().__init__(embedder.cpu(), precision="float64")
-        self._input, self.way = torch.float32, "onnxruntime"
-        self._session = kept_session(
-            embedder.network,  # type: ignore[arg-type]
-            place,
-            threads=torch.get_num_threads(),
-        )
-
-    def start(self, batch: Sequence[Tensor]) -> Embeddings:
-        """Compute at once, as on a CPU there is nothing else to do."""
-        features, lengths = padded(batch)
-        if lengths is None:
-            frames = np.full(len(features), features.shape[-1], np.int64)
-        else:
-            frames = lengths.numpy()
-        inputs = {"features": features.numpy(), "lengths": frames}
-        (embeddings,) = self._session.run(None, inputs)
-        return lambda: np.asarray(embeddings, np.float32)
 
 
 def kept_session(network: Exportable, place: Path, *, threads: int) -> Any:  # noqa: ANN401
@@ -78,7 +30,8 @@ def kept_session(network: Exportable, place: Path, *, threads: int) -> Any:  # n
     Raises
     ------
     ExportError
-        As for `ONNXEngine`.
+        ONNX Runtime, or what exports for it, is not installed; or the network cannot
+        be kept at its place, or be opened though it was exported just now.
     """
     runtime = _runtime()  # before what may take a minute
     if _is_there(place):

@@ -166,7 +166,7 @@ def _kaldi_fbank() -> FrontEnd:
 
 
 def _dlt_resnet34() -> EmbeddingNetwork:
-    from bob.learn.pytorch.architectures.dlt_resnet import dlt_resnet34
+    from bob.learn.pytorch.architectures.resnet import dlt_resnet34
 
     return dlt_resnet34()
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bob.learn.pytorch.preprocessor.audio.loading import Extractor
     from bob.learn.pytorch.templates.format.template import Template
 
-# As `bob.learn.pytorch.inference.choice` has them; importing that takes longer.
+# As `bob.learn.pytorch.inference.engine` has them; importing that takes longer.
 ENGINES = ("torch", "onnxruntime")
 PRECISIONS = ("float32", "float64", "bfloat16", "float16")
 # Options that have another name than the parameter.
@@ -217,7 +217,7 @@ def make_extractor(
 @contextlib.contextmanager
 def _options_named() -> Iterator[None]:
     """Say which option is to blame, where the error knows it."""
-    from bob.learn.pytorch.inference.choice import ChoiceError
+    from bob.learn.pytorch.inference.engine import ChoiceError
 
     try:
         yield

@@ -115,7 +115,7 @@ def check(
             _say_finding(entry, as_json=as_json)
         if run and not wrong:
             ask_for_trust(found, yes=yes)
-            from bob.learn.pytorch.inference.choice import chosen_device
+            from bob.learn.pytorch.inference.engine import chosen_device
             from bob.learn.pytorch.templates.run.checking import check as try_out
 
             chosen = chosen_device(device)

@@ -66,7 +66,7 @@ def bench(
     command. A model that fails is a row with its reason, and the exit status is 1.
     """
     with plain_errors(model="MODEL"):
-        from bob.learn.pytorch.inference.choice import chosen_device
+        from bob.learn.pytorch.inference.engine import chosen_device
         from bob.learn.pytorch.report.models import as_text
         from bob.learn.pytorch.script import benchmarking
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from bob.learn.pytorch.inference.choice import chosen_device
+from bob.learn.pytorch.inference.engine import chosen_device
 from bob.learn.pytorch.preprocessor.audio.embedding import EmbeddingExtractor
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from bob.learn.pytorch.architectures.trunk import SpeakerResNet
-    from bob.learn.pytorch.inference.choice import Precision
+    from bob.learn.pytorch.architectures.resnet import SpeakerResNet
+    from bob.learn.pytorch.inference.engine import Precision
     from bob.learn.pytorch.models.catalogue import TrainedModel
     from bob.learn.pytorch.models.embedder import SpeakerEmbedder
 
@@ -239,8 +239,7 @@ class ResNetExtractor(DltResNetExtractor):
 
 
 def _network(*, use_res: bool, embedding_size: int) -> SpeakerResNet:
-    from bob.learn.pytorch.architectures.dlt_resnet import dlt_resnet34
-    from bob.learn.pytorch.architectures.resnet import resnet34
+    from bob.learn.pytorch.architectures.resnet import dlt_resnet34, resnet34
 
     make = resnet34 if use_res else dlt_resnet34
     return make(embedding_size=embedding_size)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bob.learn.pytorch import settings
 from bob.learn.pytorch.audio import check_channel
-from bob.learn.pytorch.inference import choice
 from bob.learn.pytorch.inference import engine as engines
 from bob.learn.pytorch.models import catalogue
 from bob.learn.pytorch.preprocessor.audio.recordings import RecordingTransformer
@@ -83,7 +82,7 @@ class EmbeddingExtractor(RecordingTransformer):
         *,
         model_file: str | os.PathLike[str] | None = None,
         device: str | None = None,
-        precision: choice.Precision | Literal["auto"] = "float32",
+        precision: engines.Precision | Literal["auto"] = "float32",
         engine: Literal["torch", "onnxruntime"] = "torch",
         channel: int | Literal["mix"] | None = None,
         memory_mb: float = MEMORY_MB,
@@ -110,7 +109,7 @@ class EmbeddingExtractor(RecordingTransformer):
             value = getattr(self, name)
             if not isinstance(value, types):
                 raise TypeError(f"{name} is {value!r}; expected {expected}")
-        choice.check(self.engine, self.precision, self._wanted_device())
+        engines.check_choice(self.engine, self.precision, self._wanted_device())
         self._embedder: SpeakerEmbedder | None = None
         self._runner: RecordingEmbedder | None = None
         self._model: catalogue.TrainedModel | None = None
@@ -194,7 +193,7 @@ class EmbeddingExtractor(RecordingTransformer):
 
     def chosen(self) -> dict[str, str]:
         """The device, precision and engine that "auto" and None stand for."""
-        return choice.choose(self.engine, self.precision, self._wanted_device())
+        return engines.choose(self.engine, self.precision, self._wanted_device())
 
     def fingerprint(self) -> dict[str, str]:
         """Everything that its embeddings depend on; fetches missing weights."""

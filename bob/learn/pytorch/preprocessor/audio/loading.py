@@ -6,7 +6,7 @@ import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from bob.learn.pytorch.inference.choice import ChoiceError
+from bob.learn.pytorch.inference.engine import ChoiceError
 from bob.learn.pytorch.preprocessor.audio.embedding import EmbeddingExtractor
 from bob.learn.pytorch.preprocessor.audio.template import TemplateExtractor
 from bob.learn.pytorch.templates.format.template import SUFFIX, Template, shipped

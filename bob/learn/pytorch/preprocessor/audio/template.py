@@ -151,7 +151,7 @@ class TemplateExtractor(RecordingTransformer):
 
     def chosen(self) -> dict[str, str]:
         """The device that "auto" and None stand for, and where the model runs."""
-        from bob.learn.pytorch.inference.choice import chosen_device
+        from bob.learn.pytorch.inference.engine import chosen_device
 
         where = "a process of its own" if self.isolated else "this process"
         return {"device": chosen_device(self.device), "engine": where}

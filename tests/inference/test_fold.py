@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 from bob.learn.pytorch.architectures import campplus, dlt_resnet34, resnet34
-from bob.learn.pytorch.inference import packed, winograd
-from bob.learn.pytorch.inference.folded import SmallProduct, fold
+from bob.learn.pytorch.inference import fold as folding
+from bob.learn.pytorch.inference import winograd
+from bob.learn.pytorch.inference.fold import SmallProduct, fold
 
 NETWORKS = {"dltresnet34": dlt_resnet34, "resnet34": resnet34, "campplus": campplus}
 
@@ -51,7 +52,7 @@ def cosines(embedding, expected):
 @pytest.mark.parametrize("how", ["kernel", "packed", "plain"])
 def test_embeddings_stay_the_same(network, batch, expected, how, monkeypatch):
     if how == "plain":
-        monkeypatch.setattr(packed, "step", lambda *_: None)
+        monkeypatch.setattr(folding, "_packed", lambda *_: None)
     kernel = winograd.load() if how == "kernel" else None
     if how == "kernel" and kernel is None:
         pytest.skip("the kernel is not compiled, or not for this processor")
@@ -67,7 +68,7 @@ def test_embeddings_stay_the_same(network, batch, expected, how, monkeypatch):
 @pytest.mark.parametrize("packs", [True, False], ids=["packed", "plain"])
 def test_half_precision_keeps_directions(network, batch, expected, packs, monkeypatch):
     if not packs:
-        monkeypatch.setattr(packed, "step", lambda *_: None)
+        monkeypatch.setattr(folding, "_packed", lambda *_: None)
     folded = fold(network, precision=torch.bfloat16)
 
     with torch.inference_mode():
