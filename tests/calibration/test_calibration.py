@@ -11,12 +11,16 @@ from sklearn.linear_model import LogisticRegression
 from bob.learn.pytorch.calibration import (
     CalibrationError,
     LinearCalibration,
+    SeparatedError,
     TrainingTrials,
     bayes_threshold,
     fit_calibration,
+    load_calibration,
     logistic,
+    save_calibration,
     threshold_for,
 )
+from bob.learn.pytorch.calibration.quality import doubtful_weights
 from bob.learn.pytorch.scoring import log_durations, magnitudes
 
 
@@ -156,22 +160,47 @@ def test_failed_trials_are_left_out_and_counted():
         (np.linspace(1, 2, 500), np.linspace(-2, 0.999, 900)),
     ],
 )
-def test_trials_told_apart_without_error_are_refused(targets, non_targets):
-    with pytest.raises(CalibrationError, match="told apart without error"):
-        fit_calibration(targets, non_targets)
+def test_trials_that_separate_perfectly_get_a_penalty_unless_it_is_set(
+    targets, non_targets, tmp_path
+):
+    with pytest.raises(SeparatedError, match="separate perfectly"):
+        fit_calibration(targets, non_targets, penalty=0.0)
 
-    assert fit_calibration(targets, non_targets, penalty=1e-3).weights[0] > 0
+    found = fit_calibration(targets, non_targets)
+    asked = fit_calibration(targets, non_targets, penalty=1e-3)
+
+    assert found.weights == asked.weights > (0,)
+    assert (found.offset, found.penalty) == (asked.offset, asked.penalty)
+    assert (found.penalty, found.separated, asked.separated) == (1e-3, True, False)
+    (note,) = doubtful_weights(found)
+    assert "separate perfectly" in note
+    assert "the penalty 0.001" in note
+    assert doubtful_weights(asked) == []
+    save_calibration(found, tmp_path / "c.json")
+    assert load_calibration(tmp_path / "c.json") == found
+
+
+def test_trials_that_overlap_get_no_penalty():
+    trials = normal()
+    plain = fit_calibration(*trials)
+
+    assert plain == fit_calibration(*trials, penalty=0.0)
+    assert (plain.penalty, plain.separated) == (0.0, False)
+    assert plain.provenance == {}
 
 
 @pytest.mark.parametrize("dependence", [0, 1e-4])
-def test_columns_that_together_tell_all_apart_are_refused(dependence):
+def test_columns_that_together_separate_perfectly_are_found(dependence):
     random = np.random.default_rng(0)
     rows = random.normal(size=(400, 2))
     same = rows @ [1, 0.3] > 0
     if dependence:
         rows[:, 1] = rows[:, 0] + dependence * rows[:, 1]
-    with pytest.raises(CalibrationError, match="told apart"):
-        fit_calibration(rows[same], rows[~same], columns=("score", "b"))
+    with pytest.raises(SeparatedError, match="separate perfectly"):
+        fit_calibration(rows[same], rows[~same], columns=("score", "b"), penalty=0.0)
+
+    found = fit_calibration(rows[same], rows[~same], columns=("score", "b"))
+    assert (found.penalty, found.separated) == (1e-3, True)
 
 
 @pytest.mark.parametrize(

@@ -115,11 +115,11 @@ def test_what_two_recordings_do_not_tell_is_refused(columns, message):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"model": "other"}, "its model is 'other', and here it is 'm'"),
-        ({"weights": "other"}, "its weights is 'other'"),
-        ({"measure": "euclidean"}, "its measure is 'euclidean'"),
-        ({"normalisation": "as-norm, top 100"}, "its normalisation is 'as-norm"),
-        ({"mean_subtracted": "True"}, "its mean_subtracted is 'True'"),
+        ({"model": "other"}, "the model is 'other', not 'm' as here"),
+        ({"weights": "other"}, "the weights is 'other'"),
+        ({"measure": "euclidean"}, "the measure is 'euclidean'"),
+        ({"normalisation": "as-norm, top 100"}, "the normalisation is 'as-norm"),
+        ({"mean_subtracted": "True"}, "the mean_subtracted is 'True'"),
     ],
 )
 def test_a_calibration_of_other_scores_is_refused(changed, message):

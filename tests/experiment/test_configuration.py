@@ -133,7 +133,7 @@ def test_a_real_number_may_be_written_as_a_whole_one(value, settled):
 def test_a_real_number_is_neither_a_text_nor_a_flag(value):
     wanted = {**REQUIRED, "calibration_penalty": value}
     if value is None:  # that is "not given"
-        assert settle({}, wanted).calibration_penalty == 0.001
+        assert settle({}, wanted).calibration_penalty is None
         return
 
     with pytest.raises(ConfigurationError, match="expected a number"):

@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from bob.learn.pytorch.calibration import CalibrationError, load_calibration
+from bob.learn.pytorch.calibration import (
+    CalibrationError,
+    fit_calibration,
+    load_calibration,
+)
 from bob.learn.pytorch.experiment.algorithms import NAMED
 from bob.learn.pytorch.experiment.components import Extraction
 from bob.learn.pytorch.experiment.configuration import ConfigurationError, settle
@@ -170,14 +174,18 @@ def test_what_an_extractor_makes_of_embeddings_is_not_compared_as_they_are(
         assert "0x" not in said
 
 
-def test_scores_without_an_error_need_a_penalty(experiment, files):
+def test_scores_that_separate_perfectly_get_a_penalty_unless_it_is_set(
+    experiment, files, caplog
+):
     write(files["dev"], [3.0, 4.0], [1.0, 2.0])
 
-    with pytest.raises(CalibrationError, match=r"scores-dev gives no calibration"):
+    with pytest.raises(CalibrationError, match=r"scores-dev: .* separate perfectly"):
         calibrate_from_dev(experiment, files, HOW)
-    found = calibrate_from_dev(experiment, files, DevCalibration(0.5, 0.001))
+    found = calibrate_from_dev(experiment, files, DevCalibration(0.5))
 
-    assert 0 < found.weights[0] < math.inf
+    assert found.penalty == 0.001
+    assert found.weights == fit_calibration([3, 4], [1, 2], penalty=0.001).weights
+    assert "it was fitted with the penalty 0.001" in caplog.text
 
 
 def test_scores_that_are_upside_down_are_refused(experiment, files):

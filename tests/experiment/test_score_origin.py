@@ -76,9 +76,9 @@ def test_a_calibration_of_these_scores_is_refused_for_other_models(known):
     line = calibrate(read_score_file(path), penalty=0.01)
 
     refuse_other_scores(line, made_by=MODEL)
-    with pytest.raises(CalibrationError, match="its model is 'known'"):
+    with pytest.raises(CalibrationError, match="the model is 'known'"):
         refuse_other_scores(line, made_by={**MODEL, "model": "another"})
-    with pytest.raises(CalibrationError, match="its weights is 'ab12'"):
+    with pytest.raises(CalibrationError, match="the weights is 'ab12'"):
         refuse_other_scores(line, made_by={**MODEL, "weights": "cd34"})
 
 

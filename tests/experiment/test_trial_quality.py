@@ -161,11 +161,9 @@ def test_a_recording_that_failed_has_no_measure_and_no_ratio(damaged, toys):
 
 
 def test_a_measure_that_says_nothing_is_named(experiment):
-    with pytest.raises(CalibrationError, match="one value") as caught:
+    said = "scores-dev: smaller log duration is -0.693147 in all 32 trials"
+    with pytest.raises(CalibrationError, match=said):
         run(weighing(experiment, "duration"))
-
-    assert "scores-dev gives no calibration" in str(caught.value)
-    assert "score, smaller log duration, larger log duration" in str(caught.value)
 
 
 def test_the_calibration_can_run_alone_and_again_gives_the_same(uneven):

@@ -212,7 +212,7 @@ def test_a_measure_that_tells_targets_apart_by_itself_is_said():
     ]
 
     (note,) = [note for note in notes if "how the trials were chosen" in note]
-    assert note.startswith("the smaller log duration alone tells target from non-")
+    assert note.startswith("the smaller log duration alone separates target from")
 
 
 def test_where_scores_come_from_is_kept_if_they_are_the_same():
@@ -249,7 +249,7 @@ def test_scores_of_another_model_are_refused():
 
     assert result.exit_code == 1
     assert "eval has other scores" in result.output
-    assert "their model is 'other', and was 'toy' in dev" in result.output
+    assert "the model is 'other', not 'toy' as in dev" in result.output
     assert not Path("calibrated").exists()
 
 
@@ -312,7 +312,7 @@ def test_a_result_of_a_file_of_that_name_is_not_overwritten():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["easy"], "told apart without error"),
+        (["easy", "--penalty", "0"], "separate perfectly"),
         (["upside"], "non-target trials score higher"),
         (["dev", "--quality", "duration"], "no column bio_ref_duration"),
         (["dev.csv", "--quality", "channel"], "no column bio_ref_channel"),
@@ -371,9 +371,17 @@ def test_what_cannot_be_done_is_said(arguments, message):
     assert not Path("calibrated").exists()
 
 
-def test_trials_that_are_easy_need_a_penalty():
+def test_trials_that_separate_perfectly_are_fitted_with_a_penalty_that_is_told():
     write("easy", [(True, 2.0), (True, 3.0), (False, 0.0), (False, 1.0)])
+    done("calibrate", "easy", "--penalty", "1e-3", "--into", "asked")
 
-    done("calibrate", "easy", "--penalty", "1e-3")
+    report = json.loads(done("calibrate", "easy", "--json"))
 
-    assert np.isfinite(read_scores("calibrated/easy").score).all()
+    (note,) = [note for note in report["notes"] if "separate perfectly" in note]
+    assert "it was fitted with the penalty 0.001" in note
+    assert report["provenance"]["penalty"] == "0.001"
+    assert report["provenance"]["separated"] == "True"
+    text = " ".join(done("calibrate", "easy").split())
+    assert "it was fitted with the penalty 0.001" in text
+    found = Path("calibrated/easy").read_text()
+    assert found == Path("asked/easy").read_text()

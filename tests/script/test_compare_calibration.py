@@ -209,9 +209,9 @@ def test_steps_that_are_certain_have_no_ratio_in_json(compare, said):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"weights": "0" * 64}, "its weights is '0000"),
-        ({"model": "campplus-zh-en"}, "its model is 'campplus-zh-en'"),
-        ({"normalisation": "as-norm"}, "its normalisation is 'as-norm'"),
+        ({"weights": "0" * 64}, "the weights is '0000"),
+        ({"model": "campplus-zh-en"}, "the model is 'campplus-zh-en'"),
+        ({"normalisation": "as-norm"}, "the normalisation is 'as-norm'"),
     ],
 )
 def test_a_calibration_of_other_scores_is_refused(compare, said, changed, message):
@@ -236,7 +236,7 @@ def test_of_normalised_scores_the_plain_calibration_beside_is_named(compare, sai
 
     found = compare("--calibration", str(normalised))
     assert found.exit_code == 1
-    assert f"here it is 'none'; take {plain}" in found.stderr
+    assert f"not 'none' as here; take {plain}" in found.stderr
     assert compare("--calibration", str(plain)).exit_code == 0
     plain.unlink()
     alone = compare("--calibration", str(normalised)).stderr

@@ -205,8 +205,8 @@ def test_a_system_that_was_normalised_otherwise_is_refused(evaluation):
     result = run(*before, *swapped, "--into", "other")
     assert result.exit_code == 1
     assert "two has other scores than the system a of the fusion" in result.output
-    assert "their normalisation is 'as, top 100', and was 'none'" in result.output
-    assert "in this order, a, b, or say with --name which is which" in result.output
+    assert "the normalisation is 'as, top 100', not 'none'" in result.output
+    assert "in this order, a, b, or say with names which is which" in result.output
     assert not Path("other").exists()
     assert not Path("other.json").exists()
     done("--use", "fusion.json", "two", "one", "--name", "b", "--name", "a")
@@ -222,7 +222,7 @@ def test_what_systems_have_in_common_is_compared_for_each(stored):
     result = run("--use", "fusion.json", "one", "two")
 
     assert result.exit_code == 1
-    assert "the system b of the fusion: their model is 'other'" in result.output
+    assert "the system b of the fusion: the model is 'other'" in result.output
 
 
 def test_calibrate_points_to_fuse(stored):

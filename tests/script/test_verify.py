@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from click.testing import CliRunner
 
+from bob.learn.pytorch.script.calibrate import calibrate
 from bob.learn.pytorch.script.verify import main
 
 RATE = 8000
@@ -133,12 +135,40 @@ def test_a_dry_run_names_the_calibration_if_there_is_one(toy, capsys):
         assert listed == bool(options)
 
 
-def test_scores_that_give_no_calibration_are_one_message(toy, capsys):
+def test_both_doors_refuse_scores_that_separate_perfectly_where_a_penalty_is_set(
+    toy, capsys
+):
     assert main([toy, "-C", "--calibration-penalty", "0"]) == 1
+    error = capsys.readouterr().err.removeprefix("verify.py: ")
 
-    error = capsys.readouterr().err
-    assert error.startswith("verify.py: results/toy/session/nonorm/scores-dev gives no")
-    assert SCORES.exists()
+    other = CliRunner().invoke(calibrate, [str(SCORES), "--penalty", "0"])
+
+    assert other.exit_code == 1
+    assert other.output.removeprefix("Error: ") == error
+    assert error.startswith(f"{SCORES}: the 4 target and 4 non-target trials separate")
+
+
+def test_both_doors_give_one_calibration_of_scores_that_separate_perfectly(toy, capsys):
+    assert main([toy, "-C"]) == 0
+    said = capsys.readouterr()
+
+    other = CliRunner().invoke(calibrate, [str(SCORES), "-o", "c.json", "--json"])
+
+    assert other.exit_code == 0, other.output
+    one, two = (
+        json.loads(path.read_text())
+        for path in (SCORES.parent / "calibration.json", Path("c.json"))
+    )
+    assert (one["weights"], one["offset"]) == (two["weights"], two["offset"])
+    told = [kept["provenance"] for kept in (one, two)]
+    assert told[0] == told[1]
+    assert (told[0]["penalty"], told[0]["separated"]) == ("0.001", "True")
+    note = "it was fitted with the penalty 0.001"
+    assert note in " ".join(said.out.split())
+    assert note in said.err
+    assert note in " ".join(json.loads(other.output)["notes"])
+    report = json.loads((SCORES.parent / "report.json").read_text())
+    assert report["calibrated"]["provenance"]["separated"] == "True"
 
 
 def test_a_dry_run_lists_the_tasks_and_writes_nothing(toy, capsys):

@@ -4,41 +4,52 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
-from bob.learn.pytorch.calibration import (
-    CalibrationError,
-    IsotonicCalibration,
-    LinearCalibration,
-    Threshold,
-    bayes_threshold,
-    threshold_for,
-)
+import numpy as np
+
+from bob.learn.pytorch.calibration.isotonic import IsotonicCalibration
+from bob.learn.pytorch.calibration.linear import LinearCalibration, refuse_no_prior
+from bob.learn.pytorch.calibration.logistic import CalibrationError
+from bob.learn.pytorch.calibration.origin import Origin
 from bob.learn.pytorch.calibration.quality import (
     beyond_ranges,
     doubtful_weights,
     measured_columns,
     quality_of,
 )
-from bob.learn.pytorch.scoring import magnitudes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from typing import TypeAlias
 
-    import numpy as np
-    from numpy.typing import NDArray
+Calibration: TypeAlias = LinearCalibration | IsotonicCalibration
 
-    from bob.learn.pytorch.inference.compare import Extractor
 
-    Calibration: TypeAlias = LinearCalibration | IsotonicCalibration
+@dataclass(frozen=True)
+class Threshold:
+    """Threshold of a decision, with the cost that it serves.
 
-MEASURE = "cosine"
+    Attributes
+    ----------
+    log_likelihood_ratio
+        Accept a trial at or above it.
+    score
+        The same on the scale of the raw score; None where that depends on more.
+    provenance
+        That of the calibration.
+    """
+
+    log_likelihood_ratio: float
+    score: float | None
+    p_target: float
+    c_miss: float
+    c_fa: float
+    provenance: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What a score says, and what to do about it.
+    """Likelihood ratio of a score, and the decision that follows from it.
 
     Attributes
     ----------
@@ -48,12 +59,12 @@ class Decision:
     threshold
         Accept at or above it. Its score is that of recordings of the same quality.
     quality
-        What was weighed beside the score, by name: of the two recordings.
+        Measures of the two recordings that were weighed beside the score, by name.
     plain
         The logarithm by the score alone, where measures were weighed and the
         calibration knows it.
     beyond
-        Which measures lie outside those that trained the calibration, in sentences.
+        Sentences on measures that lie outside those that trained the calibration.
     """
 
     log_likelihood_ratio: float
@@ -64,7 +75,7 @@ class Decision:
 
     @property
     def accepted(self) -> bool:
-        """Return whether it is taken for one speaker."""
+        """Return whether the decision is "one speaker"."""
         return self.log_likelihood_ratio >= self.threshold.log_likelihood_ratio
 
     @property
@@ -87,29 +98,51 @@ def ratio_of(logarithm: float) -> float:
         return math.inf
 
 
-class Measuring:
-    """An extractor that also remembers how long its embeddings are.
+def bayes_threshold(
+    *, p_target: float, c_miss: float = 1.0, c_fa: float = 1.0
+) -> float:
+    """Return the log-likelihood ratio where accepting and rejecting cost the same.
 
-    Attributes
+    Raises
+    ------
+    CalibrationError
+        The prior does not lie between 0 and 1, or a cost is not positive and finite.
+
+    References
     ----------
-    magnitudes
-        Of each embedding so far.
+    Duda, Hart and Stork, "Pattern classification", 2001, section 2.2.
+
+    Examples
+    --------
+    >>> bayes_threshold(p_target=0.5)
+    0.0
+    >>> round(bayes_threshold(p_target=0.01), 2)
+    4.6
     """
+    refuse_no_prior(p_target)
+    if not (0 < c_miss < np.inf and 0 < c_fa < np.inf):
+        raise CalibrationError(
+            f"c_miss is {c_miss} and c_fa is {c_fa}; both costs must be positive and "
+            f"finite (the usual value is 1)"
+        )
+    return float(np.log(c_fa) - np.log(c_miss) + np.log1p(-p_target) - np.log(p_target))
 
-    def __init__(self, extractor: Extractor) -> None:
-        self._extractor = extractor
-        self.magnitudes: list[float] = []
 
-    @property
-    def channel(self) -> Any:  # noqa: ANN401 - as the extractor has it
-        """Which channel it takes."""
-        return self._extractor.channel
+def threshold_for(
+    calibration: Calibration, *, p_target: float, c_miss: float = 1.0, c_fa: float = 1.0
+) -> Threshold:
+    """Return the threshold of a calibrated system for a prior and costs.
 
-    def embed(self, recording: Any, /) -> NDArray[np.float32]:  # noqa: ANN401
-        """One recording -> (dimensions,)."""
-        embedding = self._extractor.embed(recording)
-        self.magnitudes.append(float(magnitudes([embedding])[0]))
-        return embedding
+    Raises
+    ------
+    CalibrationError
+        As `bayes_threshold` does.
+    """
+    ratio = bayes_threshold(p_target=p_target, c_miss=c_miss, c_fa=c_fa)
+    score = None
+    if isinstance(calibration, LinearCalibration) and len(calibration.columns) == 1:
+        score = (ratio - calibration.offset) / calibration.weights[0]
+    return Threshold(ratio, score, p_target, c_miss, c_fa, calibration.provenance)
 
 
 def decide(
@@ -126,18 +159,18 @@ def decide(
     Parameters
     ----------
     quality
-        What is known of the two recordings: ``duration`` in seconds, ``magnitude`` of
+        Measures of the two recordings: ``duration`` in seconds, ``magnitude`` of
         their embeddings. More than the calibration weighs does no harm.
     p_target
         Prior probability that both recordings are of one speaker.
     c_miss, c_fa
-        What it costs to take one speaker for two, and two for one.
+        Cost of a miss (rejecting the true speaker) and of a false alarm.
 
     Raises
     ------
     CalibrationError
-        The calibration weighs what is not known, is a fusion, or prior or costs are
-        none.
+        The calibration weighs an unknown measure or is a fusion, the prior does not
+        lie between 0 and 1, or a cost is not positive.
 
     Examples
     --------
@@ -151,29 +184,20 @@ def decide(
     """
     quality = quality or {}
     refuse_unknown_quality(calibration, known=quality)
+    threshold = threshold_for(calibration, p_target=p_target, c_miss=c_miss, c_fa=c_fa)
     weighed = {name: quality[name] for name in quality_of(calibration)}
-    plain, beyond = None, []
-    if weighed and isinstance(calibration, LinearCalibration):
-        sides = {name: ([left], [right]) for name, (left, right) in weighed.items()}
-        values, _ = measured_columns([score], sides)
-        ratio = float(calibration(values)[0])
-        beyond = beyond_ranges(calibration, values)
-        if calibration.plain is not None:
-            plain = calibration.plain[0] * score + calibration.plain[1]
-    else:
-        ratio = float(calibration([score])[0])
-    if isinstance(calibration, LinearCalibration):
-        threshold = threshold_for(
-            calibration, p_target=p_target, c_miss=c_miss, c_fa=c_fa
-        )
-        if weighed:
-            missing = threshold.log_likelihood_ratio - ratio
-            here = score + missing / calibration.weights[0]
-            threshold = replace(threshold, score=here)
-    else:
-        at = bayes_threshold(p_target=p_target, c_miss=c_miss, c_fa=c_fa)
-        threshold = Threshold(at, None, p_target, c_miss, c_fa, calibration.provenance)
-    return Decision(ratio, threshold, weighed, plain, tuple(beyond))
+    if not (weighed and isinstance(calibration, LinearCalibration)):
+        return Decision(float(calibration([score])[0]), threshold)
+    sides = {name: ([left], [right]) for name, (left, right) in weighed.items()}
+    values, _ = measured_columns([score], sides)
+    ratio = float(calibration(values)[0])
+    missing = threshold.log_likelihood_ratio - ratio
+    here = replace(threshold, score=score + missing / calibration.weights[0])
+    plain = None
+    if calibration.plain is not None:
+        plain = calibration.plain[0] * score + calibration.plain[1]
+    beyond = beyond_ranges(calibration, values)
+    return Decision(ratio, here, weighed, plain, tuple(beyond))
 
 
 def refuse_unknown_quality(calibration: Calibration, *, known: Collection[str]) -> None:
@@ -197,7 +221,7 @@ def refuse_other_scores(
 ) -> None:
     """Refuse a calibration of other scores than plain cosines of this model.
 
-    What its provenance does not say is not checked.
+    A fact that its provenance does not have is not checked.
 
     Parameters
     ----------
@@ -211,28 +235,22 @@ def refuse_other_scores(
     CalibrationError
         It is of another model, other weights, another measure or normalised scores.
     """
-    expected = {
-        "model": made_by.get("model"),
-        "weights": made_by.get("weights"),
-        "measure": MEASURE,
-        "mean_subtracted": "False",
-        "normalisation": "none",
-    }
-    for name, value in expected.items():
-        said = calibration.provenance.get(name)
-        if value is not None and said is not None and said != value:
-            step = "train one with verify.py --calibrate-scores"
-            if name == "normalisation":
-                step = f"take {plain}" if plain else f"{step}, without normalisation"
-            raise CalibrationError(
-                f"the calibration is of other scores: its {name} is {said!r}, and here "
-                f"it is {value!r}; {step}"
-            )
+    trained, here = Origin(calibration.provenance), Origin.of_cosines(made_by)
+    difference = trained.first_difference(here)
+    if difference is None:
+        return
+    step = "train one with verify.py --calibrate-scores"
+    if difference == "normalisation":
+        step = f"take {plain}" if plain else f"{step}, without normalisation"
+    raise CalibrationError(
+        f"the calibration is of other scores: {trained.differs_from(here)} as here; "
+        f"{step}"
+    )
 
 
 def cautions(decision: Decision, calibration: Calibration) -> list[str]:
-    """What to know of a calibration before acting on it, in sentences."""
-    said, trials = calibration.provenance, calibration.trained_on
+    """Return what limits the trust in a decision, in sentences."""
+    known, trials = calibration.provenance, calibration.trained_on
     ratio = decision.log_likelihood_ratio
     notes = [*decision.beyond, *doubtful_weights(calibration)]
     if decision.beyond_cosines:
@@ -243,12 +261,12 @@ def cautions(decision: Decision, calibration: Calibration) -> list[str]:
             f"any two recordings would be decided as {always} at this prior and these "
             "costs"
         )
-    unsaid = [
-        name for name in ("model", "measure", "normalisation") if name not in said
+    unknown = [
+        name for name in ("model", "measure", "normalisation") if name not in known
     ]
-    if unsaid:
+    if unknown:
         notes.append(
-            f"the calibration does not say of which {', '.join(unsaid)} its scores "
+            f"the calibration does not say of which {', '.join(unknown)} its scores "
             "are: make sure that they are cosines of this model"
         )
     if ratio > math.log(max(trials.non_targets, 1)):
@@ -261,10 +279,10 @@ def cautions(decision: Decision, calibration: Calibration) -> list[str]:
             f"a ratio below 1/{trials.targets} is extrapolated: as many target trials "
             "trained the calibration"
         )
-    enrolled = said.get("enrolment recordings", "1")
+    enrolled = known.get("enrolment recordings", "1")
     if enrolled != "1":
         notes.append(
             f"it was trained on speakers enrolled with {enrolled} recordings; one "
-            "recording says less, and its scores lie lower"
+            "recording carries less evidence, and its scores lie lower"
         )
     return notes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, NoReturn
 
 from bob.learn.pytorch.calibration.isotonic import IsotonicCalibration
 from bob.learn.pytorch.calibration.linear import LinearCalibration, TrainingTrials
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    Calibration: TypeAlias = LinearCalibration | IsotonicCalibration
+    from bob.learn.pytorch.calibration.decision import Calibration
 
-FORMAT = "bob.learn.pytorch calibration 1"
+_FORMAT = "bob.learn.pytorch calibration 1"
 _COMMON = {"format", "kind", "trained_on", "provenance"}
 _KINDS = {
     "linear": _COMMON | {"columns", "weights", "offset", "p_target"},
@@ -28,7 +28,7 @@ _EXPECTED = (
     "expected what `bob pytorch calibrate`, `bob pytorch fuse` or verify.py "
     "--calibrate-scores wrote"
 )
-#: Of calibrations with measures, and of some fusions; older files have neither.
+#: Calibrations with measures, and some fusions, have these; older files do not.
 _OPTIONAL = {"ranges", "score_alone"}
 _TRIALS = {"targets", "non_targets", "failures"}
 
@@ -60,7 +60,7 @@ def to_json(calibration: Calibration) -> str:
     fields: dict[str, object]
     if isinstance(calibration, LinearCalibration):
         fields = {
-            "format": FORMAT,
+            "format": _FORMAT,
             "kind": "linear",
             "columns": list(calibration.columns),
             "weights": list(calibration.weights),
@@ -76,7 +76,7 @@ def to_json(calibration: Calibration) -> str:
             fields["score_alone"] = {"weight": weight, "offset": offset}
     else:
         fields = {
-            "format": FORMAT,
+            "format": _FORMAT,
             "kind": "isotonic",
             "thresholds": [_number(value) for value in calibration.thresholds],
             "ratios": [_number(value) for value in calibration.ratios],
@@ -103,9 +103,9 @@ def from_json(text: str) -> Calibration:
         fields = json.loads(text, parse_constant=_refuse)
     except (json.JSONDecodeError, RecursionError) as error:
         raise CalibrationError(f"this is no JSON ({error}); {_EXPECTED}") from error
-    if not isinstance(fields, dict) or fields.get("format") != FORMAT:
+    if not isinstance(fields, dict) or fields.get("format") != _FORMAT:
         raise CalibrationError(
-            f"this is no calibration of the format {FORMAT!r}; {_EXPECTED}"
+            f"this is no calibration of the format {_FORMAT!r}; {_EXPECTED}"
         )
     kind = fields.get("kind")
     if not isinstance(kind, str) or kind not in _KINDS:

@@ -1,4 +1,4 @@
-"""Scores -> log-likelihood ratios by steps: pool adjacent violators (PAV)."""
+"""Scores -> log-likelihood ratios in steps: pool adjacent violators (PAV)."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class IsotonicCalibration:
     thresholds
         Ascending; a score at or above one is on the step after it.
     ratios
-        Log-likelihood ratio of each step, one more than thresholds. The outer ones
-        are infinite where one kind of trial is alone, unless it was ``bounded``.
+        Natural log-likelihood ratio of each step, one more than thresholds. The outer
+        ones are infinite where one kind of trial is alone, unless it was ``bounded``.
     trained_on, provenance
-        As in :class:`~bob.learn.pytorch.scoring.LinearCalibration`.
+        As in :class:`~bob.learn.pytorch.calibration.LinearCalibration`.
     """
 
     thresholds: tuple[float, ...]
@@ -52,7 +52,10 @@ class IsotonicCalibration:
             )
 
     def __call__(self, scores: ArrayLike) -> FloatArray:
-        """Log-likelihood ratios, of the shape of the scores; NaN stays NaN."""
+        """Return natural log-likelihood ratios, of the shape of the scores.
+
+        NaN stays NaN.
+        """
         values = np.asarray(scores, dtype=np.float64)
         step = np.searchsorted(np.array(self.thresholds), values, side="right")
         ratios = np.array(self.ratios)[step]
@@ -66,7 +69,7 @@ def fit_isotonic(
     bounded: bool = True,
     provenance: Mapping[str, str] | None = None,
 ) -> IsotonicCalibration:
-    """Of all rising functions of the score, the one that fits the trials best.
+    """Fit the rising steps of the score that explain the trials best (PAV).
 
     Trials with one score share a step, so ties are exact. Between two steps the
     threshold lies half way.
@@ -168,7 +171,7 @@ def pool_adjacent_violators(
 
 
 def _counted(positives: FloatArray, negatives: FloatArray) -> tuple[FloatArray, Counts]:
-    """Distinct scores, ascending, and target and non-target trials with each."""
+    """Return distinct scores, ascending, and counts of trials, ``(scores, 2)``."""
     # Sorted look-ups walk through memory in order, which is several times as fast.
     distinct = np.unique(np.concatenate([positives, negatives]))
     below = [
@@ -180,7 +183,7 @@ def _counted(positives: FloatArray, negatives: FloatArray) -> tuple[FloatArray, 
 
 
 def _between(distinct: FloatArray, starts: NDArray[np.intp]) -> FloatArray:
-    """Half way between the last score of a step and the first one of the next."""
+    """Return the middle of the last score of a step and the first of the next."""
     low, high = distinct[starts - 1], distinct[starts]
     with np.errstate(invalid="ignore"):
         middle = low / 2 + high / 2

@@ -1,8 +1,8 @@
 """Scores -> log-likelihood ratios: log p(score | one speaker) / p(score | two).
 
-Trained on trials of a development set, applied to all others. A log-likelihood ratio
-(natural logarithm) above :func:`bayes_threshold` means "accept", for any prior and any
-costs; a bare score has no such meaning.
+A calibration is fitted on the trials of a development set and applied to all others.
+A natural log-likelihood ratio at or above Bayes' threshold means "accept", for any
+prior and any costs (see `decision`); a bare score has no such meaning.
 """
 
 from __future__ import annotations
@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from bob.learn.pytorch.calibration.logistic import CalibrationError, fit_weights
+from bob.learn.pytorch.calibration.logistic import (
+    CalibrationError,
+    SeparatedError,
+    fit_weights,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,11 +26,15 @@ if TYPE_CHECKING:
     FloatArray: TypeAlias = NDArray[np.float64]
 
 SCORE = "score"
+#: Penalty of trials that separate perfectly, where none was given.
+SEPARATED_PENALTY = 1e-3
+# Names in the provenance of a calibration.
+_PENALTY, _SEPARATED = "penalty", "separated"
 
 
 @dataclass(frozen=True)
 class TrainingTrials:
-    """How many trials a calibration rests on; those that failed were left out."""
+    """Counts of the trials that trained a calibration; failed ones were left out."""
 
     targets: int
     non_targets: int
@@ -35,12 +43,12 @@ class TrainingTrials:
 
 @dataclass(frozen=True)
 class LinearCalibration:
-    """A log-likelihood ratio that is linear in a score, and perhaps in more.
+    """A log-likelihood ratio that is linear in a score, and perhaps in more columns.
 
     Attributes
     ----------
     columns
-        What the columns are: ``("score",)``, a score and quality measures, or one
+        Names of the columns: ``("score",)``, a score and quality measures, or one
         score per system (fusion).
     weights
         One per column.
@@ -51,7 +59,7 @@ class LinearCalibration:
     trained_on
         Counts of trials.
     provenance
-        Whatever says where it comes from: trained model, protocol, file, date.
+        Facts about the training: trained model, protocol, file, penalty.
     ranges
         Column -> smallest and largest number in training. Numbers beyond are taken as
         the nearest of both: a line says nothing where no trial was.
@@ -83,10 +91,20 @@ class LinearCalibration:
                     f"the range of {column} is {low} to {high}; expected one of "
                     f"{', '.join(self.columns)}, and two finite numbers in order"
                 )
-        checked_prior(self.p_target)
+        refuse_no_prior(self.p_target)
+
+    @property
+    def penalty(self) -> float:
+        """Regularisation of the fit; 0 for plain maximum likelihood."""
+        return float(self.provenance.get(_PENALTY, 0) or 0)
+
+    @property
+    def separated(self) -> bool:
+        """Return whether the trials separated perfectly, so that a penalty was set."""
+        return self.provenance.get(_SEPARATED) == "True"
 
     def __call__(self, scores: ArrayLike) -> FloatArray:
-        """Log-likelihood ratios.
+        """Return natural log-likelihood ratios.
 
         Parameters
         ----------
@@ -96,6 +114,11 @@ class LinearCalibration:
         Returns
         -------
         Of the shape of the scores, without the axis of the columns. NaN stays NaN.
+
+        Raises
+        ------
+        CalibrationError
+            The last axis does not have the columns of the calibration.
         """
         values = np.asarray(scores, dtype=np.float64)
         if len(self.columns) == 1:
@@ -120,36 +143,16 @@ class LinearCalibration:
         return np.clip(values, ends[:, 0], ends[:, 1])
 
 
-@dataclass(frozen=True)
-class Threshold:
-    """Where to accept, with the cost that it serves and where it comes from.
-
-    Attributes
-    ----------
-    log_likelihood_ratio
-        Accept a trial at or above it.
-    score
-        The same on the scale of the raw score; None where that depends on more.
-    """
-
-    log_likelihood_ratio: float
-    score: float | None
-    p_target: float
-    c_miss: float
-    c_fa: float
-    provenance: Mapping[str, str] = field(default_factory=dict)
-
-
 def fit_calibration(
     targets: ArrayLike,
     non_targets: ArrayLike,
     *,
     columns: Sequence[str] = (SCORE,),
     p_target: float = 0.5,
-    penalty: float = 0.0,
+    penalty: float | None = None,
     provenance: Mapping[str, str] | None = None,
 ) -> LinearCalibration:
-    """Prior-weighted linear logistic regression.
+    """Fit a calibration by prior-weighted linear logistic regression.
 
     Parameters
     ----------
@@ -163,17 +166,21 @@ def fit_calibration(
     p_target
         Prior of a target trial at which the calibration is to be best.
     penalty
-        Times half of the squared weights, in units of deviations of the columns. With
-        0 the optimum is that of the field, which does not exist where the trials are
-        told apart without error.
+        L2 regularisation: times half of the squared weights, in units of standard
+        deviations of the columns. By default 0, the maximum-likelihood fit, which does
+        not exist where the trials separate perfectly: these are fitted with the
+        penalty 0.001, and the result says so (`LinearCalibration.separated`). With an
+        explicit 0, such trials are refused.
     provenance
-        Kept with the result.
+        Kept with the result, together with the penalty if there is one.
 
     Raises
     ------
     CalibrationError
-        Scores without an optimum, infinite scores, or scores that are higher for
-        non-target trials.
+        Infinite scores, scores of one kind of trial only, columns that are constant or
+        depend on each other, or scores that are higher for non-target trials.
+    SeparatedError
+        The penalty is 0, and the trials separate perfectly.
 
     References
     ----------
@@ -188,8 +195,10 @@ def fit_calibration(
     >>> calibration = fit_calibration([0.2, 0.7, 0.8], [0.3, 0.1, 0.0])
     >>> calibration([0.1, 0.25, 0.9]).round(2)
     array([-1.7 , -0.39,  5.28])
+    >>> fit_calibration([0.7, 0.8], [0.3, 0.1]).separated
+    True
     """
-    calibration = fit_linear(
+    calibration = _fit(
         targets,
         non_targets,
         columns=columns,
@@ -203,16 +212,157 @@ def fit_calibration(
             f"{calibration.weights[0]:.3g}: non-target trials score higher than target "
             f"trials; check the labels, and that higher means more alike"
         )
-    if len(calibration.columns) == 1:
-        return replace(calibration, ranges={})
-    measures = {name: calibration.ranges[name] for name in calibration.columns[1:]}
     names = calibration.columns
+    if len(names) == 1:
+        return replace(calibration, ranges={})
     alone = _fit_alone(
         [_complete(trials, names)[0][:, 0] for trials in (targets, non_targets)],
         p_target=p_target,
-        penalty=penalty,
+        penalty=calibration.penalty,
     )
+    measures = {name: calibration.ranges[name] for name in names[1:]}
     return replace(calibration, ranges=measures, plain=alone)
+
+
+def fit_fusion(
+    targets: Mapping[str, ArrayLike],
+    non_targets: Mapping[str, ArrayLike],
+    *,
+    p_target: float = 0.5,
+    penalty: float | None = None,
+    provenance: Mapping[str, str] | None = None,
+) -> LinearCalibration:
+    """Weigh systems by prior-weighted logistic regression; the result is calibrated.
+
+    A weight may be negative: a system can tell how far to trust another. The result
+    keeps the range of its scores, and takes those beyond as the nearest within: see
+    `LinearCalibration.ranges`.
+
+    Parameters
+    ----------
+    targets, non_targets
+        For each system its scores, ``(trials,)``, all in one order of trials. Trials
+        that failed (NaN) for one system are left out for all, and counted.
+    p_target, penalty, provenance
+        As for :func:`fit_calibration`.
+
+    Raises
+    ------
+    CalibrationError
+        The systems differ, have not the same trials, or do not allow an optimum.
+
+    References
+    ----------
+    Pigeon, Druyts and Verlinde, "Applying logistic regression to the fusion of the
+    NIST'99 1-speaker submissions", Digital Signal Processing 10, 2000; Brummer et al.,
+    "Fusion of heterogeneous speaker recognition systems in the STBU submission for the
+    NIST speaker recognition evaluation 2006", IEEE TASLP 15, 2007.
+
+    Examples
+    --------
+    >>> fusion = fit_fusion(
+    ...     {"a": [1, 2, 0, 3], "b": [3, 0, 1, 2]},
+    ...     {"a": [0, 1, -1, 2], "b": [0, 2, -2, 1]},
+    ... )
+    >>> fusion.columns
+    ('a', 'b')
+    >>> fused(fusion, {"b": [3, -2], "a": [1, -1]}).round(2)
+    array([ 1.07, -2.66])
+    """
+    names = tuple(targets)
+    fusion = _fit(
+        _stacked(targets, names),
+        _stacked(non_targets, names),
+        columns=names,
+        p_target=p_target,
+        penalty=penalty,
+        provenance=provenance,
+    )
+    weights = zip(names, fusion.weights, strict=True)
+    held = {name: fusion.ranges[name] for name, weight in weights if weight < 0}
+    return replace(fusion, ranges=held)
+
+
+def fused(fusion: LinearCalibration, scores: Mapping[str, ArrayLike]) -> FloatArray:
+    """Return the natural log-likelihood ratios of the systems together, ``(trials,)``.
+
+    Parameters
+    ----------
+    fusion
+        From :func:`fit_fusion`.
+    scores
+        For each of its systems, in any order, ``(trials,)``. A trial that failed for
+        one system is NaN.
+
+    Raises
+    ------
+    CalibrationError
+        A system is missing, or unknown to the fusion.
+    """
+    columns = _stacked(scores, fusion.columns)
+    return fusion(columns if len(fusion.columns) > 1 else columns[:, 0])
+
+
+def refuse_no_prior(p_target: float) -> None:
+    """Refuse a number that is no prior probability.
+
+    Raises
+    ------
+    CalibrationError
+        It does not lie between 0 and 1.
+    """
+    if not 0 < p_target < 1:
+        raise CalibrationError(
+            f"p_target is {p_target}; it is the prior probability of a target trial "
+            f"and lies between 0 and 1, both excluded"
+        )
+
+
+def _fit(
+    targets: ArrayLike,
+    non_targets: ArrayLike,
+    *,
+    columns: Sequence[str],
+    p_target: float,
+    penalty: float | None,
+    provenance: Mapping[str, str] | None,
+) -> LinearCalibration:
+    """Fit weights of any sign; the result has the range of every column."""
+    names = tuple(columns)
+    refuse_no_prior(p_target)
+    if penalty is not None and not 0 <= penalty < np.inf:
+        raise CalibrationError(f"the penalty is {penalty}; it is 0 or positive")
+    positives, lost_positives = _complete(targets, names)
+    negatives, lost_negatives = _complete(non_targets, names)
+    kept = dict(provenance or {})
+
+    def weights_with(penalty: float) -> tuple[FloatArray, float]:
+        if penalty:
+            kept[_PENALTY] = f"{penalty:g}"
+        return fit_weights(
+            positives, negatives, names=names, p_target=p_target, penalty=penalty
+        )
+
+    try:
+        weights, offset = weights_with(penalty or 0.0)
+    except SeparatedError:
+        if penalty is not None:
+            raise
+        weights, offset = weights_with(SEPARATED_PENALTY)
+        kept[_SEPARATED] = "True"
+    every = np.concatenate([positives, negatives])
+    ends = zip(every.min(axis=0).tolist(), every.max(axis=0).tolist(), strict=True)
+    return LinearCalibration(
+        columns=names,
+        weights=tuple(weights.tolist()),
+        offset=offset,
+        p_target=float(p_target),
+        trained_on=TrainingTrials(
+            len(positives), len(negatives), lost_positives + lost_negatives
+        ),
+        provenance=kept,
+        ranges=dict(zip(names, ends, strict=True)),
+    )
 
 
 def _fit_alone(
@@ -231,103 +381,8 @@ def _fit_alone(
     return (float(weights[0]), offset) if weights[0] > 0 else None
 
 
-def fit_linear(
-    targets: ArrayLike,
-    non_targets: ArrayLike,
-    *,
-    columns: Sequence[str],
-    p_target: float,
-    penalty: float,
-    provenance: Mapping[str, str] | None,
-) -> LinearCalibration:
-    """Fit as :func:`fit_calibration` does, with weights of any sign.
-
-    The result has the range of every column, and holds every column to it.
-    """
-    names = tuple(columns)
-    checked_prior(p_target)
-    if not 0 <= penalty < np.inf:
-        raise CalibrationError(f"the penalty is {penalty}; it is 0 or positive")
-    positives, lost_positives = _complete(targets, names)
-    negatives, lost_negatives = _complete(non_targets, names)
-    weights, offset = fit_weights(
-        positives, negatives, names=names, p_target=p_target, penalty=penalty
-    )
-    return LinearCalibration(
-        columns=names,
-        weights=tuple(weights.tolist()),
-        offset=offset,
-        p_target=float(p_target),
-        trained_on=TrainingTrials(
-            len(positives), len(negatives), lost_positives + lost_negatives
-        ),
-        provenance=dict(provenance or {}),
-        ranges=_ranges(names, np.concatenate([positives, negatives])),
-    )
-
-
-def bayes_threshold(
-    *, p_target: float, c_miss: float = 1.0, c_fa: float = 1.0
-) -> float:
-    """Log-likelihood ratio at which accepting and rejecting cost the same.
-
-    References
-    ----------
-    Duda, Hart and Stork, "Pattern classification", 2001, section 2.2.
-
-    Examples
-    --------
-    >>> bayes_threshold(p_target=0.5)
-    0.0
-    >>> round(bayes_threshold(p_target=0.01), 2)
-    4.6
-    """
-    checked_prior(p_target)
-    if not (0 < c_miss < np.inf and 0 < c_fa < np.inf):
-        raise CalibrationError(
-            f"c_miss is {c_miss} and c_fa is {c_fa}; both costs must be positive and "
-            f"finite (the usual value is 1)"
-        )
-    return float(np.log(c_fa) - np.log(c_miss) + np.log1p(-p_target) - np.log(p_target))
-
-
-def threshold_for(
-    calibration: LinearCalibration,
-    *,
-    p_target: float,
-    c_miss: float = 1.0,
-    c_fa: float = 1.0,
-) -> Threshold:
-    """Threshold of a calibrated system for a prior and costs."""
-    ratio = bayes_threshold(p_target=p_target, c_miss=c_miss, c_fa=c_fa)
-    score = None
-    if len(calibration.columns) == 1:
-        score = (ratio - calibration.offset) / calibration.weights[0]
-    return Threshold(ratio, score, p_target, c_miss, c_fa, calibration.provenance)
-
-
-def checked_prior(p_target: float) -> None:
-    """Refuse what is no prior.
-
-    Raises
-    ------
-    CalibrationError
-        It does not lie between 0 and 1.
-    """
-    if not 0 < p_target < 1:
-        raise CalibrationError(
-            f"p_target is {p_target}; it is the prior probability of a target trial "
-            f"and lies between 0 and 1, both excluded"
-        )
-
-
-def _ranges(names: tuple[str, ...], rows: FloatArray) -> dict[str, tuple[float, float]]:
-    ends = zip(rows.min(axis=0).tolist(), rows.max(axis=0).tolist(), strict=True)
-    return dict(zip(names, ends, strict=True))
-
-
 def _complete(scores: ArrayLike, names: tuple[str, ...]) -> tuple[FloatArray, int]:
-    """(trials, columns) without NaN, and how many trials had one."""
+    """Return ``(trials, columns)`` without NaN, and how many trials had one."""
     rows = np.asarray(scores, dtype=np.float64)
     if rows.ndim == 1 and len(names) == 1:
         rows = rows[:, np.newaxis]
@@ -346,7 +401,25 @@ def _complete(scores: ArrayLike, names: tuple[str, ...]) -> tuple[FloatArray, in
     if infinite:
         raise CalibrationError(
             f"{infinite} of {len(rows)} trials have infinite scores; no line fits "
-            "them: leave these trials out, or fit steps, which take them (--kind "
-            "isotonic, `fit_isotonic`)"
+            "them: leave these trials out, or fit steps, which take them (an isotonic "
+            "calibration, `fit_isotonic`)"
         )
     return kept, len(rows) - len(kept)
+
+
+def _stacked(scores: Mapping[str, ArrayLike], names: tuple[str, ...]) -> FloatArray:
+    """Return ``(trials, systems)``, in the order of the names."""
+    if not names or set(scores) != set(names):
+        raise CalibrationError(
+            f"there are scores of {', '.join(scores) or 'no system'}, but expected "
+            f"those of {', '.join(names) or 'at least one'}"
+        )
+    columns = {name: np.asarray(scores[name], dtype=np.float64) for name in names}
+    shapes = {column.shape for column in columns.values()}
+    if len(shapes) > 1 or len(next(iter(shapes))) != 1:
+        each = ", ".join(f"{name} {column.shape}" for name, column in columns.items())
+        raise CalibrationError(
+            f"the systems have not scored the same trials: {each}; give one score per "
+            f"trial and system, NaN where it failed"
+        )
+    return np.stack(list(columns.values()), axis=1)

@@ -39,6 +39,10 @@ class CalibrationError(UserError, ValueError):
     """The trials do not determine a calibration, or a stored one is not usable."""
 
 
+class SeparatedError(CalibrationError):
+    """Trials separate perfectly, and no penalty keeps the weights finite."""
+
+
 def fit_weights(
     targets: FloatArray,
     non_targets: FloatArray,
@@ -47,32 +51,34 @@ def fit_weights(
     p_target: float,
     penalty: float,
 ) -> tuple[FloatArray, float]:
-    """Weights and offset of a log-likelihood ratio that is linear in the columns.
+    """Fit a natural log-likelihood ratio that is linear in the columns.
 
     The cost is ``p_target * mean(log(1 + exp(-z)))`` over targets plus ``(1 - p_target)
     * mean(log(1 + exp(z)))`` over non-targets, with ``z`` the log-likelihood ratio plus
     ``logit(p_target)``, plus ``penalty / 2`` times the squared weights of the columns
-    in units of their deviations.
+    in units of their standard deviations (Brummer and du Preez, 2006, section 5).
 
     Parameters
     ----------
     targets, non_targets
         ``(trials, columns)``, all finite.
     names
-        Of the columns, for errors.
+        Names of the columns, for errors.
 
     Returns
     -------
     weights
         ``(columns,)``
     offset
-        Of the log-likelihood ratio.
+        The log-likelihood ratio where all columns are zero.
 
     Raises
     ------
     CalibrationError
-        A column is constant or follows from others; or, without a penalty, some
-        combination of columns tells all trials apart, and weights would be infinite.
+        A column is constant or follows from others.
+    SeparatedError
+        Without a penalty: some combination of columns separates all target from all
+        non-target trials, so that the weights would be infinite.
     """
     cost, middle, scale = _standardised(
         targets, non_targets, names=names, p_target=p_target, penalty=penalty
@@ -91,19 +97,16 @@ def fit_weights(
         if is_curved and (length <= SHORT or (length <= ROUNDED and flat)):
             return _unscaled(theta - step, middle, scale)
         theta, here = _lower(cost, theta, here, step)
-    raise CalibrationError(
-        f"the {len(targets)} target and {len(non_targets)} non-target trials are told "
-        f"apart without error, so log-likelihood ratios would be infinite; calibrate "
-        f"on more or harder trials, or give a penalty such as 1e-3"
+    raise SeparatedError(
+        f"the {len(targets)} target and {len(non_targets)} non-target trials separate "
+        f"perfectly, so log-likelihood ratios with the penalty {penalty:g} would be "
+        "infinite; calibrate on more or harder trials, or give a penalty such as 1e-3"
     )
 
 
 @dataclass(frozen=True, eq=False)
 class _Point:
-    """The cost of some weights, its slopes (weights,) and how these change.
-
-    The last is ``(weights, weights)``.
-    """
+    """Cost of some weights, gradient ``(weights,)``, Hessian ``(weights, weights)``."""
 
     cost: float
     gradient: FloatArray
@@ -112,9 +115,9 @@ class _Point:
 
 @dataclass(frozen=True, eq=False)
 class _Trials:
-    """All of one kind: ``(1 + columns, trials)``, the first row ones.
+    """Trials of one kind: ``(1 + columns, trials)``, the first row ones.
 
-    The weight is that of each trial; the label is 1 or -1.
+    Each trial has the same weight; the label is 1 or -1.
     """
 
     rows: FloatArray
@@ -122,7 +125,7 @@ class _Trials:
     label: float
 
     def at(self, theta: FloatArray, logit: float) -> _Point:
-        """What they cost, a part of them after the other."""
+        """Return their cost, computed in blocks that stay in the cache."""
         cost = 0.0
         slopes, curvature = np.zeros_like(theta), np.zeros((theta.size, theta.size))
         for start in range(0, self.rows.shape[1], BLOCK_TRIALS):
@@ -149,7 +152,7 @@ class _Trials:
 
 @dataclass(frozen=True, eq=False)
 class _Cost:
-    """What is minimised, of weights of ``(1 + columns,)``, the offset first."""
+    """Cost to minimise, of weights ``(1 + columns,)`` with the offset first."""
 
     kinds: tuple[_Trials, _Trials]
     logit: float
@@ -157,7 +160,7 @@ class _Cost:
 
     @property
     def least_weight(self) -> float:
-        """Of a trial."""
+        """Return the smaller weight of a trial."""
         return min(trials.weight for trials in self.kinds)
 
     def __call__(self, theta: FloatArray) -> _Point:
@@ -171,7 +174,7 @@ class _Cost:
 
 
 def _newton_step(point: _Point) -> tuple[FloatArray, bool]:
-    """Gradient over curvature, and whether that is more than rounding everywhere."""
+    """Return gradient over curvature, and whether the curvature exceeds rounding."""
     scale = np.sqrt(np.maximum(np.diag(point.curvature), np.finfo(float).tiny))
     values, axes = np.linalg.eigh(point.curvature / np.outer(scale, scale))
     along = axes.T @ (point.gradient / scale) / np.maximum(values, SINGULAR)
@@ -182,7 +185,7 @@ def _newton_step(point: _Point) -> tuple[FloatArray, bool]:
 def _lower(
     cost: _Cost, theta: FloatArray, here: _Point, step: FloatArray
 ) -> tuple[FloatArray, _Point]:
-    """Along a step to where the cost is lower and flatter.
+    """Go along a step to where the cost is lower and flatter.
 
     Near the minimum the cost differs by rounding only, and the slope still tells.
     """
@@ -205,7 +208,7 @@ def _standardised(
     p_target: float,
     penalty: float,
 ) -> tuple[_Cost, FloatArray, FloatArray]:
-    """The cost of columns of mean 0 and deviation 1; means and deviations before."""
+    """Return the cost of standardised columns, with their means and deviations."""
     positive, every = len(targets), len(targets) + len(non_targets)
     rows = np.ones((1 + len(names), every))
     stack = rows[1:]

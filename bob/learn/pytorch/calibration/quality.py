@@ -1,4 +1,4 @@
-"""Calibrations that weigh more than a score: which measures, in which columns.
+"""Calibrations that weigh more than a score: their measures and columns.
 
 A measure (duration, length of the embedding, mean cohort score) has one value per
 recording. A trial has two, which become the smaller and the larger one, so that it
@@ -19,10 +19,11 @@ import numpy as np
 
 from bob.learn.pytorch.calibration.linear import SCORE, LinearCalibration
 from bob.learn.pytorch.calibration.logistic import CalibrationError
+from bob.learn.pytorch.metrics import ErrorCurve
 from bob.learn.pytorch.scoring.quality import log_durations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -30,16 +31,18 @@ if TYPE_CHECKING:
 
     FloatArray: TypeAlias = NDArray[np.float64]
 
-#: Of this measure, the logarithm is weighed.
+#: The measure that is weighed by its logarithm.
 DURATION = "duration"
 _LOG_DURATION = "log duration"
-#: Sign of the sum of both weights that is expected, and what another one favours.
+#: Expected sign of the sum of both weights, and what the other sign favours.
 _EXPECTED = {
     _LOG_DURATION: (1, "shorter recordings"),
     "magnitude": (1, "shorter embeddings, which are of worse recordings,"),
     "cohort_mean": (-1, "recordings that are more like the cohort"),
 }
 _SMALLER, _LARGER = "smaller ", "larger "
+# Equal error rate of a measure that separates the trials by itself.
+_SEPARATING = 0.25
 
 
 def is_fusion(calibration: LinearCalibration | IsotonicCalibration) -> bool:
@@ -55,7 +58,7 @@ def is_fusion(calibration: LinearCalibration | IsotonicCalibration) -> bool:
 def quality_of(
     calibration: LinearCalibration | IsotonicCalibration,
 ) -> tuple[str, ...]:
-    """Measures of both sides that it needs beside the score; empty for none.
+    """Return the measures that a calibration weighs beside the score, if any.
 
     Raises
     ------
@@ -86,15 +89,15 @@ def quality_of(
 def measured_columns(
     scores: ArrayLike, measures: Mapping[str, tuple[ArrayLike, ArrayLike]]
 ) -> tuple[FloatArray, tuple[str, ...]]:
-    """The score of each trial with measures of its two sides.
+    """Return the columns of a calibration: scores, then measures of both sides.
 
     Parameters
     ----------
     scores
         ``(trials,)``
     measures
-        By name: of the references and of the probes, ``(trials,)`` each. Of durations
-        (in seconds), the logarithm is taken.
+        Name -> measures of the references and of the probes, ``(trials,)`` each.
+        Durations are in seconds; their natural logarithm is taken.
 
     Returns
     -------
@@ -173,15 +176,48 @@ trained; it is taken as the nearest of these']
     return found
 
 
+def separating_columns(
+    values: FloatArray, columns: Sequence[str], is_target: NDArray[np.bool_]
+) -> list[str]:
+    """Say which measures separate target from non-target trials without the score.
+
+    Such a measure describes how the trials were chosen, and not who speaks in them.
+
+    Parameters
+    ----------
+    values
+        ``(trials, columns)`` with the score first.
+    is_target
+        ``(trials,)``
+    """
+    found = []
+    for name, column in zip(columns[1:], values.T[1:], strict=True):
+        curve = ErrorCurve.from_scores(column[is_target], column[~is_target])
+        rate = curve.equal_error_rate()
+        if min(rate, 1 - rate) <= _SEPARATING:
+            found.append(
+                f"the {name} alone separates target from non-target trials with an EER "
+                f"of {100 * min(rate, 1 - rate):.1f} %, which comes from how the "
+                "trials were chosen: on others it misleads. Leave it out, or take "
+                "trials of both kinds that are alike in it"
+            )
+    return found
+
+
 def doubtful_weights(
     calibration: LinearCalibration | IsotonicCalibration,
 ) -> list[str]:
-    """Say which weights are of another sign than expected, or hold without limit."""
+    """Return what speaks against a fit, in sentences.
+
+    These are trials that separated perfectly, weights of another sign than expected,
+    and measures without a range.
+    """
     if not isinstance(calibration, LinearCalibration):
         return []
+    separated = _separated(calibration)
     if is_fusion(calibration):
         weights = zip(calibration.columns, calibration.weights, strict=True)
-        return [
+        return separated + [
             f"the weight of {name} is negative ({weight:.3g}): a higher score of it "
             "counts against one speaker. Check that higher means more alike there, or "
             "leave the system out"
@@ -189,7 +225,7 @@ def doubtful_weights(
             if weight < 0
         ]
     names = _names(calibration.columns)
-    found = [note for name in names for note in _doubt(calibration, name)]
+    found = separated + [note for name in names for note in _doubt(calibration, name)]
     if names and not calibration.ranges:
         found.append(
             "the calibration does not say for which range of "
@@ -197,6 +233,18 @@ def doubtful_weights(
             "limits these measures: fit it again"
         )
     return found
+
+
+def _separated(calibration: LinearCalibration) -> list[str]:
+    if not calibration.separated:
+        return []
+    trials = calibration.trained_on
+    return [
+        f"the {trials.targets} target and {trials.non_targets} non-target trials "
+        "separate perfectly, which leaves the slope of a plain fit infinite: it was "
+        f"fitted with the penalty {calibration.penalty:g}, and the size of the ratios "
+        "depends on that. Fit on more or harder trials, or choose a penalty"
+    ]
 
 
 def _doubt(calibration: LinearCalibration, name: str) -> list[str]:

@@ -6,16 +6,17 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from bob.learn.pytorch.calibration import (
-    CalibrationError,
     LinearCalibration,
-    fit_calibration,
+    Origin,
+    measured_columns,
     save_calibration,
 )
 from bob.learn.pytorch.calibration.linear import SCORE
+from bob.learn.pytorch.calibration.origin import LOG_LIKELIHOOD_RATIO
 from bob.learn.pytorch.calibration.quality import (
     beyond_ranges,
     doubtful_weights,
-    measured_columns,
+    separating_columns,
 )
 from bob.learn.pytorch.experiment import trial_quality
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
@@ -23,8 +24,8 @@ from bob.learn.pytorch.experiment.experiment import TRAINED_ON, DevCalibration
 from bob.learn.pytorch.experiment.score_origin import origin
 from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.scorefiles import Form, read_scores, write_scores
-from bob.learn.pytorch.scorefiles.calibrating import separating_measures
-from bob.learn.pytorch.scorefiles.rescoring import MEASURE, provenance_of_fit
+from bob.learn.pytorch.scorefiles.calibrating import fit_on
+from bob.learn.pytorch.scorefiles.rescoring import ScoreFile
 from bob.learn.pytorch.scorefiles.writing import write_provenance
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ logger = logging.getLogger(__name__)
 
 
 def calibration_of(settled: types.SimpleNamespace) -> DevCalibration | None:
-    """The calibration that was asked for, None if none was.
+    """Return the settings of the calibration; None if none was asked for.
 
     Raises
     ------
@@ -70,19 +71,16 @@ def calibration_of(settled: types.SimpleNamespace) -> DevCalibration | None:
             f"calibration_p_target is {settled.calibration_p_target:g}; it is a "
             "probability between 0 and 1, both excluded"
         )
-    if not 0 <= settled.calibration_penalty < float("inf"):
-        raise ConfigurationError(
-            f"calibration_penalty is {settled.calibration_penalty:g}; it is 0 or more"
-        )
+    penalty = settled.calibration_penalty
+    if penalty is not None and not 0 <= penalty < float("inf"):
+        raise ConfigurationError(f"calibration_penalty is {penalty:g}; it is 0 or more")
     normalised = settled.zt_norm or settled.score_normalisation is not None
     if "cohort_mean" in quality and not normalised:
         raise ConfigurationError(
             "calibration_quality has cohort_mean, the mean score against a cohort, and "
             "there is none: set score_normalisation, such as as-norm, or leave it out"
         )
-    return DevCalibration(
-        settled.calibration_p_target, settled.calibration_penalty, quality
-    )
+    return DevCalibration(settled.calibration_p_target, penalty, quality)
 
 
 def calibrate_from_dev(
@@ -118,25 +116,19 @@ def calibrate_from_dev(
         name: _with_quality(group, how, layout.measures(name))
         for name, group in groups.items()
     }
-    dev, path = groups[TRAINED_ON].table, score_files[TRAINED_ON]
-    values, columns = inputs[TRAINED_ON]
-    try:
-        calibration = fit_calibration(
-            values[dev.is_target],
-            values[~dev.is_target],
-            columns=columns,
-            p_target=how.p_target,
-            penalty=how.penalty,
-            provenance=_provenance(experiment, groups[TRAINED_ON], how),
-        )
-    except CalibrationError as error:
-        of = f" with the columns {', '.join(columns)}" if how.quality else ""
-        raise CalibrationError(f"{path} gives no calibration{of}: {error}") from error
+    dev, (values, columns) = groups[TRAINED_ON], inputs[TRAINED_ON]
+    calibration = fit_on(
+        _score_file(experiment, dev),
+        values,
+        columns=columns,
+        p_target=how.p_target,
+        penalty=how.penalty,
+    )
+    notes = doubtful_weights(calibration)
     if how.quality:
-        for note in doubtful_weights(calibration) + separating_measures(
-            values, columns, dev.is_target
-        ):
-            logger.warning("%s: %s", layout.calibration(), note)
+        notes += separating_columns(values, columns, dev.table.is_target)
+    for note in notes:
+        logger.warning("%s: %s", layout.calibration(), note)
     for name, group in groups.items():
         _write_calibrated(experiment, group, calibration(inputs[name][0]))
         if how.quality:
@@ -147,7 +139,7 @@ def calibrate_from_dev(
 
 
 class _Group(NamedTuple):
-    """The scores of a group, and their trials."""
+    """Scores and trials of a group."""
 
     name: str
     path: Path
@@ -176,15 +168,12 @@ def _write_calibrated(
     calibrated = ScoreTable(table.claimed, table.real, table.probe, ratios, table.model)
     form: Form = "four" if table.model is None else "five"
     write_scores(path, calibrated, form=form)
-    told = origin(experiment, group.name, group.trials)
-    told["measure"] = f"{MEASURE} of {told['measure']}"
-    told["calibration"] = layout.calibration().name
-    write_provenance(path, told)
+    made = origin(experiment, group.name, group.trials)
+    made["measure"] = f"{LOG_LIKELIHOOD_RATIO} of {made['measure']}"
+    made["calibration"] = layout.calibration().name
+    write_provenance(path, made)
 
 
-def _provenance(
-    experiment: Experiment, dev: _Group, how: DevCalibration
-) -> dict[str, str]:
-    """Where a calibration comes from, so that nobody applies it to other scores."""
-    made_by = origin(experiment, dev.name, dev.trials)
-    return provenance_of_fit({dev.path: made_by}, dev.table, penalty=how.penalty)
+def _score_file(experiment: Experiment, group: _Group) -> ScoreFile:
+    made = origin(experiment, group.name, group.trials)
+    return ScoreFile(group.path, "four", group.table, {}, origin=Origin(made))

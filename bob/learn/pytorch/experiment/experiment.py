@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias
 
+from bob.learn.pytorch.calibration.linear import SEPARATED_PENALTY
 from bob.learn.pytorch.errors import UserError
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.parallel.sharing import Workers
@@ -202,24 +203,29 @@ class Normalisation:
 
 @dataclass(frozen=True)
 class DevCalibration:
-    """How a calibration is trained; see `bob.learn.pytorch.scoring.fit_calibration`.
+    """Settings of the calibration of an experiment.
 
     Attributes
     ----------
+    p_target, penalty
+        See `bob.learn.pytorch.calibration.fit_calibration`.
     quality
         Measures of both sides that it weighs beside the score; see
         :func:`bob.learn.pytorch.experiment.trial_quality.measure`.
     """
 
     p_target: float
-    penalty: float
+    penalty: float | None = None
     quality: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         measures = f", with {', '.join(self.quality)}" if self.quality else ""
+        penalty = f"0, or {SEPARATED_PENALTY:g} if the trials separate perfectly"
+        if self.penalty is not None:
+            penalty = f"{self.penalty:g}"
         return (
             f"linear{measures}, trained on {TRAINED_ON}, P_target {self.p_target:g}, "
-            f"penalty {self.penalty:g}"
+            f"penalty {penalty}"
         )
 
 

@@ -228,9 +228,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         ("--calibration-penalty",),
         "real",
-        "Draws the slope of the calibration towards zero; 0 is the field's, which few "
-        "trials may not allow.",
-        default=0.001,
+        "L2 regularisation of the calibration's logistic regression; without it 0, the "
+        "maximum-likelihood fit, or 0.001 where the trials of dev separate perfectly.",
     ),
     Option(
         ("--calibration-quality",),

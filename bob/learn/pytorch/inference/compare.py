@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bob.learn.pytorch.audio import UnusableEmbedding, Waveform, as_waveform
 from bob.learn.pytorch.audio.doubts import little_speech
-from bob.learn.pytorch.scoring import similarity
+from bob.learn.pytorch.scoring import magnitudes, similarity
 from bob.learn.pytorch.store.records import fault_of
 
 if TYPE_CHECKING:
@@ -38,12 +39,15 @@ class Comparison:
         Durations and sampling rates of the two recordings, in seconds and hertz.
     doubts
         Why each may hold little speech; empty for no reason.
+    magnitudes
+        Euclidean lengths of both embeddings.
     """
 
     score: float
     seconds: tuple[float, float]
     rates: tuple[int, int]
     doubts: tuple[str, str] = ("", "")
+    magnitudes: tuple[float, float] = (math.nan, math.nan)
 
 
 def compare(extractor: Extractor, first: object, second: object) -> Comparison:
@@ -67,6 +71,7 @@ def compare(extractor: Extractor, first: object, second: object) -> Comparison:
     )
     embeddings = [_usable(extractor.embed(side), side) for side in (left, right)]
     score = similarity.cosine(embeddings[:1], embeddings[1:])
+    lengths = magnitudes(embeddings).tolist()
     return Comparison(
         float(score[0, 0]),
         (left.seconds, right.seconds),
@@ -75,6 +80,7 @@ def compare(extractor: Extractor, first: object, second: object) -> Comparison:
             little_speech(left.samples, rate=left.sample_rate),
             little_speech(right.samples, rate=right.sample_rate),
         ),
+        (lengths[0], lengths[1]),
     )
 
 

@@ -91,12 +91,11 @@ def notes_on(calibration: LinearCalibration) -> list[str]:
         lines.append(
             f"To this log-likelihood ratio, quality measures add {' '.join(terms[1:])}."
         )
-    penalty = float(said.get("penalty", 0) or 0)
-    if penalty:
+    if calibration.penalty and not calibration.separated:
         lines.append(
-            f"The penalty {penalty:g} keeps the slope finite, and ratios cautious, "
-            "where few trials are told apart with hardly an error; with 0 it is the "
-            "plain logistic regression."
+            f"The penalty {calibration.penalty:g} keeps the slope finite, and ratios "
+            "cautious, where few trials separate with hardly an error; with 0 it is "
+            "the plain logistic regression."
         )
     doubts = doubtful_weights(calibration) + few_speakers_trained(calibration)
     return lines + [f"Note: {doubt}." for doubt in doubts]

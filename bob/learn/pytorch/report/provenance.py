@@ -169,6 +169,11 @@ def calibration_facts(content: Mapping[str, Any]) -> list[tuple[str, str]]:
     return facts
 
 
+def made_in_words(normalisation: str, *, calibrated: str = "") -> str:
+    """Say how scores were made: ``as-norm, top 100, calibrated``, or ``raw``."""
+    return ", ".join(filter(None, [normalisation, calibrated])) or "raw"
+
+
 def settings_facts(content: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Settings with their values, of the JSON beside a score file.
 

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.report.origins import (
-    in_words,
-    is_calibrated,
-    normalisation_of,
-    notes_of,
-)
+from bob.learn.pytorch.calibration.origin import Origin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +28,7 @@ def system_of_file(name: str, path: Path, *, trials: Path | None) -> System:
     from bob.learn.pytorch.files import file_sha256
     from bob.learn.pytorch.report.provenance import (
         file_fact,
+        made_in_words,
         settings_facts,
         trials_fact,
     )
@@ -42,8 +38,8 @@ def system_of_file(name: str, path: Path, *, trials: Path | None) -> System:
 
     table, metadata = read_with_metadata(path, trials=trials)
     sha256 = file_sha256(path)
-    origin = read_provenance(path, sha256=sha256)
-    calibrated = is_calibrated(origin)
+    origin = Origin(read_provenance(path, sha256=sha256))
+    calibrated = origin.is_calibrated
     return System(
         name,
         table,
@@ -51,13 +47,13 @@ def system_of_file(name: str, path: Path, *, trials: Path | None) -> System:
         provenance=(
             ("Scores", file_fact(path, trials=len(table), sha256=sha256)),
             ("Trial list", trials_fact(table)),
-            *settings_facts(origin),
+            *settings_facts(origin.kept),
         ),
-        scores=in_words(
-            normalisation_of(origin), calibrated="calibrated" if calibrated else ""
+        scores=made_in_words(
+            origin.normalisation, calibrated="calibrated" if calibrated else ""
         )
         if origin
         else "",
         calibrated=calibrated,
-        notes=notes_of(origin),
+        notes=origin.notes,
     )

@@ -6,18 +6,13 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from bob.learn.pytorch.calibration.origin import Origin
 from bob.learn.pytorch.errors import UserError
-from bob.learn.pytorch.report.origins import (
-    in_words,
-    is_calibrated,
-    made_alike,
-    normalisation_of,
-    notes_of,
-)
 from bob.learn.pytorch.report.provenance import (
     calibration_facts,
     description_facts,
     file_fact,
+    made_in_words,
     model_facts,
     settings_facts,
     trials_fact,
@@ -102,7 +97,7 @@ def folders_at(path: Path) -> list[Path]:
 
 def files_in(folder: Path) -> list[Path]:
     """The score files of a folder of all kinds, with those of each reference."""
-    from bob.learn.pytorch.scorefiles.reference_files import reference_files
+    from bob.learn.pytorch.scorefiles.sides import reference_files
 
     raw = score_files(folder)
     names = [f"{_CALIBRATED}{group}{end}" for group in _GROUPS for end in _ENDINGS]
@@ -168,16 +163,21 @@ def system_of(name: str, asked: ResultFolder, *, trials: Path | None) -> System:
     if asked.takes_calibrated:
         groups = [g for g in groups if (asked.path / f"{_CALIBRATED}{g}").is_file()]
     chosen, *others = [_read(asked, group, trials) for group in groups]
-    alike = [part for part in others if made_alike(chosen.origin, part.origin)]
+    alike = [
+        part
+        for part in others
+        if chosen.origin.differs_from(part.origin, threshold=True) is None
+    ]
     facts = [fact for part in (chosen, *alike) for fact in part.facts]
-    notes = [*notes_of(chosen.origin), *notes_of(_json(asked.path / "report.json"))]
+    report = Origin(_json(asked.path / "report.json"))
+    notes = [*chosen.origin.notes, *report.notes]
     if len(alike) < len(others):
         facts.append(("Threshold of dev", "none: its scores were made in another way"))
         notes.append(_NO_THRESHOLD)
-    normalisation = asked.normalisation or normalisation_of(chosen.origin)
+    normalisation = asked.normalisation or chosen.origin.normalisation
     facts += _made_by(asked, groups[0], normalisation)
     known = dict(facts)
-    facts += [(a, b) for a, b in settings_facts(chosen.origin) if a not in known]
+    facts += [(a, b) for a, b in settings_facts(chosen.origin.kept) if a not in known]
     return System(
         name,
         chosen.table,
@@ -201,14 +201,14 @@ class _Part:
     name: str
     table: ScoreTable
     metadata: Mapping[str, Names]
-    origin: Mapping[str, Any]
+    origin: Origin
     facts: tuple[tuple[str, str], ...]
 
 
 def _read(asked: ResultFolder, group: str, trials: Path | None) -> _Part:
     from bob.learn.pytorch.files import file_sha256
     from bob.learn.pytorch.scorefiles import read_with_metadata
-    from bob.learn.pytorch.scorefiles.reference_files import with_references
+    from bob.learn.pytorch.scorefiles.sides import with_references
     from bob.learn.pytorch.scorefiles.writing import read_provenance
 
     path = score_files(asked.path)[group]
@@ -222,7 +222,7 @@ def _read(asked: ResultFolder, group: str, trials: Path | None) -> _Part:
         fact = file_fact(shown, trials=len(table), sha256=sha256)
         facts.append((f"Calibrated, {group}", fact))
     facts.append((f"Trial list, {group}", trials_fact(table)))
-    origin = read_provenance(shown, sha256=sha256)
+    origin = Origin(read_provenance(shown, sha256=sha256))
     return _Part(shown.name, table, metadata, origin, tuple(facts))
 
 
@@ -231,22 +231,20 @@ def _is_of_verify(place: Path) -> bool:
     return (place / "report.json").is_file() or any(place.glob("*/.made-by"))
 
 
-def _in_words(
-    asked: ResultFolder, normalisation: str, origin: Mapping[str, Any]
-) -> str:
+def _in_words(asked: ResultFolder, normalisation: str, origin: Origin) -> str:
     if not origin and not _is_of_verify(asked.path):
         return ""
-    calibrated = "calibrated" if is_calibrated(origin) else ""
+    calibrated = "calibrated" if origin.is_calibrated else ""
     if asked.takes_calibrated:
         calibrated = "calibrated on dev"
     # What the cohort is stands in the provenance.
-    return in_words(normalisation.partition(", cohort")[0], calibrated=calibrated)
+    return made_in_words(normalisation.partition(", cohort")[0], calibrated=calibrated)
 
 
-def _known_as_calibrated(asked: ResultFolder, origin: Mapping[str, Any]) -> bool | None:
+def _known_as_calibrated(asked: ResultFolder, origin: Origin) -> bool | None:
     if _is_of_verify(asked.path):
         return asked.takes_calibrated
-    return is_calibrated(origin)
+    return origin.is_calibrated
 
 
 def _calibrated(table: ScoreTable, path: Path, trials: Path | None) -> ScoreTable:

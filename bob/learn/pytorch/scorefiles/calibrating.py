@@ -1,63 +1,67 @@
-"""Scores of a development set -> a calibration; this -> other scores."""
+"""Score files of a development set -> a calibration or a fusion; this -> other scores.
+
+A calibration is of one system, a fusion of several that scored the same trials.
+"""
 
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from bob.learn.pytorch.calibration import (
     CalibrationError,
-    IsotonicCalibration,
     LinearCalibration,
+    Origin,
     fit_calibration,
+    fit_fusion,
     fit_isotonic,
     load_calibration,
+    measured_columns,
 )
+from bob.learn.pytorch.calibration.origin import provenance_of_fit
 from bob.learn.pytorch.calibration.quality import (
     beyond_ranges,
     is_fusion,
-    measured_columns,
     quality_of,
+    separating_columns,
 )
 from bob.learn.pytorch.errors import ScoringError
-from bob.learn.pytorch.metrics import ErrorCurve
-from bob.learn.pytorch.protocols.text_columns import is_number
-from bob.learn.pytorch.scorefiles.quality import read_measures
-from bob.learn.pytorch.scorefiles.reference_files import with_references
-from bob.learn.pytorch.scorefiles.rescoring import ScoreFile, flat, provenance_of_fit
+from bob.learn.pytorch.metrics import MetricError, ScoreTable, paired_tables
+from bob.learn.pytorch.scorefiles.rescoring import ScoreFile, read_score_file
+from bob.learn.pytorch.scorefiles.sides import measured
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-    from pathlib import Path
+    import os
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from bob.learn.pytorch.metrics import Names
+    from bob.learn.pytorch.calibration.decision import Calibration
 
     FloatArray: TypeAlias = NDArray[np.float64]
-    Calibration: TypeAlias = LinearCalibration | IsotonicCalibration
-
-
-#: Equal error rate of a measure that tells speakers apart by itself.
-SEPARATING = 0.25
-#: What has to be the same in training and in use.
-ORIGIN = ("model", "weights", "measure", "mean_subtracted", "normalisation")
 
 
 def calibrate(
-    dev: ScoreFile,
+    scores: ScoreFile | ScoreTable | str | os.PathLike[str],
     *,
+    trials: str | os.PathLike[str] | None = None,
     kind: str = "linear",
     quality: Sequence[str] = (),
     p_target: float = 0.5,
-    penalty: float = 0.0,
+    penalty: float | None = None,
 ) -> Calibration:
     """Fit a calibration on the trials of a development set.
 
     Parameters
     ----------
+    scores
+        A score file, or its path, or a table of scores; labelled.
+    trials
+        With a path: a list of the trials, or a protocol, which has the labels.
     kind
         ``linear`` or ``isotonic``.
     quality
@@ -67,6 +71,11 @@ def calibrate(
     p_target, penalty
         See `fit_calibration`; an isotonic one has neither.
 
+    Returns
+    -------
+    LinearCalibration or IsotonicCalibration
+        Takes scores, ``(trials,)``, and returns natural log-likelihood ratios.
+
     Raises
     ------
     CalibrationError
@@ -75,98 +84,191 @@ def calibrate(
         Labels or a column are missing, a value is no number, or an option is not for
         this kind.
     """
-    is_target = labels_of(dev)
-    provenance = provenance_of_fit({dev.path: dev.origin}, dev.table, penalty=penalty)
+    dev = _as_file(scores, trials=trials)
     if kind == "isotonic":
-        refuse_useless(dev, is_target, {"score": dev.table.score})
         if quality or penalty or p_target != 0.5:
             raise ScoringError(
                 "an isotonic calibration has no place for quality measures, a prior or "
                 "a penalty; leave them out, or take a linear one"
             )
-        scores = dev.table.score
+        is_target, values = labels_of(dev), dev.table.score
+        _refuse_useless(dev, is_target, {"score": values})
         return fit_isotonic(
-            scores[is_target], scores[~is_target], provenance=provenance
+            values[is_target], values[~is_target], provenance=_provenance([dev])
         )
     if len(set(quality)) < len(quality):
         raise ScoringError(
             f"the quality measures are {', '.join(quality)}; name each of them once"
         )
-    scores, columns = _with_quality(dev, quality)
-    refuse_useless(dev, is_target, dict(zip(columns, scores.T, strict=True)))
+    values, columns = _with_quality(dev, quality)
+    return fit_on(dev, values, columns=columns, p_target=p_target, penalty=penalty)
+
+
+def fit_on(
+    dev: ScoreFile,
+    values: FloatArray,
+    *,
+    columns: Sequence[str],
+    p_target: float,
+    penalty: float | None,
+) -> LinearCalibration:
+    """Fit a linear calibration on scores and measures of the trials of a file.
+
+    Parameters
+    ----------
+    values
+        ``(trials,)``, or ``(trials, columns)`` with the score first.
+    columns, p_target, penalty
+        See `fit_calibration`.
+
+    Raises
+    ------
+    CalibrationError
+        The trials do not determine one; the message names the file.
+    ScoringError
+        Labels are missing.
+    """
+    is_target = labels_of(dev)
+    rows = values.reshape(len(dev.table), len(columns))
+    _refuse_useless(dev, is_target, dict(zip(columns, rows.T, strict=True)))
     try:
         return fit_calibration(
-            scores[is_target],
-            scores[~is_target],
+            rows[is_target],
+            rows[~is_target],
             columns=columns,
             p_target=p_target,
             penalty=penalty,
-            provenance=provenance,
+            provenance=_provenance([dev]),
         )
     except CalibrationError as error:
-        raise CalibrationError(f"{dev.path}: {error}") from error
+        raise type(error)(f"{dev.path}: {error}") from error
 
 
-def calibrated(calibration: Calibration, file: ScoreFile) -> FloatArray:
-    """Log-likelihood ratios of the trials of a file: ``(trials,)``.
+def fuse(
+    systems: Mapping[str, ScoreFile],
+    *,
+    p_target: float = 0.5,
+    penalty: float | None = None,
+) -> LinearCalibration:
+    """Fit a fusion of systems on the trials of a development set.
+
+    Parameters
+    ----------
+    systems
+        Their names -> their scores, of the same trials in any order.
+    p_target, penalty
+        See `fit_calibration`.
+
+    Raises
+    ------
+    MetricError
+        The systems have not scored the same trials.
+    CalibrationError
+        The trials do not determine a fusion.
+    ScoringError
+        Labels are missing, or there is one system only.
+    """
+    files = list(systems.values())
+    is_target, columns = labels_of(files[0]), _aligned(systems)
+    _refuse_useless(files[0], is_target, columns)
+    origins = {name: file.origin for name, file in systems.items()}
+    try:
+        return fit_fusion(
+            {name: scores[is_target] for name, scores in columns.items()},
+            {name: scores[~is_target] for name, scores in columns.items()},
+            p_target=p_target,
+            penalty=penalty,
+            provenance=_provenance(files, systems=origins),
+        )
+    except CalibrationError as error:
+        raise type(error)(f"{', '.join(columns)}: {error}") from error
+
+
+def calibrated(calibration: Calibration, file: ScoreFile) -> ScoreFile:
+    """Return the trials of a file with natural log-likelihood ratios as scores.
+
+    Its ``notes`` tell of measures that lie beyond those that trained the calibration.
 
     Raises
     ------
     ScoringError
         The file lacks a quality measure of the calibration.
     CalibrationError
-        It is a fusion, or of scores that were made otherwise: by another model, other
-        weights, measure or normalisation. What is not said is not compared.
+        It is a fusion, or of scores that were made otherwise; see
+        `Origin.differs_from`.
     """
-    return calibrated_with_notes(calibration, file)[0]
-
-
-def calibrated_with_notes(
-    calibration: Calibration, file: ScoreFile
-) -> tuple[FloatArray, list[str]]:
-    """Apply as `calibrated` does, and say which measures lie beyond the training."""
-    _refuse_other_origin(calibration, file)
+    trained = Origin(calibration.provenance)
+    difference = file.origin.differs_from(trained)
+    if difference:
+        raise CalibrationError(
+            f"{file.path} has other scores than those of the calibration: {difference} "
+            f"as in {trained.facts.get('scores', 'training')}; calibrate them on "
+            "development scores that are made alike"
+        )
     quality = quality_of(calibration)
     if not quality or not isinstance(calibration, LinearCalibration):
-        return calibration(file.table.score), []
-    values = _with_quality(file, quality)[0]
-    notes = [f"of {file.path}, {note}" for note in beyond_ranges(calibration, values)]
-    return calibration(values), notes
+        return file.with_scores(calibration(file.table.score))
+    return _within_ranges(calibration, file, _with_quality(file, quality)[0])
 
 
-def separating_measures(
-    values: FloatArray, columns: Sequence[str], is_target: NDArray[np.bool_]
-) -> list[str]:
-    """Say which measures tell target from non-target trials without the score.
+def fused_scores(
+    fusion: LinearCalibration, systems: Mapping[str, ScoreFile]
+) -> ScoreFile:
+    """Return the trials of the first system with log-likelihood ratios of all.
 
-    Such a measure describes how the trials were chosen, and not who speaks in them.
+    Its ``notes`` tell of scores that lie beyond those that trained the fusion.
 
-    Parameters
-    ----------
-    values
-        ``(trials, columns)`` with the score first.
-    is_target
-        ``(trials,)``
+    Raises
+    ------
+    MetricError
+        The systems have not scored the same trials.
+    CalibrationError
+        The scores of a system were made otherwise than those that trained; see
+        `Origin.differs_from`.
     """
-    found = []
-    for name, column in zip(columns[1:], values.T[1:], strict=True):
-        curve = ErrorCurve.from_scores(column[is_target], column[~is_target])
-        rate = curve.equal_error_rate()
-        if min(rate, 1 - rate) <= SEPARATING:
-            found.append(
-                f"the {name} alone tells target from non-target trials with an EER of "
-                f"{100 * min(rate, 1 - rate):.1f} %, which comes from how the trials "
-                "were chosen: on others it misleads. Leave it out, or take trials of "
-                "both kinds that are alike in it"
+    trained = Origin(fusion.provenance)
+    for name, file in systems.items():
+        difference = file.origin.differs_from(trained.of_system(name))
+        if difference:
+            raise CalibrationError(
+                f"{file.path} has other scores than the system {name} of the fusion: "
+                f"{difference} as in training; give one file of each system in this "
+                f"order, {', '.join(fusion.columns)}, or say with names which is which"
             )
-    return found
+    columns = _aligned(systems)
+    first = next(iter(systems.values()))
+    rows = np.stack([columns[name] for name in fusion.columns], axis=1)
+    return _within_ranges(fusion, first, rows)
 
 
-def separating_in(dev: ScoreFile, quality: Sequence[str]) -> list[str]:
-    """Say the same of the measures of a score file."""
+def _within_ranges(
+    calibration: LinearCalibration, file: ScoreFile, values: FloatArray
+) -> ScoreFile:
+    notes = [f"of {file.path}, {note}" for note in beyond_ranges(calibration, values)]
+    return replace(file, notes=tuple(notes)).with_scores(calibration(values))
+
+
+def separating_measures(dev: ScoreFile, quality: Sequence[str]) -> list[str]:
+    """Say which measures of a file separate its trials without the score."""
     if not quality:
         return []
-    return separating_measures(*_with_quality(dev, quality), labels_of(dev))
+    values, columns = _with_quality(dev, quality)
+    return separating_columns(values, columns, labels_of(dev))
+
+
+def separating_systems(systems: Mapping[str, ScoreFile]) -> list[str]:
+    """Say which systems make no error alone, which leaves the weights to chance."""
+    is_target = labels_of(next(iter(systems.values())))
+    found = []
+    for name, scores in _aligned(systems).items():
+        lowest = np.nanmin(scores[is_target], initial=np.inf)
+        if lowest > np.nanmax(scores[~is_target], initial=-np.inf):
+            found.append(
+                f"{name} alone separates all target from all non-target trials, so "
+                "that these trials do not determine the weights: fit on more, or "
+                "harder, trials"
+            )
+    return found
 
 
 def load_for_one(path: Path) -> Calibration:
@@ -175,47 +277,77 @@ def load_for_one(path: Path) -> Calibration:
     Raises
     ------
     CalibrationError
-        It is none, or a fusion.
+        It is a fusion, or no calibration at all.
     """
     calibration = load_calibration(path)
     if is_fusion(calibration):
-        count = len(getattr(calibration, "columns", ()))
+        columns = getattr(calibration, "columns", ())
         raise CalibrationError(
-            f"{path} is a fusion of {', '.join(getattr(calibration, 'columns', ()))}, "
-            f"not a calibration of one system; apply it with `bob pytorch fuse --use "
-            f"{shlex.quote(str(path))}` and {count} score files"
+            f"{path} is a fusion of {', '.join(columns)}, not a calibration of one "
+            f"system; apply it with `bob pytorch fuse --use {shlex.quote(str(path))}` "
+            f"and {len(columns)} score files"
         )
     return calibration
 
 
-def _refuse_other_origin(calibration: Calibration, file: ScoreFile) -> None:
-    said = calibration.provenance
-    other = other_origin(file, said)
-    if other:
+def load_fusion(path: Path) -> LinearCalibration:
+    """Read a fusion.
+
+    Raises
+    ------
+    CalibrationError
+        It is a calibration of one system, or none at all.
+    """
+    fusion = load_calibration(path)
+    if not isinstance(fusion, LinearCalibration) or not is_fusion(fusion):
         raise CalibrationError(
-            f"{file.path} has other scores than those of the calibration: {other} in "
-            f"{said.get('scores', 'training')}; calibrate them on development scores "
-            "that are made alike"
+            f"{path} is a calibration of one system, not a fusion of several; apply it "
+            f"with `bob pytorch calibrate --use {shlex.quote(str(path))}`"
         )
+    return fusion
 
 
-def other_origin(file: ScoreFile, said: Mapping[str, str]) -> str:
-    """How the scores of a file were made otherwise; empty if nothing tells so.
+def systems_of(
+    fusion: LinearCalibration, files: Sequence[Path], *, names: Sequence[str] = ()
+) -> dict[str, Path]:
+    """Return the score file of each system of a fusion.
 
     Parameters
     ----------
-    said
-        What made the scores that trained.
+    names
+        Of the systems, in the order of the files. Without them, files are found by
+        name if the fusion calls its systems so, and else are in its order.
+
+    Raises
+    ------
+    ScoringError
+        There are more or fewer of them, or the fusion knows no such name.
     """
-    here = flat(file.origin)
-    for name in ORIGIN:
-        if name in said and here.get(name, said[name]) != said[name]:
-            return f"their {name} is {here[name]!r}, and was {said[name]!r}"
-    return ""
+    columns = fusion.columns
+    if len(files) != len(columns):
+        raise ScoringError(
+            f"{len(files)} score files for a fusion of {len(columns)} systems "
+            f"({', '.join(columns)}); give one of each, in this order or with names"
+        )
+    paths = tuple(map(str, files))
+    chosen = tuple(names) or (paths if set(paths) == set(columns) else columns)
+    if sorted(chosen) != sorted(columns):
+        raise ScoringError(
+            f"the names {', '.join(chosen)} are not those of the fusion, "
+            f"{', '.join(columns)}; give each of these once, in the order of the "
+            "files, or no name at all for this order"
+        )
+    return dict(zip(chosen, files, strict=True))
 
 
 def labels_of(dev: ScoreFile) -> NDArray[np.bool_]:
-    """Which trials are of one speaker: ``(trials,)``; refuses a file without."""
+    """Return which trials are of one speaker, ``(trials,)``; refuse unlabelled files.
+
+    Raises
+    ------
+    ScoringError
+        Nothing tells the labels.
+    """
     if not dev.is_labelled:
         raise ScoringError(
             f"{dev.path} does not say which trials are of one speaker, and nothing can "
@@ -224,7 +356,27 @@ def labels_of(dev: ScoreFile) -> NDArray[np.bool_]:
     return dev.table.is_target
 
 
-def refuse_useless(
+def _as_file(
+    scores: ScoreFile | ScoreTable | str | os.PathLike[str],
+    *,
+    trials: str | os.PathLike[str] | None,
+) -> ScoreFile:
+    if isinstance(scores, ScoreFile):
+        return scores
+    if isinstance(scores, ScoreTable):
+        return ScoreFile(Path("the scores"), "four", scores, {}, in_memory=True)
+    return read_score_file(scores, trials=trials)
+
+
+def _provenance(
+    files: Sequence[ScoreFile], systems: Mapping[str, Origin] | None = None
+) -> dict[str, str]:
+    origins = {file.path: file.origin for file in files if not file.in_memory}
+    speakers = files[0].table.speakers
+    return provenance_of_fit(origins, speakers=speakers, systems=systems)
+
+
+def _refuse_useless(
     dev: ScoreFile, is_target: NDArray[np.bool_], columns: Mapping[str, FloatArray]
 ) -> None:
     """Refuse trials of one kind only, and a column that is the same everywhere."""
@@ -249,85 +401,69 @@ def refuse_useless(
 def _with_quality(
     file: ScoreFile, quality: Sequence[str]
 ) -> tuple[FloatArray, tuple[str, ...]]:
-    measures = {name: _measure(file, name) for name in quality}
+    measures = {name: measured(file, name) for name in quality}
     try:
         return measured_columns(file.table.score, measures)
     except ValueError as error:
         raise ScoringError(f"{file.path}: {error}") from error
 
 
-def _measure(file: ScoreFile, name: str) -> tuple[FloatArray, FloatArray]:
-    """A measure of the reference and of the probe of each trial, ``(trials,)``."""
-    columns = f"bio_ref_{name}", f"probe_{name}"
-    group = file.path.name.removeprefix("scores-")
-    # Where verify.py with calibration_quality keeps those of its scores.
-    beside = file.path.with_name(f"quality-{group}.csv")
-    if set(columns) & set(file.metadata) or not beside.is_file():
-        return _numbers(file, columns[0]), _numbers(file, columns[1])
-    found = read_measures(beside, (name,))
-    sides = (
-        (
-            _references(file, group, found.references[name], beside),
-            found.references[name],
-        ),
-        (file.table.probe, found.probes[name]),
-    )
-    for names, numbers in sides:
-        unknown = [one for one in names.distinct if one not in numbers]
-        if unknown:
+def _aligned(systems: Mapping[str, ScoreFile]) -> dict[str, FloatArray]:
+    """The scores of all systems in the order of the trials of the first."""
+    if len(systems) < 2:
+        raise ScoringError("one system cannot be fused; give two or more, or calibrate")
+    first, *others = systems.values()
+    by_names = any(file.names_only for file in systems.values())
+    if by_names:
+        _refuse_other_labels(first, others)
+    tables = {
+        name: _by_names(file) if by_names else file.table
+        for name, file in systems.items()
+    }
+    start, *_ = tables.values()
+    return {
+        name: _in_order_of(start, table, (first.path, systems[name].path))
+        for name, table in tables.items()
+    }
+
+
+def _in_order_of(
+    first: ScoreTable, table: ScoreTable, paths: tuple[Path, Path]
+) -> FloatArray:
+    try:
+        return paired_tables(first, table)[1].score
+    except MetricError as error:
+        raise MetricError(f"{paths[0]} and {paths[1]}: {error}") from error
+
+
+def _by_names(file: ScoreFile) -> ScoreTable:
+    """The table with each name for a speaker of its own."""
+    table = file.table
+    if table.model is None:
+        raise ScoringError(
+            f"{file.path} does not name its references, which the other systems do; "
+            "give scores in five columns or CSV"
+        )
+    return replace(table, claimed=table.model, real=table.probe)
+
+
+def _refuse_other_labels(first: ScoreFile, others: Sequence[ScoreFile]) -> None:
+    """Refuse systems that disagree on who speaks."""
+    one = _with_labels(first)
+    for other in others:
+        if not (first.is_labelled and other.is_labelled):
+            continue
+        found = paired_tables(one, _with_labels(other))[1].score
+        wrong = np.flatnonzero(found != one.score)
+        if wrong.size:
+            at = int(wrong[0])
+            names = one.claimed, one.real
+            left, right = (name.distinct[name.codes[at]] for name in names)
             raise ScoringError(
-                f"{beside} knows no {name} of {unknown[0]} in {file.path}; score the "
-                "trials with `bob pytorch score … -o scores.csv --quality …` instead"
+                f"{first.path} and {other.path} disagree on whether {left} with "
+                f"{right} is one speaker; correct the labels of one"
             )
-    one, other = (
-        np.array([numbers[one] for one in names.distinct])[names.codes]
-        for names, numbers in sides
-    )
-    return one, other
 
 
-def _references(
-    file: ScoreFile, group: str, known: Collection[str], beside: Path
-) -> Names:
-    """The reference of each trial, by the name that its measures have."""
-    table = with_references(file.table, file.path, group=group)
-    if table.model is not None:
-        return table.model
-    # Each subject has the one reference that is called like it.
-    if set(known) == set(table.claimed.distinct):
-        return table.claimed
-    raise ScoringError(
-        f"{file.path} has four columns, which name subjects, and {beside} has measures "
-        f"of references; which reference each score is of is not told by the files in "
-        f"{file.path.with_name(group)} either: run verify.py again with "
-        "--write-five-column-score-files, or score the trials with `bob pytorch score "
-        "… -o scores.csv --quality …`"
-    )
-
-
-def _numbers(file: ScoreFile, title: str) -> FloatArray:
-    """A column of numbers, ``(trials,)``; NaN where it is empty."""
-    if title not in file.metadata:
-        raise ScoringError(
-            f"{file.path} has no column {title}; it has "
-            f"{', '.join(file.metadata) or 'no other columns'}. Write such columns "
-            "with `bob pytorch score … -o scores.csv --quality …`, or give a protocol "
-            "that has them (--trials)"
-        )
-    column = file.metadata[title]
-    numbers = np.array([_number(text) for text in column.distinct])
-    wrong = np.isinf(numbers)[column.codes]
-    if wrong.any():
-        at = int(wrong.argmax())
-        raise ScoringError(
-            f"{file.path}, trial {at + 1}: {column.distinct[column.codes[at]]!r} in "
-            f"the column {title} is no number"
-        )
-    return numbers[column.codes]
-
-
-def _number(text: str) -> float:
-    """NaN of nothing, and infinite where it is no number."""
-    if not text.strip():
-        return np.nan
-    return float(text) if is_number(text) else np.inf
+def _with_labels(file: ScoreFile) -> ScoreTable:
+    return replace(_by_names(file), score=file.table.is_target.astype(np.float64))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from bob.learn.pytorch.files import file_sha256
+from bob.learn.pytorch.calibration.file import to_json
+from bob.learn.pytorch.calibration.origin import LOG_LIKELIHOOD_RATIO, Origin
 from bob.learn.pytorch.metrics import Figures, figures
 from bob.learn.pytorch.scorefiles.blocks import score_layout
 from bob.learn.pytorch.scorefiles.layouts import METADATA, ScoreFileError
@@ -26,18 +27,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from bob.learn.pytorch.calibration.decision import Calibration
     from bob.learn.pytorch.metrics import CostFunction, Names, ScoreTable
 
     FloatArray: TypeAlias = NDArray[np.float64]
 
-
-#: What calibrated and fused scores are.
-MEASURE = "log-likelihood ratio (natural)"
 _MEANING = "natural log-likelihood ratios"
-# Of the file itself, not of its scores.
+# Facts about the file itself, not about its scores.
 _OF_FILE = ("scores", "bob.learn.pytorch")
-# What a reader of the scores has to know; it does not tell how they were made.
-NOTES = "notes"
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,13 +43,15 @@ class ScoreFile:
 
     Attributes
     ----------
-    path, form
-        Where it is, and in which form it will be written again.
+    path
+        The file; for a table in memory what messages call it.
+    form
+        The form that it will be written in again.
     table
         Its trials.
     metadata
-        What else is known of them, by title: the other columns of a CSV, and what the
-        list of trials says.
+        Other facts about the trials, by title: the other columns of a CSV, and those
+        of the list of trials.
     columns
         Those titles that the file itself has.
     is_labelled
@@ -62,6 +61,10 @@ class ScoreFile:
         What made the scores, if the file beside says so of these very scores.
     names_only
         Whether the file names recordings and no speakers.
+    notes
+        Sentences of the calibration, or fusion, that made the scores, on these trials.
+    in_memory
+        Whether there is no such file.
     """
 
     path: Path
@@ -70,15 +73,17 @@ class ScoreFile:
     metadata: Mapping[str, Names]
     columns: tuple[str, ...] = ()
     is_labelled: bool = True
-    origin: Mapping[str, Any] = field(default_factory=dict)
+    origin: Origin = field(default_factory=Origin)
     names_only: bool = False
+    notes: tuple[str, ...] = ()
+    in_memory: bool = False
 
     def with_scores(self, scores: FloatArray) -> ScoreFile:
-        """The same trials with other scores."""
+        """Return the same trials with other scores, ``(trials,)``."""
         return replace(self, table=replace(self.table, score=scores))
 
     def figures(self, cost: CostFunction) -> Figures | None:
-        """Error rates; None without labels."""
+        """Return error rates; None without labels."""
         if not self.is_labelled:
             return None
         return figures(self.table.targets, self.table.non_targets, cost=cost)
@@ -147,11 +152,11 @@ def read_score_file(
 
 
 def write_changed(
-    files: Sequence[tuple[ScoreFile, FloatArray]],
+    files: Sequence[tuple[ScoreFile, ScoreFile]],
     folder: str | os.PathLike[str],
     *,
     cost: CostFunction,
-    origin: Mapping[str, Any],
+    made_by: tuple[Path, Calibration],
     is_fusion: bool = False,
 ) -> tuple[Change, ...]:
     """Write files with log-likelihood ratios into a folder; see `result_paths`.
@@ -159,14 +164,14 @@ def write_changed(
     Parameters
     ----------
     files
-        Each with its new scores, ``(trials,)``.
+        Each as it was read, and with its new scores.
     cost
-        Of minDCF and actDCF.
-    origin
-        What made the new scores. It is kept beside each file, as ``<name>.json``, with
-        what made the scores before.
+        Cost function of minDCF and actDCF.
+    made_by
+        File of the calibration, or fusion, and itself. It is kept beside each file, as
+        ``<name>.json``, with what made the scores before.
     is_fusion
-        Nothing is to be compared with what was before.
+        There are no figures to compare with.
 
     Raises
     ------
@@ -182,60 +187,38 @@ def write_changed(
                 "(--into)"
             )
     changes = []
-    for (file, scores), written in zip(files, paths, strict=True):
-        after = file.with_scores(scores)
+    for (file, after), written in zip(files, paths, strict=True):
         metadata = {title: file.metadata[title] for title in file.columns}
         write_blocks(written, [(after.table, metadata)], form=file.form)
-        before = {} if is_fusion else file.origin
-        measure = before.get("measure", "scores")
-        said = {"measure": f"{MEASURE} of {measure}", "meaning": _MEANING}
-        write_provenance(written, {**before, **said, **origin})
-        worse = None if is_fusion else file.figures(cost)
-        changes.append(Change(file.path, written, worse, after.figures(cost)))
+        before = {} if is_fusion else file.origin.kept
+        measure = f"{LOG_LIKELIHOOD_RATIO} of {before.get('measure', 'scores')}"
+        made = _fitted(*made_by, "fusion" if is_fusion else "calibration")
+        write_provenance(
+            written, {**before, "measure": measure, "meaning": _MEANING, **made}
+        )
+        figures_before = None if is_fusion else file.figures(cost)
+        changes.append(Change(file.path, written, figures_before, after.figures(cost)))
     return tuple(changes)
 
 
-def provenance_of_fit(
-    origins: Mapping[Path, Mapping[str, Any]], table: ScoreTable, *, penalty: float
-) -> dict[str, str]:
-    """Where a calibration or fusion comes from, so that nobody takes it for others.
+def _fitted(path: Path, calibration: Calibration, what: str) -> dict[str, Any]:
+    """Return what is kept beside scores of the calibration, or fusion, that made them.
 
-    Parameters
-    ----------
-    origins
-        The score files that it was fitted on, and what made the scores of each; what
-        they agree on is kept.
-    table
-        Their trials.
-    penalty
-        Kept where there is one.
+    Its hash is that of the file which `save_calibration` writes, wherever that is.
     """
-    found = {
-        "scores": ", ".join(map(str, origins)),
-        "sha256": ", ".join(map(file_sha256, origins)),
+    known = calibration.provenance
+    trained = {name: known[name] for name in ("scores", "sha256") if name in known}
+    digest = sha256(to_json(calibration).encode("utf-8")).hexdigest()
+    return {
+        what: str(path),
+        f"{what} sha256": digest,
+        f"{what} trained on": trained,
     }
-    told = [flat(origin) for origin in origins.values()]
-    for name in told[0]:
-        if all(other.get(name) == told[0][name] for other in told):
-            found.setdefault(name, told[0][name])
-    found["speakers"] = str(table.speakers)
-    if penalty:
-        found["penalty"] = f"{penalty:g}"
-    found["bob.learn.pytorch"] = version("bob.learn.pytorch")
-    return found
 
 
-def flat(origin: Mapping[str, Any]) -> dict[str, str]:
-    """What made scores, in texts of one level."""
-    inner = origin.get("made_by", {})
-    outer = {name: value for name, value in origin.items() if name != "made_by"}
-    every = {**outer, **(inner if isinstance(inner, dict) else {})}
-    return {name: str(value) for name, value in every.items() if name != NOTES}
-
-
-def _origin(path: Path) -> dict[str, Any]:
-    said = read_provenance(path)
-    return {name: value for name, value in said.items() if name not in _OF_FILE}
+def _origin(path: Path) -> Origin:
+    kept = read_provenance(path)
+    return Origin({name: kept[name] for name in kept if name not in _OF_FILE})
 
 
 def result_paths(paths: Sequence[Path], folder: Path) -> list[Path]:

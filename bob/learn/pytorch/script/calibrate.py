@@ -9,7 +9,6 @@ import click
 from bob.learn.pytorch.script.fitting import (
     doubts,
     fitting_options,
-    origin_of,
     refuse_beside_use,
     refuse_overwriting,
     tell,
@@ -72,21 +71,17 @@ def calibrate(
             for number, path in enumerate(files)
         ]
         calibration = stored or calibrating.calibrate(read[0], **fit)
-        applied = [
-            calibrating.calibrated_with_notes(calibration, file) for file in read
-        ]
-        ready = [(file, new) for file, (new, _) in zip(read, applied, strict=True)]
+        applied = [calibrating.calibrated(calibration, file) for file in read]
         changes = rescoring.write_changed(
-            ready,
+            list(zip(read, applied, strict=True)),
             folder,
             cost=costs,
-            origin=origin_of(use or output, calibration, "calibration"),
+            made_by=(use or output, calibration),
         )
         if use is None:
             save_calibration(calibration, output)
-        dev = None if use is not None else ready[0][0].with_scores(ready[0][1])
-        notes = [note for _, beyond in applied for note in beyond]
+        notes = [note for file in applied for note in file.notes]
         if use is None:
-            notes += calibrating.separating_in(read[0], fit["quality"])
-        notes += doubts(calibration, dev, costs)
+            notes += calibrating.separating_measures(read[0], fit["quality"])
+        notes += doubts(calibration, applied[0] if use is None else None, costs)
     tell(use or output, calibration, changes, costs, notes=notes, as_json=as_json)

@@ -19,7 +19,7 @@ from bob.learn.pytorch.script.extractors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bob.learn.pytorch.calibration.decision import Calibration, Decision, Measuring
+    from bob.learn.pytorch.calibration.decision import Calibration, Decision
     from bob.learn.pytorch.inference.compare import Comparison
     from bob.learn.pytorch.models.catalogue import TrainedModel
     from bob.learn.pytorch.preprocessor.audio.loading import Extractor
@@ -86,7 +86,6 @@ def compare(
         )
     with _own_errors(calibration_file):
         from bob.learn.pytorch.audio import files
-        from bob.learn.pytorch.calibration.decision import Measuring
         from bob.learn.pytorch.inference.compare import compare as compare_recordings
         from bob.learn.pytorch.printing import printable
 
@@ -96,10 +95,9 @@ def compare(
         calibration = _loaded(calibration_file)
         extractor = make_extractor(**options)
         _refuse_other_scores(calibration, extractor, path=calibration_file)
-        measuring = Measuring(extractor)
-        comparison = compare_recordings(measuring, *paths)
+        comparison = compare_recordings(extractor, *paths)
         shown = (printable(first), printable(second))
-        decision = _decision(comparison, calibration, measuring, **asked)
+        decision = _decision(comparison, calibration, **asked)
         notes = _notes(comparison, extractor.model, shown)
     if decision is None or calibration is None:
         report: dict[str, Any] = {"threshold": None}
@@ -181,15 +179,13 @@ def _refuse_other_scores(
 def _decision(
     comparison: Comparison,
     calibration: Calibration | None,
-    measuring: Measuring,
     **asked: float,
 ) -> Decision | None:
     from bob.learn.pytorch.calibration.decision import decide
 
     if calibration is None:
         return None
-    left, right = measuring.magnitudes
-    quality = {"duration": comparison.seconds, "magnitude": (left, right)}
+    quality = {"duration": comparison.seconds, "magnitude": comparison.magnitudes}
     return decide(comparison.score, calibration, quality=quality, **asked)
 
 

@@ -59,9 +59,8 @@ def fitting_options(what: str, *, results: str) -> Callable[[Command], Command]:
             click.option(
                 "--penalty",
                 type=click.FloatRange(min=0),
-                default=0.0,
-                help="Of large weights, where trials are told apart without error.  "
-                "[0]",
+                help="L2 regularisation of the logistic regression.  [0, the maximum-"
+                "likelihood fit; 0.001 where the trials separate perfectly]",
             ),
             click.option(
                 "--p-target",
@@ -138,25 +137,6 @@ def refuse_overwriting(
             "of what tells where scores come from; give another --output, or another "
             "folder (--into)"
         )
-
-
-def origin_of(path: Path, calibration: Calibration, what: str) -> dict[str, Any]:
-    """What is kept beside scores of the calibration, or fusion, that made them.
-
-    Its hash is that of the file which `save_calibration` writes, wherever that is.
-    """
-    import hashlib
-
-    from bob.learn.pytorch.calibration.file import to_json
-
-    said = calibration.provenance
-    trained = {name: said[name] for name in ("scores", "sha256") if name in said}
-    digest = hashlib.sha256(to_json(calibration).encode("utf-8")).hexdigest()
-    return {
-        what: str(path),
-        f"{what} sha256": digest,
-        f"{what} trained on": trained,
-    }
 
 
 def doubts(
@@ -345,10 +325,8 @@ def _formula(calibration: Calibration) -> str:
 
 def _raw_score(calibration: Calibration, cost: DetectionCost) -> float | None:
     """The raw score at the threshold, where it depends on nothing else."""
-    from bob.learn.pytorch.calibration import LinearCalibration, threshold_for
+    from bob.learn.pytorch.calibration import threshold_for
 
-    if not isinstance(calibration, LinearCalibration):
-        return None
     return threshold_for(
         calibration, p_target=cost.p_target, c_miss=cost.c_miss, c_fa=cost.c_fa
     ).score
@@ -356,12 +334,11 @@ def _raw_score(calibration: Calibration, cost: DetectionCost) -> float | None:
 
 def _is_out_of_reach(calibration: Calibration, cost: DetectionCost) -> bool:
     """Whether scores are plain cosines, of which none, or every one, is accepted."""
-    from bob.learn.pytorch.calibration.decision import MEASURE
+    from bob.learn.pytorch.calibration import Origin
 
-    said, score = calibration.provenance, _raw_score(calibration, cost)
-    if (said.get("measure"), said.get("normalisation")) != (MEASURE, "none"):
-        return False
-    return score is not None and abs(score) > 1
+    score = _raw_score(calibration, cost)
+    are_cosines = Origin(calibration.provenance).are_cosines
+    return are_cosines and score is not None and abs(score) > 1
 
 
 def _row(figures: Figures) -> str:

@@ -10,7 +10,6 @@ from bob.learn.pytorch.script.fitting import (
     FIT,
     doubts,
     fitting_options,
-    origin_of,
     refuse_beside_use,
     refuse_overwriting,
     tell,
@@ -73,33 +72,35 @@ def fuse(
     with plain_errors():
         from bob.learn.pytorch.calibration import save_calibration
         from bob.learn.pytorch.metrics import find_costs
-        from bob.learn.pytorch.scorefiles import fusing, rescoring
+        from bob.learn.pytorch.scorefiles import calibrating, rescoring
 
         costs = find_costs(cost)
-        stored = None if use is None else fusing.load_fusion(use)
+        stored = None if use is None else calibrating.load_fusion(use)
         if stored is None:
             systems = dict(zip(names or tuple(map(str, dev)), dev, strict=True))
         else:
-            systems = fusing.systems_of(stored, dev, names=names)
+            systems = calibrating.systems_of(stored, dev, names=names)
         sets = [
             _read(systems, paths, trials, unlabelled=use is not None or number > 0)
             for number, paths in enumerate((dev, evaluation))
             if paths
         ]
-        fusion = stored or fusing.fuse(sets[0], **{name: options[name] for name in FIT})
-        results = [fusing.fused_with_notes(fusion, files) for files in sets]
+        fusion = stored or calibrating.fuse(
+            sets[0], **{name: options[name] for name in FIT}
+        )
+        results = [calibrating.fused_scores(fusion, files) for files in sets]
         changes = rescoring.write_changed(
-            [(file, file.table.score) for file, _ in results],
+            [(file, file) for file in results],
             folder,
             cost=costs,
-            origin=origin_of(use or output, fusion, "fusion"),
+            made_by=(use or output, fusion),
             is_fusion=True,
         )
         if use is None:
             save_calibration(fusion, output)
-        notes = [note for _, beyond in results for note in beyond]
-        notes += [] if stored else fusing.separating_systems(sets[0])
-        notes += doubts(fusion, None if use is not None else results[0][0], costs)
+        notes = [note for file in results for note in file.notes]
+        notes += [] if stored else calibrating.separating_systems(sets[0])
+        notes += doubts(fusion, None if use is not None else results[0], costs)
     tell(
         use or output,
         fusion,

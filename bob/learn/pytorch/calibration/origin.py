@@ -1,0 +1,219 @@
+"""What made scores, and whether a calibration, or a threshold, fits others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from bob.learn.pytorch.files import file_sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+#: The measure of calibrated and fused scores.
+LOG_LIKELIHOOD_RATIO = "log-likelihood ratio (natural)"
+#: The measure of scores that are cosines of the embeddings themselves.
+COSINE = "cosine"
+# Facts that scores must share for one calibration.
+_FACTS = ("model", "weights", "measure", "mean_subtracted", "normalisation")
+# What was fitted and made the scores; compared by its content, since a path may be
+# spelled in many ways, and hold another one by now.
+_FITTED = ("calibration", "fusion")
+# For a reader of the scores; it does not tell how they were made.
+_NOTES = "notes"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What made scores, as far as it is known; false where nothing is.
+
+    Attributes
+    ----------
+    kept
+        JSON values, as they stand beside a score file, in the provenance of a
+        calibration, or in the report of an experiment. ``made_by`` may hold the
+        fingerprint of the extractor of the embeddings.
+
+    Examples
+    --------
+    >>> one = Origin({"measure": "cosine", "normalisation": "none"})
+    >>> one.differs_from(Origin({"measure": "plda"}))
+    "the measure is 'cosine', not 'plda'"
+    >>> one.differs_from(Origin({"cohort": "a.h5"})) is None
+    True
+    """
+
+    kept: Mapping[str, Any] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.kept)
+
+    @classmethod
+    def of_cosines(cls, made_by: Mapping[str, str]) -> Origin:
+        """Return the origin of plain cosines of embeddings.
+
+        Parameters
+        ----------
+        made_by
+            Fingerprint of the extractor: ``model`` and ``weights``.
+        """
+        return cls(
+            {
+                "made_by": {
+                    name: made_by[name] for name in _FACTS[:2] if name in made_by
+                },
+                "measure": COSINE,
+                "mean_subtracted": False,
+                "normalisation": "none",
+            }
+        )
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """All that is known, as texts of one level, without notes."""
+        outer = {name: value for name, value in self.kept.items() if name != "made_by"}
+        every = {**outer, **self._extractor}
+        return {name: str(value) for name, value in every.items() if name != _NOTES}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Notes of the maker of the scores on their recordings."""
+        notes = self.kept.get(_NOTES, ())
+        return tuple(map(str, notes)) if isinstance(notes, list | tuple) else ()
+
+    @property
+    def normalisation(self) -> str:
+        """How scores were normalised, such as ``as-norm, top 100``; empty if not.
+
+        Examples
+        --------
+        >>> Origin({"normalisation": "as, top 100"}).normalisation
+        'as-norm, top 100'
+        """
+        said = str(self.kept.get("normalisation", "none"))
+        kind, comma, more = said.partition(",")
+        return "" if kind in ("none", "None") else f"{kind}-norm{comma}{more}"
+
+    @property
+    def is_calibrated(self) -> bool | None:
+        """Whether the scores are log-likelihood ratios; None if that is unknown."""
+        if not self:
+            return None
+        measure = str(self.kept.get("measure", ""))
+        return "meaning" in self.kept or measure.startswith(LOG_LIKELIHOOD_RATIO)
+
+    @property
+    def are_cosines(self) -> bool:
+        """Return whether the scores are plain cosines, which lie between -1 and 1."""
+        facts = self.facts
+        return (facts.get("measure"), facts.get("normalisation")) == (COSINE, "none")
+
+    def of_system(self, name: str) -> Origin:
+        """Return the origin of one system, from the provenance of a fusion."""
+        kept = {
+            fact: self.kept[_fact_of(name, fact)]
+            for fact in _FACTS
+            if _fact_of(name, fact) in self.kept
+        }
+        # Facts that all systems share are not repeated for each.
+        return Origin({**self.kept, **kept})
+
+    def first_difference(self, other: Origin, *, threshold: bool = False) -> str | None:
+        """Return the name of the first fact that differs; see `differs_from`."""
+        here, there = self.facts, other.facts
+        names = list(_FACTS)
+        if threshold:
+            settings = self._extractor.keys() & other._extractor.keys()
+            names += ["enrolment", *sorted(settings - set(_FACTS))]
+        for name in names:
+            if name in here and name in there and here[name] != there[name]:
+                return name
+        if threshold and self and other:
+            return next((what for what in _FITTED if self._fitted(other, what)), None)
+        return None
+
+    def differs_from(self, other: Origin, *, threshold: bool = False) -> str | None:
+        """Say how scores were made otherwise than others; None if nothing shows it.
+
+        The facts that matter are the model, its weights, the measure, the subtracted
+        mean and the normalisation. A fact that one side does not know is not compared.
+
+        Parameters
+        ----------
+        threshold
+            Also compare what a common threshold needs: all settings of the extractor,
+            the enrolment, and the calibration or fusion that made the scores.
+        """
+        name = self.first_difference(other, threshold=threshold)
+        if name is None:
+            return None
+        if name in _FITTED:
+            return f"another {name} made them, or none"
+        return f"the {name} is {self.facts[name]!r}, not {other.facts[name]!r}"
+
+    @property
+    def _extractor(self) -> dict[str, Any]:
+        inner = self.kept.get("made_by", {})
+        return dict(inner) if isinstance(inner, dict) else {}
+
+    def _fitted(self, other: Origin, what: str) -> bool:
+        """Return whether different calibrations, or fusions, made the two.
+
+        Where one keeps no hash of it, as older files do not, the scores that it was
+        fitted on are compared.
+        """
+        one, two = self.kept, other.kept
+        if what not in one and what not in two:
+            return False
+        if (what in one) != (what in two):
+            return True
+        here, there = (kept.get(f"{what} sha256") for kept in (one, two))
+        if here and there:
+            return bool(here != there)
+        return _trained_on(one, what) != _trained_on(two, what)
+
+
+def provenance_of_fit(
+    origins: Mapping[Path, Origin],
+    *,
+    speakers: int | None,
+    systems: Mapping[str, Origin] | None = None,
+) -> dict[str, str]:
+    """Return what a calibration or fusion keeps of the scores that it was fitted on.
+
+    Parameters
+    ----------
+    origins
+        The score files, and what made the scores of each; facts that they share are
+        kept.
+    speakers
+        How many there are in the trials; None where that is not known.
+    systems
+        Of a fusion: what made the scores of each system, by its name.
+    """
+    found = {}
+    if origins:
+        found["scores"] = ", ".join(map(str, origins))
+        found["sha256"] = ", ".join(map(file_sha256, origins))
+        first, *others = (origin.facts for origin in origins.values())
+        for name, value in first.items():
+            if all(other.get(name) == value for other in others):
+                found.setdefault(name, value)
+    found["speakers"] = str(speakers)
+    found["bob.learn.pytorch"] = version("bob.learn.pytorch")
+    for system, origin in (systems or {}).items():
+        facts = origin.facts
+        found |= {_fact_of(system, name): facts[name]
+                  for name in _FACTS if name in facts}  # fmt: skip
+    return found
+
+
+def _fact_of(system: str, name: str) -> str:
+    return f"{system}: {name}"
+
+
+def _trained_on(kept: Mapping[str, Any], what: str) -> object:
+    trained = kept.get(f"{what} trained on")
+    return trained.get("sha256") if isinstance(trained, dict) else trained
