@@ -210,7 +210,7 @@ def _figures():
             ("html", "csv", "tex", "txt", "png")]))
     ]  # fmt: skip
     found["a report of result folders, calibrated and not"] = [
-        verify("calibrate_scores = True"),
+        verify("calibrate_scores = True; calibration_penalty = 0.001"),
         bob("report", "out/drawn/session/nonorm", "--both", "--csv", *draws),
     ]
     return found
@@ -261,6 +261,7 @@ def _experiments():
         verify(
             f"{of_cohort}score_normalisation = 'as-norm'\ncalibrate_scores = True\n"
             f"calibration_quality = {QUALITIES!r}\ncalibration_p_target = 0.1\n"
+            "calibration_penalty = 0.001\n"
         )
     ]
     of_cohort += "groups = ['dev']\n"
@@ -284,7 +285,13 @@ def _experiments():
         verify("", "-C", "--calibration-penalty", "0.01", "--groups", "dev", "eval")
     ]
     found["an experiment reported"] = [
-        verify("skip_report = False", "-C", "-z", "--cohort", "cohort")
+        verify(
+            "skip_report = False; calibration_penalty = 0.001",
+            "-C",
+            "-z",
+            "--cohort",
+            "cohort",
+        )
     ]
     found["an experiment of five columns"] = [verify("", "-U", "--groups", "dev")]
     found["an experiment of all pairs"] = [

@@ -73,7 +73,9 @@ algorithm = "cosine"
 TOYS = {
     "cosine": "",
     "normalised": "cohort = 'cohort'\nscore_normalisation = 'zt-norm'\n",
-    "calibrated": "calibrate_scores = True\ncalibration_quality = ['duration']\n",
+    # The penalty was the default then.
+    "calibrated": "calibrate_scores = True\ncalibration_quality = ['duration']\n"
+    "calibration_penalty = 0.001\n",
     "best": (
         "from bob.learn.pytorch.verification.algorithms import Similarity\n"
         "algorithm = Similarity(enrolment='scores', enrolment_fusion='max')\n"
