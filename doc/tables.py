@@ -54,7 +54,7 @@ def options():
 
 def ignored_options():
     """Options that old command lines carry, and what became of them."""
-    ignored = (*verify_options.GRID_OPTIONS, *verify_options.UNUSED_PLACES)
+    ignored = verify_options.IGNORED
     refused = verify_options.NOT_OFFERED.values()
     rows = [
         ("option", "what happens"),

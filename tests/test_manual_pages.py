@@ -88,8 +88,7 @@ def own_options():
     offered = [option for option, _ in options.NOT_OFFERED.values()]
     for option in (
         *options.OPTIONS,
-        *options.GRID_OPTIONS,
-        *options.UNUSED_PLACES,
+        *options.IGNORED,
         *offered,
     ):
         found |= set(option.flags)
@@ -121,7 +120,7 @@ def tables():
 def test_the_tables_of_options_name_every_option_once():
     text = tables()["options"]() + tables()["ignored_options"]() + tables()["stages"]()
 
-    for option in (*options.OPTIONS, *options.GRID_OPTIONS, *options.UNUSED_PLACES):
+    for option in (*options.OPTIONS, *options.IGNORED):
         for flag in option.flags:
             assert text.count(f"``{flag}``") == 1, flag
 

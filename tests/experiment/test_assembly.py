@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.experiment.configuration import ConfigurationError, settle
+from bob.learn.pytorch.experiment.configuration import ConfigurationError
+from bob.learn.pytorch.experiment.options import settle
 from bob.learn.pytorch.experiment.run import assemble, describe
 from bob.learn.pytorch.report.provenance import description_facts
 

@@ -49,6 +49,24 @@ def test_an_old_preprocessor_may_read_by_itself(recording):
     assert Preprocessing(Reading(), NoDatabase())(recording) == str(recording.path)
 
 
+def test_what_reads_by_itself_finds_the_file_of_old(tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.array([1, -2, 300], dtype=np.int16), 8000)
+
+    class Reading:
+        def read_original_data(self, file, directory, extension):
+            assert file.make_path("anywhere", ".wav") == str(path)
+            return file.load("anywhere", ".wav")
+
+        def __call__(self, data, annotations):
+            return data
+
+    rate, samples = Preprocessing(Reading(), NoDatabase())(Recording("a", path, "ann"))
+
+    assert rate == 8000
+    assert samples.tolist() == [1, -2, 300]
+
+
 def test_metadata_and_annotations_are_handed_to_whoever_asks():
     class Asking:
         def __call__(self, data, annotations, metadata=None):

@@ -1,25 +1,27 @@
-import logging
-import re
-import types
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from bob.learn.pytorch.experiment.configuration import (
     ConfigurationError,
-    commented_template,
-    known_names,
+    resolve,
     run_files,
-    settle,
-    unknown_variables,
 )
 
-REQUIRED = {
-    "database": "recordings",
-    "preprocessor": object(),
-    "extractor": object(),
-    "algorithm": "cosine",
-    "sub_directory": "first",
-}
+PROGRAM = """
+import sys
+from bob.learn.pytorch.experiment.configuration import run_files
+
+{before}
+run_files([])
+{between}
+from bob.bio.base.extractor import CallableExtractor as found, Extractor
+from bob.learn.pytorch.extractor import CallableExtractor
+assert found is CallableExtractor
+assert Extractor.__module__.startswith("bob.bio.base")
+"""
 
 
 def test_a_later_file_sees_and_replaces_what_an_earlier_one_set(tmp_path):
@@ -58,146 +60,82 @@ def test_a_syntax_error_names_the_file_and_the_line(tmp_path):
         run_files([str(path)])
 
 
-def test_the_command_line_wins_over_the_file_and_the_file_over_the_default():
-    settled = settle({"groups": ["dev"]}, {**REQUIRED, "groups": ["dev", "eval"]})
-    assert settled.groups == ("dev",)
-
-    settled = settle({}, {**REQUIRED, "groups": ["dev", "eval"]})
-    assert settled.groups == ("dev", "eval")
-
-    assert settle({}, REQUIRED).groups == ("dev",)
-
-
-@pytest.mark.parametrize("name", sorted(REQUIRED))
-def test_each_required_option_is_asked_for_by_both_of_its_names(name):
-    variables = {key: value for key, value in REQUIRED.items() if key != name}
-
-    with pytest.raises(ConfigurationError) as caught:
-        settle({}, variables)
-
-    assert f"'{name}'" in str(caught.value)
-    assert f"'--{name.replace('_', '-')}'" in str(caught.value)
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("before", "between"),
     [
-        ("groups", ["test"]),
-        ("groups", 3),
-        ("verbose", "much"),
-        ("force", "yes"),
-        ("temp_directory", 5),
-        ("execute_only", ["everything"]),
+        ("", "assert 'bob.bio.base' not in sys.modules"),
+        ("import bob.bio.base.extractor", ""),
+        ("run_files([])", ""),
     ],
 )
-def test_a_value_of_the_wrong_kind_is_refused_by_name(name, value):
-    with pytest.raises(ConfigurationError, match=f"'{name}'"):
-        settle({}, {**REQUIRED, name: value})
+def test_the_removed_class_is_found_where_it_was(before, between):
+    program = PROGRAM.format(before=before, between=between)
+
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_a_single_text_is_as_good_as_a_list_of_one():
-    assert settle({}, {**REQUIRED, "groups": "eval"}).groups == ("eval",)
+def test_an_object_comes_back_as_it_is():
+    component = object()
+
+    assert resolve("extractor", component) is component
 
 
-def test_execute_only_leaves_out_all_other_stages():
-    settled = settle({}, {**REQUIRED, "execute_only": ["enrollment"]})
+def test_a_file_gives_its_variable_of_that_kind(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("extractor = 'not this'\npreprocessor = [1, 2]\n")
 
-    assert "enrollment" not in settled.skip
-    assert {"preprocessing", "extraction", "report"} <= settled.skip
-
-
-def test_skip_variables_leave_out_their_stage():
-    settled = settle(
-        {"skip_preprocessing": True}, {**REQUIRED, "skip_extraction": True}
-    )
-
-    assert settled.skip == {"preprocessing", "extraction"}
+    assert resolve("preprocessor", str(path)) == [1, 2]
 
 
-def test_what_is_not_offered_is_refused_with_a_way_out():
-    name = "write_compressed_score_files"
-    with pytest.raises(ConfigurationError, match="compress the finished score files"):
-        settle({}, {**REQUIRED, name: True})
+def test_a_file_without_such_a_variable_is_named(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("extractor = 1\n")
 
-    settle({}, {**REQUIRED, name: False})
-
-
-@pytest.mark.parametrize(("value", "settled"), [(1, 1.0), (0.25, 0.25)])
-def test_a_real_number_may_be_written_as_a_whole_one(value, settled):
-    found = settle({}, {**REQUIRED, "calibration_penalty": value})
-
-    assert found.calibration_penalty == settled
+    with pytest.raises(ConfigurationError, match=r"mine\.py defines no variable 'alg"):
+        resolve("algorithm", str(path))
 
 
-@pytest.mark.parametrize("value", ["0.1", True, None, [0.1]])
-def test_a_real_number_is_neither_a_text_nor_a_flag(value):
-    wanted = {**REQUIRED, "calibration_penalty": value}
-    if value is None:  # that is "not given"
-        assert settle({}, wanted).calibration_penalty is None
-        return
-
-    with pytest.raises(ConfigurationError, match="expected a number"):
-        settle({}, wanted)
+def test_an_expression_is_evaluated_with_the_imports():
+    assert resolve("extractor", "math.sqrt", imports=["math"])(9) == 3
 
 
-def test_unknown_variables_are_warned_of_with_the_nearest_name(caplog):
-    with caplog.at_level(logging.WARNING):
-        settle({}, {**REQUIRED, "temp_dir": "/scratch", "skip_extration": True})
+def test_an_expression_that_gives_a_text_is_resolved_again(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("extractor = 5\n")
 
-    assert "'temp_dir'" in caplog.text
-    assert "did you mean 'skip_extraction'" in caplog.text
-
-
-def test_private_names_and_programs_parts_are_no_unknown_variables():
-    variables = {
-        "_model": "path",
-        "ROOT": "path",
-        "types": types,
-        "Extractor": type("Extractor", (), {}),
-        "helper": lambda x: x,
-        "nothing": None,
-        "pipeline": object(),
-        "groups": ["dev"],
-        "parallel": 4,
-    }
-
-    assert unknown_variables(variables) == []
+    assert resolve("extractor", repr(str(path)), imports=[]) == 5
 
 
-def test_grid_options_are_said_to_be_ignored(caplog):
-    with caplog.at_level(logging.WARNING):
-        settle({"nice": 4}, REQUIRED)
+@pytest.mark.parametrize("text", ["no_such_name", "1 +", "math.absent"])
+def test_what_is_nothing_of_all_that_is_refused_with_the_reasons(text):
+    with pytest.raises(ConfigurationError) as caught:
+        resolve("extractor", text, imports=["math"])
 
-    assert "--nice" in caplog.text
-
-
-def test_the_template_runs_and_names_every_option_once(tmp_path):
-    text = commented_template()
-    (tmp_path / "template.py").write_text(text)
-
-    assert run_files([str(tmp_path / "template.py")]) == {}
-    for name in known_names():
-        assert text.count(f"\n# {name} = ") <= 1
-    assert "# database = ..." in text
+    assert repr(text) in str(caught.value)
+    assert "bob.bio.extractor" in str(caught.value)
 
 
-def test_a_template_with_its_defaults_uncommented_changes_nothing(tmp_path):
-    lines = [
-        line[2:] if re.match(r"# \w+ = (?!\.\.\.)", line) else line
-        for line in commented_template().splitlines()
-    ]
-    path = tmp_path / "all.py"
-    path.write_text("\n".join(lines))
+def test_a_known_text_goes_before_everything_else_at_every_step(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("algorithm = 'cosine'\n")
 
-    assert vars(settle({}, {**run_files([str(path)]), **REQUIRED})) == vars(
-        settle({}, REQUIRED)
-    )
+    found = resolve("algorithm", str(path), known={"cosine": 7}.get, imports=[])
+
+    assert found == 7
 
 
-def test_execute_only_adds_to_what_is_left_out_anyway():
-    variables = {**REQUIRED, "skip_extraction": True}
+def test_a_file_that_names_itself_is_refused(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(f"extractor = {str(path)!r}\n")
 
-    settled = settle({"execute_only": ["preprocessing", "extraction"]}, variables)
+    with pytest.raises(ConfigurationError, match="may not name itself"):
+        resolve("extractor", str(path))
 
-    assert "extraction" in settled.skip
-    assert "preprocessing" not in settled.skip
+
+def test_a_misspelt_database_is_said_to_be_looked_for_as_a_path():
+    with pytest.raises(ConfigurationError) as caught:
+        resolve("database", "recordigs", imports=[])
+
+    assert "a folder of speakers, a trial list" in str(caught.value)
+    assert str(Path("recordigs").absolute()) in str(caught.value)

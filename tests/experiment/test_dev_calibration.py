@@ -15,12 +15,13 @@ from bob.learn.pytorch.calibration import (
 )
 from bob.learn.pytorch.experiment.algorithms import NAMED
 from bob.learn.pytorch.experiment.components import Extraction
-from bob.learn.pytorch.experiment.configuration import ConfigurationError, settle
+from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.dev_calibration import (
     calibrate_from_dev,
     calibration_of,
 )
 from bob.learn.pytorch.experiment.experiment import DevCalibration
+from bob.learn.pytorch.experiment.options import settle
 from bob.learn.pytorch.experiment.stages import run
 from bob.learn.pytorch.extractor import CallableExtractor
 

@@ -9,8 +9,9 @@ import pytest
 
 from bob.learn.pytorch.experiment.algorithms import NAMED, as_algorithm
 from bob.learn.pytorch.experiment.cohort import normalisation_of
-from bob.learn.pytorch.experiment.configuration import ConfigurationError, settle
+from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.experiment import BadRecordingsError
+from bob.learn.pytorch.experiment.options import settle
 from bob.learn.pytorch.experiment.stages import run
 from bob.learn.pytorch.protocols.trials import Recording
 

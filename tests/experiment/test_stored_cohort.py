@@ -6,7 +6,8 @@ import pytest
 
 from bob.learn.pytorch.experiment.cohort import normalisation_of
 from bob.learn.pytorch.experiment.components import Preprocessing
-from bob.learn.pytorch.experiment.configuration import ConfigurationError, settle
+from bob.learn.pytorch.experiment.configuration import ConfigurationError
+from bob.learn.pytorch.experiment.options import settle
 from bob.learn.pytorch.experiment.stages import run
 from bob.learn.pytorch.inference.extract import extract_into
 from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor

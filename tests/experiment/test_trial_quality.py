@@ -13,9 +13,10 @@ from scipy.optimize import minimize
 from bob.learn.pytorch.calibration import CalibrationError, load_calibration
 from bob.learn.pytorch.experiment import options, stored_scores, trial_quality
 from bob.learn.pytorch.experiment.cohort import normalisation_of
-from bob.learn.pytorch.experiment.configuration import ConfigurationError, settle
+from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.dev_calibration import calibration_of
 from bob.learn.pytorch.experiment.experiment import DevCalibration
+from bob.learn.pytorch.experiment.options import settle
 from bob.learn.pytorch.experiment.stages import run
 from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.protocols.trials import Probe, Recording, Reference, Trials

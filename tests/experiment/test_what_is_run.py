@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from bob.learn.pytorch.architectures.campplus import campplus
-from bob.learn.pytorch.experiment.configuration import ConfigurationError, run_files
-from bob.learn.pytorch.experiment.resources import resolve
+from bob.learn.pytorch.experiment.configuration import (
+    ConfigurationError,
+    resolve,
+    run_files,
+)
 from bob.learn.pytorch.experiment.run import _extractor_at
 from bob.learn.pytorch.models.store import save_weights
 from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor, TemplateExtractor

@@ -21,8 +21,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bob.learn.pytorch.errors import UserError
 from bob.learn.pytorch.experiment import fingerprint, from_store, stored
-from bob.learn.pytorch.experiment.configuration import ConfigurationError, run_files
-from bob.learn.pytorch.experiment.resources import resolve
+from bob.learn.pytorch.experiment.configuration import (
+    ConfigurationError,
+    resolve,
+    run_files,
+)
 from bob.learn.pytorch.files import before_hashes, clear_up, content_of
 from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.progress import bar

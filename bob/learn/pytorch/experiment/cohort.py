@@ -35,11 +35,10 @@ from bob.learn.pytorch.protocols.trials import (
 from bob.learn.pytorch.store.made_by import differing
 
 if TYPE_CHECKING:
-    import types
     from collections.abc import Iterable, Sequence
 
     from bob.learn.pytorch.experiment.experiment import Experiment, Vectors
-    from bob.learn.pytorch.experiment.options import Method
+    from bob.learn.pytorch.experiment.options import Method, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +60,7 @@ class _Plain(WithoutExtras):
 
 
 def normalisation_of(
-    settled: types.SimpleNamespace, database: Database, given: object
+    settled: Settings, database: Database, given: object
 ) -> Normalisation | None:
     """The normalisation that was asked for, None if none was.
 
@@ -94,7 +93,7 @@ def normalisation_of(
 
 
 def _normalisation_of(
-    settled: types.SimpleNamespace, database: Database, given: object
+    settled: Settings, database: Database, given: object
 ) -> Normalisation | None:
     method = _method(settled)
     if method is None:
@@ -118,7 +117,7 @@ def _normalisation_of(
     return Normalisation(method, dict.fromkeys(groups, cohort), _top(method, settled))
 
 
-def _method(settled: types.SimpleNamespace) -> Method | None:
+def _method(settled: Settings) -> Method | None:
     method: Method | None = settled.score_normalisation
     if settled.zt_norm:
         if method not in (None, "zt-norm"):
@@ -150,7 +149,7 @@ def _warn_of_shared_speakers(cohort: CohortMembers, database: Database) -> None:
         )
 
 
-def _top(method: Method, settled: types.SimpleNamespace) -> int | None:
+def _top(method: Method, settled: Settings) -> int | None:
     if method != "as-norm":
         return None
     if settled.cohort_top < 2:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bob.learn.pytorch.audio import files
 from bob.learn.pytorch.experiment import stored
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.fingerprint import of_component, of_source
-from bob.learn.pytorch.experiment.legacy import AudioFile
 from bob.learn.pytorch.experiment.making import OF_THE_RECORDING, Made
 from bob.learn.pytorch.store import arrays
 
@@ -17,10 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from bob.learn.pytorch.experiment.making import Computed
     from bob.learn.pytorch.protocols.trials import Database, Recording
 
 logger = logging.getLogger(__name__)
+
+#: The full scale of 16-bit samples: legacy Bob hands out float64 in this range.
+_INT16_SCALE = 32768.0
 
 
 class Preprocessing:
@@ -229,12 +236,42 @@ def _metadata(component: Any, recording: Recording) -> Mapping[str, Any]:
     return {"metadata": recording.source} if "metadata" in names else {}
 
 
+@dataclass(frozen=True)
+class _AudioFile:
+    """A recording with the interface of the old ``BioFile``.
+
+    It serves preprocessors that ask a file of a Bob database to load itself
+    where no such database is used.
+    """
+
+    path: str
+    client_id: str
+    recording: Path
+
+    def make_path(
+        self,
+        directory: str | None = None,  # noqa: ARG002 - the recording's place is known
+        extension: str | None = None,  # noqa: ARG002
+    ) -> str:
+        """The recording's own path."""
+        return str(self.recording)
+
+    def load(
+        self,
+        original_directory: str | None = None,  # noqa: ARG002
+        original_extension: str | None = None,  # noqa: ARG002
+    ) -> tuple[int, NDArray[np.float64]]:
+        """``(rate in hertz, samples)``, the samples float64 in int16 range."""
+        waveform = files.read(self.recording)
+        return waveform.sample_rate, waveform.samples * _INT16_SCALE
+
+
 def _legacy_file(recording: Recording) -> Any:
     """Something with ``load`` and ``make_path``; None for a sample in memory."""
     source = recording.source
     if recording.own_loader or recording.path is None:
         return source if hasattr(source, "make_path") else None
-    return AudioFile(recording.key, recording.subject, recording.path)
+    return _AudioFile(recording.key, recording.subject, recording.path)
 
 
 def _transformed(component: Any, recording: Recording) -> Any:

@@ -1,52 +1,34 @@
-"""Configuration files and command line become the settings of one experiment."""
+"""Configuration files that are run, and components that are given by name.
+
+Every module of this room may import this one, which imports none of them.
+"""
 
 from __future__ import annotations
 
 import difflib
+import importlib
+import importlib.abc
+import importlib.machinery
 import importlib.util
-import inspect
 import logging
+import sys
 import traceback
 import types
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch.errors import UserError
-from bob.learn.pytorch.experiment.options import (
-    GRID_OPTIONS,
-    NOT_OFFERED,
-    OPTIONS,
-    STAGES,
-    STAGES_WITHOUT_WORK,
-    UNUSED_PLACES,
-    Option,
-)
 from bob.learn.pytorch.printing import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Sequence
 
 logger = logging.getLogger(__name__)
 
-#: Variables of `bob bio pipeline simple`, for a file that serves both tools.
-_BOB_PIPELINE_VARIABLES = frozenset(
-    [
-        "pipeline",
-        "checkpoint_dir",
-        "dask_client",
-        "output",
-        "memory",
-        "write_metadata_scores",
-        "dask_partition_size",
-        "dask_n_workers",
-        "dask_n_partitions",
-    ]
-)
-
 
 class ConfigurationError(UserError, ValueError):
-    """What verify.py was told cannot be carried out; the message names the option."""
+    """An experiment that cannot be carried out as configured; the message says why."""
 
 
 def run_files(names: Iterable[str]) -> dict[str, Any]:
@@ -68,6 +50,7 @@ def run_files(names: Iterable[str]) -> dict[str, Any]:
     ConfigurationError
         If a name is none of the three, or its file cannot be read.
     """
+    _bring_back_callable_extractor()
     variables: dict[str, Any] = {}
     for name in names:
         path = _find_file(name)
@@ -90,7 +73,7 @@ def run_files(names: Iterable[str]) -> dict[str, Any]:
 
 
 def _execute(code: types.CodeType, module: types.ModuleType, path: Path) -> None:
-    """Run a configuration; an error in it is told by its own line, not by ours."""
+    """Run a configuration; an error in it is reported with its own line."""
     try:
         exec(code, module.__dict__)  # noqa: S102 - the user's own program
     except Exception as error:
@@ -105,7 +88,7 @@ def _execute(code: types.CodeType, module: types.ModuleType, path: Path) -> None
 
 def _find_file(name: str) -> Path:
     path = Path(name).expanduser()
-    if is_python(path) and path.is_file():
+    if _is_python(path) and path.is_file():
         return path
     for entry in entry_points(group="bob.bio.config"):
         if entry.name == name:
@@ -116,7 +99,7 @@ def _find_file(name: str) -> Path:
             f"Recordings and lists are given with --database, models and their weights "
             f"with --preprocessor, a PLDA model with --algorithm"
         )
-    if not is_python(path) and "/" not in name:
+    if not _is_python(path) and "/" not in name:
         try:
             return _module_file(name)
         except (ImportError, ValueError):
@@ -128,220 +111,213 @@ def _find_file(name: str) -> Path:
     )
 
 
-def is_python(path: Path) -> bool:
+def _is_python(path: Path) -> bool:
     """Return whether a file may be run: only a name that ends in .py asks for that."""
     return path.suffix == ".py"
 
 
 def _module_file(module: str) -> Path:
     specification = importlib.util.find_spec(module)
-    if specification is None or not is_python(Path(specification.origin or "")):
+    if specification is None or not _is_python(Path(specification.origin or "")):
         raise ImportError(f"module {module!r} has no file of Python")
     return Path(str(specification.origin))
 
 
-def settle(
-    given: Mapping[str, Any], variables: Mapping[str, Any]
-) -> types.SimpleNamespace:
-    """Join command line, configuration variables and defaults, in this order.
+#: What a path may be, for each kind that is more than a Python file.
+_FILES = {
+    "database": (
+        "a folder of speakers, a trial list, a protocol in CSV or a Python file"
+    ),
+    "cohort": "a folder, a list, a file in CSV, a store (.h5) or a Python file",
+    "algorithm": "a PLDA model (.npz), or a Python file",
+    "preprocessor": "weights of a trained model, a template (.json) or a Python file",
+}
+
+#: A text that names a file that names a file …
+_MOST_STEPS = 10
+
+
+def resolve(
+    kind: str,
+    given: object,
+    *,
+    known: Callable[[str], object | None] = lambda _: None,
+    names: Iterable[str] = (),
+    opened: Callable[[Path], object | None] = lambda _: None,
+    imports: Iterable[str] = ("bob.bio.base",),
+    preferred_package: str | None = None,
+) -> Any:
+    """Turn what was given for a component into the component.
 
     Parameters
     ----------
-    given : mapping
-        Option name -> value, only of options that stand on the command line.
-    variables : mapping
-        What the configuration files left behind.
-
-    Returns
-    -------
-    types.SimpleNamespace
-        One attribute an option, lists as tuples; ``skip`` is the set of stages
-        to leave out.
+    kind : str
+        ``preprocessor``, ``extractor`` or ``algorithm`` (or ``database``, ``cohort``).
+    given : object
+        An object, which comes back as it is, or a text: what ``known`` knows, the
+        path of a Python file (``.py``) that defines a variable of this kind, the name
+        of an entry point of the group ``bob.bio.<kind>``, the path of a file that
+        ``opened`` takes, or a Python expression.
+    known : callable
+        From a text to the component that it names, or None.
+    names
+        Those that ``known`` knows, for messages.
+    opened : callable
+        From the path of a file other than ``.py`` to the component in it, or None.
+        Such files are never run.
+    imports : iterable of str
+        Modules whose names the expression may use.
+    preferred_package : str, optional
+        Distribution that wins among entry points of one name; otherwise the
+        first from outside ``bob.bio``.
 
     Raises
     ------
     ConfigurationError
-        For a missing required option, a value of the wrong type, or an option
-        that this version does not offer.
+        If the text is none of these, saying what became of each.
     """
-    _refuse_not_offered(given, variables)
-    settled = types.SimpleNamespace()
-    _require(given, variables)
-    for option in OPTIONS:
-        value = given.get(option.name, variables.get(option.name))
-        if value is None:
-            value = option.default
-        setattr(settled, option.name, _checked(option, value))
-    settled.skip = _stages_to_skip(settled)
-    _warn_of_ignored(given, variables)
-    _warn_of_unknown(variables)
-    return settled
-
-
-def _require(given: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
-    missing = [
-        option
-        for option in OPTIONS
-        if option.importance == "required"
-        and given.get(option.name, variables.get(option.name)) is None
-    ]
-    if missing:
-        names = ", ".join(f"'{option.name}'" for option in missing)
-        flags = ", ".join(f"'--{option.long}'" for option in missing)
-        raise ConfigurationError(
-            f"Please specify {names} either on command line (via {flags}) or in a "
-            "configuration file (`verify.py -H config.py` writes one to fill in)"
-        )
-
-
-def _refuse_not_offered(given: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
-    for name, (option, instead) in NOT_OFFERED.items():
-        if given.get(name, variables.get(name)):
-            raise ConfigurationError(
-                f"--{option.long} is not offered by this version: {instead}"
-            )
-
-
-def _checked(option: Option, value: Any) -> Any:
-    if option.kind == "component" or value is None:
-        return value
-    check = {
-        "text": _text,
-        "words": _words,
-        "count": _count,
-        "number": _count,
-        "real": _real,
-        "flag": _flag,
-    }[option.kind]
-    return check(option, value)
-
-
-def _refuse(option: Option, value: Any, expected: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"'{option.name}' is {value!r} ({type(value).__name__}), expected {expected}"
+    for _ in range(_MOST_STEPS):
+        if not isinstance(given, str):
+            return given
+        found = known(given)
+        if found is None:
+            found = _registered(kind, given, preferred_package)
+        try:
+            if found is None:
+                found = _in_a_file(kind, given, opened)
+            if found is None:
+                found = _evaluated(kind, given, tuple(imports))
+        except _NothingError as error:
+            raise _unknown(kind, given, error, tuple(names)) from error.__cause__
+        given = found
+    raise ConfigurationError(
+        f"the {kind} leads from one text to the next, to {given!r} in the end; a file "
+        "may not name itself"
     )
 
 
-def _text(option: Option, value: Any) -> str:
-    if not isinstance(value, (str, Path)):
-        raise _refuse(option, value, "a text")
-    return str(value)
+class _NothingError(Exception):
+    """A text that names no component; the message adds why it is no expression."""
 
 
-def _words(option: Option, value: Any) -> tuple[str, ...]:
-    words = (value,) if isinstance(value, str) else value
-    if not isinstance(words, list | tuple):
-        raise _refuse(option, value, "a list of texts")
-    if option.default and not words:
-        raise _refuse(option, value, "at least one")
-    for word in words:
-        if not isinstance(word, str) or (option.choices and word not in option.choices):
-            raise _refuse(
-                option, value, "some of: " + (", ".join(option.choices) or "texts")
-            )
-    return tuple(words)
+def _in_a_file(
+    kind: str, text: str, opened: Callable[[Path], object | None]
+) -> object | None:
+    """Return the component in a file; None for a text that names none."""
+    path = Path(text).expanduser()
+    if not path.is_file():
+        is_path = "/" in text and not any(letter in text for letter in "()[]'\"")
+        if is_path or _is_python(path):
+            raise _NothingError
+        return None
+    if _is_python(path):
+        variables = run_files([text])
+        if kind not in variables:
+            raise ConfigurationError(f"{text} defines no variable {kind!r}")
+        found: object = variables[kind]
+        return found
+    found = opened(path)
+    if found is None:
+        raise ConfigurationError(
+            f"the {kind} {text!r} is a file, but expected is "
+            f"{_FILES.get(kind, 'a Python file')} or an entry point; only files that "
+            "end in .py are run"
+        )
+    return found
 
 
-def _count(option: Option, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise _refuse(option, value, "a whole number")
+def _registered(kind: str, name: str, preferred_package: str | None) -> object | None:
+    matching = [
+        entry for entry in entry_points(group=f"bob.bio.{kind}") if entry.name == name
+    ]
+
+    def rank(entry: EntryPoint) -> tuple[bool, bool]:
+        distribution = entry.dist.name if entry.dist else ""
+        return distribution != preferred_package, distribution.startswith("bob.bio")
+
+    chosen = min(matching, key=rank, default=None)
+    found: object = None if chosen is None else chosen.load()
+    return found
+
+
+def _evaluated(kind: str, text: str, imports: tuple[str, ...]) -> object:
+    names: dict[str, Any] = {}
+    try:
+        expression = compile(text, f"<{kind}>", "eval")
+        for module in imports:
+            importlib.import_module(module)
+            top = module.split(".")[0]
+            names[top] = importlib.import_module(top)
+        value: object = eval(expression, names)  # noqa: S307 - the user's own expression
+    except Exception as error:
+        reason = f", nor an expression ({type(error).__name__}: {error})"
+        raise _NothingError(reason) from error
+    if value is None:
+        raise ConfigurationError(
+            f"the {kind} {text!r} gives None, expected a component"
+        )
     return value
 
 
-def _real(option: Option, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _refuse(option, value, "a number")
-    return float(value)
-
-
-def _flag(option: Option, value: Any) -> bool:
-    if value not in (True, False):
-        raise _refuse(option, value, "True or False")
-    return bool(value)
-
-
-def _stages_to_skip(settled: types.SimpleNamespace) -> frozenset[str]:
-    skipped = frozenset(
-        stage
-        for stage in (*STAGES, *STAGES_WITHOUT_WORK)
-        if getattr(settled, "skip_" + stage.replace("-", "_"))
+def _unknown(
+    kind: str, text: str, reason: object, names: tuple[str, ...]
+) -> ConfigurationError:
+    registered = sorted({entry.name for entry in entry_points(group=f"bob.bio.{kind}")})
+    near = difflib.get_close_matches(text, [*registered, *names], n=1)
+    return ConfigurationError(
+        f"the {kind} {text!r} is neither "
+        + (f"one of {', '.join(names)}, nor " if names else "")
+        + f"{_FILES.get(kind, 'a Python file')} "
+        f"(looked for {Path(text).expanduser().absolute()}), nor an entry point of "
+        f"group bob.bio.{kind} (those installed: {', '.join(registered) or 'none'})"
+        f"{reason}" + (f"; did you mean {near[0]!r}?" if near else "")
     )
-    if settled.execute_only:
-        skipped |= frozenset(STAGES) - frozenset(settled.execute_only)
-    return skipped
 
 
-def _warn_of_ignored(given: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
-    asked = [
-        f"--{option.long}"
-        for option in (*GRID_OPTIONS, *UNUSED_PLACES)
-        if given.get(option.name, variables.get(option.name)) not in (None, False)
-    ]
-    if asked:
-        logger.warning(
-            "%s: ignored, since one process does all the work here", ", ".join(asked)
-        )
+_EXTRACTOR_MODULE = "bob.bio.base.extractor"
 
 
-def known_names() -> frozenset[str]:
-    """Every variable that a configuration file may set."""
-    options = [*OPTIONS, *GRID_OPTIONS, *UNUSED_PLACES]
-    return frozenset(option.name for option in options) | frozenset(NOT_OFFERED)
+class _ExtractorModuleFinder(importlib.abc.MetaPathFinder):
+    """Adds CallableExtractor to bob.bio.base.extractor when that is imported.
 
-
-def unknown_variables(variables: Mapping[str, Any]) -> list[str]:
-    """Variables that nothing here reads, except those that are plainly private.
-
-    Private are names that begin with ``_`` or are ALL UPPERCASE, and values
-    that are modules, classes, functions or None.
+    Bob removed the class in 2020; configurations that import it from there are
+    still about.
     """
-    known = known_names() | _BOB_PIPELINE_VARIABLES
-    return [
-        name
-        for name, value in variables.items()
-        if name not in known
-        and not name.startswith("_")
-        and not name.isupper()
-        and value is not None
-        and not inspect.ismodule(value)
-        and not inspect.isclass(value)
-        and not inspect.isroutine(value)
-    ]
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,
+        target: types.ModuleType | None = None,  # noqa: ARG002 - the protocol's parameter
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname != _EXTRACTOR_MODULE:
+            return None
+        specification = importlib.machinery.PathFinder.find_spec(fullname, path)
+        if specification is not None and specification.loader is not None:
+            loader: Any = specification.loader
+            run = loader.exec_module
+
+            def run_and_add(module: types.ModuleType) -> None:
+                run(module)
+                _add_callable_extractor(module)
+
+            loader.exec_module = run_and_add
+        return specification
 
 
-def _warn_of_unknown(variables: Mapping[str, Any]) -> None:
-    for name in unknown_variables(variables):
-        near = difflib.get_close_matches(name, known_names(), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        logger.warning(
-            "the variable %r of the configuration is not known%s "
-            "(use a '_' prefix to suppress this warning)",
-            name,
-            hint,
-        )
+def _add_callable_extractor(module: types.ModuleType) -> None:
+    from bob.learn.pytorch.extractor import CallableExtractor
+
+    vars(module).setdefault("CallableExtractor", CallableExtractor)
 
 
-def commented_template() -> str:
-    """A configuration file in which every option stands as a comment (``-H``)."""
-    headings = {
-        "required": "REQUIRED: without these, nothing runs",
-        "common": "COMMON: you may want to change these",
-        "optional": "OPTIONAL: where things go, and what they look like",
-        "rare": "RARE",
-    }
-    lines = ["# A configuration of verify.py: remove the '#' of what you set.", ""]
-    for importance, heading in headings.items():
-        lines += ["#" * 70, f"# {heading}", "#" * 70, ""]
-        for option in OPTIONS:
-            if option.importance == importance:
-                lines += _template_entry(option)
-    return "\n".join(lines)
+def _bring_back_callable_extractor() -> None:
+    """Make ``from bob.bio.base.extractor import CallableExtractor`` work again.
 
-
-def _template_entry(option: Option) -> list[str]:
-    choices = f" One or more of: {', '.join(option.choices)}." if option.choices else ""
-    default = (
-        list(option.default) if isinstance(option.default, tuple) else option.default
-    )
-    value = "..." if option.importance == "required" else repr(default)
-    return [f"# {option.help}{choices}", f"# {option.name} = {value}", ""]
+    Nothing is imported now; the class is added when the module is.
+    """
+    loaded = sys.modules.get(_EXTRACTOR_MODULE)
+    if loaded is not None:
+        _add_callable_extractor(loaded)
+    elif not any(isinstance(item, _ExtractorModuleFinder) for item in sys.meta_path):
+        sys.meta_path.insert(0, _ExtractorModuleFinder())

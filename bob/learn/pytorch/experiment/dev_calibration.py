@@ -29,7 +29,6 @@ from bob.learn.pytorch.scorefiles.rescoring import ScoreFile
 from bob.learn.pytorch.scorefiles.writing import write_provenance
 
 if TYPE_CHECKING:
-    import types
     from collections.abc import Mapping
     from pathlib import Path
 
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bob.learn.pytorch.experiment.experiment import Experiment
+    from bob.learn.pytorch.experiment.options import Settings
     from bob.learn.pytorch.protocols.trials import Trials
 
     FloatArray: TypeAlias = NDArray[np.float64]
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def calibration_of(settled: types.SimpleNamespace) -> DevCalibration | None:
+def calibration_of(settled: Settings) -> DevCalibration | None:
     """Return the settings of the calibration; None if none was asked for.
 
     Raises

@@ -1,11 +1,28 @@
-"""What verify.py may be told, on its command line or in a configuration file."""
+"""Settings of an experiment: variables of a configuration, options of verify.py.
 
+A setting is one field of `Settings`. The command line of verify.py, the check of a
+configuration, the template of ``verify.py -H`` and the table in the manual are made
+from the fields.
+"""
+
+# ruff: noqa: RUF009 - the functions that it finds describe fields
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+import difflib
+import inspect
+import logging
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-Kind = Literal["component", "text", "words", "count", "number", "real", "flag"]
+from bob.learn.pytorch.experiment.configuration import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+logger = logging.getLogger(__name__)
+
+Importance = Literal["required", "common", "optional", "rare"]
 
 #: The stages of an experiment in the order in which they run.
 STAGES = (
@@ -18,7 +35,7 @@ STAGES = (
     "report",
 )
 
-#: Stages of the old days that train something; nothing here needs them.
+#: Stages of legacy Bob that train something; nothing here needs them.
 STAGES_WITHOUT_WORK = (
     "extractor-training",
     "projector-training",
@@ -30,22 +47,32 @@ STAGES_WITHOUT_WORK = (
 Method: TypeAlias = Literal["z-norm", "t-norm", "s-norm", "zt-norm", "as-norm"]
 NORMALISATIONS: tuple[Method, ...] = get_args(Method)
 
-#: Of both sides of a trial, what a calibration may weigh beside the score.
+#: Measures of both sides of a trial that a calibration may weigh beside the score.
 CALIBRATION_QUALITIES = ("duration", "magnitude", "cohort_mean")
 
 
 @dataclass(frozen=True)
 class Option:
-    """One option: ``--long-name`` on the command line, ``long_name`` in a file."""
+    """One option: ``--long-name`` on the command line, ``long_name`` in a file.
+
+    Attributes
+    ----------
+    kind
+        "component" takes an object or a text, "count" is a flag that may be repeated.
+    repeated
+        Whether an option of words stands once for each of them on the command line.
+    alone
+        The value of an option that stands on the command line without one, if it may.
+    """
 
     flags: tuple[str, ...]
-    kind: Kind
+    kind: Literal["component", "text", "words", "count", "number", "real", "flag"]
     help: str
     default: Any = None
     choices: tuple[str, ...] = ()
-    importance: Literal["required", "common", "optional", "rare"] = "optional"
-    #: Whether an option of words stands once for each of them on the command line.
+    importance: Importance = "optional"
     repeated: bool = False
+    alone: Any = None
 
     @property
     def long(self) -> str:
@@ -58,9 +85,234 @@ class Option:
         return self.long.replace("-", "_")
 
 
-def _stage_options() -> tuple[Option, ...]:
-    stages = (*STAGES, *STAGES_WITHOUT_WORK)
-    return tuple(
+#: Annotation of a field -> kind of its option.
+_KINDS = {
+    "Any": "component",
+    "str": "text",
+    "Method": "text",
+    "tuple[str, ...]": "words",
+    "int": "number",
+    "float": "real",
+    "bool": "flag",
+}
+
+
+def _set(*short: str, help: str, default: Any = None, **more: Any) -> Any:  # noqa: A002
+    """Describe a setting; the rest is as the attributes of `Option`."""
+    return field(default=default, metadata={"short": short, "help": help, **more})
+
+
+def _needed(short: str, help: str) -> Any:  # noqa: A002 - as argparse calls it
+    return field(
+        metadata={"short": (short,), "help": help, "importance": "required"},
+    )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that one experiment is told; ``help`` of a field says what it is."""
+
+    database: Any = _needed(
+        "-d",
+        "Recordings and trials: a folder of speakers, a trial list, a CSV protocol or "
+        "a Bob database.",
+    )
+    preprocessor: Any = _needed(
+        "-p",
+        "Turns a recording into its embedding: campplus-zh-en, dltresnet34-voxceleb1, "
+        "resnet34-voxceleb1, a template such as speech-ecapa-tdnn, a file of weights "
+        "or of a template, or an object.",
+    )
+    extractor: Any = _needed(
+        "-e", "Applied to what the preprocessor wrote: unchanged, or an object."
+    )
+    algorithm: Any = _needed(
+        "-a",
+        "Compares embeddings: cosine, distance-cosine, euclidean, distance-euclidean, "
+        "a PLDA model (.npz) or an object.",
+    )
+    sub_directory: str = _needed(
+        "-s",
+        "Name of the experiment: a folder below both the temporary and the result "
+        "directory.",
+    )
+    groups: tuple[str, ...] = _set(
+        help="Groups of the database to score.",
+        default=("dev",),
+        choices=("dev", "eval"),
+        importance="common",
+    )
+    protocol: str | None = _set(
+        "-P",
+        help="Protocol of the database, instead of its own default.",
+        importance="common",
+    )
+    temp_directory: str = _set(
+        "-T",
+        help="Folder of embeddings and enrolled references.",
+        default="temp",
+        importance="common",
+    )
+    result_directory: str = _set(
+        "-R",
+        help="Folder of scores and reports.",
+        default="results",
+        importance="common",
+    )
+    verbose: int = _set(
+        "-v",
+        help="Report more than warnings: -vv what happens, -vvv details.",
+        default=0,
+        importance="common",
+        kind="count",
+    )
+    dry_run: bool = _set(
+        "-q",
+        help="Only list the tasks that would be executed.",
+        default=False,
+        importance="common",
+    )
+    force: bool = _set(
+        "-F",
+        help="Compute everything anew, even what is already there.",
+        default=False,
+        importance="common",
+    )
+    allow_missing_files: bool = _set(
+        "-A",
+        help="Go on without recordings that cannot be used; their scores are nan.",
+        default=False,
+        importance="common",
+    )
+    parallel: int = _set(
+        "-r",
+        help="Number of processes that compute features.",
+        default=1,
+        importance="common",
+        alone=1,
+    )
+    dask: str | None = _set(
+        help="Compute features on Dask workers: a dask.client of Bob such as sge, the "
+        "address of a scheduler (tcp://…), or a Python file with dask_client."
+    )
+    store: str | None = _set(
+        help="Store of embeddings (.h5) to take them from and to add new ones to; "
+        "--force goes past it."
+    )
+    zt_norm: bool = _set(
+        "-z",
+        help="Normalise scores by a cohort: --score-normalisation zt-norm.",
+        default=False,
+    )
+    score_normalisation: Method | None = _set(
+        help="Write scores normalised by a cohort as well: "
+        f"{', '.join(NORMALISATIONS[:-1])} or {NORMALISATIONS[-1]}."
+    )
+    cohort: Any = _set(
+        help="Recordings of speakers that are in no trial: a folder, a list, a CSV "
+        "file, a database or a store of embeddings (.h5). Default: the cohort of the "
+        "database."
+    )
+    cohort_top: int = _set(
+        help="Number of highest cohort scores that as-norm takes.", default=300
+    )
+    cohort_recordings: bool = _set(
+        help="Take every recording of the cohort by itself, not the mean of a "
+        "speaker's.",
+        default=False,
+    )
+    calibrate_scores: bool = _set(
+        "-C",
+        help="Write log-likelihood ratios as well, by a calibration trained on dev.",
+        default=False,
+    )
+    calibration_p_target: float = _set(
+        help="Prior probability of a target trial that the calibration is trained for.",
+        default=0.5,
+    )
+    calibration_penalty: float | None = _set(
+        help="L2 regularisation of the calibration's logistic regression. Default: 0, "
+        "the maximum-likelihood fit, or 0.001 where the trials of dev separate "
+        "perfectly.",
+    )
+    calibration_quality: tuple[str, ...] = _set(
+        help="Quality measure of both sides that the calibration weighs beside the "
+        "score: duration, magnitude of the embedding, or cohort_mean, the mean score "
+        "against the cohort. Give the option once for each.",
+        default=(),
+        choices=CALIBRATION_QUALITIES,
+        repeated=True,
+    )
+    execute_only: tuple[str, ...] | None = _set(
+        "-o",
+        help="Run these stages and no others.",
+        choices=(*STAGES, *STAGES_WITHOUT_WORK),
+    )
+    preprocessed_directory: str = _set(
+        help="Preprocessed files: absolute, or below temp-directory/sub-directory.",
+        default="preprocessed",
+    )
+    extracted_directory: str = _set(
+        help="Extracted files: absolute, or below temp-directory/sub-directory.",
+        default="extracted",
+    )
+    model_directories: tuple[str, ...] = _set(
+        help="Enrolled references: below temp-directory/sub-directory/protocol.",
+        default=("models", "tmodels"),
+    )
+    score_directories: tuple[str, ...] = _set(
+        help="Scores: below result-directory/sub-directory/protocol.",
+        default=("nonorm", "ztnorm"),
+    )
+    experiment_info_file: str = _set(
+        help="File that records the command line and the components.",
+        default="Experiment.info",
+    )
+    database_directories_file: str = _set(
+        help="File of lines `[PLACEHOLDER] = directory` that replace a database's "
+        "original_directory.",
+        default="~/.bob_bio_databases.txt",
+    )
+    write_five_column_score_files: bool = _set(
+        "-U",
+        help="Write score lines of five columns, the model's name as the second.",
+        default=False,
+    )
+    timer: tuple[str, ...] | None = _set(
+        "-B",
+        help="Print the time spent in the end.",
+        choices=("real", "system", "user"),
+        alone=(),
+    )
+    imports: tuple[str, ...] = _set(
+        "-I",
+        help="Modules imported before a component given as an expression is evaluated.",
+        default=("bob.bio.base",),
+        importance="rare",
+    )
+    preferred_package: str | None = _set(
+        "-W",
+        help="Distribution that wins where several register a component of one name.",
+        importance="rare",
+    )
+    #: Stages to leave out, by the options ``--skip-…`` and ``--execute-only``.
+    skip: frozenset[str] = frozenset()
+
+
+def _options() -> Iterator[Option]:
+    for item in fields(Settings):
+        if item.metadata:
+            more = dict(item.metadata)
+            yield Option(
+                flags=(*more.pop("short"), "--" + item.name.replace("_", "-")),
+                default=None if item.default is MISSING else item.default,
+                **{"kind": _KINDS[str(item.type).removesuffix(" | None")], **more},
+            )
+
+
+OPTIONS: tuple[Option, ...] = (
+    *_options(),
+    *(
         Option(
             (f"--skip-{stage}",),
             "flag",
@@ -68,280 +320,36 @@ def _stage_options() -> tuple[Option, ...]:
             default=False,
             importance="rare",
         )
-        for stage in stages
-    )
-
-
-OPTIONS: tuple[Option, ...] = (
-    Option(
-        ("-d", "--database"),
-        "component",
-        "The recordings and trials: a folder of speakers, a trial list, a CSV "
-        "protocol, a Bob database.",
-        importance="required",
+        for stage in (*STAGES, *STAGES_WITHOUT_WORK)
     ),
-    Option(
-        ("-p", "--preprocessor"),
-        "component",
-        "Turns a recording into its embedding: campplus-zh-en, "
-        "dltresnet34-voxceleb1, resnet34-voxceleb1, a template such as "
-        "speech-ecapa-tdnn, a file of weights or of a template, or an object.",
-        importance="required",
-    ),
-    Option(
-        ("-e", "--extractor"),
-        "component",
-        "Applied to what the preprocessor wrote: unchanged, or an object.",
-        importance="required",
-    ),
-    Option(
-        ("-a", "--algorithm"),
-        "component",
-        "Compares embeddings: cosine, distance-cosine, euclidean, "
-        "distance-euclidean, a PLDA model (.npz) or an object.",
-        importance="required",
-    ),
-    Option(
-        ("-s", "--sub-directory"),
-        "text",
-        "Name of the experiment: a folder below both the temporary and the "
-        "result directory.",
-        importance="required",
-    ),
-    Option(
-        ("--groups",),
-        "words",
-        "Groups of the database to score.",
-        default=("dev",),
-        choices=("dev", "eval"),
-        importance="common",
-    ),
-    Option(
-        ("-P", "--protocol"),
-        "text",
-        "Protocol of the database, instead of the one that it has.",
-        importance="common",
-    ),
-    Option(
-        ("-T", "--temp-directory"),
-        "text",
-        "Where embeddings and models go.",
-        default="temp",
-        importance="common",
-    ),
-    Option(
-        ("-R", "--result-directory"),
-        "text",
-        "Where scores and the report go.",
-        default="results",
-        importance="common",
-    ),
-    Option(
-        ("-v", "--verbose"),
-        "count",
-        "Say more than warnings: -vv what happens, -vvv details.",
-        default=0,
-        importance="common",
-    ),
-    Option(
-        ("-q", "--dry-run"),
-        "flag",
-        "Only list the tasks that would be executed.",
-        default=False,
-        importance="common",
-    ),
-    Option(
-        ("-F", "--force"),
-        "flag",
-        "Compute everything anew, even what is already there.",
-        default=False,
-        importance="common",
-    ),
-    Option(
-        ("-A", "--allow-missing-files"),
-        "flag",
-        "Go on without recordings that cannot be used; their scores are nan.",
-        default=False,
-        importance="common",
-    ),
-    Option(
-        ("-r", "--parallel"),
-        "number",
-        "Processes that compute features.",
-        default=1,
-        importance="common",
-    ),
-    Option(
-        ("--dask",),
-        "text",
-        "Compute features on Dask workers: a dask.client of Bob such as sge, the "
-        "address of a scheduler (tcp://…), or a Python file with dask_client.",
-    ),
-    Option(
-        ("--store",),
-        "text",
-        "A store of embeddings (.h5) to take them from, and to put new ones into; "
-        "--force goes past it.",
-    ),
-    Option(
-        ("-z", "--zt-norm"),
-        "flag",
-        "Normalise scores by a cohort: --score-normalisation zt-norm.",
-        default=False,
-    ),
-    Option(
-        ("--score-normalisation",),
-        "text",
-        "Write scores normalised by a cohort as well: "
-        f"{', '.join(NORMALISATIONS[:-1])} or {NORMALISATIONS[-1]}.",
-    ),
-    Option(
-        ("--cohort",),
-        "component",
-        "Recordings of speakers that are in no trial: a folder, a list, a CSV file, a "
-        "database or a store of embeddings (.h5); otherwise the database's own.",
-    ),
-    Option(
-        ("--cohort-top",),
-        "number",
-        "How many of the highest cohort scores as-norm takes.",
-        default=300,
-    ),
-    Option(
-        ("--cohort-recordings",),
-        "flag",
-        "Take every recording of the cohort by itself, not the mean of a speaker's.",
-        default=False,
-    ),
-    Option(
-        ("-C", "--calibrate-scores"),
-        "flag",
-        "Write log-likelihood ratios as well, by a calibration trained on dev.",
-        default=False,
-    ),
-    Option(
-        ("--calibration-p-target",),
-        "real",
-        "Prior of a target trial at which the calibration is to be best.",
-        default=0.5,
-    ),
-    Option(
-        ("--calibration-penalty",),
-        "real",
-        "L2 regularisation of the calibration's logistic regression; without it 0, the "
-        "maximum-likelihood fit, or 0.001 where the trials of dev separate perfectly.",
-    ),
-    Option(
-        ("--calibration-quality",),
-        "words",
-        "Let the calibration weigh this measure of both sides too; give it once for "
-        "each: duration, magnitude of the embedding, or cohort_mean, the mean score "
-        "against the cohort.",
-        default=(),
-        choices=CALIBRATION_QUALITIES,
-        repeated=True,
-    ),
-    Option(
-        ("-o", "--execute-only"),
-        "words",
-        "Run these stages and no others.",
-        choices=(*STAGES, *STAGES_WITHOUT_WORK),
-    ),
-    Option(
-        ("--preprocessed-directory",),
-        "text",
-        "Preprocessed files: absolute, or below temp-directory/sub-directory.",
-        default="preprocessed",
-    ),
-    Option(
-        ("--extracted-directory",),
-        "text",
-        "Extracted files: absolute, or below temp-directory/sub-directory.",
-        default="extracted",
-    ),
-    Option(
-        ("--model-directories",),
-        "words",
-        "Enrolled references: below temp-directory/sub-directory/protocol.",
-        default=("models", "tmodels"),
-    ),
-    Option(
-        ("--score-directories",),
-        "words",
-        "Scores: below result-directory/sub-directory/protocol.",
-        default=("nonorm", "ztnorm"),
-    ),
-    Option(
-        ("--experiment-info-file",),
-        "text",
-        "Records the command line and the components.",
-        default="Experiment.info",
-    ),
-    Option(
-        ("--database-directories-file",),
-        "text",
-        "Lines `[PLACEHOLDER] = directory` that replace a database's "
-        "original_directory.",
-        default="~/.bob_bio_databases.txt",
-    ),
-    Option(
-        ("-U", "--write-five-column-score-files"),
-        "flag",
-        "Score lines carry the model's name as second of five columns.",
-        default=False,
-    ),
-    Option(
-        ("-B", "--timer"),
-        "words",
-        "Print the time spent in the end.",
-        choices=("real", "system", "user"),
-    ),
-    Option(
-        ("-I", "--imports"),
-        "words",
-        "Modules imported before a component given as an expression is evaluated.",
-        default=("bob.bio.base",),
-        importance="rare",
-    ),
-    Option(
-        ("-W", "--preferred-package"),
-        "text",
-        "Distribution that wins where several register a component of one name.",
-        importance="rare",
-    ),
-    *_stage_options(),
 )
 
-#: Accepted because old command lines carry them.
-GRID_OPTIONS: tuple[Option, ...] = (
-    Option(("-g", "--grid"), "component", "Ignored: no grid is used."),
-    Option(("-G", "--gridtk-database-file"), "text", "Ignored: no grid is used."),
-    Option(("--grid-log-directory",), "text", "Ignored: no grid is used."),
-    Option(("-L", "--run-local-scheduler"), "flag", "Ignored: no grid is used."),
-    Option(("-N", "--nice"), "number", "Ignored: no grid is used."),
-    Option(
-        ("-D", "--delete-jobs-finished-with-status"),
-        "text",
-        "Ignored: no grid is used.",
+_NO_GRID = "Ignored: no grid is used."
+#: Accepted because old command lines carry them: options of grids, and names of files
+#: that only trained extractors, projectors and z-t-norm of old would write.
+IGNORED: tuple[Option, ...] = (
+    Option(("-g", "--grid"), "component", _NO_GRID),
+    Option(("-G", "--gridtk-database-file"), "text", _NO_GRID),
+    Option(("--grid-log-directory",), "text", _NO_GRID),
+    Option(("-L", "--run-local-scheduler"), "flag", _NO_GRID),
+    Option(("-N", "--nice"), "number", _NO_GRID, alone=1),
+    Option(("-D", "--delete-jobs-finished-with-status"), "text", _NO_GRID),
+    Option(("-X", "--external-dependencies"), "words", _NO_GRID),
+    Option(("-S", "--stop-on-failure"), "flag", _NO_GRID),
+    Option(("-t", "--environment"), "words", _NO_GRID),
+    *(
+        Option((f"--{name}",), "words", "Ignored: nothing is written there.")
+        for name in (
+            "projected-directory",
+            "zt-directories",
+            "extractor-file",
+            "projector-file",
+            "enroller-file",
+        )
     ),
-    Option(("-X", "--external-dependencies"), "words", "Ignored: no grid is used."),
-    Option(("-S", "--stop-on-failure"), "flag", "Ignored: no grid is used."),
-    Option(("-t", "--environment"), "words", "Ignored: no grid is used."),
 )
 
-#: Files that only trained extractors, projectors and z-t-norm of old would write.
-UNUSED_PLACES: tuple[Option, ...] = tuple(
-    Option((f"--{name}",), "words", "Ignored: nothing is written there.")
-    for name in (
-        "projected-directory",
-        "zt-directories",
-        "extractor-file",
-        "projector-file",
-        "enroller-file",
-    )
-)
-
-#: Refused with the way to do it when somebody asks for them.
+#: Refused, with the way to do it.
 NOT_OFFERED: dict[str, tuple[Option, str]] = {
     "write_compressed_score_files": (
         Option(
@@ -352,3 +360,187 @@ NOT_OFFERED: dict[str, tuple[Option, str]] = {
         "compress the finished score files with `bzip2`",
     ),
 }
+
+_KNOWN = frozenset(option.name for option in (*OPTIONS, *IGNORED)) | set(NOT_OFFERED)
+
+#: Variables of `bob bio pipeline simple`, for a file that serves both tools.
+_BOB_PIPELINE_VARIABLES = frozenset(
+    [
+        "pipeline",
+        "checkpoint_dir",
+        "dask_client",
+        "output",
+        "memory",
+        "write_metadata_scores",
+        "dask_partition_size",
+        "dask_n_workers",
+        "dask_n_partitions",
+    ]
+)
+
+
+def settle(given: Mapping[str, Any], variables: Mapping[str, Any]) -> Settings:
+    """Join command line, configuration variables and defaults, in this order.
+
+    Parameters
+    ----------
+    given : mapping
+        Option name -> value, only of options that stand on the command line.
+    variables : mapping
+        Variables that the configuration files left behind.
+
+    Returns
+    -------
+    Settings
+        Lists are tuples; ``skip`` is the set of stages to leave out.
+
+    Raises
+    ------
+    ConfigurationError
+        For a missing required option, a value of the wrong type, or an option
+        that this version does not offer.
+    """
+    asked = {
+        **variables,
+        **{name: value for name, value in given.items() if value is not None},
+    }
+    for name, (option, instead) in NOT_OFFERED.items():
+        if asked.get(name):
+            raise ConfigurationError(
+                f"--{option.long} is not offered by this version: {instead}"
+            )
+    _require(asked)
+    values = {
+        option.name: _checked(option, asked.get(option.name)) for option in OPTIONS
+    }
+    skip = {
+        stage
+        for stage in (*STAGES, *STAGES_WITHOUT_WORK)
+        if values.pop("skip_" + stage.replace("-", "_"))
+    }
+    if values["execute_only"]:
+        skip |= set(STAGES) - set(values["execute_only"])
+    ignored = [
+        f"--{option.long}"
+        for option in IGNORED
+        if asked.get(option.name) not in (None, False)
+    ]
+    if ignored:
+        logger.warning(
+            "%s: ignored, since one process does all the work here", ", ".join(ignored)
+        )
+    _warn_of_unknown(variables)
+    return Settings(**values, skip=frozenset(skip))
+
+
+def _require(asked: Mapping[str, Any]) -> None:
+    missing = [
+        option
+        for option in OPTIONS
+        if option.importance == "required" and asked.get(option.name) is None
+    ]
+    if missing:
+        names = ", ".join(f"'{option.name}'" for option in missing)
+        flags = ", ".join(f"'--{option.long}'" for option in missing)
+        raise ConfigurationError(
+            f"Please specify {names} either on command line (via {flags}) or in a "
+            "configuration file (`verify.py -H config.py` writes one to fill in)"
+        )
+
+
+#: Kind of option -> types of its values, the one that is kept, and what is expected.
+_VALUES: dict[str, tuple[tuple[type, ...], type, str]] = {
+    "text": ((str, Path), str, "a text"),
+    "count": ((int,), int, "a whole number"),
+    "number": ((int,), int, "a whole number"),
+    "real": ((int, float), float, "a number"),
+    "flag": ((bool,), bool, "True or False"),
+}
+
+
+def _checked(option: Option, value: Any) -> Any:
+    """Return a value as its field holds it; the default for None."""
+    if value is None:
+        return option.default
+    if option.kind == "component":
+        return value
+    if option.kind == "words":
+        return _words(option, value)
+    types, kept, expected = _VALUES[option.kind]
+    fits = isinstance(value, types) and not isinstance(value, bool)
+    if not (value in (True, False) if kept is bool else fits):
+        raise _refuse(option, value, expected)
+    return kept(value)
+
+
+def _words(option: Option, value: Any) -> tuple[str, ...]:
+    words = (value,) if isinstance(value, str) else value
+    if not isinstance(words, list | tuple):
+        raise _refuse(option, value, "a list of texts")
+    if option.default and not words:
+        raise _refuse(option, value, "at least one")
+    for word in words:
+        if not isinstance(word, str) or (option.choices and word not in option.choices):
+            raise _refuse(
+                option, value, "some of: " + (", ".join(option.choices) or "texts")
+            )
+    return tuple(words)
+
+
+def _refuse(option: Option, value: Any, expected: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"'{option.name}' is {value!r} ({type(value).__name__}), expected {expected}"
+    )
+
+
+def _warn_of_unknown(variables: Mapping[str, Any]) -> None:
+    """Name variables that nothing here reads, except those that are plainly private.
+
+    Private are names that begin with ``_`` or are ALL UPPERCASE, and values
+    that are modules, classes, functions or None.
+    """
+    for name, value in variables.items():
+        if (
+            name in _KNOWN | _BOB_PIPELINE_VARIABLES
+            or name.startswith("_")
+            or name.isupper()
+            or value is None
+            or inspect.ismodule(value)
+            or inspect.isclass(value)
+            or inspect.isroutine(value)
+        ):
+            continue
+        near = difflib.get_close_matches(name, _KNOWN, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        logger.warning(
+            "the variable %r of the configuration is not known%s "
+            "(use a '_' prefix to suppress this warning)",
+            name,
+            hint,
+        )
+
+
+def commented_template() -> str:
+    """Return a configuration file with every option as a comment (``verify.py -H``)."""
+    headings = {
+        "required": "REQUIRED: without these, nothing runs",
+        "common": "COMMON: you may want to change these",
+        "optional": "OPTIONAL: where things go, and what they look like",
+        "rare": "RARE",
+    }
+    lines = ["# A configuration of verify.py: remove the '#' of what you set.", ""]
+    for importance, heading in headings.items():
+        lines += ["#" * 70, f"# {heading}", "#" * 70, ""]
+        for option in OPTIONS:
+            if option.importance == importance:
+                lines += _template_entry(option)
+    return "\n".join(lines)
+
+
+def _template_entry(option: Option) -> list[str]:
+    choices = f" One or more of: {', '.join(option.choices)}." if option.choices else ""
+    default = (
+        list(option.default) if isinstance(option.default, tuple) else option.default
+    )
+    value = "..." if option.importance == "required" else repr(default)
+    return [f"# {option.help}{choices}", f"# {option.name} = {value}", ""]

@@ -18,8 +18,8 @@ from bob.learn.pytorch.experiment.cohort import normalisation_of
 from bob.learn.pytorch.experiment.components import Extraction, Preprocessing
 from bob.learn.pytorch.experiment.configuration import (
     ConfigurationError,
+    resolve,
     run_files,
-    settle,
 )
 from bob.learn.pytorch.experiment.dev_calibration import calibration_of
 from bob.learn.pytorch.experiment.experiment import (
@@ -28,19 +28,16 @@ from bob.learn.pytorch.experiment.experiment import (
     Outcome,
     lay_out,
 )
-from bob.learn.pytorch.experiment.legacy import bring_back
+from bob.learn.pytorch.experiment.options import Settings, settle
 from bob.learn.pytorch.experiment.plda_algorithm import plda_at
-from bob.learn.pytorch.experiment.resources import resolve
 from bob.learn.pytorch.experiment.score_origin import named
 from bob.learn.pytorch.experiment.stages import run, tasks
-from bob.learn.pytorch.extractor import CallableExtractor
 from bob.learn.pytorch.files import write_text
 from bob.learn.pytorch.parallel.sharing import Workers
 from bob.learn.pytorch.protocols.opening import as_database
 
 if TYPE_CHECKING:
-    import types
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from bob.learn.pytorch.preprocessor.audio.loading import Extractor
 
@@ -75,7 +72,7 @@ def run_experiment(*configurations: str | Path, **options: Any) -> Outcome:
     return carry_out(read_settings(*configurations, **options))
 
 
-def read_settings(*configurations: str | Path, **options: Any) -> types.SimpleNamespace:
+def read_settings(*configurations: str | Path, **options: Any) -> Settings:
     """Return the settings that configurations and options make; see `run_experiment`.
 
     Raises
@@ -83,13 +80,12 @@ def read_settings(*configurations: str | Path, **options: Any) -> types.SimpleNa
     ConfigurationError
         A file cannot be run, or an option is missing or of the wrong kind.
     """
-    bring_back(CallableExtractor)
     with _signals_kept():
         return settle(options, run_files(map(str, configurations)))
 
 
 def carry_out(
-    settings: types.SimpleNamespace, *, command: Sequence[str] = ("run_experiment",)
+    settings: Settings, *, command: Sequence[str] = ("run_experiment",)
 ) -> Outcome:
     """Run the experiment of these settings, or only list its stages on a dry run.
 
@@ -167,12 +163,12 @@ def _report(experiment: Experiment, outcome: Outcome) -> None:
         )
 
 
-def assemble(settled: types.SimpleNamespace) -> Experiment:
-    """Turn settled options into an experiment, resolving components by name.
+def assemble(settings: Settings) -> Experiment:
+    """Turn settings options into an experiment, resolving components by name.
 
     Parameters
     ----------
-    settled
+    settings
         As `read_settings` returns it.
 
     Raises
@@ -181,38 +177,37 @@ def assemble(settled: types.SimpleNamespace) -> Experiment:
         If a component cannot be found or is of the wrong kind.
     """
 
-    def component(
-        kind: str, known: Callable[[str], object | None] = lambda _: None
-    ) -> Any:
+    def component(kind: str, **known: Any) -> Any:
         return resolve(
             kind,
-            getattr(settled, kind),
-            known=known,
-            opened=_extractor_at if kind == "preprocessor" else lambda _: None,
-            imports=settled.imports,
-            preferred_package=settled.preferred_package,
+            getattr(settings, kind),
+            imports=settings.imports,
+            preferred_package=settings.preferred_package,
+            **known,
         )
 
-    source = component("database", _recordings)
-    _replace_directory(source, Path(settled.database_directories_file).expanduser())
-    database = as_database(source, protocol=settled.protocol)
-    layout = _laid_out(settled, database.protocol)
-    normalisation = normalisation_of(settled, database, _cohort(settled))
+    source = component("database", known=_recordings)
+    _replace_directory(source, Path(settings.database_directories_file).expanduser())
+    database = as_database(source, protocol=settings.protocol)
+    layout = _laid_out(settings, database.protocol)
+    cohort = component("cohort", known=_recordings)
+    normalisation = normalisation_of(settings, database, cohort)
+    preprocessor = component("preprocessor", opened=_extractor_at)
     return Experiment(
         database=database,
-        preprocessing=Preprocessing(component("preprocessor"), database),
+        preprocessing=Preprocessing(preprocessor, database),
         extraction=Extraction(component("extractor")),
-        algorithm=as_algorithm(component("algorithm", _algorithm)),
+        algorithm=as_algorithm(component("algorithm", known=_algorithm, names=NAMED)),
         layout=layout,
-        groups=settled.groups,
-        skip=settled.skip,
-        force=settled.force,
-        allow_missing=settled.allow_missing_files,
-        five_columns=settled.write_five_column_score_files,
-        workers=_workers(settled),
-        store=None if settled.store is None else Path(settled.store).expanduser(),
+        groups=settings.groups,
+        skip=settings.skip,
+        force=settings.force,
+        allow_missing=settings.allow_missing_files,
+        five_columns=settings.write_five_column_score_files,
+        workers=_workers(settings),
+        store=None if settings.store is None else Path(settings.store).expanduser(),
         normalisation=normalisation,
-        calibration=calibration_of(settled),
+        calibration=calibration_of(settings),
     )
 
 
@@ -231,19 +226,19 @@ def _extractor_at(path: Path) -> Extractor:
     return extractor
 
 
-def _laid_out(settled: types.SimpleNamespace, protocol: str | None) -> Layout:
+def _laid_out(settings: Settings, protocol: str | None) -> Layout:
     layout = lay_out(
-        settled.temp_directory,
-        settled.result_directory,
-        sub_directory=settled.sub_directory,
+        settings.temp_directory,
+        settings.result_directory,
+        sub_directory=settings.sub_directory,
         protocol=protocol,
-        preprocessed=settled.preprocessed_directory,
-        extracted=settled.extracted_directory,
-        models=settled.model_directories[0],
-        scores=settled.score_directories[0],
-        normalised=settled.score_directories[-1],
+        preprocessed=settings.preprocessed_directory,
+        extracted=settings.extracted_directory,
+        models=settings.model_directories[0],
+        scores=settings.score_directories[0],
+        normalised=settings.score_directories[-1],
     )
-    if layout.extracted == layout.preprocessed and "extraction" not in settled.skip:
+    if layout.extracted == layout.preprocessed and "extraction" not in settings.skip:
         raise ConfigurationError(
             f"extracted and preprocessed files would both be {layout.extracted}; set "
             "skip_extraction = True if the preprocessor's output is the feature, or "
@@ -257,25 +252,12 @@ def _algorithm(text: str) -> Any:
     return NAMED.get(text) or plda_at(text)
 
 
-def _cohort(settled: Any) -> Any:
-    """The cohort as a path or an object; None if none is given."""
-    if settled.cohort is None:
-        return None
-    path = _recordings(settled.cohort) if isinstance(settled.cohort, str) else None
-    return path or resolve(
-        "cohort",
-        settled.cohort,
-        imports=settled.imports,
-        preferred_package=settled.preferred_package,
-    )
-
-
-def _workers(settled: Any) -> Workers:
-    if settled.parallel < 1:
+def _workers(settings: Settings) -> Workers:
+    if settings.parallel < 1:
         raise ConfigurationError(
-            f"parallel is {settled.parallel}; expected a number of processes from 1"
+            f"parallel is {settings.parallel}; expected a number of processes from 1"
         )
-    return Workers(jobs=settled.parallel, dask=settled.dask)
+    return Workers(jobs=settings.parallel, dask=settings.dask)
 
 
 def _recordings(text: str) -> Path | None:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch.errors import UserError
 from bob.learn.pytorch.experiment.options import (
-    GRID_OPTIONS,
+    IGNORED,
     NOT_OFFERED,
     OPTIONS,
-    UNUSED_PLACES,
     Option,
+    Settings,
+    commented_template,
 )
 from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.script.terminal import (
@@ -28,7 +29,6 @@ from bob.learn.pytorch.script.terminal import (
 from bob.learn.pytorch.settings import let_idle_threads_sleep
 
 if TYPE_CHECKING:
-    import types
     from collections.abc import Sequence
 
     from bob.learn.pytorch.experiment.experiment import Outcome
@@ -103,9 +103,7 @@ def _parser() -> argparse.ArgumentParser:
             if option.importance == importance:
                 _add(group, option)
     group = parser.add_argument_group("accepted for old command lines")
-    for option in (*GRID_OPTIONS, *UNUSED_PLACES):
-        _add(group, option)
-    for option, _ in NOT_OFFERED.values():
+    for option in (*IGNORED, *(refused for refused, _ in NOT_OFFERED.values())):
         _add(group, option)
     return parser
 
@@ -124,16 +122,13 @@ def _add(group: argparse._ArgumentGroup, option: Option) -> None:
     else:
         keywords["metavar"] = option.long.split("-")[-1].upper()
         keywords["type"] = {"number": int, "real": float}.get(option.kind, str)
+        keywords["action"] = "append" if option.repeated else _Once
         if option.kind == "words":
             keywords["choices"] = option.choices or None
-            if option.repeated:
-                keywords["action"] = "append"
-            else:
-                keywords["nargs"] = "+" if option.long != "timer" else "*"
-        if option.long == "parallel" or option.long == "nice":
-            keywords["nargs"] = "?"
-            keywords["const"] = 1
-        keywords.setdefault("action", _Once)
+            if not option.repeated:
+                keywords["nargs"] = "+" if option.alone is None else "*"
+        elif option.alone is not None:
+            keywords.update(nargs="?", const=option.alone)
     group.add_argument(*option.flags, **keywords)
 
 
@@ -161,7 +156,6 @@ class _Once(argparse.Action):
 
 
 def _write_template(path: Path) -> int:
-    from bob.learn.pytorch.experiment.configuration import commented_template
     from bob.learn.pytorch.files import write_text
 
     if path.exists():
@@ -231,10 +225,8 @@ def _summarise(outcome: Outcome) -> None:
     )
 
 
-def _tell_times(
-    settled: types.SimpleNamespace, started: tuple[float, os.times_result]
-) -> None:
-    if settled.timer is None:
+def _tell_times(settings: Settings, started: tuple[float, os.times_result]) -> None:
+    if settings.timer is None:
         return
     now = os.times()
     elapsed = {
@@ -242,5 +234,5 @@ def _tell_times(
         "system": now.system - started[1].system,
         "user": now.user - started[1].user,
     }
-    for kind in settled.timer or tuple(elapsed):
+    for kind in settings.timer or tuple(elapsed):
         sys.stdout.write(f"Elapsed {kind} time: {elapsed[kind]:.3f} seconds\n")
