@@ -1,4 +1,4 @@
-"""How `bob bio pipeline simple` scores embeddings here."""
+"""Cosine scores of embeddings for `bob bio pipeline simple`."""
 
 from typing import Any
 

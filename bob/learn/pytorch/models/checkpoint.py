@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """A file of weights, open for reading.
+    """Open a file of weights for reading.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
 
 
 def record_path(path: Path) -> Path:
-    """The file `<file>.sha256` that says what was fetched.
+    """Return the file `<file>.sha256` that records what was fetched.
 
     Its format is that of the command `sha256sum`.
     """
@@ -72,7 +72,7 @@ def record_path(path: Path) -> Path:
 
 
 def recorded_sha256(path: Path) -> str | None:
-    """What a file had for a hash when it was fetched; None if it was not fetched."""
+    """Return the hash that a file had when it was fetched; None if it was not."""
     record = record_path(path)
     if not record.is_file():
         return None
@@ -189,7 +189,7 @@ def save_weights(
 
 
 def recognise(path: str | os.PathLike[str]) -> TrainedModel | None:
-    """The trained model whose network a file holds, None if none of the catalogue."""
+    """Return the trained model whose network a file holds; None if there is none."""
     return _recognised(read_weights(path))
 
 
@@ -246,7 +246,7 @@ def _is_whole(records: zipfile.ZipFile, name: str) -> bool:
 
 
 def _why(error: Exception, path: Path) -> str:
-    """What torch says, without its advice to open the file in an unsafe way."""
+    """Explain an error of torch, without its advice to open the file unsafely."""
     asked = re.search(r"GLOBAL (\S+)", str(error))
     if asked:
         return (
@@ -273,7 +273,7 @@ def _next_step(path: Path) -> str:
 
 
 def _numpy_values() -> list[Any]:
-    """What NumPy numbers and arrays are pickled with; training notes hold such."""
+    """Return what NumPy values are pickled with; training notes hold such."""
     import numpy as np
 
     dtypes = {type(np.dtype(code)) for code in "?bBhHiIlLqQefd"}

@@ -174,7 +174,7 @@ class _PartialFile:
         return total if isinstance(total, int) else None
 
     def validator(self, url: str) -> str | None:
-        """What makes a server continue this very file only: its ETag or its date."""
+        """Return the ETag or date by which a server continues this very file only."""
         noted = self._noted()
         said = noted.get("validator") if noted.get("url") == url else None
         return said if isinstance(said, str) else None

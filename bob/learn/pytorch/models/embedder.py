@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class FrontEnd(Protocol):
-    """What a front end offers besides being an `nn.Module`."""
+    """Interface of a front end, besides that of `nn.Module`."""
 
     @property
     def sample_rate(self) -> int:
@@ -25,7 +25,7 @@ class FrontEnd(Protocol):
 
 
 class Network(Protocol):
-    """What a network offers besides being an `nn.Module`."""
+    """Interface of a network, besides that of `nn.Module`."""
 
     @property
     def embedding_size(self) -> int:
@@ -39,14 +39,14 @@ class Network(Protocol):
         """Its weights."""
 
     def buffers(self) -> Iterator[Tensor]:
-        """What it keeps beside its weights."""
+        """Tensors beside the weights."""
 
     def __call__(self, features: Tensor, lengths: Tensor | None = None, /) -> Tensor:
         """(batch, bins, frames) -> (batch, embedding_size)."""
 
 
 def place_of(network: Network) -> tuple[torch.device, torch.dtype]:
-    """The device of a network, and the precision of the features that it takes.
+    """Return the device of a network, and the precision of the features that it takes.
 
     A folded network may have no parameters left; it takes float32.
     """
@@ -70,7 +70,7 @@ class SpeakerEmbedder(nn.Module):
     network
         From its features to embeddings.
     sample_rate
-        Of the waveforms that will come, in hertz.
+        Sampling rate of the waveforms that will come, in hertz.
 
     Attributes
     ----------
@@ -108,7 +108,7 @@ class SpeakerEmbedder(nn.Module):
         Parameters
         ----------
         waveform
-            Where items are shorter than the batch, anything may stand behind them.
+            Items shorter than the batch may be followed by anything.
         lengths
             Samples of every item, (batch,); None where all fill the batch. An item's
             embedding is then the one that it has alone, up to rounding.

@@ -1,4 +1,4 @@
-"""What can go wrong between the name of a trained model and its weights."""
+"""Errors on the way from the name of a trained model to its weights."""
 
 from bob.learn.pytorch.errors import UserError
 

@@ -57,7 +57,7 @@ PACKAGE_FOLDER = Path(__file__).parents[1]
 
 
 def where(model: TrainedModel, path: str | os.PathLike[str] | None = None) -> Path:
-    """Where the weights of a model are, or would be fetched to; nothing is fetched.
+    """Return where the weights of a model are, or would be fetched to.
 
     That is the first of: `path`; the value of ``model.setting``; the default. An
     existing folder, or a text that ends in a slash, stands for the file of the model's
@@ -76,9 +76,9 @@ def fetch(
     path: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> Path:
-    """The weights of a model, fetched to `where` they belong unless they are there.
+    """Fetch the weights of a model to `where` they belong, unless they are there.
 
-    What may lie there:
+    Rules for a file that lies there:
 
     * A file that this function fetched must still be what it fetched; its hash stands
       beside it in ``<file>.sha256``.
@@ -118,7 +118,7 @@ def obtain(
     WeightsError
         Nothing is at `path`. A misspelt name is no place to download to.
     OfflineError, DownloadError, HashMismatch
-        As of `fetch`.
+        Same as for `fetch`.
     """
     named = None if path is None else Path(path).expanduser()
     if named is not None and not named.exists():
@@ -154,7 +154,7 @@ def problem(
 
 
 def _remedy(model: TrainedModel, place: Path, *, own_place: bool) -> str:
-    """What else a person can do than bring the file to its place."""
+    """Return what else a person can do than bring the file to its place."""
     where_it_is = shlex.quote(str(place.absolute()))
     lines = [f"  then     `bob config set {model.setting} {where_it_is}`"]
     if own_place:
@@ -174,7 +174,7 @@ def load_embedder(
     device: str = "cpu",
     progress: bool = False,
 ) -> SpeakerEmbedder:
-    """A trained model, ready to turn waveforms into embeddings (evaluation mode).
+    """Load a trained model that turns waveforms into embeddings, in evaluation mode.
 
     `model` may be a name in the catalogue. `path` is where the weights are, as in
     `where`; a file that is named has to be there. The network computes in `precision`,
@@ -221,7 +221,7 @@ def _in_folder(chosen: str | os.PathLike[str], model: TrainedModel) -> Path:
 
 
 def _can_be_written(folder: Path) -> bool:
-    """Whether a file can be made in a folder, which may still have to be made."""
+    """Return whether a file can be made in a folder, which may not exist yet."""
     while not folder.exists():
         folder = folder.parent
     return os.access(folder, os.W_OK | os.X_OK)

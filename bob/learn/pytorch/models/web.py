@@ -89,11 +89,11 @@ class Patience:
     Attributes
     ----------
     attempts
-        How many attempts in a row may bring less than `progress_bytes`.
+        Limit of attempts in a row that bring less than `progress_bytes`.
     first_wait, longest_wait
         Seconds before the second attempt, doubled each time, and their limit.
     connect_seconds, read_seconds
-        How long a server may take to accept a connection, and to send the next bytes.
+        Time limits to accept a connection, and to send the next bytes.
     window_seconds
         Over how long `LEAST_RATE` is measured.
     """

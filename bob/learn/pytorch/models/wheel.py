@@ -77,7 +77,7 @@ def fetch_wheel_file(
 
 
 def _has_pip() -> bool:
-    """Whether this Python has pip, found without the import that alarms setuptools."""
+    """Return whether this Python has pip, without the import that alarms setuptools."""
     try:
         importlib.metadata.distribution("pip")
     except importlib.metadata.PackageNotFoundError:

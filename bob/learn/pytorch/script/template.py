@@ -81,7 +81,7 @@ def show(name: str, as_json: bool) -> None:  # noqa: FBT001
 @template.command()
 @TEMPLATE
 @click.option("--run", is_flag=True, help="Also install it, load it and embed.")
-@click.option("--device", help="Of torch, such as cuda.  [cpu]")
+@click.option("--device", help="Device of torch, such as cuda.  [cpu]")
 @YES
 @JSON
 def check(
@@ -253,7 +253,7 @@ def _state(entry: dict[str, Any]) -> str:
 
 
 def _measured(entry: dict[str, Any]) -> str:
-    """The first result, in brackets."""
+    """Return the first result, in brackets."""
     results = (entry["verified"] or {}).get("results")
     return f" ({_number(results[0])})" if results else ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from bob.learn.pytorch.script.extractors import plain_errors
 from bob.learn.pytorch.script.terminal import INTERRUPTED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bob.learn.pytorch.protocols.trials import Trials
 
 
@@ -35,14 +38,18 @@ if TYPE_CHECKING:
     show_default=True,
     help="Folder for embeddings, results.csv and index.html.",
 )
-@click.option("--group", help="Of the protocol.  [eval if there is one, else dev]")
+@click.option(
+    "--group", help="Group of the protocol.  [eval if there is one, else dev]"
+)
 @click.option("--layout", help="Folder levels: speaker (default), session/speaker, …")
 @click.option(
-    "--minimum-seconds", type=float, help="Of a folder, leave out shorter recordings."
+    "--minimum-seconds",
+    type=float,
+    help="Leave out recordings of a folder that are shorter.  [none]",
 )
 @click.option(
     "--device",
-    help="Of torch, such as cuda; auto is a GPU where there is one.  [cpu]",
+    help="Device of torch, such as cuda; auto is a GPU where there is one.  [cpu]",
 )
 @click.option("--yes", is_flag=True, help="Run templates though they are not trusted.")
 @click.option("--json", "as_json", is_flag=True, help="Report in JSON.")
@@ -81,34 +88,35 @@ def bench(
                 raise
             raise click.BadParameter(str(error), param_hint="MODEL") from error
         trials, title, about = _trials(source, **protocol)
-        try:
-            output.mkdir(parents=True, exist_ok=True)
+        with _writing_to(output):
             rows, tables = benchmarking.run(
                 wanted, trials, output, device=chosen, tell=_tell
             )
             benchmarking.write(rows, tables, output, title=title, about=about)
-        except OSError as error:
-            raise click.ClickException(
-                f"{printable(output)} cannot be written ({error.strerror})"
-            ) from error
-        except KeyboardInterrupt:
-            click.echo("Stopped: the same command goes on from here", err=True)
-            sys.exit(INTERRUPTED)
     shown = printable(output)
     if as_json:
-        content = [row.as_dict() for row in rows]
-        report = {
-            "protocol": title,
-            "trials": about,
-            "output": shown,
-            "models": content,
-        }
+        found = [row.as_dict() for row in rows]
+        report = {"protocol": title, "trials": about, "output": shown, "models": found}
         click.echo(json.dumps(report, indent=2))
     else:
         click.echo(f"{title}: {about}\n\n{as_text(rows)}\n")
         click.echo(f"results.csv and index.html are in {shown}")
     if any(row.reason for row in rows) and not allow_failures:
         sys.exit(1)
+
+
+@contextmanager
+def _writing_to(folder: Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise click.ClickException(
+            f"{printable(folder)} cannot be written ({error.strerror})"
+        ) from error
+    except KeyboardInterrupt:
+        click.echo("Stopped: the same command goes on from here", err=True)
+        sys.exit(INTERRUPTED)
 
 
 def _tell(line: str) -> None:
@@ -122,7 +130,7 @@ def _trials(
     layout: str | None,
     minimum_seconds: float | None,
 ) -> tuple[Trials, str, str]:
-    """Who is compared with whom, and what that is in a few words and in more."""
+    """Return the trials of a protocol, its title, and its counts in words."""
     from bob.learn.pytorch.protocols.formats.folder import SpeakerDatabase
     from bob.learn.pytorch.protocols.opening import as_database
     from bob.learn.pytorch.protocols.speaker_protocol import ALL_PAIRS, SpeakerRule

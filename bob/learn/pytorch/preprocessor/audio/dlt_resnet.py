@@ -47,16 +47,16 @@ class DltResNetExtractor(EmbeddingExtractor):
     use_res
         ResNet instead of DltResNet.
     device
-        Of torch, before `cuda_flag`.
+        Device of torch; it goes before `cuda_flag`.
     precision, engine
-        As those of `EmbeddingExtractor`; on a CPU the spectrogram is computed in
+        Same as those of `EmbeddingExtractor`; on a CPU the spectrogram is computed in
         float64, as in the original.
     channel
-        Which channel to take, counted from 0, or "mix"; None refuses several.
+        Channel to take, counted from 0, or "mix" for the mean; None refuses several.
 
     Notes
     -----
-    What the original did otherwise:
+    Differences from the original:
 
     - with `test`, and with a file without `state_dict`, it left the network in training
       mode, where an embedding depends on the recordings before it;
@@ -208,7 +208,7 @@ class ResNetExtractor(DltResNetExtractor):
     Parameters
     ----------
     model_file, num_classes, bn_dim, cuda_flag, test, device, precision, engine, channel
-        As those of `DltResNetExtractor`.
+        Same as those of `DltResNetExtractor`.
     """
 
     def __init__(  # noqa: PLR0913 - those of DltResNetExtractor, less one
@@ -259,9 +259,9 @@ def _bounds(
     Parameters
     ----------
     frames
-        Of the spectrogram.
+        Frames of the spectrogram.
     length
-        Of a chunk in frames; 0, or more than there are, takes the spectrogram whole.
+        Frames of a chunk; 0, or more than there are, takes the spectrogram whole.
     minimum
         Fewest frames of a chunk.
     remainder
@@ -310,7 +310,7 @@ def _embed_chunks(
     magnitudes
         (frames, 257), before normalisation: each chunk is normalised by itself.
     length, remainder
-        Of a chunk in frames, as `_bounds`.
+        Frames of a chunk, as `_bounds` takes them.
     batch_size
         Chunks that go through the network together.
 

@@ -50,19 +50,19 @@ class EmbeddingExtractor(RecordingTransformer):
         folder for the published file; None for where the settings say, or the default
         place, to which missing weights are downloaded.
     device
-        Of torch, such as "cpu" (None) or "cuda:1"; "auto" is a GPU where there is one.
+        Device of torch: "cpu" (None), "cuda:1", …; "auto" is a GPU where there is one.
     precision
-        Of the network: "float32", "float64", "bfloat16" or, on a GPU, "float16".
+        Precision of the network: "float32", "float64", "bfloat16", or "float16" on GPUs.
         "auto" is float16 on a GPU with tensor cores, bfloat16 on a CPU that is faster
         in it than our kernel is in float32, else float32. Front ends compute in float64
         on a CPU, and in float32 on a GPU.
     engine
-        What runs the network: "torch", or "onnxruntime" on a CPU in float32, which
+        Engine of the network: "torch", or "onnxruntime" on a CPU in float32, which
         "auto" means for it.
     channel
-        Which channel to take, counted from 0, or "mix"; None refuses several.
+        Channel to take, counted from 0, or "mix" for the mean; None refuses several.
     memory_mb
-        How much memory a batch may need, or one recording. What needs more goes in
+        Memory limit in MB for a batch, or one recording. What needs more goes in
         blocks; a network such as CAM++, which has to see the whole, refuses it.
     chunk_seconds
         Take the mean over chunks of such recordings instead; it is not the embedding
@@ -176,7 +176,7 @@ class EmbeddingExtractor(RecordingTransformer):
 
     @property
     def runner(self) -> "RecordingEmbedder":
-        """What embeds recordings, made at the first use; errors as for `embedder`."""
+        """Embedder of recordings, made at the first use; errors as for `embedder`."""
         if self._runner is None:
             from bob.learn.pytorch.inference.embedding import RecordingEmbedder
 
@@ -192,7 +192,7 @@ class EmbeddingExtractor(RecordingTransformer):
         return self._runner
 
     def chosen(self) -> dict[str, str]:
-        """The device, precision and engine that "auto" and None stand for."""
+        """Return the device, precision and engine that "auto" and None stand for."""
         return engines.choose(self.engine, self.precision, self._wanted_device())
 
     def fingerprint(self) -> dict[str, str]:
@@ -225,7 +225,7 @@ class EmbeddingExtractor(RecordingTransformer):
         )
 
     def _exported(self) -> Callable[[], Path]:
-        """Where the network for ONNX Runtime lies, or is to be kept."""
+        """Return where the network for ONNX Runtime is kept."""
 
         def place() -> Path:
             from bob.learn.pytorch.export.onnx import exporter_sha256
@@ -253,7 +253,7 @@ class EmbeddingExtractor(RecordingTransformer):
 
 
 def _is_path(name: str | os.PathLike[str]) -> bool:
-    """Whether a name means a file: no trained model has a slash or a dot in its own."""
+    """Return whether a name means a file: names of models have no slash and no dot."""
     return not isinstance(name, str) or os.sep in name or "." in name
 
 

@@ -31,7 +31,7 @@ def load_model(
     Parameters
     ----------
     model, device, channel, trusted, options
-        As `make_extractor` takes them.
+        Parameters of `make_extractor`.
     progress
         Whether a download shows a bar, on a terminal.
 

@@ -92,20 +92,20 @@ class Transformer:
 
 
 class _Runner(BatchEmbedder, Protocol):
-    """What embeds recordings, alone or in batches."""
+    """An embedder of recordings, alone or in batches."""
 
     readers: int
 
     def load(self, recording: Any, /, *, rate: float | None = None) -> Any:  # noqa: ANN401
-        """As of `BatchEmbedder`, with the rate of an array without one."""
+        """Do as `BatchEmbedder` does, with the rate of an array without one."""
 
 
 class _Model(Protocol):
-    """What is known of a model."""
+    """The model: an entry of the catalogue, or a template."""
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Name of the model."""
 
 
 class RecordingTransformer(Transformer):
@@ -122,21 +122,21 @@ class RecordingTransformer(Transformer):
 
     @property
     def model(self) -> _Model:
-        """What is known of the model."""
+        """The model."""
         raise NotImplementedError
 
     @property
     def step_name(self) -> str:
-        """What a pipeline of Bob calls it, and the folder of its checkpoints."""
+        """Name of the step in a pipeline of Bob, and of its folder of checkpoints."""
         return self.model.name.replace("/", "-")
 
     @property
     def runner(self) -> _Runner:
-        """What embeds recordings."""
+        """Embedder of recordings."""
         raise NotImplementedError
 
     def _check(self) -> None:
-        """Called by subclasses when their parameters are set."""
+        """Check the parameters; subclasses call it when they have set them."""
         _join_bob(RecordingTransformer)
 
     def embed(
@@ -190,7 +190,7 @@ class RecordingTransformer(Transformer):
 
     @property
     def embeds_in_batches(self) -> bool:
-        """Whether `embed_many` does what calling it does: no subclass changed that."""
+        """True if `embed_many` does what a call does: no subclass has changed that."""
         kind, ours = type(self), RecordingTransformer
         return (kind.__call__, kind.embed) == (ours.__call__, ours.embed)
 
@@ -226,14 +226,14 @@ class RecordingTransformer(Transformer):
         Raises
         ------
         RecordingError
-            As `embed`.
+            Same as for `embed`.
         """
         return self.embed(audio)[np.newaxis]
 
     def transform(
         self, recordings: Iterable[RecordingLike]
     ) -> list[NDArray[np.float32] | None]:
-        """Recordings -> one (dimensions,) each.
+        """Embed recordings: one (dimensions,) each.
 
         None stands for one that cannot be used, and the log says which and why: Bob
         then counts it as failure to acquire, and the others keep their scores.
@@ -260,7 +260,7 @@ class RecordingTransformer(Transformer):
         directory: str | None = None,
         extension: str | None = None,
     ) -> Any:  # noqa: ANN401
-        """What to embed for a file of a Bob database: its path, or what it loads."""
+        """Return what to embed for a file of a Bob database: path or content."""
         return _read_original(biofile, directory, extension)
 
     @staticmethod
@@ -294,7 +294,7 @@ class WholeSample(Transformer):
     """
 
     def transform(self, recordings: Any) -> list[Any]:  # noqa: ANN401
-        """Samples or sample sets of Bob -> the same with `data` being the sample."""
+        """Return samples or sample sets of Bob whose `data` is the sample itself."""
         from bob.pipelines import DelayedSample, SampleSet
 
         return [
@@ -334,14 +334,14 @@ def _read_original(biofile: Any, directory: str | None, extension: str | None) -
         Object with the user's own `load(directory, extension)`, or with Bob's
         `make_path`, or at least with `path`.
     directory
-        Of the database's recordings; None leaves it to the file.
+        Directory of the database's recordings; None leaves it to the file.
     extension
         With its dot; None leaves it to the file.
 
     Returns
     -------
     object
-        What the user's `load` returns, else the path of the recording as str.
+        Result of the user's `load`, else the path of the recording as str.
     """
     if _has_own_loader(biofile):
         return biofile.load(directory, extension)

@@ -34,11 +34,11 @@ class TemplateExtractor(RecordingTransformer):
         Whether the model has a process of its own; if not, it runs in this one, and
         what it needs has to be installed here.
     device
-        Of torch, such as "cpu" (None) or "cuda:0"; "auto" is a GPU where there is one.
+        Device of torch: "cpu" (None), "cuda:0", …; "auto" is a GPU where there is one.
     channel
-        Which channel to take, counted from 0, or "mix"; None refuses several.
+        Channel to take, counted from 0, or "mix" for the mean; None refuses several.
     pooling
-        How frames become one vector, in place of the template's own: "mean",
+        Pooling of frames into one vector, in place of the template's own: "mean",
         "mean+std" or "first"; "none" keeps the frames.
     trusted
         Whether you answer for the template; else one of your own has to be trusted
@@ -129,7 +129,7 @@ class TemplateExtractor(RecordingTransformer):
 
     @property
     def runner(self) -> "TemplateEmbedder":
-        """What embeds recordings, made at the first use."""
+        """Embedder of recordings, made at the first use."""
         if self._runner is None:
             from bob.learn.pytorch.templates.run.runner import TemplateEmbedder
 
@@ -150,7 +150,7 @@ class TemplateExtractor(RecordingTransformer):
         return InProcessSession(self.model, trusted=self.trusted)
 
     def chosen(self) -> dict[str, str]:
-        """The device that "auto" and None stand for, and where the model runs."""
+        """Return the device that "auto" and None stand for, and the process."""
         from bob.learn.pytorch.inference.engine import chosen_device
 
         where = "a process of its own" if self.isolated else "this process"

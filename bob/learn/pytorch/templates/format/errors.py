@@ -1,4 +1,4 @@
-"""What can go wrong between the JSON of a template and an embedding."""
+"""Errors on the way from the JSON of a template to an embedding."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class UntrustedTemplate(TemplateError):  # noqa: N818
 
 
 class InstallError(TemplateError):
-    """What a template needs could not be resolved, fetched or installed."""
+    """Packages or weights of a template cannot be resolved, fetched or installed."""
 
 
 class StageError(TemplateError):
@@ -43,9 +43,9 @@ class StageError(TemplateError):
     stage
         The key of the JSON, such as "model_init".
     item
-        Which item of the list, counted from 0; None where it is no single one.
+        Item of the list, counted from 0; None where it is no single one.
     reason
-        What happened.
+        Reason of the failure.
     detail
         Traceback and what the model printed; may be empty.
     """
@@ -97,12 +97,12 @@ class StageError(TemplateError):
         return partial(type(self), self.reason, **self._given), ()
 
     def at(self, recording: str, failures: int) -> StageError:
-        """The same, and with what it happened."""
+        """Return the same error, with the recording at which it happened."""
         told = filter(None, [_told_at(recording, failures), self.detail])
         return self.explained("\n".join(told))
 
     def explained(self, detail: str) -> StageError:
-        """The same, and other lines below it."""
+        """Return the same error, with other lines below it."""
         return type(self)(self.reason, **{**self._given, "detail": detail})
 
 
@@ -110,7 +110,7 @@ class WorkerDied(TemplateError):  # noqa: N818
     """The process that runs a template ended, or was ended, in the middle."""
 
     def at(self, recording: str, failures: int) -> WorkerDied:
-        """The same, and with what it happened."""
+        """Return the same error, with the recording at which it happened."""
         first, _, rest = str(self).partition("\n")
         told = filter(None, [first, _told_at(recording, failures), rest])
         return type(self)("\n".join(told))

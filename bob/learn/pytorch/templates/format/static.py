@@ -1,4 +1,4 @@
-"""What can be told of a template's code without running it."""
+"""Problems in the code of a template, found without running it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class _Code(NamedTuple):
 
 
 def static_problems(template: Template) -> list[str]:
-    """What cannot work, beyond what `schema.problems` tells: each names stage and item.
+    """Return what cannot work, beyond `schema.problems`: each names stage and item.
 
     Lines that are no Python, a `model` or `y` that is never assigned, weights that the
     template does not list.
@@ -63,7 +63,7 @@ def static_problems(template: Template) -> list[str]:
 
 
 def static_warnings(template: Template) -> list[str]:
-    """What may not work: names that nothing defines, weights that nothing uses."""
+    """Return what may not work: undefined names, and weights that nothing uses."""
     stages = _codes(template)
     text = "\n".join(code.text for stage in stages.values() for code in stage)
     return [
@@ -118,7 +118,7 @@ def _syntax(error: SyntaxError | ValueError) -> str:
 
 
 def _names(text: str) -> tuple[frozenset[str], frozenset[str]]:
-    """The names that code binds in its module, and those that it looks up there."""
+    """Return the names that code binds in its module, and those that it looks up."""
     module = symtable.symtable(text, "<template>", "exec")
     bound, wanted = set(), set()
     tables = [module]
@@ -142,7 +142,7 @@ def _imports_star(text: str) -> bool:
 
 
 def _unassigned(stages: dict[str, list[_Code]]) -> Iterator[str]:
-    """The two names that a template promises."""
+    """Report the names `model` and `y` where no line assigns them."""
     # Where a line is wrong already, another message about its names would only confuse.
     for name, stage, others in (
         ("model", "model_init", ("import_cmds",)),

@@ -80,7 +80,7 @@ def _texts() -> _Key[tuple[str, ...]]:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a model may use; the memory in megabytes, `seconds` for one batch."""
+    """Limits of a model: memory in megabytes, `seconds` for one batch."""
 
     load_seconds: float = 600.0
     seconds: float = 120.0
@@ -90,7 +90,7 @@ class Limits:
 
 @dataclass(frozen=True, eq=False)
 class Template:
-    """How an audio model is installed, loaded and asked for embeddings.
+    """An audio model: how it is installed, loaded and asked for embeddings.
 
     The attributes that are keys of the JSON, as doc/ describes them, have the defaults
     filled in; "" and None are what was not said.
@@ -144,7 +144,7 @@ class Template:
 
     @property
     def title(self) -> str:
-        """What the model is called, for people."""
+        """Title of the model, for people."""
         return str(self.content.get("name", self.name))
 
     @property
@@ -161,7 +161,7 @@ class Template:
 
     @property
     def in_layout(self) -> str:
-        """What the axes of x are."""
+        """Layout of the axes of x."""
         return str(self.content.get("in_layout", LAYOUTS[self.in_shape][0]))
 
     @property
@@ -262,7 +262,7 @@ def load(name_or_path: str | os.PathLike[str]) -> Template:
 def from_content(
     content: object, *, name: str = "template", path: Path | None = None
 ) -> Template:
-    """A template from what JSON holds.
+    """Make a template of the content of its JSON.
 
     Raises
     ------

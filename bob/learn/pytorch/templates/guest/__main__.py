@@ -61,7 +61,7 @@ class _Worker:
     given, taken
         Shared memory, for what comes and what goes.
     isolation
-        What keeps it from the network.
+        Measures that keep it from the network.
     """
 
     def __init__(self, setup, given, taken, isolation):
@@ -78,7 +78,7 @@ class _Worker:
         self._process = os.getpid()
 
     def answer(self, request):
-        """What comes back for a request, in the form of a message."""
+        """Answer a request with a message."""
         started, cpu = time.perf_counter(), time.process_time()
         try:
             answer = getattr(self, "do_" + request["do"])(request)

@@ -1,4 +1,4 @@
-"""What goes through the pipes between a worker and who started it.
+"""Messages in the pipes between a worker and the process that started it.
 
 A message is its length, four bytes with the highest first, and JSON in UTF-8. Arrays
 are not in it: they lie in two files that both processes map into memory.
@@ -38,7 +38,7 @@ def receive(descriptor, wait=None):
     Raises
     ------
     ValueError
-        What came is no message.
+        The bytes are no message.
     """
     head = _exactly(descriptor, _LENGTH.size, wait)
     if head is None:
@@ -72,7 +72,7 @@ class Shared:
     Parameters
     ----------
     descriptor
-        Of the open file.
+        Descriptor of the open file.
     """
 
     def __init__(self, descriptor):
@@ -80,7 +80,7 @@ class Shared:
         self._map = None
 
     def map(self, size):
-        """The first bytes of it as writable memory, so many at least."""
+        """Map at least so many of its first bytes as writable memory."""
         if self._map is None or len(self._map) < size:
             if os.fstat(self.descriptor).st_size < size:
                 os.ftruncate(self.descriptor, size)

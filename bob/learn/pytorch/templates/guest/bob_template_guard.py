@@ -78,7 +78,7 @@ def _prctl(what, value):
 
 
 def _outcome(child, lifeline, woken, starter):
-    """The status of the child; None where nobody waits for it any more."""
+    """Return the status of the child; None where nobody waits for it any more."""
     waiting = select.poll()
     waiting.register(lifeline, select.POLLIN)
     waiting.register(woken, select.POLLIN)
@@ -132,7 +132,7 @@ def _kill(process):
 
 
 def _children():
-    """Processes whose parent is this one; Linux tells."""
+    """Return the processes whose parent is this one; only Linux knows."""
     try:
         with open("/proc/self/task/%d/children" % os.getpid()) as file:
             return [int(number) for number in file.read().split()]
@@ -171,7 +171,7 @@ def confine(network, memory_mb):
         Whether it may reach other machines; it then only has no right to look into
         other processes of its user, which may have secrets in their environment.
     memory_mb
-        How much private memory it may take.
+        Limit of its private memory.
     """
     done = []
     if network:

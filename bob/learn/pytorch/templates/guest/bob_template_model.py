@@ -26,7 +26,7 @@ DTYPES = {
 
 
 def names(weights, device):
-    """What code of a template finds before its first line."""
+    """Return the names that code of a template finds before its first line."""
     return {"__name__": "__template__", "weights": weights, "device": device}
 
 
@@ -77,7 +77,7 @@ def _needed(name, stage, namespace):
 
 
 def chosen(y, content):
-    """The part of a tuple, list or dict that the template names."""
+    """Return the part of a tuple, list or dict that the template names."""
     output = content.get("output")
     if output is None and isinstance(y, (tuple, list)):
         output = 0

@@ -55,7 +55,7 @@ class _Statement:
     Attributes
     ----------
     item
-        Which item of the list, counted from 0; the first, where they are several.
+        Item of the list, counted from 0; the first, where they are several.
     text
         The code, without the mark of a shell line.
     is_shell
@@ -113,7 +113,7 @@ def _joined(items):
 
 
 def _end(items, start):
-    """Where the statement ends that begins at an item; None where none does.
+    """Return where the statement ends that begins at an item; None where none does.
 
     What follows belongs to it as long as it is indented, or goes on with the block.
     """
@@ -127,7 +127,7 @@ def _end(items, start):
 
 
 def _complete(items, start, end):
-    """The first place from `end` on where the items before it are Python."""
+    """Return the first place from `end` on where the items before it are Python."""
     while end <= len(items):
         if _problem(_joined(items[start:end])) is None:
             return end
@@ -154,7 +154,7 @@ def _is_command(text):
 
 
 def _problem(text):
-    """The SyntaxError of a text, None where it is Python."""
+    """Return the SyntaxError of a text; None where it is Python."""
     try:
         with warnings.catch_warnings():  # they come when it is run
             warnings.simplefilter("ignore")
@@ -199,7 +199,7 @@ def run_stage(content, stage, namespace, folder=None, notice=None):
 
 @functools.lru_cache(maxsize=64)
 def _statements_of(stage, items):
-    """The statements of a stage: found once, for a stage that each call runs."""
+    """Return the statements of a stage; found once, since each call runs it."""
     return statements(list(items), shell=stage == "import_cmds")
 
 
@@ -257,7 +257,7 @@ def _run(stage, statement, namespace):
 
 
 def _failure(stage, statement, error, name):
-    """What is told of an error: the line of the template, and the way from there."""
+    """Describe an error: the line of the template, and the traceback from there."""
     shown = error.__traceback__
     if shown is not None and shown.tb_next is not None:
         shown = shown.tb_next  # the line that runs it, in this module
@@ -305,7 +305,7 @@ def blamed(stage, what):
 
 
 def _shortened(trace):
-    """A traceback, without the middle of a long one."""
+    """Join a traceback, without the middle of a long one."""
     if len(trace) > MOST_FRAMES:
         left = len(trace) - MOST_FRAMES
         trace[3 : 3 + left] = ["  ... %d more ...\n" % left]
@@ -313,13 +313,13 @@ def _shortened(trace):
 
 
 def shell_line(text):
-    """A line for the shell without the mark that says so."""
+    """Return a line for the shell without the mark that says so."""
     marked = _marked(text)
     return text.strip() if marked is None else marked
 
 
 def changed_folder(line, folder):
-    """Where a line leads that is nothing but `cd somewhere`; None for other lines."""
+    """Return where a line leads that is only `cd somewhere`; None for other lines."""
     try:
         words = shlex.split(line)
     except ValueError:

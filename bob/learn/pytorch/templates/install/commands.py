@@ -49,7 +49,7 @@ class Installer:
     template
         Name for messages.
     seconds
-        How long all commands together may take, from now on.
+        Time limit of all commands together, from now on.
     progress
         Whether standard error shows the steps and what the tools say.
     """
@@ -145,7 +145,7 @@ class _Listener:
         self._thread.start()
 
     def heard(self) -> str:
-        """The end of what was said, once the process is gone."""
+        """Return the end of what was said, once the process is gone."""
         self._thread.join(timeout=2)
         if not self._thread.is_alive():
             self._stream.close()
@@ -160,7 +160,7 @@ class _Listener:
 
 
 def last_lines(text: str, count: int = LAST_LINES) -> str:
-    """The last lines of what a tool said, without colours, bars and endless lines."""
+    """Return the last lines of an output, without colours, bars and endless lines."""
     lines = (
         line.rsplit("\r", 1)[-1].rstrip()[:_LINE_LENGTH]
         for line in _ESCAPES.sub("", text).replace("\r\n", "\n").split("\n")
@@ -176,7 +176,7 @@ def last_lines(text: str, count: int = LAST_LINES) -> str:
 def explained(
     template: str, step: str, command: str, reason: str, said: str, advice: str
 ) -> str:
-    """The message of an installation that failed."""
+    """Return the message of an installation that failed."""
     if _FULL.search(said):
         advice = disk_advice()
     elif settings.offline():
@@ -200,12 +200,12 @@ def explained(
 
 
 def is_unreachable(said: str) -> bool:
-    """Whether what a tool said is that it cannot reach another machine."""
+    """Return whether a tool reports that it cannot reach another machine."""
     return _UNREACHABLE.search(said) is not None
 
 
 def disk_advice() -> str:
-    """What to do when a disk is full."""
+    """Return the next step when a disk is full."""
     return (
         f"free some space on the disk of {settings.templates_folder()} (remove "
         f"environments of templates that are no longer needed), or choose another "
@@ -214,7 +214,7 @@ def disk_advice() -> str:
 
 
 def offline_advice() -> str:
-    """What to do when the user forbids downloads and something is missing."""
+    """Return the next step when downloads are forbidden and something is missing."""
     variable = settings.environment_variable(settings.OFFLINE)
     return (
         f"{settings.OFFLINE} (or the environment variable {variable}) forbids "
@@ -247,7 +247,7 @@ def disk_errors_explained(template: str) -> Iterator[None]:
 
 
 def shell_environment(venv: Path, home: Path) -> dict[str, str]:
-    """What the commands of a template see: its own Python, its own home, no secret.
+    """Return the variables for commands of a template: its Python and home, no secret.
 
     Package indexes are those of the user, without names and passwords in addresses.
     """
@@ -279,7 +279,7 @@ def homes(home: Path) -> dict[str, str]:
 
 
 def _pip_variables(uv: Mapping[str, str]) -> dict[str, str]:
-    """Where uv looks for packages, as variables of pip."""
+    """Return the package indexes of uv as variables of pip."""
     named = (x.partition("=")[2] or x for x in uv.get("UV_INDEX", "").split())
     extra = [*named, *uv.get("UV_EXTRA_INDEX_URL", "").split()]
     main = uv.get("UV_DEFAULT_INDEX") or uv.get("UV_INDEX_URL", "")
@@ -299,7 +299,7 @@ def _pip_variables(uv: Mapping[str, str]) -> dict[str, str]:
 
 
 def _without_password(address: str) -> str:
-    """An address without the user's name and password."""
+    """Return an address without the user's name and password."""
     if "://" not in address:
         return address
     parts = urlsplit(address)
@@ -307,7 +307,7 @@ def _without_password(address: str) -> str:
 
 
 def how_it_ended(status: int) -> str:
-    """What the exit status of a process says, negative for a signal."""
+    """Describe the exit status of a process, negative for a signal."""
     if status >= 0:
         return f"exit status {status}"
     try:

@@ -48,7 +48,7 @@ _MEGABYTE = 1_000_000
 
 @dataclass(frozen=True)
 class Installed:
-    """What a list of environments shows of one.
+    """An installed environment, as lists show it.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ def ensure(
     progress: bool = False,
     download: Callable[[Environment], None] | None = None,
 ) -> Environment:
-    """The environment of a template, installed unless it is there.
+    """Return the environment of a template, installed unless it is there.
 
     Of several processes that ask for one at a time, one makes it and the others wait.
     `download` runs `download_cmds` where a template has such; if it raises, what is
@@ -97,7 +97,7 @@ def ensure(
 
 
 def find(template: Template) -> Environment | None:
-    """The environment of a template if all is installed; starts nothing."""
+    """Return the environment of a template if all is installed; start nothing."""
     lock = packages.known(template)
     found = None if lock is None else _complete(_key(template, lock))
     return found if found is not None and _is_whole(found, template) else None
@@ -232,7 +232,7 @@ def _build(key: str, template: Template, lock: Lock, *, progress: bool) -> Envir
 
 
 def _key(template: Template, lock: Lock) -> str:
-    """What an environment is made of; commands make one that is not shared."""
+    """Hash what an environment is made of; commands make one that is not shared."""
     parts = [lock.text, lock.python, packages.platform_name()]
     if template.install_cmds or template.download_cmds:
         parts += [*template.install_cmds, *template.download_cmds, template.own_sha256]
@@ -282,7 +282,7 @@ class Environment:
     Attributes
     ----------
     key
-        What the environment is made of, 16 hexadecimal digits.
+        Hash of what the environment is made of, 16 hexadecimal digits.
     python
         The interpreter.
     work, home
@@ -308,12 +308,12 @@ def _folders(key: str = "*") -> list[Path]:
 
 
 def _key_of(folder: Path) -> str:
-    """What an environment is made of, read off its folder."""
+    """Read the key of an environment off its folder."""
     return folder.name.partition(".")[0]
 
 
 def _complete(key: str) -> Environment | None:
-    """The environment of a key; none if its Python is gone from this machine."""
+    """Return the environment of a key; None if its Python is gone from this machine."""
     for folder in _folders(key):
         record = _record_of(folder)
         if record is not None:
@@ -336,7 +336,7 @@ def _at(folder: Path, lock_sha256: str, downloaded: str | None = None) -> Enviro
 
 
 def _record_of(folder: Path) -> dict[str, Any] | None:
-    """What was written down of an environment; None where it is not complete."""
+    """Read the record of an environment; None where it is not complete."""
     try:
         content = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):

@@ -49,7 +49,7 @@ def _uv() -> str:
 
 
 def _uv_pip(*words: str) -> list[str]:
-    """A command of `uv pip`, which has no variable for an index that is not asked."""
+    """Return a command of `uv pip`, which has no variable for "no index"."""
     alone = ["--no-index"] if "PIP_NO_INDEX" in settings.installer_environment() else []
     return [_uv(), "pip", *words, *alone]
 
@@ -64,7 +64,7 @@ def _uv_environment() -> dict[str, str]:
 
 
 def _interpreter(template: Template, installer: Installer, minor: str = "") -> Path:
-    """A Python that fits a template: ours, one of this machine, or one uv fetches.
+    """Find a Python for a template: ours, one of this machine, or one that uv fetches.
 
     With `minor`, such as "3.11", it must be of that version.
     """
@@ -114,7 +114,7 @@ def _minor_version(python: Path, installer: Installer) -> str:
 
 
 def _find(wanted: str) -> Path | None:
-    """A Python of this machine that fits, outside of any environment."""
+    """Find a Python of this machine that fits, outside of any environment."""
     variables = {**_uv_environment(), "PATH": settings.python_search_path()}
     found = subprocess.run(  # noqa: S603 - every word is ours or a checked range
         [_uv(), "python", "find", "--system", "--no-project", wanted],
@@ -178,13 +178,13 @@ def versions_sha256(text: str) -> str:
 
 
 def place(template: Template) -> Path:
-    """Where the lock of a template is kept, whether it is there or not."""
+    """Return where the lock of a template is kept, whether it exists or not."""
     name = text_sha256(json.dumps(_inputs(template), sort_keys=True))[:32]
     return settings.templates_folder() / "locks" / f"{name}.txt"
 
 
 def known(template: Template) -> Lock | None:
-    """The lock that was made earlier for what a template asks for."""
+    """Read the lock that was made earlier for what a template asks for."""
     try:
         text = place(template).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -222,7 +222,7 @@ def resolve(template: Template, *, progress: bool = False) -> Lock:
 
 
 def normalised(*texts: str) -> str:
-    r"""Requirements sorted by name: no comments, no options, no paths of this machine.
+    r"""Sort requirements by name: no comments, no options, no paths of this machine.
 
     Of two versions of one package, that of the later text stays.
 
@@ -245,7 +245,7 @@ def normalised(*texts: str) -> str:
 
 
 def platform_name() -> str:
-    """Where an environment can be used, such as "linux-x86_64-glibc"."""
+    """Return the platform of an environment, such as "linux-x86_64-glibc"."""
     return "-".join(filter(None, [sysconfig.get_platform(), platform.libc_ver()[0]]))
 
 
@@ -264,7 +264,7 @@ def _inputs(template: Template) -> dict[str, object]:
 def _compiled(
     requirements: tuple[str, ...], python: Path, installer: Installer, *options: str
 ) -> str:
-    """What uv resolves requirements to, with hashes."""
+    """Resolve requirements with uv to exact versions, with hashes."""
     if not requirements:
         return ""
     with tempfile.TemporaryDirectory(prefix="bob-template-") as name:
@@ -290,7 +290,7 @@ def _entries(text: str) -> list[str]:
 
 
 def _with_hashes(entry: str) -> str:
-    """An entry with the hashes of local files, which uv leaves out for lone wheels."""
+    """Add the hashes of local files to an entry; uv omits them for lone wheels."""
     from packaging.utils import canonicalize_name, canonicalize_version
 
     if "--hash=" in entry or "==" not in entry:
@@ -422,7 +422,7 @@ def _run_commands(folder: Path, template: Template, installer: Installer) -> Non
 
 
 def _frozen(folder: Path, installer: Installer) -> str:
-    """What is installed, whoever installed it; pip itself changes nothing."""
+    """List what is installed, whoever installed it; pip itself changes nothing."""
     listed = folder / "frozen.txt"
     with listed.open("wb") as file:
         installer.run(

@@ -1,4 +1,4 @@
-"""Which templates may run: those whose content a person, or this package, allowed.
+"""Trust: a template may run if a person, or this package, has allowed its content.
 
 What is trusted is the hash of a template's content, so a change of what it installs or
 executes asks anew, and a change of a description does not.
@@ -49,7 +49,7 @@ def write_shipped_hashes() -> Path:
 
 
 def is_trusted(template: Template) -> bool:
-    """Whether a template may run; what the user said goes before what is shipped."""
+    """Return whether a template may run; the user's decision comes first."""
     said = _said().get(template.sha256)
     if said is not None:
         return bool(said["trusted"])
@@ -103,7 +103,7 @@ def require(template: Template) -> None:
 
 
 def describe(template: Template) -> str:
-    """What is installed, fetched and executed for a template, in that order.
+    """Describe what is installed, fetched and executed for a template, in that order.
 
     Letters that a terminal would obey instead of show are written as escapes.
     """
@@ -176,7 +176,7 @@ def _file() -> Path:
 
 
 def _said() -> dict[str, dict[str, Any]]:
-    """What the user said of templates, by their hashes."""
+    """Read the user's decisions on templates, by their hashes."""
     said = _read(_file())
     for entry in said.values():
         if not isinstance(entry, dict) or not isinstance(entry.get("trusted"), bool):
@@ -206,7 +206,7 @@ def _say(template: Template, *, trusted: bool) -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """A JSON object from a file; empty where there is none."""
+    """Read a JSON object from a file; empty where there is none."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -30,12 +30,12 @@ TOLERANCE = 1e-5
 
 @dataclass(frozen=True)
 class Finding:
-    """What one trial showed.
+    """Result of one trial.
 
     Attributes
     ----------
     name
-        What was tried.
+        Name of the trial.
     ok
         Whether it went as it should; None for what is only told.
     detail
@@ -59,7 +59,7 @@ def check(
     Parameters
     ----------
     device
-        Of torch.
+        Device of torch.
     trusted
         Whether the caller answers for the template.
 
@@ -71,7 +71,7 @@ def check(
     Raises
     ------
     TemplateError, WeightsError
-        As `bob.learn.pytorch.templates.run.runner.install`.
+        Same as for `bob.learn.pytorch.templates.run.runner.install`.
     """
     started = time.perf_counter()
     environment, weights = install(template, trusted=trusted, progress=progress)
@@ -110,7 +110,7 @@ def _checked(
 
 
 class _Trial:
-    """What is tried with one loaded template."""
+    """The trials of one loaded template."""
 
     def __init__(
         self, template: Template, worker: Worker, make: Callable[[], Worker]

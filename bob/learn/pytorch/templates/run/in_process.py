@@ -55,7 +55,7 @@ class ModelDict(dict[str, Any]):
     Attributes
     ----------
     template
-        What was loaded.
+        The template that was loaded.
     is_trusted
         Whether its content, as it is now, may run. Setting it answers for that; a
         later change asks again.
@@ -116,7 +116,7 @@ def load_model_dict(
     Parameters
     ----------
     filepath
-        Of a JSON file, from here or from the shipped ones
+        Path of a JSON file, from here or from the shipped ones
         ("speech/resemblyzer.json"); or the name of a shipped one.
     trusted
         Whether it may run even if it is not trusted (`bob pytorch template trust`).
@@ -198,7 +198,7 @@ def model_init(model_dict: Mapping[str, Any], namespace: dict[str, Any]) -> Any:
     StageError
         A line raised, or there is no `model` afterwards.
     UntrustedTemplate
-        As of `import_pkgs`.
+        Same as for `import_pkgs`.
     """
     require_trust(model_dict)
     with _told(model_dict):
@@ -213,7 +213,7 @@ def pre_proc(model_dict: Mapping[str, Any], x: Any, namespace: dict[str, Any]) -
     StageError
         A line raised, or there is no `x` afterwards.
     UntrustedTemplate
-        As of `import_pkgs`.
+        Same as for `import_pkgs`.
     """
     require_trust(model_dict)
     namespace["x"] = x
@@ -234,7 +234,7 @@ def compute_embedding(
     StageError
         A line raised, or there is no `y` afterwards.
     UntrustedTemplate
-        As of `import_pkgs`.
+        Same as for `import_pkgs`.
     """
     require_trust(model_dict)
     namespace.update(model=model, x=x)
@@ -295,7 +295,7 @@ def _seeded() -> Iterator[None]:
 
 
 def _template(model_dict: Mapping[str, Any]) -> Template:
-    """The template of a dict, which may be one of the caller's own making."""
+    """Return the template of a dict, which may be one of the caller's own making."""
     if isinstance(model_dict, ModelDict):
         return model_dict.template
     return Template(name="of a dict", path=None, content=model_dict)

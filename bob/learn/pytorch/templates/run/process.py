@@ -50,12 +50,12 @@ class Descriptors:
             os.close(descriptor)
 
     def pipe(self) -> tuple[int, int]:
-        """The end that reads, and the one that writes."""
+        """Return the end that reads, and the one that writes."""
         reads, writes = map(self._kept_apart, os.pipe())
         return reads, writes
 
     def memory(self) -> int:
-        """A file without a name, in memory where the system has such.
+        """Make a file without a name, in memory where the system has such.
 
         It cannot be made smaller then: who reads what is gone is killed by SIGBUS.
         """
@@ -71,7 +71,7 @@ class Descriptors:
         return self._kept_apart(descriptor)
 
     def _kept_apart(self, descriptor: int) -> int:
-        """Where standard input or output is closed, others get its number."""
+        """Move a descriptor away from the number of a closed standard stream."""
         if descriptor <= LAST_STANDARD:
             low = descriptor
             descriptor = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, LAST_STANDARD + 1)
@@ -108,7 +108,7 @@ class Tail:
         self._stream.close()
 
     def lines(self) -> Sequence[str]:
-        """The last lines."""
+        """Return the last lines."""
         text = b"".join(list(self._parts))[-KEPT_BYTES:].decode(errors="replace")
         lines = [line[:LINE] for line in text.splitlines() if line.strip()]
         return [line for line in lines if not _OURS.search(line)][-SHOWN_LINES:]
@@ -125,16 +125,16 @@ MOST = 1e18
 
 
 def checked(answer: object, request: str, *, most_bytes: int) -> dict[str, Any] | None:
-    """An answer, if it is one to that request; else None.
+    """Return an answer if it is one to that request; else None.
 
     Parameters
     ----------
     answer
         Whatever came as JSON.
     request
-        What was to be done.
+        The request: "load", "embed", …
     most_bytes
-        How large an array may be.
+        Largest array in bytes.
     """
     if not isinstance(answer, dict):
         return None
@@ -205,7 +205,7 @@ class Stopwatch:
     process
         The one whose descendants count too.
     seconds
-        How long it may compute.
+        Limit of its computing time.
     longest
         So many times as long it may take at all.
     """

@@ -91,7 +91,7 @@ def install(
 
 
 def _advice(made: Environment) -> str:
-    """What to do where a hub cannot be reached; a traceback of its client says less."""
+    """Return the next step where a hub cannot be reached."""
     return (
         "  to do    check that this machine reaches the hub (proxy: HTTPS_PROXY, "
         "certificates: SSL_CERT_FILE) and try again; the packages stay installed, and "
@@ -101,7 +101,7 @@ def _advice(made: Environment) -> str:
 
 
 def start(template: Template, *, device: str = "cpu", trusted: bool = False) -> Worker:
-    """A process with the template loaded; errors as of `install`."""
+    """Start a process with the template loaded; errors as those of `install`."""
     made, weights = install(template, trusted=trusted)
     worker = Worker(template, made, weights, device=device)
     try:
@@ -143,7 +143,7 @@ class Session(Protocol):
 
 
 class TemplateEmbedder:
-    """What `bob.learn.pytorch.inference.batching.embed_many` embeds with.
+    """Embedder of a template, for `bob.learn.pytorch.inference.batching.embed_many`.
 
     Recordings are decoded, one channel is taken or their mean, resampled (soxr), split
     or padded as the template says; several parts of one recording give the mean of
@@ -156,11 +156,11 @@ class TemplateEmbedder:
     Parameters
     ----------
     template
-        What to run.
+        The template to run.
     start
         Loads it, at the first recording and after each death of its process.
     channel
-        Which channel to take, counted from 0, or "mix"; None refuses several.
+        Channel to take, counted from 0, or "mix" for the mean; None refuses several.
     pooling
         In place of the template's.
     """
@@ -271,12 +271,12 @@ class TemplateEmbedder:
             self.close()
 
     def outputs(self, recording: RecordingLike) -> list[NDArray[Any]]:
-        """What the template gives for each part of a recording, as it is.
+        """Return the raw output of the template for each part of a recording.
 
         Raises
         ------
         RecordingError, TemplateError
-            As `load`, and as of a template that fails.
+            Same as for `load`, and a template that fails.
         """
         loaded = self.load(recording)
         with self._lock:
@@ -374,7 +374,7 @@ class TemplateEmbedder:
     def _failed(
         self, error: StageError | WorkerDied, name: str | None
     ) -> TemplateRecordingError:
-        """What is told of one recording.
+        """Return the error of one recording.
 
         Raises
         ------
@@ -394,7 +394,7 @@ class TemplateEmbedder:
         return TemplateRecordingError(f"cannot be embedded: {first}", recording=name)
 
     def _works(self) -> bool:
-        """Whether it embeds a little noise, so that recordings are what it fails on."""
+        """Return whether it embeds a little noise, so that recordings are at fault."""
         rate = self._template.sample_rate
         noise = np.random.default_rng(0).normal(
             0, PROBE_LEVEL, round(PROBE_SECONDS * rate)

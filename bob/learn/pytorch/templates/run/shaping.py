@@ -56,7 +56,7 @@ def batch(
 ) -> NDArray[np.float32]:
     """Pieces of one length -> an array in the template's layout.
 
-    Where it wants several channels, each is the same one.
+    A template of several channels gets the same one in each.
     """
     if template.in_layout == "samples":
         (piece,) = pieces
@@ -70,12 +70,12 @@ def batch(
 def embeddings(
     made: NDArray[Any], template: Template, *, count: int, pooling: str | None = None
 ) -> NDArray[Any]:
-    """What the template gave for a batch -> one item each.
+    """Turn the output of a template for a batch into one item each.
 
     Parameters
     ----------
     made
-        Of the shape that `out_layout` says, without the axis of the batch if that is
+        Output in the layout `out_layout`, without the axis of the batch if that is
         one piece.
     count
         Pieces in the batch.

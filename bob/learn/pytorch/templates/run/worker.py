@@ -68,13 +68,13 @@ class Worker:
     Parameters
     ----------
     template
-        What to run.
+        The template to run.
     environment
         Where.
     weights
         Path of each file of weights, by name.
     device
-        Of torch.
+        Device of torch.
     network
         Whether it may reach other machines.
 
@@ -163,7 +163,7 @@ class Worker:
         Raises
         ------
         StageError, WorkerDied
-            As `load`.
+            Same as for `load`.
         """
         # What waits for a network computes nothing.
         seconds = self._template.limits.install_seconds
@@ -189,17 +189,17 @@ class Worker:
         batch
             In the template's layout.
         seconds
-            How much sound that is; more may take longer.
+            Duration of the batch; a longer one may take longer.
 
         Returns
         -------
         numpy.ndarray
-            What the template gives, as it is.
+            Raw output of the template.
 
         Raises
         ------
         StageError, WorkerDied
-            As `load`.
+            Same as for `load`.
         """
         limit = self._template.limits.seconds + SECONDS_A_SECOND * seconds
         self._check_usable()
@@ -334,7 +334,7 @@ class Worker:
         )
 
     def _place(self) -> str:
-        """Which line of the template was run last, as the worker noted it."""
+        """Name the line of the template that was run last, as the worker noted it."""
         noted = self._taken.map(frames.HEADER_BYTES)
         stage, item = frames.PLACE.unpack_from(noted)
         if not 0 <= stage < len(frames.STAGES):  # code of the template wrote there
@@ -350,7 +350,7 @@ class Worker:
         return f"\n{said}" if said else ""
 
     def _last_said(self) -> str:
-        """What the model printed last, on both streams."""
+        """Return the last lines that the model printed, on both streams."""
         parts = []
         names = ("standard output", "standard error")
         for name, tail in zip(names, self._said, strict=True):
@@ -364,7 +364,7 @@ class Worker:
 def _variables(
     environment: Environment, temporary: Path, *, network: bool
 ) -> dict[str, str]:
-    """What code of a template sees of the environment: nothing that could be secret."""
+    """Return the variables that code of a template sees, without any secret."""
     found = settings.plain_environment(network=network)
     hugging_face = (
         {} if network else {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
