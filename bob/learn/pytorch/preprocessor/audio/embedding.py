@@ -52,7 +52,7 @@ class EmbeddingExtractor(RecordingTransformer):
     device
         Device of torch: "cpu" (None), "cuda:1", …; "auto" is a GPU where there is one.
     precision
-        Precision of the network: "float32", "float64", "bfloat16", or "float16" on GPUs.
+        Precision of the network: float32, float64, bfloat16 or, on a GPU, float16.
         "auto" is float16 on a GPU with tensor cores, bfloat16 on a CPU that is faster
         in it than our kernel is in float32, else float32. Front ends compute in float64
         on a CPU, and in float32 on a GPU.
