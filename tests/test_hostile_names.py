@@ -22,10 +22,9 @@ from bob.learn.pytorch.protocols.opening import as_database
 from bob.learn.pytorch.protocols.trial_writing import FORMS, convert
 from bob.learn.pytorch.protocols.trials import DatabaseError
 from bob.learn.pytorch.report import models, plot_det
-from bob.learn.pytorch.report.evaluation import evaluate
 from bob.learn.pytorch.report.page import as_page
 from bob.learn.pytorch.report.pictures import save_pictures
-from bob.learn.pytorch.report.systems import FailedRecording, System
+from bob.learn.pytorch.report.systems import System, evaluate_systems
 from bob.learn.pytorch.report.tables import Column, Table, as_csv, as_latex, words
 from bob.learn.pytorch.scorefiles import read_scores, write_scores
 from bob.learn.pytorch.scorefiles.failures import Failure, read_failures, write_failures
@@ -187,12 +186,12 @@ def evaluation_of(name, table):
             f"{name}{number}",
             table(seed=number),
             group=name,
-            failures=(FailedRecording(name, name, "extraction", name),),
+            failures=(Failure(name, name, "extraction", name),),
             provenance=((name, name),),
         )
         for number in range(2)
     ]
-    return evaluate(systems, resamples=10)
+    return evaluate_systems(systems, resamples=10)
 
 
 class Elements(html.parser.HTMLParser):

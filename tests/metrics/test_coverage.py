@@ -17,8 +17,7 @@ from bob.learn.pytorch.metrics import (
     mcnemar,
     paired_differences,
 )
-from bob.learn.pytorch.metrics.bootstrap import percentiles
-from bob.learn.pytorch.metrics.resampled import resampled_values
+from bob.learn.pytorch.metrics.bootstrap import percentiles, resampled_values
 
 pytestmark = pytest.mark.slow
 

@@ -16,7 +16,7 @@ from bob.learn.pytorch.metrics import (
     fnmr_mean,
     hter_mean,
 )
-from bob.learn.pytorch.metrics.resampled import resampled_values
+from bob.learn.pytorch.metrics.bootstrap import resampled_values
 
 MEANS = {
     "cllr": cllr_mean(),

@@ -72,7 +72,7 @@ def test_many_names_do_not_run_out_of_numbers(monkeypatch):
     from bob.learn.pytorch.metrics import paired
 
     first, second = system(noise=0, seed=1), system(noise=1, seed=2)
-    monkeypatch.setattr(paired, "LARGEST", 100)
+    monkeypatch.setattr(paired, "_LARGEST", 100)
 
     _, other = paired_tables(first, shuffled(second))
 

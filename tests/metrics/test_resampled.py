@@ -15,7 +15,7 @@ from bob.learn.pytorch.metrics import (
     fmr_mean,
     resampled_curves,
 )
-from bob.learn.pytorch.metrics.resampled import measured, resampled_values
+from bob.learn.pytorch.metrics.bootstrap import measured, resampled_values
 
 SPEAKERS = ["ann", "bob", "cleo", "dan"]
 SCORE = st.sampled_from([-np.inf, -1.0, 0.0, 0.0, 0.5, 2.0, np.inf, np.nan])

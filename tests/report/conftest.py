@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from bob.learn.pytorch.metrics import Names, ScoreTable
-from bob.learn.pytorch.report.systems import FailedRecording, System
+from bob.learn.pytorch.report.systems import System
+from bob.learn.pytorch.scorefiles.failures import Failure
 
 SPEAKERS = [f"speaker{number:02d}" for number in range(12)]
 
@@ -45,7 +46,7 @@ def make_system(name="first", **options):
             ),
             "probe_path": Names.of(str(number) for number in range(len(trials))),
         },
-        failures=(FailedRecording("a<b>", "/x/a.wav", "extraction", "too short"),),
+        failures=(Failure("a<b>", "/x/a.wav", "extraction", "too short"),),
         provenance=(("Command line", "verify.py <config>.py"),),
     )
 

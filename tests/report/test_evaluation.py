@@ -15,11 +15,11 @@ from bob.learn.pytorch.metrics import (
     min_cllr,
     min_dcf,
 )
-from bob.learn.pytorch.report.evaluation import evaluate
+from bob.learn.pytorch.report.systems import evaluate_systems
 
 
 def test_the_figures_are_those_of_the_metrics(system, table):
-    one = evaluate([system()], resamples=20).systems[0]
+    one = evaluate_systems([system()], resamples=20).systems[0]
     trials = table()
     targets, non_targets = trials.targets, trials.non_targets
     dev = table(seed=9).curve().equal_error_point().threshold
@@ -31,45 +31,47 @@ def test_the_figures_are_those_of_the_metrics(system, table):
     )
     assert one.figures.cllr == cllr(targets, non_targets)
     assert one.figures.min_cllr == min_cllr(targets, non_targets)
-    assert one.hter == half_total_error_rate(targets, non_targets, threshold=dev)
-    assert set(one.intervals) == {
-        "eer", "min_dcf", "act_dcf", "cllr", "min_cllr", "hter",
+    assert one.figures.hter == half_total_error_rate(
+        targets, non_targets, threshold=dev
+    )
+    assert set(one.figures.intervals) == {
+        "eer", "rocch_eer", "min_dcf", "act_dcf", "cllr", "min_cllr", "hter",
     }  # fmt: skip
     for name in ("eer", "cllr"):
-        interval = one.intervals[name]
+        interval = one.figures.intervals[name]
         assert interval.low <= getattr(one.figures, name) <= interval.high
 
 
 def test_the_actual_cost_of_several_applications_is_their_mean(system):
     cost = find_costs("0.01,0.1")
 
-    one = evaluate([system()], cost=cost, resamples=200).systems[0]
+    one = evaluate_systems([system()], cost=cost, resamples=200).systems[0]
 
-    interval = one.intervals["act_dcf"]
+    interval = one.figures.intervals["act_dcf"]
     assert interval.low <= one.figures.act_dcf <= interval.high
-    assert [mark.kind for mark in one.points] == [
+    assert [mark.kind for mark in one.figures.decisions] == [
         "eer", "minimum", "actual", "minimum", "actual", "dev",
     ]  # fmt: skip
 
 
 def test_two_systems_are_compared_on_what_both_could_score(system):
-    found = evaluate(
+    found = evaluate_systems(
         [system(), system("second", noise=2.5, seed=1, failed=[0, 5])], resamples=50
     )
 
-    (pair,) = found.comparisons
+    (pair,) = found.pairs
     assert (pair.first, pair.second) == ("first", "second")
-    assert pair.differences["eer"].difference < 0
-    assert pair.differences["eer"].interval.high < 0
-    assert pair.decisions.second_only > pair.decisions.first_only
+    assert pair.compared.differences["eer"].difference < 0
+    assert pair.compared.differences["eer"].interval.high < 0
+    assert pair.compared.decisions.second_only > pair.compared.decisions.first_only
 
 
 def test_of_many_systems_each_is_compared_with_the_first(system):
     names = "abcdef"
 
-    found = evaluate([system(name) for name in names], resamples=2)
+    found = evaluate_systems([system(name) for name in names], resamples=2)
 
-    assert [(pair.first, pair.second) for pair in found.comparisons] == [
+    assert [(pair.first, pair.second) for pair in found.pairs] == [
         ("a", name) for name in names[1:]
     ]
 
@@ -78,11 +80,11 @@ def test_systems_on_other_trials_are_not_compared_and_it_is_said_why(system):
     other = system("other")
     part = np.arange(len(other.table) - 1)
 
-    found = evaluate(
+    found = evaluate_systems(
         [system(), type(other)("other", other.table.take(part))], resamples=2
     )
 
-    assert found.comparisons == ()
+    assert found.pairs == ()
     assert "not run on the same trials" in found.uncompared[0]
 
 
@@ -90,12 +92,12 @@ def test_without_target_trials_there_are_warnings_and_no_figures(system, table):
     trials = table()
     only = type(system())("none", trials.take(~trials.is_target))
 
-    one = evaluate([only], resamples=5).systems[0]
+    one = evaluate_systems([only], resamples=5).systems[0]
 
-    assert one.curve is None
+    assert one.figures.curve is None
     assert math.isnan(one.figures.eer)
-    assert one.points == ()
-    assert "no error rate" in one.warnings[0]
+    assert one.figures.decisions == ()
+    assert "no error rate" in one.figures.warnings[0]
 
 
 def test_cosines_are_said_to_be_no_likelihood_ratios(system, table):
@@ -104,15 +106,15 @@ def test_cosines_are_said_to_be_no_likelihood_ratios(system, table):
         trials.claimed, trials.real, trials.probe, np.tanh(trials.score / 9)
     )
 
-    one = evaluate([type(system())("cosine", cosines)], resamples=0).systems[0]
+    one = evaluate_systems([type(system())("cosine", cosines)], resamples=0).systems[0]
 
-    assert one.uncalibrated
-    assert any("cosines" in warning for warning in one.warnings)
-    assert one.intervals == {}
+    assert one.figures.uncalibrated
+    assert any("cosines" in warning for warning in one.figures.warnings)
+    assert one.figures.intervals == {}
 
 
 def test_metadata_become_pairs_of_classes_and_quartiles(system):
-    conditions = evaluate([system()], resamples=0).systems[0].conditions
+    conditions = evaluate_systems([system()], resamples=0).systems[0].figures.conditions
 
     assert list(conditions) == ["gender, reference / probe", "probe_seconds"]
     genders = {part.name: part for part in conditions["gender, reference / probe"]}

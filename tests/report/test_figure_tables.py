@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 
 from bob.learn.pytorch.metrics import find_costs
-from bob.learn.pytorch.report.evaluation import evaluate
 from bob.learn.pytorch.report.figure_tables import (
     KEYS,
     all_tables,
@@ -15,11 +14,12 @@ from bob.learn.pytorch.report.figure_tables import (
     cost_in_words,
     systems_table,
 )
+from bob.learn.pytorch.report.systems import evaluate_systems
 from bob.learn.pytorch.report.tables import as_csv, as_latex, as_text
 
 
 def test_every_table_of_a_report_can_be_written_in_every_form(system):
-    evaluation = evaluate([system(), system("b", failed=[3])], resamples=10)
+    evaluation = evaluate_systems([system(), system("b", failed=[3])], resamples=10)
 
     found = all_tables(evaluation)
 
@@ -38,14 +38,14 @@ def test_figures_follow_the_name_and_what_else_there_is_comes_behind(system):
     """So that a phone shows them without scrolling."""
     made = [replace(system(), group="other"), system("b")]
 
-    keys = [c.key for c in systems_table(evaluate(made, resamples=0)).columns]
+    keys = [c.key for c in systems_table(evaluate_systems(made, resamples=0)).columns]
 
     assert keys[:3] == ["number", "system", "eer"]
     assert keys.index("group") > keys.index("min_cllr")
 
 
 def test_what_holds_for_all_systems_is_said_once(system):
-    evaluation = evaluate([system(), system("b")], resamples=10)
+    evaluation = evaluate_systems([system(), system("b")], resamples=10)
 
     notes = systems_table(evaluation).notes
 
@@ -54,9 +54,9 @@ def test_what_holds_for_all_systems_is_said_once(system):
 
 
 def test_few_errors_of_several_systems_are_one_note(system):
-    one = systems_table(evaluate([system(noise=2)], resamples=5)).notes
+    one = systems_table(evaluate_systems([system(noise=2)], resamples=5)).notes
     systems = [system(name, noise=2, seed=number) for number, name in enumerate("ab")]
-    two = systems_table(evaluate(systems, resamples=5)).notes
+    two = systems_table(evaluate_systems(systems, resamples=5)).notes
 
     assert any(" x false non-match at the EER" in note for note in one)
     (said,) = [note for note in two if "few errors" in note]
@@ -67,16 +67,16 @@ def test_few_errors_of_several_systems_are_one_note(system):
 def test_the_cost_is_told_first_with_both_errors(system):
     cost = find_costs("10:1:0.02")
 
-    first = systems_table(evaluate([system()], cost=cost, resamples=0)).notes[0]
+    first = systems_table(evaluate_systems([system()], cost=cost, resamples=0)).notes[0]
 
     assert first.startswith("minDCF and actDCF: P_target 0.02, C_miss 10, C_fa 1;")
     assert cost_in_words("P_target 0.05") == "P_target 0.05 (C_miss 1, C_fa 1)"
 
 
 def test_scores_have_a_column_where_it_is_known_how_they_were_made(system):
-    plain = systems_table(evaluate([system()], resamples=0))
+    plain = systems_table(evaluate_systems([system()], resamples=0))
     made = replace(system(), scores="as-norm", calibrated=False)
-    told = systems_table(evaluate([made, system("b")], resamples=0))
+    told = systems_table(evaluate_systems([made, system("b")], resamples=0))
 
     assert "scores" not in [column.key for column in plain.columns]
     place = [column.key for column in told.columns].index("scores")
@@ -86,7 +86,7 @@ def test_scores_have_a_column_where_it_is_known_how_they_were_made(system):
 def test_what_was_not_calibrated_has_a_dagger_and_a_note(system):
     made = [replace(system(name), calibrated=name == "b") for name in "ab"]
 
-    table = systems_table(evaluate(made, resamples=0))
+    table = systems_table(evaluate_systems(made, resamples=0))
 
     place = [column.key for column in table.columns].index("cllr")
     first, second = (row[place].text for row in table.rows)
@@ -104,9 +104,9 @@ def test_calibrated_systems_differ_in_actual_costs_too(system):
     ]
     raw = replace(system("c", seed=2), calibrated=False)
 
-    both = evaluate(made, resamples=20)
-    mixed = comparisons_table(evaluate([*made, raw], resamples=20))
-    without = comparisons_table(evaluate([made[0], raw], resamples=20))
+    both = evaluate_systems(made, resamples=20)
+    mixed = comparisons_table(evaluate_systems([*made, raw], resamples=20))
+    without = comparisons_table(evaluate_systems([made[0], raw], resamples=20))
 
     table = comparisons_table(both)
     keys = [column.key for column in table.columns]

@@ -6,8 +6,7 @@ import io
 
 import numpy as np
 
-from bob.learn.pytorch.metrics import ScoreTable
-from bob.learn.pytorch.report import summarise
+from bob.learn.pytorch.metrics import ScoreTable, evaluate
 from bob.learn.pytorch.report.models import Costs, ModelRow, as_csv, as_page, as_text
 
 COSTS = Costs(
@@ -19,7 +18,7 @@ COSTS = Costs(
 )
 
 
-def summary():
+def evaluation():
     """By hand: of two target and two non-target trials, one each is wrong."""
     names = ["ann", "bob"]
     table = ScoreTable.from_matrix(
@@ -29,15 +28,15 @@ def summary():
         probes=names,
         probe_subjects=names,
     )
-    assert summarise(table).eer == 0.5
-    return summarise(table)
+    assert evaluate(table).eer == 0.5
+    return evaluate(table)
 
 
 def rows():
     return [
-        ModelRow("speech/a", summary(), dimensions=256, costs=COSTS),
+        ModelRow("speech/a", evaluation(), dimensions=256, costs=COSTS),
         ModelRow("b<i>", reason="it is <not> trusted"),
-        ModelRow("c", summary(), dimensions=8, costs=COSTS, left_out=3),
+        ModelRow("c", evaluation(), dimensions=8, costs=COSTS, left_out=3),
     ]
 
 
@@ -74,7 +73,7 @@ def test_without_errors_no_interval_is_claimed():
         probes=["a", "b", "c"],
         probe_subjects=["a", "b", "c"],
     )
-    row = ModelRow("m", summarise(table), dimensions=2, costs=COSTS)
+    row = ModelRow("m", evaluate(table), dimensions=2, costs=COSTS)
 
     assert as_text([row]).splitlines()[1].split()[1:3] == ["0.00", "-"]
     (written,) = csv.DictReader(io.StringIO(as_csv([row])))

@@ -6,9 +6,8 @@ from dataclasses import replace
 import pytest
 
 from bob.learn.pytorch.report import page_parts
-from bob.learn.pytorch.report.evaluation import evaluate
 from bob.learn.pytorch.report.page import as_page
-from bob.learn.pytorch.report.systems import System
+from bob.learn.pytorch.report.systems import System, evaluate_systems
 
 VOID = {"meta", "input", "br", "wbr", "path", "circle", "rect", "link"}
 
@@ -48,7 +47,7 @@ def section(text, name):
 @pytest.fixture(scope="module")
 def two(system):
     systems = [system("a<1>"), system("b", noise=2, seed=1, failed=[3, 4])]
-    return evaluate(systems, resamples=10)
+    return evaluate_systems(systems, resamples=10)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +110,7 @@ def test_recordings_that_can_be_played_have_players(two):
 
 
 def test_one_system_needs_no_comparison(system):
-    text = as_page(evaluate([system()], resamples=5), title="One")
+    text = as_page(evaluate_systems([system()], resamples=5), title="One")
 
     sections = [section["id"] for section in Elements(text).all("section")]
     assert "comparisons" not in sections
@@ -120,7 +119,7 @@ def test_one_system_needs_no_comparison(system):
 def test_twenty_systems_fold_what_would_be_long(system):
     systems = [system(f"s{number}", seed=number) for number in range(20)]
 
-    text = as_page(evaluate(systems, resamples=0), title="Many", worst=2)
+    text = as_page(evaluate_systems(systems, resamples=0), title="Many", worst=2)
 
     elements = Elements(text)
     assert "Of 20 systems" in elements.words
@@ -131,7 +130,7 @@ def test_a_system_without_a_curve_is_named_below_the_pictures(system, table):
     trials = table()
     none = System("nothing", trials.take(~trials.is_target))
 
-    text = as_page(evaluate([none, system()], resamples=5), title="None")
+    text = as_page(evaluate_systems([none, system()], resamples=5), title="None")
 
     assert "No curve, for lack of target or non-target trials: nothing." in text
 
@@ -140,7 +139,7 @@ def test_without_any_curve_there_is_a_sentence_and_no_empty_picture(table):
     trials = table()
     none = System("nothing", trials.take(~trials.is_target))
 
-    text = as_page(evaluate([none], resamples=5), title="None")
+    text = as_page(evaluate_systems([none], resamples=5), title="None")
 
     curves = text[text.index('<section id="curves"') :].split("</section>")[0]
     assert "None, for lack of target or non-target trials" in curves
@@ -150,16 +149,16 @@ def test_without_any_curve_there_is_a_sentence_and_no_empty_picture(table):
 def test_how_scores_were_made_stands_below_the_names(system):
     made = [replace(system(name), scores=f"as {name}") for name in ("a", "b")]
 
-    text = as_page(evaluate(made, resamples=0), title="T")
+    text = as_page(evaluate_systems(made, resamples=0), title="T")
 
     assert 'b<span class="range">as b</span>' in text
     assert "Scores" not in [word.strip() for word in Elements(text).words]
 
 
 def test_counts_that_all_systems_share_are_said_once(system):
-    same = as_page(evaluate([system(), system("b")], resamples=0), title="T")
+    same = as_page(evaluate_systems([system(), system("b")], resamples=0), title="T")
     other = system("b", failed=[1])
-    different = as_page(evaluate([system(), other], resamples=0), title="T")
+    different = as_page(evaluate_systems([system(), other], resamples=0), title="T")
 
     assert "36 target and 396 non-target trials of 12 speakers; group eval." in same
     assert "Non-targets" not in section(same, "systems")
@@ -167,13 +166,13 @@ def test_counts_that_all_systems_share_are_said_once(system):
 
 
 def test_it_is_said_how_many_trials_are_decided_wrongly(system):
-    one = evaluate([system(noise=2)], resamples=0).systems[0]
-    threshold = one.points[-1].point.threshold  # of dev
+    one = evaluate_systems([system(noise=2)], resamples=0).systems[0]
+    threshold = one.figures.decisions[-1].point.threshold  # of dev
     table = one.system.table
     accepted = int((table.non_targets >= threshold).sum())
     rejected = int((table.targets < threshold).sum())
 
-    text = as_page(evaluate([system(noise=2)], resamples=0), title="T")
+    text = as_page(evaluate_systems([system(noise=2)], resamples=0), title="T")
 
     assert min(accepted, rejected) > 0
     assert (

@@ -4,16 +4,15 @@ import numpy as np
 import pytest
 
 from bob.learn.pytorch.report import pictures
-from bob.learn.pytorch.report.evaluation import evaluate
 from bob.learn.pytorch.report.pictures import save_pictures
 from bob.learn.pytorch.report.plot import Line
-from bob.learn.pytorch.report.systems import System
+from bob.learn.pytorch.report.systems import System, evaluate_systems
 
 
 @pytest.fixture(scope="module")
 def two(system):
     systems = [system("a"), system("b", noise=2, seed=1, failed=[3, 4])]
-    return evaluate(systems, resamples=10)
+    return evaluate_systems(systems, resamples=10)
 
 
 @pytest.mark.parametrize(("suffix", "start"), [("pdf", b"%PDF"), ("png", b"\x89PNG")])
@@ -34,7 +33,7 @@ def test_systems_without_any_score_have_pictures_too(table, tmp_path):
     trials = table(failed=range(len(table())))
 
     path = save_pictures(
-        tmp_path / "a.png", evaluate([System("none", trials)], resamples=0)
+        tmp_path / "a.png", evaluate_systems([System("none", trials)], resamples=0)
     )
 
     assert path.stat().st_size > 1000

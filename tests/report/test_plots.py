@@ -5,14 +5,13 @@ import pytest
 
 from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.report import plots
-from bob.learn.pytorch.report.evaluation import evaluate
-from bob.learn.pytorch.report.systems import System
+from bob.learn.pytorch.report.systems import System, evaluate_systems
 
 
 @pytest.fixture(scope="module")
 def two(system):
     systems = [system("a"), system("b", noise=2, seed=1, failed=[3, 4])]
-    return evaluate(systems, resamples=10)
+    return evaluate_systems(systems, resamples=10)
 
 
 def test_the_det_curve_of_normal_scores_is_a_straight_line():
@@ -32,7 +31,7 @@ def test_the_det_curve_of_normal_scores_is_a_straight_line():
         probe_subjects=names,
     )
 
-    plot = plots.det_plot(evaluate([System("normal", trials)], resamples=0))
+    plot = plots.det_plot(evaluate_systems([System("normal", trials)], resamples=0))
 
     line = next(line for line in plot.lines if line.look == 0)
     inner = (np.abs(line.x) < 2.5) & (np.abs(line.y) < 2.5)
@@ -50,9 +49,9 @@ def test_histograms_have_area_one_each(two):
 
 def test_least_costs_are_thin_and_of_many_systems_left_out(system):
     """Dashes tell systems apart in every picture, as the legend has them."""
-    few = plots.bayes_plot(evaluate([system("a")], resamples=0))
+    few = plots.bayes_plot(evaluate_systems([system("a")], resamples=0))
     many = plots.bayes_plot(
-        evaluate([system(f"s{number}") for number in range(7)], resamples=0)
+        evaluate_systems([system(f"s{number}") for number in range(7)], resamples=0)
     )
 
     assert [line.stroke for line in few.lines if line.look == 0] == ["thin", "own"]
@@ -66,7 +65,9 @@ def test_systems_without_a_rate_or_an_interval_are_named_below(system, table):
     trials = table()
     nothing = System("nothing", trials.take(~trials.is_target))
 
-    plot = plots.interval_plot(evaluate([system(), perfect, nothing], resamples=10))
+    plot = plots.interval_plot(
+        evaluate_systems([system(), perfect, nothing], resamples=10)
+    )
 
     assert plot.notes == (
         "No interval, for lack of errors or speakers: 2.",
@@ -89,6 +90,8 @@ def test_a_histogram_of_no_score_says_so(table):
     trials = table()
     trials.score[:] = np.nan
 
-    (plot,) = plots.histogram_plots(evaluate([System("none", trials)], resamples=0))
+    (plot,) = plots.histogram_plots(
+        evaluate_systems([System("none", trials)], resamples=0)
+    )
 
     assert plot.notes == ("No trial has a score that could be shown.",)

@@ -5,14 +5,16 @@ import io
 
 import pytest
 
-from bob.learn.pytorch.report.evaluation import evaluate
 from bob.learn.pytorch.report.opening import read_systems
 from bob.learn.pytorch.report.outputs import ENDINGS, tables_as, write_output
+from bob.learn.pytorch.report.systems import evaluate_systems
 
 
 @pytest.fixture
 def evaluation(tmp_path, results):
-    return evaluate(read_systems([str(results(tmp_path / "first"))]), resamples=10)
+    return evaluate_systems(
+        read_systems([str(results(tmp_path / "first"))]), resamples=10
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,27 @@
 """Scores -> error rates, detection costs, Cllr, DET points and their intervals."""
 
-from bob.learn.pytorch.metrics.bootstrap import Interval, confidence_intervals
-from bob.learn.pytorch.metrics.conditions import (
-    Condition,
+from bob.learn.pytorch.metrics.bootstrap import (
+    Interval,
+    TrialMean,
+    act_dcf_mean,
+    actual_cost_mean,
+    cllr_mean,
+    confidence_intervals,
+    fmr_mean,
+    fnmr_mean,
+    hter_mean,
+    resampled_curves,
+)
+from bob.learn.pytorch.metrics.classes import (
     alike,
     binned,
-    breakdown,
     crossed,
     described,
+    trial_conditions,
+)
+from bob.learn.pytorch.metrics.conditions import (
+    Condition,
+    breakdown,
     equalised_costs,
 )
 from bob.learn.pytorch.metrics.costs import (
@@ -20,16 +34,11 @@ from bob.learn.pytorch.metrics.costs import (
     find_several_costs,
 )
 from bob.learn.pytorch.metrics.curve import ErrorCurve, MetricError, OperatingPoint
-from bob.learn.pytorch.metrics.failed import Failures, Share, failures
-from bob.learn.pytorch.metrics.information import cllr, min_cllr
-from bob.learn.pytorch.metrics.means import (
-    TrialMean,
-    act_dcf_mean,
-    actual_cost_mean,
-    cllr_mean,
-    fmr_mean,
-    fnmr_mean,
-    hter_mean,
+from bob.learn.pytorch.metrics.evaluation import (
+    Decision,
+    DevThreshold,
+    Evaluation,
+    evaluate,
 )
 from bob.learn.pytorch.metrics.overview import (
     CostFigures,
@@ -39,6 +48,7 @@ from bob.learn.pytorch.metrics.overview import (
     figures,
 )
 from bob.learn.pytorch.metrics.paired import (
+    Comparison,
     Difference,
     McNemar,
     mcnemar,
@@ -47,6 +57,7 @@ from bob.learn.pytorch.metrics.paired import (
 )
 from bob.learn.pytorch.metrics.rates import (
     act_dcf,
+    cllr,
     det_points,
     equal_error_rate,
     equal_error_threshold,
@@ -56,6 +67,7 @@ from bob.learn.pytorch.metrics.rates import (
     fmr_at_fnmr,
     fnmr_at_fmr,
     half_total_error_rate,
+    min_cllr,
     min_dcf,
     min_dcf_point,
     operating_point,
@@ -63,6 +75,7 @@ from bob.learn.pytorch.metrics.rates import (
 )
 from bob.learn.pytorch.metrics.reliability import (
     RULE_OF_THIRTY,
+    Doubt,
     doubtful_scores,
     errors_needed,
     few_errors,
@@ -73,11 +86,23 @@ from bob.learn.pytorch.metrics.reliability import (
     rule_of_three,
     wrong_way_round,
 )
-from bob.learn.pytorch.metrics.resampled import resampled_curves
 from bob.learn.pytorch.metrics.streaming import ScoreStream
-from bob.learn.pytorch.metrics.table import Names, ScoreTable
+from bob.learn.pytorch.metrics.table import (
+    Failures,
+    Names,
+    ScoreTable,
+    Share,
+    failures,
+)
 
 __all__ = [
+    "evaluate",
+    "Evaluation",
+    "Decision",
+    "DevThreshold",
+    "Doubt",
+    "Comparison",
+    "trial_conditions",
     "ScoreTable",
     "Names",
     "figure_measures",

@@ -21,20 +21,33 @@ bootstrap", Computer Vision and Image Understanding 93(1), 2004.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
 from statistics import NormalDist
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
-from bob.learn.pytorch.metrics.curve import FloatArray, MetricError
-from bob.learn.pytorch.metrics.resampled import measured, resampled_values
+from bob.learn.pytorch.metrics.curve import FloatArray, MetricError, acquired
+from bob.learn.pytorch.metrics.rates import bits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from bob.learn.pytorch.metrics.resampled import Measure
-    from bob.learn.pytorch.metrics.table import ScoreTable
+    from numpy.typing import ArrayLike, NDArray
+
+    from bob.learn.pytorch.metrics.costs import CostFunction, DetectionCost
+    from bob.learn.pytorch.metrics.curve import ErrorCurve, IntArray
+    from bob.learn.pytorch.metrics.table import Codes, ScoreTable
+
+    Costs: TypeAlias = Callable[[FloatArray], FloatArray]
+    #: A figure that can be resampled: one of the curve, or a mean over trials.
+    Measure: TypeAlias = Callable[[ErrorCurve], float] | "TrialMean"
+
+#: Draws of the speakers, for tables of up to so many trials; fewer beyond, where a draw
+#: takes long (1,000 of a million trials take 12 s) and intervals are narrow.
+RESAMPLES, MANY_TRIALS, RESAMPLES_OF_MANY = 1000, 1_000_000, 200
 
 
 @dataclass(frozen=True)
@@ -57,12 +70,23 @@ class Interval:
         return self.low < self.high
 
 
+def usual_resamples(trials: int) -> int:
+    """Return the number of draws for intervals of a table with so many trials.
+
+    Examples
+    --------
+    >>> usual_resamples(1_000_000), usual_resamples(1_000_001)
+    (1000, 200)
+    """
+    return RESAMPLES if trials <= MANY_TRIALS else RESAMPLES_OF_MANY
+
+
 def confidence_intervals(
     table: ScoreTable,
     measures: Mapping[str, Measure],
     *,
     level: float = 0.95,
-    resamples: int = 1000,
+    resamples: int | None = None,
     seed: int = 0,
 ) -> dict[str, Interval]:
     """Bias-corrected percentile interval of each measure over resampled speakers.
@@ -74,6 +98,8 @@ def confidence_intervals(
     ----------
     measures
         Name -> a figure of an `ErrorCurve`, or a `TrialMean`.
+    resamples
+        Draws of the speakers; by default `usual_resamples`.
 
     Raises
     ------
@@ -82,6 +108,8 @@ def confidence_intervals(
         the level is not in (0, 1), or the number of resamples negative.
     """
     check_level(level)
+    if resamples is None:
+        resamples = usual_resamples(len(table))
     values = resampled_values(table, measures, resamples=resamples, seed=seed)
     figures = measured(table, measures)
     return {
@@ -134,3 +162,289 @@ def _range(values: FloatArray, shares: tuple[float, float], level: float) -> Int
     if math.isclose(low, high, rel_tol=1e-9, abs_tol=1e-12):
         low = high = math.nan
     return Interval(float(low), float(high), level, kept.size)
+
+
+@dataclass(frozen=True)
+class TrialMean:
+    """Mean over target trials plus mean over non-target trials.
+
+    Attributes
+    ----------
+    target, non_target
+        Scores ``(trials,)`` -> cost of each trial, at least 0. None: trials of this
+        kind have no part in the figure and need not be there.
+    """
+
+    target: Costs | None
+    non_target: Costs | None
+
+    def of(self, targets: ArrayLike, non_targets: ArrayLike) -> float:
+        """Return the figure; NaN scores are left out.
+
+        Raises
+        ------
+        MetricError
+            No trial of a kind that is needed has a score.
+        """
+        total = 0.0
+        for kind, costs, scores in (
+            ("target", self.target, targets),
+            ("non-target", self.non_target, non_targets),
+        ):
+            if costs is not None:
+                kept, failures = acquired(scores)
+                if not kept.size:
+                    raise MetricError(
+                        f"no {kind} trial has a score ({failures} failed); at least "
+                        f"one is needed"
+                    )
+                with np.errstate(over="ignore"):
+                    total += float(costs(kept).mean())
+        return total
+
+
+def cllr_mean() -> TrialMean:
+    """Cllr, of natural log-likelihood ratios, in bits."""
+    return TrialMean(_bits_of_target, _bits_of_non_target)
+
+
+def act_dcf_mean(cost: DetectionCost, *, threshold: float | None = None) -> TrialMean:
+    """Normalised detection cost at a threshold; by default Bayes' threshold."""
+    miss, false_match = cost.weights
+    at = cost.threshold if threshold is None else threshold
+    return TrialMean(
+        partial(_rejected, threshold=at, weight=miss),
+        partial(_accepted, threshold=at, weight=false_match),
+    )
+
+
+def actual_cost_mean(cost: CostFunction) -> TrialMean:
+    """Mean of the actual costs of all applications, each at Bayes' threshold."""
+    means = [act_dcf_mean(one) for one in cost.costs]
+    return TrialMean(
+        partial(_mean_of, [mean.target for mean in means if mean.target]),
+        partial(_mean_of, [mean.non_target for mean in means if mean.non_target]),
+    )
+
+
+def hter_mean(threshold: float) -> TrialMean:
+    """Half total error rate at a threshold that was found on other trials (dev)."""
+    return TrialMean(
+        partial(_rejected, threshold=threshold, weight=0.5),
+        partial(_accepted, threshold=threshold, weight=0.5),
+    )
+
+
+def fnmr_mean(threshold: float) -> TrialMean:
+    """False non-match rate at a fixed threshold; needs target trials only."""
+    return TrialMean(partial(_rejected, threshold=threshold, weight=1.0), None)
+
+
+def fmr_mean(threshold: float) -> TrialMean:
+    """False match rate at a fixed threshold; needs non-target trials only."""
+    return TrialMean(None, partial(_accepted, threshold=threshold, weight=1.0))
+
+
+def _mean_of(costs: list[Costs], scores: FloatArray) -> FloatArray:
+    mean: FloatArray = np.mean([cost(scores) for cost in costs], axis=0)
+    return mean
+
+
+def _bits_of_target(scores: FloatArray) -> FloatArray:
+    return bits(-scores) / 2
+
+
+def _bits_of_non_target(scores: FloatArray) -> FloatArray:
+    return bits(scores) / 2
+
+
+def _rejected(scores: FloatArray, *, threshold: float, weight: float) -> FloatArray:
+    return np.where(scores >= threshold, 0.0, weight)
+
+
+def _accepted(scores: FloatArray, *, threshold: float, weight: float) -> FloatArray:
+    return np.where(scores >= threshold, weight, 0.0)
+
+
+class _Trials(NamedTuple):
+    """Speakers of the scored trials, by ascending score.
+
+    The speaker of each target trial; those of the reference and of the probe of each
+    non-target trial; how many there are. Speakers without a scored trial are none.
+    """
+
+    target: Codes
+    reference: Codes
+    probe: Codes
+    target_scores: FloatArray
+    non_target_scores: FloatArray
+    speakers: int
+
+
+def measured(table: ScoreTable, measures: Mapping[str, Measure]) -> dict[str, float]:
+    """Each measure on all trials; NaN where they do not allow it."""
+    figures, curve = dict.fromkeys(measures, float("nan")), None
+    targets, non_targets = table.targets, table.non_targets
+    for name, measure in measures.items():
+        with suppress(MetricError):
+            if isinstance(measure, TrialMean):
+                figures[name] = measure.of(targets, non_targets)
+            else:
+                curve = curve or table.curve()
+                figures[name] = measure(curve)
+    return figures
+
+
+def resampled_values(
+    table: ScoreTable, measures: Mapping[str, Measure], *, resamples: int, seed: int
+) -> dict[str, FloatArray]:
+    """Each measure on each draw: ``(resamples,)``, NaN where a draw does not allow it.
+
+    A seed gives the same draws for every table of the same trials.
+
+    Raises
+    ------
+    MetricError
+        No target or no non-target trial has a score, and a measure needs the curve; or
+        the number of resamples is negative.
+    """
+    if resamples < 0:
+        raise MetricError(
+            f"the number of resamples is {resamples}; give 0 for none, usually 1000"
+        )
+    trials = _speakers_in_order(table)
+    values = {name: np.full(resamples, np.nan, dtype=np.float64) for name in measures}
+    of_curves: dict[str, Callable[[ErrorCurve], float]] = {}
+    for name, measure in measures.items():
+        if isinstance(measure, TrialMean):
+            values[name] = _means(trials, measure, resamples=resamples, seed=seed)
+        else:
+            of_curves[name] = measure
+    if of_curves:
+        curves = _curves(table.curve(), trials, resamples=resamples, seed=seed)
+        for draw, curve in curves:
+            for name, figure in of_curves.items():
+                values[name][draw] = figure(curve)
+    return values
+
+
+def resampled_curves(
+    table: ScoreTable, *, resamples: int = 1000, seed: int = 0
+) -> Iterator[ErrorCurve]:
+    """Yield the error curve of each resample that has both kinds of trial.
+
+    Raises
+    ------
+    MetricError
+        No target or no non-target trial has a score.
+    """
+    curve, trials = table.curve(), _speakers_in_order(table)
+    for _, resampled in _curves(curve, trials, resamples=resamples, seed=seed):
+        yield resampled
+
+
+def _draws(speakers: int, *, resamples: int, seed: int) -> Iterator[NDArray[np.intp]]:
+    """How often each speaker is drawn, ``(speakers,)``, draw after draw."""
+    random = np.random.default_rng(seed)
+    for _ in range(resamples):
+        drawn = random.integers(speakers, size=speakers)
+        yield np.bincount(drawn, minlength=speakers)
+
+
+def _curves(
+    curve: ErrorCurve, trials: _Trials, *, resamples: int, seed: int
+) -> Iterator[tuple[int, ErrorCurve]]:
+    # Between two corners of the unweighted curve only one of the two counts changes,
+    # so weighted counts at the corners give the whole weighted curve.
+    corners = curve.corners()
+    draws = _draws(trials.speakers, resamples=resamples, seed=seed)
+    for draw, copies in enumerate(draws):
+        targets = np.cumsum(copies[trials.target])
+        non_targets = np.cumsum(copies[trials.reference] * copies[trials.probe])
+        if targets[-1] and non_targets[-1]:
+            yield draw, _weighted(corners, targets, non_targets)
+
+
+def _means(
+    trials: _Trials, measure: TrialMean, *, resamples: int, seed: int
+) -> FloatArray:
+    """``(resamples,)``, NaN where a draw lacks a kind of trial that is needed."""
+    from scipy.sparse import coo_matrix  # here: it takes a moment to import
+
+    if not trials.speakers:
+        return np.full(resamples, np.nan)
+    draws = _draws(trials.speakers, resamples=resamples, seed=seed)
+    copies = np.array(list(draws), dtype=np.float64).reshape(-1, trials.speakers).T
+    total = np.zeros(resamples)
+    if measure.target is not None:
+        costs = measure.target(trials.target_scores)
+        total += _mean_of_sums(
+            costs,
+            lambda some: (
+                copies.T @ np.bincount(trials.target, some, minlength=len(copies))
+            ),
+        )
+    if measure.non_target is not None:
+        pairs = trials.reference, trials.probe
+        shape = (trials.speakers, trials.speakers)
+        total += _mean_of_sums(
+            measure.non_target(trials.non_target_scores),
+            # The count of a pair of speakers is the product of both counts.
+            lambda some: np.einsum(
+                "sr,sr->r",
+                copies,
+                coo_matrix((some, pairs), shape=shape).tocsr() @ copies,
+            ),
+        )
+    return total
+
+
+def _mean_of_sums(
+    costs: FloatArray, weighted_sum: Callable[[FloatArray], FloatArray]
+) -> FloatArray:
+    """Weighted mean of each draw; infinite where an infinite cost was drawn."""
+    finite = np.isfinite(costs)
+    sums = weighted_sum(np.where(finite, costs, 0.0))
+    weights = weighted_sum(np.ones_like(costs))
+    if not finite.all():
+        sums[weighted_sum((~finite).astype(np.float64)) > 0] = np.inf
+    return np.divide(sums, weights, out=np.full_like(sums, np.nan), where=weights > 0)
+
+
+def _speakers_in_order(table: ScoreTable) -> _Trials:
+    _, claimed, real = table.subjects
+    scored = ~np.isnan(table.score)
+    is_target = table.is_target
+
+    def ascending(chosen: NDArray[np.bool_]) -> NDArray[np.intp]:
+        index = np.flatnonzero(chosen)
+        return index[np.argsort(table.score[index])]
+
+    targets, non_targets = ascending(scored & is_target), ascending(scored & ~is_target)
+    columns = claimed[targets], claimed[non_targets], real[non_targets]
+    present = np.bincount(np.concatenate(columns)) > 0
+    number = np.cumsum(present, dtype=np.int32) - 1
+    target, reference, probe = (number[column] for column in columns)
+    return _Trials(
+        target,
+        reference,
+        probe,
+        table.score[targets],
+        table.score[non_targets],
+        int(present.sum()),
+    )
+
+
+def _weighted(
+    corners: ErrorCurve, targets: IntArray, non_targets: IntArray
+) -> ErrorCurve:
+    """Return the curve with weights, which come summed over the ascending scores."""
+    misses = np.append(0, targets)[corners.misses]
+    rejected = np.append(0, non_targets)[corners.non_targets - corners.false_matches]
+    return replace(
+        corners,
+        misses=misses,
+        false_matches=non_targets[-1] - rejected,
+        targets=int(targets[-1]),
+        non_targets=int(non_targets[-1]),
+    )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from bob.learn.pytorch.metrics.bootstrap import actual_cost_mean, cllr_mean
 from bob.learn.pytorch.metrics.costs import CostFunction, DetectionCost, find_costs
-from bob.learn.pytorch.metrics.curve import ErrorCurve, MetricError, acquired
-from bob.learn.pytorch.metrics.information import cllr
-from bob.learn.pytorch.metrics.means import actual_cost_mean, cllr_mean
-from bob.learn.pytorch.metrics.rates import operating_point
+from bob.learn.pytorch.metrics.curve import ErrorCurve, acquired
+from bob.learn.pytorch.metrics.rates import cllr, operating_point
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
+    from bob.learn.pytorch.metrics.bootstrap import Measure
     from bob.learn.pytorch.metrics.curve import OperatingPoint
-    from bob.learn.pytorch.metrics.resampled import Measure
 
     #: One cost function, or several of which the first is the one of comparisons.
     Costs: TypeAlias = CostFunction | Sequence[CostFunction] | None
@@ -96,7 +95,7 @@ class Figures:
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON: None for what is not finite."""
-        content = asdict(self)
+        content = asdict(Figures(**figures_only(self)))
         function = content.pop("cost_function")
         content["min_dcf"], content["act_dcf"] = self.min_dcf, self.act_dcf
         content["definitions"] = DEFINITIONS | {
@@ -108,10 +107,19 @@ class Figures:
         return finite
 
 
+def figures_only(found: Figures) -> dict[str, Any]:
+    """Return the fields of `Figures`, of it or of what has more."""
+    return {each.name: getattr(found, each.name) for each in fields(Figures)}
+
+
 def figures(
-    targets: ArrayLike, non_targets: ArrayLike, *, cost: CostFunction | None = None
+    targets: ArrayLike,
+    non_targets: ArrayLike,
+    *,
+    cost: CostFunction | None = None,
+    curve: ErrorCurve | None = None,
 ) -> Figures:
-    """Work out every figure; the scores are sorted once.
+    """Return every figure; the scores are sorted once.
 
     Trials that do not allow a figure give NaN, not an error.
 
@@ -121,6 +129,8 @@ def figures(
         Scores of any shape; NaN is a failure to acquire.
     cost
         By default P_target 0.01.
+    curve
+        That of these scores, if it is there already.
 
     Examples
     --------
@@ -131,10 +141,10 @@ def figures(
     positives, failed_positives = acquired(targets)
     negatives, failed_negatives = acquired(non_targets)
     failed = failed_positives + failed_negatives
-    try:
-        curve = ErrorCurve.from_scores(positives, negatives)
-    except MetricError:
+    if not (positives.size and negatives.size):
         return no_figures((positives.size, negatives.size, failed), cost)
+    if curve is None:
+        curve = ErrorCurve.from_scores(positives, negatives)
     hull = curve.hull()
     actual = [
         operating_point(positives, negatives, threshold=one.threshold)
@@ -216,30 +226,6 @@ class OtherCost:
         }
 
 
-def other_costs(
-    costs: Sequence[CostFunction],
-    curve: ErrorCurve | None,
-    targets: ArrayLike,
-    non_targets: ArrayLike,
-) -> tuple[OtherCost, ...]:
-    """Work out the figures of more cost functions; NaN without a curve."""
-    if curve is None:
-        return tuple(OtherCost(cost, math.nan, math.nan) for cost in costs)
-    return tuple(
-        OtherCost(cost, cost.minimum(curve), cost.actual(targets, non_targets))
-        for cost in costs
-    )
-
-
-def other_measures(costs: Sequence[CostFunction]) -> dict[str, Measure]:
-    """Return their figures for intervals: ``min_dcf NAME`` and ``act_dcf NAME``."""
-    measures: dict[str, Measure] = {}
-    for cost in costs:
-        measures[f"min_dcf {cost.name}"] = cost.minimum
-        measures[f"act_dcf {cost.name}"] = actual_cost_mean(cost)
-    return measures
-
-
 def figure_measures(cost: CostFunction) -> dict[str, Measure]:
     """The figures that have intervals and differences, by name, at one cost."""
     return {
@@ -248,4 +234,13 @@ def figure_measures(cost: CostFunction) -> dict[str, Measure]:
         "act_dcf": actual_cost_mean(cost),
         "cllr": cllr_mean(),
         "min_cllr": ErrorCurve.min_cllr,
+    }
+
+
+def with_hull(measures: dict[str, Measure]) -> dict[str, Measure]:
+    """Return the same with the EER on the convex hull, behind the EER."""
+    return {
+        "eer": measures.pop("eer"),
+        "rocch_eer": lambda curve: curve.corners().rocch_equal_error_rate(),
+        **measures,
     }

@@ -12,21 +12,30 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bob.learn.pytorch.metrics.bootstrap import Interval, check_level, percentiles
+from bob.learn.pytorch.metrics.bootstrap import (
+    Interval,
+    TrialMean,
+    check_level,
+    percentiles,
+    resampled_values,
+    usual_resamples,
+)
 from bob.learn.pytorch.metrics.curve import FloatArray, MetricError
-from bob.learn.pytorch.metrics.means import TrialMean
-from bob.learn.pytorch.metrics.resampled import resampled_values
+from bob.learn.pytorch.metrics.overview import figure_measures, with_hull
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from bob.learn.pytorch.metrics.resampled import Measure
+    from bob.learn.pytorch.metrics.bootstrap import Measure
+    from bob.learn.pytorch.metrics.costs import CostFunction
     from bob.learn.pytorch.metrics.table import Names, ScoreTable
 
 # Above it, numbers of trials would no longer fit into 64 bits.
-LARGEST = 2**62
+_LARGEST = 2**62
+#: Figures that only log-likelihood ratios have.
+_OF_RATIOS = ("act_dcf", "cllr")
 
 
 @dataclass(frozen=True)
@@ -81,13 +90,29 @@ class McNemar:
         return min(1.0, 2 * float(bdtr(smaller, trials, 0.5)))
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """A system against another on the same trials; below 0, the first is better.
+
+    Attributes
+    ----------
+    differences
+        First less second, by name of the figure.
+    decisions
+        At the EER threshold of each: wrong only by the first, only by the second.
+    """
+
+    differences: Mapping[str, Difference]
+    decisions: McNemar
+
+
 def paired_differences(
     first: ScoreTable,
     second: ScoreTable,
     measures: Mapping[str, Measure],
     *,
     level: float = 0.95,
-    resamples: int = 1000,
+    resamples: int | None = None,
     seed: int = 0,
 ) -> dict[str, Difference]:
     """Compare two systems by each measure, with the bootstrap over speakers.
@@ -101,6 +126,8 @@ def paired_differences(
     """
     check_level(level)
     tables = paired_tables(first, second)
+    if resamples is None:
+        resamples = usual_resamples(len(first))
     drawn = [
         resampled_values(table, measures, resamples=resamples, seed=seed)
         for table in tables
@@ -154,6 +181,35 @@ def mcnemar(
     }
 
 
+def compare(
+    tables: tuple[ScoreTable, ScoreTable],
+    *,
+    cost: CostFunction,
+    uncalibrated: bool,
+    resamples: int,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two systems on the same trials, each decision at the EER threshold.
+
+    Parameters
+    ----------
+    uncalibrated
+        Leave out actDCF and Cllr: the scores of either are no log-likelihood ratios.
+
+    Raises
+    ------
+    MetricError
+        The systems have different trials, or these do not allow a figure.
+    """
+    measures = with_hull(figure_measures(cost))
+    if uncalibrated:
+        measures = {k: one for k, one in measures.items() if k not in _OF_RATIOS}
+    differences = paired_differences(*tables, measures, resamples=resamples, seed=seed)
+    first, second = (table.curve().equal_error_point().threshold for table in tables)
+    decisions = mcnemar(*tables, thresholds=(first, second))["all"]
+    return Comparison(differences, decisions)
+
+
 def paired_tables(
     first: ScoreTable, second: ScoreTable
 ) -> tuple[ScoreTable, ScoreTable]:
@@ -191,7 +247,7 @@ def _keys(
     keys, radix = np.zeros(len(first) + len(second), dtype=np.int64), 1
     for column in columns:
         count, codes = _common_codes(getattr(first, column), getattr(second, column))
-        if radix * count > LARGEST:
+        if radix * count > _LARGEST:
             keys = np.unique(keys, return_inverse=True)[1]
             radix = keys.size
         keys, radix = keys * count + codes, radix * count

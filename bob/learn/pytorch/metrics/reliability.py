@@ -11,6 +11,7 @@ Hanley and Lippman-Hand, "If nothing goes wrong, is everything all right?", JAMA
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,12 +23,26 @@ if TYPE_CHECKING:
 
     from bob.learn.pytorch.metrics.bootstrap import Interval
     from bob.learn.pytorch.metrics.curve import ErrorCurve, FloatArray, OperatingPoint
+    from bob.learn.pytorch.metrics.evaluation import Evaluation
     from bob.learn.pytorch.metrics.overview import Figures
+    from bob.learn.pytorch.metrics.table import ScoreTable
 
 #: Errors for 90 % confidence that the true rate is within 30 % of the observed one.
 RULE_OF_THIRTY = 30
+RULE_EXPLAINED = (
+    "To be 90 % confident that a true error rate is within 30 % of the observed one "
+    "takes at least 30 (Doddington's rule of 30)"
+)
 #: With fewer speakers, neither intervals nor calibrations are reliable.
 FEW_SPEAKERS = 20
+_COSINES = (
+    "all scores lie between -1 and 1, as cosines do; actDCF and Cllr take scores as "
+    "log-likelihood ratios and say nothing of these: calibrate first"
+)
+_UNCALIBRATED = (
+    "the scores were not calibrated; actDCF and Cllr read them as log-likelihood "
+    "ratios, which they need not be"
+)
 # Half the width of the interval that holds 90 % of a normal distribution.
 _NINETY_PERCENT = 1.6449
 # Log-likelihood ratios that are right by construction (20 to 3,000 target trials, d' of
@@ -35,6 +50,23 @@ _NINETY_PERCENT = 1.6449
 _ERRORS_OF_A_MISFIT, _ERRORS_ABOVE_ONE = 6, 2
 # With fewer trials of a kind, any order may be chance.
 _FEWEST_TRIALS = 3
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A reason not to take figures at their word.
+
+    Attributes
+    ----------
+    kind
+        missing, scores, few errors, no errors, few speakers, cosines, uncalibrated,
+        misfit, repeated or dev.
+    text
+        A sentence without its full stop.
+    """
+
+    kind: str
+    text: str
 
 
 def errors_needed(within: float = 0.3) -> int:
@@ -114,11 +146,7 @@ def reliability_warnings(
     few = [f"{count} x {name}" for name, count in few_errors(errors).items()]
     if not few:
         return []
-    return [
-        "few errors were observed: " + ", ".join(few) + ". To be 90 % confident that a "
-        "true error rate is within 30 % of the observed one takes at least 30 "
-        "(Doddington's rule of 30)"
-    ]
+    return [f"few errors were observed: {', '.join(few)}. {RULE_EXPLAINED}"]
 
 
 def doubtful_scores(
@@ -236,3 +264,85 @@ def look_like_cosines(scores: FloatArray) -> bool:
     """
     # Rounding may exceed the range of a cosine.
     return not (np.abs(scores[~np.isnan(scores)]) > 1 + 1e-6).any()
+
+
+def all_doubts(
+    found: Evaluation, scores: FloatArray, *, calibrated: bool | None
+) -> list[Doubt]:
+    """Return what speaks against taking figures at their word.
+
+    Parameters
+    ----------
+    scores
+        ``(trials,)``, of which the figures are.
+    calibrated
+        They are log-likelihood ratios of a calibration, or not; None if unknown.
+    """
+    if found.curve is None:
+        return _missing(found)
+    kinds = found.targets, found.non_targets
+    interval = found.intervals.get("eer")
+    minima = {
+        f"minDCF, {one.cost}": one.cost.min_point(found.curve) for one in found.costs
+    }
+    few = [] if found.speakers is None else few_speakers(found.speakers)
+    texts = {
+        "scores": doubtful_scores(
+            scores, eer=found.eer, kinds=kinds, interval=interval
+        ),
+        "few errors" if found.eer else "no errors": reliability_warnings(
+            found.curve, minima
+        ),
+        "few speakers": few,
+    }
+    doubts = [Doubt(kind, text) for kind, some in texts.items() for text in some]
+    if look_like_cosines(scores) and not calibrated:
+        return [*doubts, Doubt("cosines", _COSINES)]
+    if calibrated is False:
+        return [*doubts, Doubt("uncalibrated", _UNCALIBRATED)]
+    return doubts + [Doubt("misfit", text) for text in misfits(found)]
+
+
+def doubts_of_figures(found: Figures, *, are_cosines: bool) -> list[Doubt]:
+    """Return what the figures alone make one doubt, for scores that went by."""
+    if not (found.targets and found.non_targets):
+        return _missing(found)
+    reversed_ = wrong_way_round(found.eer, (found.targets, found.non_targets))
+    doubts = [Doubt("scores", text) for text in reversed_]
+    if are_cosines:
+        return [*doubts, Doubt("cosines", _COSINES)]
+    return doubts + [Doubt("misfit", text) for text in misfits(found)]
+
+
+def _missing(found: Figures) -> list[Doubt]:
+    return [
+        Doubt(
+            "missing",
+            f"no error rate can be given: {found.targets} target and "
+            f"{found.non_targets} non-target trials have a score ({found.failures} "
+            "failed); at least one of each is needed: check that the protocol has both "
+            "and that their recordings could be read",
+        )
+    ]
+
+
+def repeated_trials(table: ScoreTable | None) -> list[Doubt]:
+    """Say how many trials are there again; nothing is known without references."""
+    if table is None or table.model is None:
+        return []
+    probes = len(table.probe.distinct)
+    pairs = table.model.codes * np.int64(probes) + table.probe.codes
+    possible = len(table.model.distinct) * probes
+    if possible > 8 * len(table):
+        repeated = len(table) - int(np.unique(pairs).size)
+    else:  # where most pairs are there, marks are ten times as fast as sorting
+        marked = np.zeros(possible, dtype=bool)
+        marked[pairs] = True
+        repeated = len(table) - int(np.count_nonzero(marked))
+    if not repeated:
+        return []
+    text = (
+        f"{repeated} trials are there more than once, and count as often: see "
+        "`bob pytorch protocol check`"
+    )
+    return [Doubt("repeated", text)]

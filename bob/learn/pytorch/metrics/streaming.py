@@ -29,13 +29,16 @@ from bob.learn.pytorch.metrics.curve import (
     OperatingPoint,
     between,
 )
-from bob.learn.pytorch.metrics.information import bits
+from bob.learn.pytorch.metrics.evaluation import Evaluation
 from bob.learn.pytorch.metrics.overview import (
     DEFAULT_COST,
     Figures,
     cost_figures,
+    figures_only,
     no_figures,
 )
+from bob.learn.pytorch.metrics.rates import bits
+from bob.learn.pytorch.metrics.reliability import doubts_of_figures, look_like_cosines
 from bob.learn.pytorch.metrics.runs import Floats, SortedRuns, merged
 
 if TYPE_CHECKING:
@@ -72,6 +75,7 @@ class ScoreStream:
             SortedRuns(rows=self._rows // 2, folder=folder) for _ in range(2)
         )
         self.failures = 0
+        self._are_cosines = True
 
     def __enter__(self) -> ScoreStream:
         return self
@@ -104,6 +108,7 @@ class ScoreStream:
             for block in _blocks(scores):
                 kept = block[~np.isnan(block)]
                 self.failures += block.size - kept.size
+                self._are_cosines = self._are_cosines and look_like_cosines(kept)
                 some.add(kept)
 
     def add_trials(self, scores: ArrayLike, is_target: ArrayLike) -> None:
@@ -164,6 +169,20 @@ class ScoreStream:
             min_cllr=seen.hull.min_cllr(),
             costs=cost_figures(cost, seen.hull, seen.points()),
             cost_function=cost,
+        )
+
+    def evaluation(self, *, cost: CostFunction | None = None) -> Evaluation:
+        """Return the figures so far, with what makes one doubt them.
+
+        There are no intervals, decisions and conditions, which take names and all
+        scores at once.
+        """
+        found = self.figures(cost=cost)
+        doubts = doubts_of_figures(found, are_cosines=self._are_cosines)
+        return Evaluation(
+            **figures_only(found),
+            doubts=tuple(doubts),
+            uncalibrated=self._are_cosines,
         )
 
     def hull(self) -> ErrorCurve:

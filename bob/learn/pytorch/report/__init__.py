@@ -1,43 +1,36 @@
-"""Scores -> figures in words, tables, pictures and a page."""
+"""Evaluations as text, tables, pictures and pages."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bob.learn.pytorch.report.det import plot_det
-    from bob.learn.pytorch.report.evaluation import Evaluation, evaluate
     from bob.learn.pytorch.report.figure_tables import all_tables, systems_table
     from bob.learn.pytorch.report.page import as_page
     from bob.learn.pytorch.report.pictures import save_pictures
-    from bob.learn.pytorch.report.summary import Summary, summarise
-    from bob.learn.pytorch.report.systems import FailedRecording, System
+    from bob.learn.pytorch.report.systems import Report, System, evaluate_systems
     from bob.learn.pytorch.report.tables import as_csv, as_latex, as_text
 
 __all__ = [
-    "Evaluation",
-    "FailedRecording",
-    "Summary",
+    "Report",
     "System",
     "all_tables",
     "as_csv",
     "as_latex",
     "as_page",
     "as_text",
-    "evaluate",
+    "evaluate_systems",
     "plot_det",
     "save_pictures",
-    "summarise",
     "systems_table",
 ]
 
 _PLACES = {
     "det": ("plot_det",),
-    "evaluation": ("Evaluation", "evaluate"),
     "figure_tables": ("all_tables", "systems_table"),
     "page": ("as_page",),
     "pictures": ("save_pictures",),
-    "summary": ("Summary", "summarise"),
-    "systems": ("FailedRecording", "System"),
+    "systems": ("Report", "System", "evaluate_systems"),
     "tables": ("as_csv", "as_latex", "as_text"),
 }
 

@@ -49,24 +49,26 @@ def write_report(
         The summary as text.
     """
     from bob.learn.pytorch.files import write_text
-    from bob.learn.pytorch.report import plot_det, summarise
+    from bob.learn.pytorch.metrics import evaluate
+    from bob.learn.pytorch.report.det import plot_det
+    from bob.learn.pytorch.report.summary import summary_as_dict, summary_as_text
     from bob.learn.pytorch.scorefiles import read_scores
 
     tables = {group: read_scores(path) for group, path in score_files.items()}
     dev = tables.get("dev")
-    summaries = {
-        group: summarise(table, dev=dev if group == "eval" else None)
+    found = {
+        group: evaluate(table, dev=dev if group == "eval" else None)
         for group, table in tables.items()
     }
     content: dict[str, Any] = {
-        group: {"scores": str(score_files[group]), **summary.as_dict()}
-        for group, summary in summaries.items()
+        group: {"scores": str(score_files[group]), **summary_as_dict(one)}
+        for group, one in found.items()
     }
     content["failed_recordings"] = failures
     content["notes"] = list(notes)
     parts = [
-        f"Group {group} ({printable(score_files[group])})\n\n{summary.as_text()}"
-        for group, summary in summaries.items()
+        f"Group {group} ({printable(score_files[group])})\n\n{summary_as_text(one)}"
+        for group, one in found.items()
     ]
     if normalisation is not None:
         content["normalisation"] = normalisation

@@ -6,7 +6,8 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.metrics import MetricError, failures
+from bob.learn.pytorch.metrics import Doubt
+from bob.learn.pytorch.metrics.reliability import RULE_EXPLAINED
 from bob.learn.pytorch.report import tables
 from bob.learn.pytorch.report.tables import DAGGER, Cell, Column, Table
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bob.learn.pytorch.metrics import Condition
-    from bob.learn.pytorch.report.evaluation import Comparison, Evaluated, Evaluation
+    from bob.learn.pytorch.report.systems import Evaluated, Pair, Report
 
 #: What a user can ask for by name, in the order of the page.
 KEYS = ("systems", "points", "comparisons", "conditions", "failures")
@@ -24,27 +25,25 @@ _ERRORS = (0.01, 0.001)
 # log-likelihood ratios only.
 _COMPARED = ("eer", "min_dcf", "act_dcf", "cllr", "min_cllr")
 _OF_RATIOS = ("act_dcf", "cllr")
-#: How `reliability_warnings` begins what it says of few errors.
-_FEW = "few errors were observed: "
 
 
-def all_tables(evaluation: Evaluation) -> list[Table]:
+def all_tables(report: Report) -> list[Table]:
     """Every table that has rows."""
     found = [
-        systems_table(evaluation),
-        points_table(evaluation),
-        comparisons_table(evaluation),
-        *condition_tables(evaluation),
-        failures_table(evaluation),
+        systems_table(report),
+        points_table(report),
+        comparisons_table(report),
+        *condition_tables(report),
+        failures_table(report),
     ]
     return [table for table in found if table.rows]
 
 
-def systems_table(evaluation: Evaluation) -> Table:
+def systems_table(report: Report) -> Table:
     """One row a system: every figure, with its interval."""
-    found = evaluation.systems
-    columns = _figure_columns(evaluation)
-    with_dev = any(not math.isnan(one.hter) for one in found)
+    found = report.systems
+    columns = _figure_columns(report)
+    with_dev = any(not math.isnan(one.figures.hter) for one in found)
     if with_dev:
         meaning = "half total error rate at the EER threshold of dev"
         columns += [
@@ -59,7 +58,7 @@ def systems_table(evaluation: Evaluation) -> Table:
     ]
     row = partial(_system_row, with_dev=with_dev)
     rows = [row(number, one) for number, one in enumerate(found, 1)]
-    notes = tuple(_systems_notes(evaluation, rows))
+    notes = tuple(_systems_notes(report, rows))
     title = "Systems" if len(found) > 1 else "Figures"
     table = Table("systems", title, tuple(columns), tuple(rows), notes)
     silent = {"group"} if len({one.system.group for one in found}) == 1 else set()
@@ -68,8 +67,8 @@ def systems_table(evaluation: Evaluation) -> Table:
     return table.without(silent)
 
 
-def _figure_columns(evaluation: Evaluation) -> list[Column]:
-    named = f" {evaluation.cost.name}" if evaluation.others_at else ""
+def _figure_columns(report: Report) -> list[Column]:
+    named = f" {report.cost.name}" if report.others_at else ""
     figure = partial(Column, interval=True)
     return [
         Column("#", "number", "the number at its curves"),
@@ -83,7 +82,7 @@ def _figure_columns(evaluation: Evaluation) -> list[Column]:
         figure(
             f"minDCF{named}",
             "min_dcf",
-            f"least detection cost, at the best threshold: {evaluation.cost}",
+            f"least detection cost, at the best threshold: {report.cost}",
         ),
         figure(
             f"actDCF{named}",
@@ -91,7 +90,7 @@ def _figure_columns(evaluation: Evaluation) -> list[Column]:
             "the same cost at Bayes' threshold, which takes scores as natural "
             "log-likelihood ratios",
         ),
-        *_other_columns(evaluation),
+        *_other_columns(report),
         figure(
             "Cllr",
             "cllr",
@@ -105,42 +104,42 @@ def _figure_columns(evaluation: Evaluation) -> list[Column]:
     ]
 
 
-def _systems_notes(evaluation: Evaluation, rows: Sequence[Sequence[Cell]]) -> list[str]:
+def _systems_notes(report: Report, rows: Sequence[Sequence[Cell]]) -> list[str]:
     notes = [
-        f"minDCF and actDCF: {_costs_in_words(evaluation)}; normalised, so that 1 is "
+        f"minDCF and actDCF: {_costs_in_words(report)}; normalised, so that 1 is "
         "the cost of the better of accepting all and accepting none."
     ]
     if any(cell.interval for row in rows for cell in row):
-        intervals = [one.intervals.values() for one in evaluation.systems]
+        intervals = [one.figures.intervals.values() for one in report.systems]
         draws = sorted({each.resamples for some in intervals for each in some})
         notes.append(
-            f"Ranges are {100 * evaluation.level:g} % intervals: bias-corrected "
+            f"Ranges are {100 * report.level:g} % intervals: bias-corrected "
             f"percentiles over {_range(draws)} draws of the speakers with replacement."
         )
-    return [*notes, *_dev_notes(evaluation), *_shared_notes(evaluation)]
+    return [*notes, *_dev_notes(report), *_shared_notes(report)]
 
 
-def _costs_in_words(evaluation: Evaluation) -> str:
-    costs = (evaluation.cost, *evaluation.others_at)
+def _costs_in_words(report: Report) -> str:
+    costs = (report.cost, *report.others_at)
     if len(costs) == 1:
         return cost_in_words(str(costs[0]))
     return ", ".join(f"{one.name} is {cost_in_words(str(one))}" for one in costs)
 
 
-def _other_columns(evaluation: Evaluation) -> list[Column]:
+def _other_columns(report: Report) -> list[Column]:
     """Return two columns for each further cost function."""
     return [
         Column(f"{title} {cost.name}", f"{key}_{cost.name}", str(cost), interval=True)
-        for cost in evaluation.others_at
+        for cost in report.others_at
         for title, key in (("minDCF", "min_dcf"), ("actDCF", "act_dcf"))
     ]
 
 
 def _other_cells(one: Evaluated, mark: str) -> list[Cell]:
     found = []
-    for other in one.others:
+    for other in one.figures.others:
         for key, sign in (("min_dcf", ""), ("act_dcf", mark)):
-            interval = one.intervals.get(f"{key} {other.cost.name}")
+            interval = one.figures.intervals.get(f"{key} {other.cost.name}")
             found.append(tables.cost(getattr(other, key), interval, mark=sign))
     return found
 
@@ -157,8 +156,8 @@ def cost_in_words(cost: str) -> str:
 
 
 def _system_row(number: int, one: Evaluated, *, with_dev: bool) -> tuple[Cell, ...]:
-    values, intervals = one.figures, one.intervals
-    mark = DAGGER if one.uncalibrated else ""
+    values, intervals = one.figures, one.figures.intervals
+    mark = DAGGER if one.figures.uncalibrated else ""
     row = [
         tables.count(number),
         tables.words(one.name),
@@ -172,40 +171,44 @@ def _system_row(number: int, one: Evaluated, *, with_dev: bool) -> tuple[Cell, .
     ]
     if with_dev:
         named = one.system.dev_name or "dev"
-        dev = tables.NOTHING if math.isnan(one.hter) else named
-        row += [tables.percent(one.hter, intervals.get("hter")), tables.words(dev)]
+        dev = tables.NOTHING if math.isnan(one.figures.hter) else named
+        row += [
+            tables.percent(one.figures.hter, intervals.get("hter")),
+            tables.words(dev),
+        ]
     row.append(tables.words(one.system.group or tables.NOTHING))
     counts = values.targets, values.non_targets, values.failures
     return (*row, *map(tables.count, counts))
 
 
-def _shared_notes(evaluation: Evaluation) -> list[str]:
+def _shared_notes(report: Report) -> list[str]:
     """What holds for several systems is said once."""
-    said: dict[str, list[str]] = {}
-    for one in evaluation.systems:
-        for warning in one.warnings:
-            said.setdefault(warning, []).append(one.name)
-    few = [text for text in said if text.startswith(_FEW)]
+    said: dict[Doubt, list[str]] = {}
+    for one in report.systems:
+        for doubt in one.doubts:
+            said.setdefault(doubt, []).append(one.name)
+    few = [doubt for doubt in said if doubt.kind == "few errors"]
     if len(few) > 1:
-        names = [name for text in few for name in said.pop(text)]
+        names = [name for doubt in few for name in said.pop(doubt)]
         # How many of each is for one system; the rule is the same for all.
-        explained = few[0][few[0].index(". To be ") :]
-        said[f"{_FEW.rstrip(': ')} at the EER or at minDCF{explained}"] = names
-    everyone = len(evaluation.systems)
+        text = f"few errors were observed at the EER or at minDCF. {RULE_EXPLAINED}"
+        said[Doubt("few errors", text)] = names
+    everyone = len(report.systems)
     notes = []
     # What a mark in the table means comes first.
-    for text, names in sorted(said.items(), key=lambda item: DAGGER not in item[0]):
+    marked = sorted(said.items(), key=lambda item: DAGGER not in item[0].text)
+    for doubt, names in marked:
         who = "All systems" if len(names) == everyone > 1 else ", ".join(names)
-        notes.append(f"{who}: {text}.")
+        notes.append(f"{who}: {doubt.text}.")
     return notes
 
 
-def _dev_notes(evaluation: Evaluation) -> list[str]:
+def _dev_notes(report: Report) -> list[str]:
     """Say which thresholds of dev rest on other trials than the first."""
     devs = {
         one.name: one.system.dev_trials
-        for one in evaluation.systems
-        if not math.isnan(one.hter) and one.system.dev_trials
+        for one in report.systems
+        if not math.isnan(one.figures.hter) and one.system.dev_trials
     }
     first = next(iter(devs.values()), "")
     others = [name for name, trials in devs.items() if trials != first]
@@ -221,7 +224,7 @@ def _range(draws: list[int]) -> str:
     return str(draws[0]) if len(draws) == 1 else f"{draws[0]} to {draws[-1]}"
 
 
-def points_table(evaluation: Evaluation) -> Table:
+def points_table(report: Report) -> Table:
     """Both rates at every threshold that the report speaks of."""
     columns = (
         _SYSTEM,
@@ -231,14 +234,14 @@ def points_table(evaluation: Evaluation) -> Table:
         Column("FNMR %", "fnmr", "false non-match rate"),
     )
     rows = []
-    for one in evaluation.systems:
-        marked = [(mark.name, mark.point) for mark in one.points]
-        if one.curve is not None:
+    for one in report.systems:
+        marked = [(mark.name, mark.point) for mark in one.figures.decisions]
+        if one.figures.curve is not None:
             for rate in _ERRORS:
                 percent = f"{100 * rate:g} %"
                 marked += [
-                    (f"FMR at most {percent}", one.curve.fnmr_at_fmr(rate)),
-                    (f"FNMR at most {percent}", one.curve.fmr_at_fnmr(rate)),
+                    (f"FMR at most {percent}", one.figures.curve.fnmr_at_fmr(rate)),
+                    (f"FNMR at most {percent}", one.figures.curve.fmr_at_fnmr(rate)),
                 ]
         rows += [
             (
@@ -253,7 +256,7 @@ def points_table(evaluation: Evaluation) -> Table:
     return Table("points", "Operating points", columns, tuple(rows))
 
 
-def comparisons_table(evaluation: Evaluation) -> Table:
+def comparisons_table(report: Report) -> Table:
     """Differences on the same trials, with their intervals.
 
     Of actDCF and Cllr there are columns where a pair has them: neither system is marked
@@ -276,7 +279,7 @@ def comparisons_table(evaluation: Evaluation) -> Table:
         Column("by the second only", "second_only"),
         Column("McNemar p", "mcnemar_p"),
     )
-    rows = [_comparison_row(one) for one in evaluation.comparisons]
+    rows = [_comparison_row(one) for one in report.pairs]
     notes = [
         "Δ is the figure of the first less that of the second, on the same trials: "
         "below 0 it is in favour of the first. Intervals and p come from speakers "
@@ -285,14 +288,14 @@ def comparisons_table(evaluation: Evaluation) -> Table:
         "both only; it takes trials as independent, so that its p is too small. No p "
         "is corrected for the number of comparisons."
     ]
-    with_ratios = [one for one in evaluation.comparisons if "cllr" in one.differences]
+    with_ratios = [one for one in report.pairs if "cllr" in one.compared.differences]
     if with_ratios and len(with_ratios) < len(rows):
         notes.append(
             "Δ actDCF and Δ Cllr are given where the scores of both are "
             "log-likelihood ratios."
         )
     notes = notes if rows else []
-    notes += [f"Not compared: {reason}." for reason in evaluation.uncompared]
+    notes += [f"Not compared: {reason}." for reason in report.uncompared]
     table = Table(
         "comparisons", "Differences between systems", columns, tuple(rows), tuple(notes)
     )
@@ -301,11 +304,11 @@ def comparisons_table(evaluation: Evaluation) -> Table:
     return table.without({key for name in _OF_RATIOS for key in (name, f"{name}_p")})
 
 
-def _comparison_row(one: Comparison) -> tuple[Cell, ...]:
+def _comparison_row(one: Pair) -> tuple[Cell, ...]:
     row = [tables.words(one.first), tables.words(one.second)]
     for name in _COMPARED:
         cell = tables.percent if name == "eer" else tables.cost
-        difference = one.differences.get(name)
+        difference = one.compared.differences.get(name)
         if difference is None:
             row += [_probability(math.nan)] * 2
             continue
@@ -313,7 +316,7 @@ def _comparison_row(one: Comparison) -> tuple[Cell, ...]:
             cell(difference.difference, difference.interval),
             _probability(difference.p_value),
         ]
-    decisions = one.decisions
+    decisions = one.compared.decisions
     row += [tables.count(decisions.first_only), tables.count(decisions.second_only)]
     return (*row, _probability(decisions.p_value))
 
@@ -324,7 +327,7 @@ def _probability(value: float) -> Cell:
     return Cell("<0.001" if value < 0.001 else f"{value:.3f}", value)
 
 
-def condition_tables(evaluation: Evaluation) -> list[Table]:
+def condition_tables(report: Report) -> list[Table]:
     """A table for each column of metadata, over all systems that have it."""
     columns = (
         Column("Condition", "condition", numeric=False),
@@ -341,14 +344,14 @@ def condition_tables(evaluation: Evaluation) -> list[Table]:
         "the EER threshold of all trials together, which all conditions share."
     )
     titles = dict.fromkeys(
-        title for one in evaluation.systems for title in one.conditions
+        title for one in report.systems for title in one.figures.conditions
     )
     found = []
     for title in titles:
         rows = [
             (condition.name, _condition_row(one, condition))
-            for one in evaluation.systems
-            for condition in one.conditions.get(title, ())
+            for one in report.systems
+            for condition in one.figures.conditions.get(title, ())
         ]
         order = {name: place for place, name in enumerate(dict(rows))}
         rows.sort(key=lambda row: order[row[0]])
@@ -371,7 +374,7 @@ def _condition_row(one: Evaluated, condition: Condition) -> tuple[Cell, ...]:
     )
 
 
-def failures_table(evaluation: Evaluation) -> Table:
+def failures_table(report: Report) -> Table:
     """What each system could not score; systems without failures are left out."""
     columns = (
         _SYSTEM,
@@ -382,19 +385,16 @@ def failures_table(evaluation: Evaluation) -> Table:
         Column("Failed trials %", "rate"),
     )
     rows = []
-    for one in evaluation.systems:
-        try:
-            failed = failures(one.system.table)
-        except MetricError:
+    for one in report.systems:
+        failed = one.figures.failed
+        if failed is None or not one.figures.failures:
             continue
         shares = failed.targets, failed.non_targets, failed.probes, failed.references
-        if not one.system.table.failures:
-            continue
         rows.append(
             (
                 tables.words(one.name),
                 *(Cell(f"{s.failed:,} of {s.total:,}", s.failed) for s in shares),
-                tables.percent(one.system.table.failures / len(one.system.table)),
+                tables.percent(one.figures.failure_to_acquire),
             )
         )
     return Table("failures", "Trials without a score", columns, tuple(rows))

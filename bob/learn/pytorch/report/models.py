@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch import csv_rows
 from bob.learn.pytorch.printing import in_markup
+from bob.learn.pytorch.report.summary import summary_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from bob.learn.pytorch.report.summary import Summary
+    from bob.learn.pytorch.metrics import Evaluation
 
 NOTHING = "-"
 HEADINGS = (
@@ -82,7 +83,7 @@ class ModelRow:
     """
 
     name: str
-    summary: Summary | None = None
+    evaluation: Evaluation | None = None
     dimensions: int | None = None
     costs: Costs | None = None
     left_out: int = 0
@@ -93,8 +94,8 @@ class ModelRow:
 
         Rates are in percent here.
         """
-        found, costs = self.summary, self.costs
-        interval = found.eer_interval if found else None
+        found, costs = self.evaluation, self.costs
+        interval = found.intervals.get("eer") if found else None
         return {
             "model": self.name,
             "eer_percent": _percent(found.eer if found else None),
@@ -212,7 +213,7 @@ def _notes(rows: Iterable[ModelRow]) -> list[str]:
     rows = list(rows)
     said: dict[str, list[str]] = {}
     for row in rows:
-        for warning in row.summary.warnings if row.summary else ():
+        for warning in summary_warnings(row.evaluation) if row.evaluation else ():
             said.setdefault(warning, []).append(row.name)
     warnings = [f"{', '.join(names)}: {text}." for text, names in said.items()]
     return [*_left_out(rows), *warnings]

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
-    from bob.learn.pytorch.report.evaluation import Evaluation
+    from bob.learn.pytorch.report.systems import Report
 
 # How tables are written: for people, for LaTeX, for programs.
 Form: TypeAlias = Literal["text", "latex", "csv"]
@@ -21,7 +21,7 @@ ENDINGS = (".html", *_PICTURES, *_TABLES)
 
 def write_output(
     path: Path,
-    evaluation: Evaluation,
+    report: Report,
     *,
     tables: Collection[str] = (),
     title: str = "Speaker verification report",
@@ -57,19 +57,17 @@ def write_output(
     if ending in _PICTURES:
         from bob.learn.pytorch.report.pictures import save_pictures
 
-        save_pictures(path, evaluation)
+        save_pictures(path, report)
     elif ending in _TABLES:
-        write_text(path, tables_as(_TABLES[ending], evaluation, tables))
+        write_text(path, tables_as(_TABLES[ending], report, tables))
     else:
         from bob.learn.pytorch.report.page import as_page
 
-        text = as_page(
-            evaluation, title=title, made_by=made_by, worst=worst, player=player
-        )
+        text = as_page(report, title=title, made_by=made_by, worst=worst, player=player)
         write_text(path, text)
 
 
-def tables_as(form: Form, evaluation: Evaluation, keys: Collection[str] = ()) -> str:
+def tables_as(form: Form, report: Report, keys: Collection[str] = ()) -> str:
     """Write the tables that have rows, one after the other.
 
     Parameters
@@ -85,6 +83,6 @@ def tables_as(form: Form, evaluation: Evaluation, keys: Collection[str] = ()) ->
     chosen = keys or (KEYS if form != "csv" else ("systems",))
     return "\n".join(
         write[form](table).rstrip("\n") + "\n"
-        for table in all_tables(evaluation)
+        for table in all_tables(report)
         if table.key in chosen
     )

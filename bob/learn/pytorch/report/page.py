@@ -12,8 +12,8 @@ from bob.learn.pytorch.report.page_style import SCRIPT, STYLE
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from bob.learn.pytorch.report.evaluation import Evaluation
     from bob.learn.pytorch.report.plot import Plot
+    from bob.learn.pytorch.report.systems import Report
     from bob.learn.pytorch.report.tables import Table
 
     #: Name of a recording -> address for a player, or None.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def as_page(
-    evaluation: Evaluation,
+    report: Report,
     *,
     title: str,
     made_by: Sequence[tuple[str, str]] = (),
@@ -40,15 +40,15 @@ def as_page(
         Address of a recording that can be played, by its name in the trials.
     """
     sections = [
-        ("systems", *_systems(evaluation)),
-        ("curves", "Curves", _curves(evaluation)),
-        ("histograms", "Score histograms", _histograms(evaluation)),
-        ("points", "Operating points", _points(evaluation)),
-        ("comparisons", "Differences", _comparisons(evaluation)),
-        ("conditions", "Conditions", _conditions(evaluation)),
-        ("worst", "Worst trials", _worst(evaluation, worst, player)),
-        ("failures", "Failures", page_parts.failures(evaluation)),
-        ("provenance", "Provenance", page_parts.provenance(evaluation, made_by)),
+        ("systems", *_systems(report)),
+        ("curves", "Curves", _curves(report)),
+        ("histograms", "Score histograms", _histograms(report)),
+        ("points", "Operating points", _points(report)),
+        ("comparisons", "Differences", _comparisons(report)),
+        ("conditions", "Conditions", _conditions(report)),
+        ("worst", "Worst trials", _worst(report, worst, player)),
+        ("failures", "Failures", page_parts.failures(report)),
+        ("provenance", "Provenance", page_parts.provenance(report, made_by)),
     ]
     sections = [section for section in sections if section[2]]
     links = "".join(
@@ -62,7 +62,7 @@ def as_page(
     )
     text = _PAGE.format(
         title=in_markup(title),
-        about=in_markup(_about(evaluation)),
+        about=in_markup(_about(report)),
         links=links,
         body=body,
         style=STYLE,
@@ -72,9 +72,9 @@ def as_page(
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _about(evaluation: Evaluation) -> str:
-    count = len(evaluation.systems)
-    same = _counts(evaluation)
+def _about(report: Report) -> str:
+    count = len(report.systems)
+    same = _counts(report)
     trials = "different trials"
     if same is not None:
         targets, non_targets, failed = same
@@ -82,28 +82,28 @@ def _about(evaluation: Evaluation) -> str:
         if failed:
             trials += f" with a score and {failed:,} without one,"
     systems = "1 system" if count == 1 else f"{count} systems"
-    speakers = {one.speakers for one in evaluation.systems}
+    speakers = {one.figures.speakers for one in report.systems}
     of = f" of {speakers.pop():,} speakers" if len(speakers) == 1 else ""
-    groups = {one.system.group for one in evaluation.systems}
+    groups = {one.system.group for one in report.systems}
     group = f"; group {groups.pop()}" if len(groups) == 1 and "" not in groups else ""
     return f"{systems} on {trials}{of}{group}."
 
 
-def _counts(evaluation: Evaluation) -> tuple[int, int, int] | None:
+def _counts(report: Report) -> tuple[int, int, int] | None:
     """Targets, non-targets and failures, if they are the same for all systems."""
     found = {
         (one.figures.targets, one.figures.non_targets, one.figures.failures)
-        for one in evaluation.systems
+        for one in report.systems
     }
     return found.pop() if len(found) == 1 else None
 
 
-def _systems(evaluation: Evaluation) -> tuple[str, str]:
-    table = figure_tables.systems_table(evaluation)
-    if _counts(evaluation) is not None and len(table.rows) > 1:
+def _systems(report: Report) -> tuple[str, str]:
+    table = figure_tables.systems_table(report)
+    if _counts(report) is not None and len(table.rows) > 1:
         table = table.without({"targets", "non_targets", "failures"})
     if "scores" in [column.key for column in table.columns]:
-        table = _told_below(table, evaluation)
+        table = _told_below(table, report)
     shown = page_parts.table_only(table, sortable=len(table.rows) > 1)
     meanings = "".join(
         f"<dt>{in_markup(column.title)}</dt><dd>{in_markup(column.meaning)}</dd>"
@@ -112,7 +112,7 @@ def _systems(evaluation: Evaluation) -> tuple[str, str]:
     )
     intervals = ""
     if len(table.rows) > 1:
-        intervals = _figure(plots.interval_plot(evaluation), "intervals")
+        intervals = _figure(plots.interval_plot(report), "intervals")
     return table.title, (
         f"{shown}\n{intervals}\n{page_parts.notes(table.notes)}\n"
         "<details><summary>What the columns say</summary>"
@@ -120,7 +120,7 @@ def _systems(evaluation: Evaluation) -> tuple[str, str]:
     )
 
 
-def _told_below(table: Table, evaluation: Evaluation) -> Table:
+def _told_below(table: Table, report: Report) -> Table:
     """How scores were made stands below the names of systems, to save a column."""
     place = [column.key for column in table.columns].index("system")
     rows = [
@@ -129,43 +129,43 @@ def _told_below(table: Table, evaluation: Evaluation) -> Table:
             replace(row[place], interval=one.system.scores),
             *row[place + 1 :],
         )
-        for row, one in zip(table.rows, evaluation.systems, strict=True)
+        for row, one in zip(table.rows, report.systems, strict=True)
     ]
     return replace(table, rows=tuple(rows)).without({"scores"})
 
 
-def _curves(evaluation: Evaluation) -> str:
-    if all(one.curve is None for one in evaluation.systems):
+def _curves(report: Report) -> str:
+    if all(one.figures.curve is None for one in report.systems):
         return (
             '<p class="empty">None, for lack of target or non-target trials with a '
             "score.</p>"
         )
     pictures = [
-        (plots.det_plot(evaluation), _signs(evaluation)),
-        (plots.bayes_plot(evaluation), ""),
+        (plots.det_plot(report), _signs(report)),
+        (plots.bayes_plot(report), ""),
     ]
     figures = "\n".join(
         _figure(plot, f"curve-{number}", more)
         for number, (plot, more) in enumerate(pictures)
     )
-    return f'{_legend(evaluation)}\n<div class="pictures">\n{figures}\n</div>'
+    return f'{_legend(report)}\n<div class="pictures">\n{figures}\n</div>'
 
 
-def _legend(evaluation: Evaluation) -> str:
+def _legend(report: Report) -> str:
     items = "".join(
         f'<li data-system="{look}">{svg.swatch(look)}'
         f"<span>{look + 1} {in_markup(one.name)}</span></li>"
-        for look, one in enumerate(evaluation.systems)
+        for look, one in enumerate(report.systems)
     )
     return f'<ul class="legend systems" aria-label="Systems">{items}</ul>'
 
 
-def _signs(evaluation: Evaluation) -> str:
+def _signs(report: Report) -> str:
     kinds = dict.fromkeys(
         mark.kind
-        for one in evaluation.systems
-        for mark in one.points
-        if mark.kind == "eer" or len(evaluation.systems) <= plots.MANY_SYSTEMS
+        for one in report.systems
+        for mark in one.figures.decisions
+        if mark.kind == "eer" or len(report.systems) <= plots.MANY_SYSTEMS
     )
     items = "".join(
         f"<li>{svg.sign(plots.SHAPES[kind])}<span>{in_markup(plots.MEANINGS[kind])}</span></li>"
@@ -188,56 +188,56 @@ def _figure(
     )
 
 
-def _histograms(evaluation: Evaluation) -> str:
+def _histograms(report: Report) -> str:
     figures = "\n".join(
         _figure(plot, f"histogram-{number}", system=number)
-        for number, plot in enumerate(plots.histogram_plots(evaluation))
+        for number, plot in enumerate(plots.histogram_plots(report))
     )
     figures = f'<div class="pictures small">\n{figures}\n</div>'
-    if len(evaluation.systems) > plots.MANY_SYSTEMS:
-        summary = f"<summary>Of {len(evaluation.systems)} systems</summary>"
+    if len(report.systems) > plots.MANY_SYSTEMS:
+        summary = f"<summary>Of {len(report.systems)} systems</summary>"
         figures = f"<details>{summary}\n{figures}\n</details>"
     return (
-        f'<ul class="legend" aria-label="Kinds of trial">{_kinds(evaluation)}</ul>\n'
+        f'<ul class="legend" aria-label="Kinds of trial">{_kinds(report)}</ul>\n'
         f"{figures}"
     )
 
 
-def _kinds(evaluation: Evaluation) -> str:
+def _kinds(report: Report) -> str:
     """What the lines of histograms are."""
     kinds = [
         (svg.swatch(0), "target trials"),
         (svg.swatch(1, dashed=True), "non-target trials"),
         (svg.swatch(-1, dashed=False), "EER threshold"),
     ]
-    if any(one.system.dev for one in evaluation.systems):
+    if any(one.system.dev for one in report.systems):
         kinds.append((svg.swatch(-1, dashed=True), plots.MEANINGS["dev"]))
     return "".join(f"<li>{look}<span>{text}</span></li>" for look, text in kinds)
 
 
-def _points(evaluation: Evaluation) -> str:
-    table = figure_tables.points_table(evaluation)
-    return _each_system(evaluation, table) if table.rows else ""
+def _points(report: Report) -> str:
+    table = figure_tables.points_table(report)
+    return _each_system(report, table) if table.rows else ""
 
 
-def _each_system(evaluation: Evaluation, table: Table) -> str:
+def _each_system(report: Report, table: Table) -> str:
     """One table where there are few systems, else one to unfold."""
     shown = page_parts.table(table)
-    if len(evaluation.systems) <= 3:
+    if len(report.systems) <= 3:
         return shown
     return f"<details><summary>Of all systems</summary>\n{shown}\n</details>"
 
 
-def _comparisons(evaluation: Evaluation) -> str:
-    table = figure_tables.comparisons_table(evaluation)
+def _comparisons(report: Report) -> str:
+    table = figure_tables.comparisons_table(report)
     if not table.rows:
         return page_parts.notes(table.notes)
     return page_parts.table(table)
 
 
-def _conditions(evaluation: Evaluation) -> str:
-    found = figure_tables.condition_tables(evaluation)
-    few = len(evaluation.systems) <= plots.MANY_SYSTEMS
+def _conditions(report: Report) -> str:
+    found = figure_tables.condition_tables(report)
+    few = len(report.systems) <= plots.MANY_SYSTEMS
     return "\n".join(
         f"<details{' open' if few and number < 2 else ''}>"
         f"<summary>{in_markup(table.title)}</summary>\n"
@@ -246,14 +246,14 @@ def _conditions(evaluation: Evaluation) -> str:
     )
 
 
-def _worst(evaluation: Evaluation, count: int, player: Player) -> str:
+def _worst(report: Report, count: int, player: Player) -> str:
     if not count:
         return ""
     return "\n".join(
         page_parts.worst(
-            one, count, player, unfolded=number == 0, alone=len(evaluation.systems) == 1
+            one, count, player, unfolded=number == 0, alone=len(report.systems) == 1
         )
-        for number, one in enumerate(evaluation.systems)
+        for number, one in enumerate(report.systems)
     )
 
 

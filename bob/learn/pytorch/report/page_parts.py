@@ -14,7 +14,7 @@ from bob.learn.pytorch.report.worst import worst_trials
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from bob.learn.pytorch.report.evaluation import Evaluated, Evaluation
+    from bob.learn.pytorch.report.systems import Evaluated, Report
     from bob.learn.pytorch.report.tables import Cell, Column, Table
     from bob.learn.pytorch.report.worst import Trial
 
@@ -93,7 +93,9 @@ def worst(
 
 def _wrong(one: Evaluated) -> str:
     """How many trials are decided wrongly at the threshold that one would use."""
-    chosen = [m for kind in ("dev", "eer") for m in one.points if m.kind == kind]
+    chosen = [
+        m for kind in ("dev", "eer") for m in one.figures.decisions if m.kind == kind
+    ]
     if not chosen:
         return ""
     threshold, table = chosen[0].point.threshold, one.system.table
@@ -138,11 +140,11 @@ def _recording(name: str, player: Callable[[str], str | None]) -> str:
     return f'<td class="{kind}">{_name(name)}{sound}</td>'
 
 
-def failures(evaluation: Evaluation) -> str:
+def failures(report: Report) -> str:
     """Trials without a score, and the recordings that are the reason."""
-    content = failures_table(evaluation)
+    content = failures_table(report)
     parts = [table(content)] if content.rows else []
-    for one in evaluation.systems:
+    for one in report.systems:
         found = one.system.failures
         if not found:
             continue
@@ -151,7 +153,7 @@ def failures(evaluation: Evaluation) -> str:
             for head in ("Recording", "Stage", "Reason")
         )
         rows = "\n".join(
-            f'<tr><th scope="row" class="words">{_text(item.name)}</th>'
+            f'<tr><th scope="row" class="words">{_text(item.key)}</th>'
             f'<td class="words">{_text(item.stage)}</td>'
             f'<td class="words">{_text(item.reason)}</td></tr>'
             for item in found[:MOST_FAILURES]
@@ -168,12 +170,12 @@ def failures(evaluation: Evaluation) -> str:
     return "\n".join(parts)
 
 
-def provenance(evaluation: Evaluation, made_by: Sequence[tuple[str, str]]) -> str:
+def provenance(report: Report, made_by: Sequence[tuple[str, str]]) -> str:
     """What made the scores of each system, and the page."""
     parts = [
         f"<details><summary>{_text(one.name)}</summary>\n"
         f"{_facts(one.system.provenance)}\n</details>"
-        for one in evaluation.systems
+        for one in report.systems
         if one.system.provenance
     ]
     if made_by:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-    from bob.learn.pytorch.report.evaluation import Evaluation
     from bob.learn.pytorch.report.plot import Line, Plot, Shape
+    from bob.learn.pytorch.report.systems import Report
 
 # As the page has them on white; with dashes and numbers, any colour vision will do.
 COLOURS = ("#00318b", "#c65300", "#177456", "#c66ea9", "#4a2f04", "#4f8fff", "#1c1e21")
@@ -28,7 +28,7 @@ _MARKERS = {"circle": "o", "diamond": "D", "square": "s", "triangle": "^"}
 _HISTOGRAMS_PER_PAGE = 8
 
 
-def save_pictures(path: str | os.PathLike[str], evaluation: Evaluation) -> Path:
+def save_pictures(path: str | os.PathLike[str], report: Report) -> Path:
     """Draw curves and histograms into one file; it appears complete or not at all.
 
     A PDF has pages and its text is text; a PNG has everything below each other.
@@ -49,11 +49,11 @@ def save_pictures(path: str | os.PathLike[str], evaluation: Evaluation) -> Path:
         raise ValueError(
             f"{path} cannot hold pictures; let its name end in .pdf or .png"
         )
-    curves = [plots.det_plot(evaluation), plots.bayes_plot(evaluation)]
-    if len(evaluation.systems) > 1:
-        curves.append(plots.interval_plot(evaluation))
-    histograms = plots.histogram_plots(evaluation)
-    names = [one.name for one in evaluation.systems]
+    curves = [plots.det_plot(report), plots.bayes_plot(report)]
+    if len(report.systems) > 1:
+        curves.append(plots.interval_plot(report))
+    histograms = plots.histogram_plots(report)
+    names = [one.name for one in report.systems]
     import matplotlib as mpl  # slow to import
 
     # Type 42 keeps text as text that can be searched and copied.

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from bob.learn.pytorch.report.evaluation import Evaluated, Evaluation
     from bob.learn.pytorch.report.plot import Shape
+    from bob.learn.pytorch.report.systems import Evaluated, Report
 
     FloatArray: TypeAlias = NDArray[np.float64]
 
@@ -54,12 +54,12 @@ _LOG_ODDS = np.linspace(-7, 7, 141)
 _WORST_COST = 1.2
 
 
-def det_plot(evaluation: Evaluation) -> Plot:
+def det_plot(report: Report) -> Plot:
     """Misses against false matches on normal-deviate axes."""
     drawn = [
         (look, one)
-        for look, one in enumerate(evaluation.systems)
-        if one.curve is not None
+        for look, one in enumerate(report.systems)
+        if one.figures.curve is not None
     ]
     few = len(drawn) <= MANY_SYSTEMS
     low, high = _rate_limits([one for _, one in drawn], with_minima=few)
@@ -77,7 +77,7 @@ def det_plot(evaluation: Evaluation) -> Plot:
             if few or mark.shape == SHAPES["eer"]
         ]
     faultless = [one.name for _, one in drawn if one.figures.eer == 0]
-    notes = _absent(evaluation)
+    notes = _absent(report)
     if faultless:
         notes.append("No error at the best threshold: " + ", ".join(faultless) + ".")
     return Plot(
@@ -106,8 +106,8 @@ def _tag(place: int, count: int) -> float | None:
 
 def _det_rates(one: Evaluated) -> FloatArray:
     """(2, points): ties make slanting lines, straight in rates and bent in deviates."""
-    assert one.curve is not None  # noqa: S101 - only such are drawn
-    corners = one.curve.corners()
+    assert one.figures.curve is not None  # noqa: S101 - only such are drawn
+    corners = one.figures.curve.corners()
     rates = corners.false_match_rates, corners.false_non_match_rates
     place = np.arange(corners.misses.size)
     between = 1 if place.size > 1000 else 40
@@ -117,7 +117,7 @@ def _det_rates(one: Evaluated) -> FloatArray:
 
 def _det_marks(one: Evaluated, look: int, *, low: float, high: float) -> list[Mark]:
     found = []
-    for mark in one.points:
+    for mark in one.figures.decisions:
         rates = mark.point.false_match_rate, mark.point.false_non_match_rate
         if mark.kind == "eer":
             rates = (one.figures.eer, one.figures.eer)
@@ -139,7 +139,9 @@ def _rate_limits(
     """Ends of both axes, as rates: the marked points lie well inside."""
     low, high = 0.001, 0.4
     for one in systems:
-        points = [mark.point for mark in one.points if mark.kind == "minimum"]
+        points = [
+            mark.point for mark in one.figures.decisions if mark.kind == "minimum"
+        ]
         rates = [one.figures.eer / 3]
         for point in points if with_minima else ():
             rates += [point.false_match_rate, point.false_non_match_rate]
@@ -161,13 +163,13 @@ def _rate_axis(label: str, low: float, high: float) -> Axis:
     return Axis(label, ends[0], ends[1], tuple(ticks))
 
 
-def bayes_plot(evaluation: Evaluation) -> Plot:
+def bayes_plot(report: Report) -> Plot:
     """Normalised cost over the prior: what calibration loses for any application."""
     lines = [Line(_LOG_ODDS[[0, -1]], np.ones(2), -1, "without scores", "dashed")]
     drawn = [
         (look, one)
-        for look, one in enumerate(evaluation.systems)
-        if one.curve is not None
+        for look, one in enumerate(report.systems)
+        if one.figures.curve is not None
     ]
     many = len(drawn) > MANY_SYSTEMS
     for place, (look, one) in enumerate(drawn, 1):
@@ -185,7 +187,7 @@ def bayes_plot(evaluation: Evaluation) -> Plot:
         Line(
             np.full(2, float(odds)), np.array([0, _WORST_COST]), -1, str(cost), "dashed"
         )
-        for one in (evaluation.cost, *evaluation.others_at)
+        for one in (report.cost, *report.others_at)
         for cost in one.costs
         if abs(odds := -cost.threshold) <= _LOG_ODDS[-1]
     ]
@@ -204,13 +206,13 @@ def bayes_plot(evaluation: Evaluation) -> Plot:
         Axis("Normalised cost", 0, _WORST_COST, round_ticks(0, _WORST_COST, 6)),
         tuple(lines),
         size=(480, 470),
-        notes=(meaning, *_absent(evaluation)),
+        notes=(meaning, *_absent(report)),
     )  # fmt: skip
 
 
-def histogram_plots(evaluation: Evaluation) -> list[Plot]:
+def histogram_plots(report: Report) -> list[Plot]:
     """Scores of target and non-target trials, one picture a system."""
-    return [_histogram(one) for one in evaluation.systems]
+    return [_histogram(one) for one in report.systems]
 
 
 def _histogram(one: Evaluated) -> Plot:
@@ -245,7 +247,7 @@ def _histogram(one: Evaluated) -> Plot:
             "EER threshold" if mark.kind == "eer" else mark.name,
             "dashed" if mark.kind == "dev" else "solid",
         )
-        for mark in one.points
+        for mark in one.figures.decisions
         if mark.kind in ("eer", "dev") and low <= mark.point.threshold <= high
     ]
     infinite = int(np.count_nonzero(np.isinf(table.score)))
@@ -270,13 +272,13 @@ def _steps(edges: FloatArray, heights: FloatArray) -> tuple[FloatArray, FloatArr
     return x, y
 
 
-def interval_plot(evaluation: Evaluation) -> Plot:
+def interval_plot(report: Report) -> Plot:
     """The EER of each system with its interval, below each other."""
     lines, marks, unsure, unknown = [], [], [], []
-    top, count = 0.001, len(evaluation.systems)
-    level = f"{100 * evaluation.level:g} %"
-    for look, one in enumerate(evaluation.systems):
-        rate, interval = one.figures.eer, one.intervals.get("eer")
+    top, count = 0.001, len(report.systems)
+    level = f"{100 * report.level:g} %"
+    for look, one in enumerate(report.systems):
+        rate, interval = one.figures.eer, one.figures.intervals.get("eer")
         if math.isnan(rate):
             unknown.append(str(look + 1))
             continue
@@ -311,8 +313,8 @@ def interval_plot(evaluation: Evaluation) -> Plot:
     )
 
 
-def _absent(evaluation: Evaluation) -> list[str]:
-    names = [one.name for one in evaluation.systems if one.curve is None]
+def _absent(report: Report) -> list[str]:
+    names = [one.name for one in report.systems if one.figures.curve is None]
     if not names:
         return []
     return [

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bob.learn.pytorch.metrics import Names, ScoreTable
-    from bob.learn.pytorch.report.systems import FailedRecording, System
+    from bob.learn.pytorch.report.systems import System
 
 _GROUPS = ("dev", "eval", "train", "world")
 _RAW, _CALIBRATED = "scores-", "calibrated-"
@@ -158,6 +158,7 @@ def system_of(name: str, asked: ResultFolder, *, trials: Path | None) -> System:
         A file is no score file, or does not say who speaks and no list does.
     """
     from bob.learn.pytorch.report.systems import System
+    from bob.learn.pytorch.scorefiles.failures import read_failures
 
     groups = asked.groups()
     if asked.takes_calibrated:
@@ -184,7 +185,7 @@ def system_of(name: str, asked: ResultFolder, *, trials: Path | None) -> System:
         group=groups[0],
         dev=alike[0].table if alike else None,
         metadata=chosen.metadata,
-        failures=_failures(asked.path),
+        failures=tuple(read_failures(asked.path.parent / "failures.tsv")),
         provenance=tuple(facts),
         scores=_in_words(asked, normalisation, chosen.origin),
         calibrated=_known_as_calibrated(asked, chosen.origin),
@@ -258,17 +259,6 @@ def _calibrated(table: ScoreTable, path: Path, trials: Path | None) -> ScoreTabl
             "again, or give --uncalibrated"
         )
     return replace(table, score=other.score)
-
-
-def _failures(place: Path) -> tuple[FailedRecording, ...]:
-    """What verify.py listed beside the results."""
-    from bob.learn.pytorch.report.systems import FailedRecording
-    from bob.learn.pytorch.scorefiles.failures import read_failures
-
-    return tuple(
-        FailedRecording(item.key, str(item.path or ""), item.stage, item.reason)
-        for item in read_failures(place.parent / "failures.tsv")
-    )
 
 
 def _made_by(

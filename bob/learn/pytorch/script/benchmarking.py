@@ -14,12 +14,13 @@ from bob.learn.pytorch.experiment.in_memory import score_trials
 from bob.learn.pytorch.export.errors import ExportError
 from bob.learn.pytorch.files import content_of, source_of, write_text
 from bob.learn.pytorch.inference.extract import extract_into
+from bob.learn.pytorch.metrics import evaluate
 from bob.learn.pytorch.models.catalogue import TrainedModel, find
 from bob.learn.pytorch.models.errors import WeightsError
 from bob.learn.pytorch.parallel.partitions import WorkersError
 from bob.learn.pytorch.preprocessor.audio.loading import is_template
 from bob.learn.pytorch.printing import printable
-from bob.learn.pytorch.report import plot_det, summarise
+from bob.learn.pytorch.report.det import plot_det
 from bob.learn.pytorch.report.models import Costs, ModelRow, as_csv, as_page
 from bob.learn.pytorch.script import model_costs
 from bob.learn.pytorch.script.extractors import (
@@ -240,7 +241,7 @@ def _run_one(
     }
     row = ModelRow(
         one.name,
-        summary=summarise(table),
+        evaluation=evaluate(table),
         dimensions=stored.embeddings.shape[1],
         costs=_costs(
             model, [paths[key] for key in chosen], place.with_suffix(".json"), identity

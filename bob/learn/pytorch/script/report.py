@@ -113,7 +113,6 @@ def report(
     """
     from bob.learn.pytorch.metrics import MetricError, find_several_costs
     from bob.learn.pytorch.protocols.trials import DatabaseError
-    from bob.learn.pytorch.report.evaluation import evaluate
     from bob.learn.pytorch.report.opening import (
         ReportError,
         conditions_only,
@@ -123,6 +122,7 @@ def report(
     from bob.learn.pytorch.report.outputs import tables_as, write_output
     from bob.learn.pytorch.report.players import Player
     from bob.learn.pytorch.report.provenance import versions
+    from bob.learn.pytorch.report.systems import evaluate_systems
     from bob.learn.pytorch.scorefiles import ScoreFileError
     from bob.learn.pytorch.script.door import refuse_inputs
 
@@ -143,7 +143,7 @@ def report(
             both=options["both"],
         )
         systems = conditions_only(systems, options["columns"])
-        evaluation = evaluate(systems, cost=costs, resamples=resamples, seed=seed)
+        found = evaluate_systems(systems, cost=costs, resamples=resamples, seed=seed)
     except (ReportError, ScoreFileError, DatabaseError, MetricError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
@@ -157,7 +157,7 @@ def report(
             players.append(Player(folders, page=path, embed=options["embed"]))
             write_output(
                 path,
-                evaluation,
+                found,
                 tables=wanted,
                 title=options["title"],
                 made_by=[("Command line", command), ("Versions", versions())],
@@ -168,7 +168,7 @@ def report(
         raise click.ClickException(
             f"{', '.join(map(str, outputs))} cannot be written ({error.strerror})"
         ) from error
-    click.echo(tables_as(form or "text", evaluation, wanted), nl=False)
+    click.echo(tables_as(form or "text", found, wanted), nl=False)
     for path in outputs:
         click.echo(f"wrote {printable(path)}", err=True)
     _tell_outside(players)

@@ -1,13 +1,28 @@
-"""Which columns beside the scores are worth a table, and in which classes."""
+"""Classes of trials, such as by gender, duration or session: one name per trial.
+
+A condition is a column of the table, one name per trial (`Names`), made from what is
+known of recordings or subjects: `described` looks it up, `binned` cuts numbers into
+ranges, `crossed` joins the condition of the reference with that of the probe, `alike`
+says whether they agree, and `trial_conditions` chooses among columns of metadata.
+
+>>> from bob.learn.pytorch.metrics import Names
+>>> probes = Names.of(["p1", "p2", "p1"])
+>>> described(probes, {"p1": "f", "p2": "m"}).tolist()
+['f', 'm', 'f']
+>>> binned(probes, {"p1": 1.5, "p2": 30.0}, edges=[2, 10], unit="s").tolist()
+['below 2 s', '10 s and more', 'below 2 s']
+"""
 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bob.learn.pytorch.metrics import Names, binned, crossed
+from bob.learn.pytorch.metrics.curve import MetricError
+from bob.learn.pytorch.metrics.table import Names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +43,117 @@ _TOLD_APART = re.compile(
     re.I,
 )
 _REFERENCE, _PROBE = "bio_ref_", "probe_"
+
+
+def described(
+    column: Names, values: Mapping[str, str], *, missing: str | None = None
+) -> Names:
+    """Look up each name of a column, such as the gender of every probe.
+
+    Parameters
+    ----------
+    values
+        Name -> condition.
+    missing
+        Condition of names that have no value; None refuses them.
+
+    Raises
+    ------
+    MetricError
+        A name has no value and ``missing`` is None.
+    """
+    unknown = [name for name in column.distinct if name not in values]
+    if unknown and missing is None:
+        present = set(np.unique(column.codes).tolist())
+        unknown = [
+            name
+            for code, name in enumerate(column.distinct)
+            if code in present and name not in values
+        ]
+        if unknown:
+            raise MetricError(
+                f"{len(unknown)} names of the trials have no value, such as "
+                f"{unknown[0]!r}; complete the metadata, or say how such trials shall "
+                f"be called (missing='unknown')"
+            )
+    named = Names.of(values.get(name, missing or "") for name in column.distinct)
+    return Names(named.distinct, named.codes[column.codes])
+
+
+def binned(
+    column: Names,
+    values: Mapping[str, float],
+    *,
+    edges: Sequence[float],
+    unit: str = "",
+    missing: str | None = None,
+) -> Names:
+    """Look up a number for each name and say in which range it lies.
+
+    Parameters
+    ----------
+    edges
+        Ascending; a range has its lower edge and not its upper one.
+    missing
+        Condition of names that have no value, or NaN; None refuses them.
+
+    Raises
+    ------
+    MetricError
+        The edges do not ascend, or a name has no value and ``missing`` is None.
+    """
+    if not len(edges) or np.isnan(edges).any() or (np.diff(edges) <= 0).any():
+        raise MetricError(f"the edges {list(edges)} do not ascend; give them in order")
+    unit = f" {unit}" if unit else ""
+    shown = [f"{edge:g}" for edge in edges]
+    if len(set(shown)) < len(shown):  # six digits do not tell the edges apart
+        shown = [repr(float(edge)) for edge in edges]
+    labels = [
+        f"below {shown[0]}{unit}",
+        *(f"{low} to {high}{unit}" for low, high in pairwise(shown)),
+        f"{shown[-1]}{unit} and more",
+    ]
+    named = {
+        name: labels[int(np.searchsorted(edges, value, side="right"))]
+        for name, value in values.items()
+        if not np.isnan(value)
+    }
+    return described(column, named, missing=missing)
+
+
+def crossed(reference: Names, probe: Names, *, ordered: bool = True) -> Names:
+    """Join two conditions of each trial, as "f / m".
+
+    Parameters
+    ----------
+    ordered
+        Whether "f / m" and "m / f" are two conditions.
+    """
+    _check_lengths(reference, probe)
+    count = len(probe.distinct)
+    pairs, codes = np.unique(
+        reference.codes.astype(np.int64) * count + probe.codes, return_inverse=True
+    )
+    names = []
+    for pair in pairs.tolist():
+        both = [reference.distinct[pair // count], probe.distinct[pair % count]]
+        names.append(" / ".join(both if ordered else sorted(both)))
+    merged = Names.of(names)
+    return Names(merged.distinct, merged.codes[codes])
+
+
+def alike(
+    reference: Names, probe: Names, *, same: str = "same", different: str = "different"
+) -> Names:
+    """Whether both conditions of each trial agree, such as both sessions."""
+    _check_lengths(reference, probe)
+    code = {name: code for code, name in enumerate(probe.distinct)}
+    place = np.array(
+        [code.get(name, -1) for name in reference.distinct], dtype=np.int64
+    )
+    return Names(
+        (same, different), (place[reference.codes] != probe.codes).astype(np.int32)
+    )
 
 
 def trial_conditions(
@@ -148,3 +274,11 @@ def _paired(columns: dict[str, Names]) -> dict[str, Names]:
         else:
             found[title] = column
     return found
+
+
+def _check_lengths(reference: Names, probe: Names) -> None:
+    if len(reference) != len(probe):
+        raise MetricError(
+            f"conditions of {len(reference)} references came with those of "
+            f"{len(probe)} probes; give one of each per trial"
+        )
