@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bob.learn.pytorch.metrics import ScoreTable, equal_error_rate, evaluate, min_dcf
-from bob.learn.pytorch.report.summary import summary_as_dict, summary_as_text
+from bob.learn.pytorch.report.experiment_report import summary_as_dict, summary_as_text
 
 
 def made_up_table(*, speakers=24, probes_each=10, gap=2.0, seed=0):

@@ -348,7 +348,7 @@ def test_cosines_are_not_taken_for_log_likelihood_ratios():
     ("arguments", "message"),
     [
         (["scores", "--by", "gender"], "scores has no column gender"),
-        (["scores", "--by", "x", "--trials", "list"], "given as --trials"),
+        (["scores", "--by", "x", "--trials", "list"], "given as the list of trials"),
         (["blind"], "give the list of trials, which has the labels (--trials)"),
         (["wide"], "wide is text in UTF-16"),
         (["twice.csv"], "twice.csv has 2 columns 'score'"),

@@ -81,6 +81,14 @@ _MODULES: dict[str, str] = {
     "protocols.trial_lists": "protocols.formats.trial_lists",
     "protocols.trial_columns": "protocols.trials",
     "protocols.voxceleb": "protocols.formats.voxceleb",
+    "metrics.failed": "metrics.table",
+    "metrics.information": "metrics.rates",
+    "metrics.means": "metrics.bootstrap",
+    "metrics.resampled": "metrics.bootstrap",
+    "report.evaluation": "report",
+    "report.summary": "report",
+    "report.trial_conditions": "metrics.classes",
+    "scorefiles.figures": "scorefiles.evaluating",
     "scoring.calibration": "calibration",
     "scoring.calibration_file": "calibration.file",
     "scoring.fusion": "calibration.linear",
@@ -130,7 +138,7 @@ _MODULES: dict[str, str] = {
     "weights.partial": "models.download",
 }
 
-#: Names that a room offered, and the room that offers them today.
+#: Names that a room offered, and the room that offers them today (``room:new name``).
 _NAMES: dict[str, dict[str, str]] = {
     "scoring": {
         **dict.fromkeys(
@@ -153,6 +161,13 @@ _NAMES: dict[str, dict[str, str]] = {
             "calibration",
         ),
     },
+    "report": {
+        "Evaluation": "report:Report",
+        "FailedRecording": "scorefiles.failures:Failure",
+        "Summary": "metrics:Evaluation",
+        "evaluate": "report:evaluate_systems",
+        "summarise": "metrics:evaluate",
+    },
 }
 
 
@@ -163,9 +178,10 @@ def moved_names(package: str) -> Callable[[str], Any]:
     def find(name: str) -> Any:  # noqa: ANN401 - of any type
         if name not in moved:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        new = f"{_PACKAGE}.{moved[name]}"
-        _warn(f"{package}.{name}", f"{new}.{name}", level=4)
-        return getattr(import_module(new), name)
+        room, _, renamed = moved[name].partition(":")
+        new = f"{_PACKAGE}.{room}"
+        _warn(f"{package}.{name}", f"{new}.{renamed or name}", level=4)
+        return getattr(import_module(new), renamed or name)
 
     return find
 

@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from bob.learn.pytorch._moved import moved_names
+
 if TYPE_CHECKING:
     from bob.learn.pytorch.report.det import plot_det
     from bob.learn.pytorch.report.figure_tables import all_tables, systems_table
@@ -35,9 +37,12 @@ _PLACES = {
 }
 
 
+_old_name = moved_names(__name__)
+
+
 def __getattr__(name: str) -> object:
     # Commands print their help without matplotlib and NumPy.
     for module, names in _PLACES.items():
         if name in names:
             return getattr(import_module(f"{__name__}.{module}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _old_name(name)

@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import json
+import math
 import textwrap
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from bob.learn.pytorch.metrics import (
+    Interval,
+    OperatingPoint,
+    evaluate,
+    reliability_warnings,
+)
+from bob.learn.pytorch.metrics.overview import finite_or_none
 from bob.learn.pytorch.printing import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    from bob.learn.pytorch.metrics import DevThreshold, Evaluation
+
+_NONE = OperatingPoint(math.nan, math.nan, math.nan)
+_DOUBTS = ("missing", "scores", "no errors", "few speakers")
+_NO_DEV = (
+    "no threshold from the development set: it lacks target or non-target trials that "
+    "have a score"
+)
 
 
 def write_report(
@@ -49,9 +67,7 @@ def write_report(
         The summary as text.
     """
     from bob.learn.pytorch.files import write_text
-    from bob.learn.pytorch.metrics import evaluate
     from bob.learn.pytorch.report.det import plot_det
-    from bob.learn.pytorch.report.summary import summary_as_dict, summary_as_text
     from bob.learn.pytorch.scorefiles import read_scores
 
     tables = {group: read_scores(path) for group, path in score_files.items()}
@@ -101,3 +117,131 @@ def _calibrated(path: Path, groups: list[str]) -> tuple[dict[str, Any], str]:
         {"calibration": str(path), **calibrated.as_dict(found, calibration)},
         f"{heading}\n\n{calibrated.as_text(found, calibration)}",
     )
+
+
+def summary_as_dict(found: Evaluation) -> dict[str, Any]:
+    """Return EER and minDCF, ready for JSON: fractions, None for what is not finite."""
+    dev = None
+    if found.dev is not None:
+        dev = {
+            name: {
+                **asdict(point),
+                "half_total_error_rate": point.half_total_error_rate,
+            }
+            for name, point in (("dev", found.dev.dev), ("eval", found.dev.here))
+        }
+    finite: dict[str, Any] = finite_or_none(
+        {
+            "targets": found.targets,
+            "non_targets": found.non_targets,
+            "failures": found.failures,
+            "speakers": found.speakers,
+            "eer": found.eer,
+            "eer_interval": asdict(_interval(found, "eer")),
+            "rocch_eer": found.rocch_eer,
+            "p_target": found.costs[0].cost.p_target,
+            "min_dcf": _cheapest(found)[1],
+            "min_dcf_interval": asdict(_interval(found, "min_dcf")),
+            "min_dcf_threshold": _cheapest(found)[0].threshold,
+            "dev_threshold": dev,
+            "warnings": summary_warnings(found),
+            "failure_to_acquire": found.failure_to_acquire,
+            "definitions": {
+                "eer": "linear interpolation between the ROC points around FMR = FNMR",
+                "rocch_eer": "equal error rate on the convex hull of the ROC",
+                "min_dcf": f"normalised, p_target {found.costs[0].cost.p_target:g}, "
+                "c_miss 1, c_fa 1",
+                "intervals": "bias-corrected percentiles over speakers drawn with "
+                "replacement",
+            },
+        }
+    )
+    return finite
+
+
+def summary_as_text(found: Evaluation) -> str:
+    """Return a table for people: rates in percent."""
+    failed = f"({_percent(found.failure_to_acquire)})" if found.failures else ""
+    eer, min_dcf = _interval(found, "eer"), _interval(found, "min_dcf")
+    rows = [
+        ("target trials", f"{found.targets:,}", ""),
+        ("non-target trials", f"{found.non_targets:,}", ""),
+        ("failed trials", f"{found.failures:,}", failed),
+        ("speakers", f"{found.speakers:,}", ""),
+        ("", "", f"{100 * eer.level:g} % interval"),
+        ("EER", _percent(found.eer), _range(eer, _percent)),
+        ("EER, convex hull", _percent(found.rocch_eer), ""),
+        (
+            f"minDCF, P_target {found.costs[0].cost.p_target:g}",
+            _cost(_cheapest(found)[1]),
+            _range(min_dcf, _cost),
+        ),
+    ]
+    parts = [_aligned(rows)]
+    if found.dev is not None:
+        parts.append(_dev_text(found.dev))
+    parts += [
+        textwrap.fill(f"Note: {warning}.", width=79, subsequent_indent="      ")
+        for warning in summary_warnings(found)
+    ]
+    return "\n\n".join(parts)
+
+
+def summary_warnings(found: Evaluation) -> list[str]:
+    """Return the doubts about EER and minDCF, and none about calibration."""
+    texts = []
+    for doubt in found.doubts:
+        if doubt.kind == "few errors" and found.curve is not None:
+            minima = {"minDCF": _cheapest(found)[0]}
+            texts += reliability_warnings(found.curve, minima)
+        elif doubt.kind == "dev":
+            if found.dev is None:  # else the table shows which rate there is
+                texts.append(_NO_DEV)
+        elif doubt.kind in _DOUBTS:
+            texts.append(doubt.text)
+    return texts
+
+
+def _cheapest(found: Evaluation) -> tuple[OperatingPoint, float]:
+    """Return the decision of the least cost, and that cost."""
+    for decision in found.decisions:
+        if decision.kind == "minimum":
+            return decision.point, found.costs[0].cost.of(decision.point)
+    return _NONE, math.nan
+
+
+def _interval(found: Evaluation, name: str) -> Interval:
+    return found.intervals.get(name, Interval(math.nan, math.nan, 0.95, 0))
+
+
+def _dev_text(threshold: DevThreshold) -> str:
+    dev, evaluation = threshold.dev, threshold.here
+    rows = [("", "dev", "eval")]
+    for name in ("false_match_rate", "false_non_match_rate", "half_total_error_rate"):
+        rates = [_percent(getattr(point, name)) for point in (dev, evaluation)]
+        rows.append((name.replace("_", " "), rates[0], rates[1]))
+    title = f"At the threshold {dev.threshold:.6g}, the EER threshold of dev:"
+    return f"{title}\n{_aligned(rows, '>')}"
+
+
+def _aligned(rows: list[tuple[str, str, str]], side: str = "<") -> str:
+    """Names to the left, figures to the right, the third column to the given side."""
+    first, second, third = (max(map(len, column)) for column in zip(*rows, strict=True))
+    return "\n".join(
+        f"{name:<{first}}  {value:>{second}}   {more:{side}{third}}".rstrip()
+        for name, value, more in rows
+    )
+
+
+def _percent(rate: float) -> str:
+    return "none" if math.isnan(rate) else f"{100 * rate:.3f} %"
+
+
+def _cost(cost: float) -> str:
+    return "none" if math.isnan(cost) else f"{cost:.4f}"
+
+
+def _range(interval: Interval, text: Callable[[float], str]) -> str:
+    if not interval.says_something:
+        return "none"
+    return f"{text(interval.low)} to {text(interval.high)}"

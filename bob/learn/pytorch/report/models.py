@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch import csv_rows
 from bob.learn.pytorch.printing import in_markup
-from bob.learn.pytorch.report.summary import summary_warnings
+from bob.learn.pytorch.report.experiment_report import summary_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     Place: TypeAlias = str | os.PathLike[str]
 
 
+class ColumnError(ScoringError):
+    """A column of metadata is not there, or does not part the trials."""
+
+    parameter = "by"
+
+
 def evaluate(
     scores: Scores | Place,
     *,
@@ -57,7 +63,7 @@ def evaluate(
     ------
     ScoreFileError
         A line of a file does not fit: the message has its number.
-    ScoringError
+    ColumnError
         There is no such column, or it does not part the trials.
     MetricError
         The other systems have other trials.
@@ -121,14 +127,14 @@ def _conditions(
         titles = [name, f"bio_ref_{name}", f"probe_{name}"]
         columns = {title: metadata[title] for title in titles if title in metadata}
         if not columns:
-            raise ScoringError(
+            raise ColumnError(
                 f"{path} has no column {name}; it has "
                 f"{', '.join(metadata) or 'no columns beside those of its trials'}; a "
                 "protocol with such a column may be given as the list of trials"
             )
         classes = trial_conditions(columns, by_name=True)
         if not classes:
-            raise ScoringError(
+            raise ColumnError(
                 f"the column {name} of {path} does not part its trials into classes: "
                 "it has one value, or more than 12 that are no numbers; give a column "
                 "of numbers, or of fewer classes"
