@@ -286,12 +286,10 @@ def evaluate(
     curve = _curve(targets, non_targets)
     values = figures(targets, non_targets, cost=first, curve=curve)
     threshold, dev_doubts = _dev_threshold(dev, targets, non_targets)
-    named = {}
-    if table is not None and len(table):
-        named = {"speakers": table.speakers, "failed": failures(table)}
     found = Evaluation(
         **figures_only(values),
-        **named,
+        speakers=None if table is None else table.speakers,
+        failed=failures(table) if table is not None and len(table) else None,
         dev=threshold,
         decisions=_decisions(
             (first, *others_at), curve, (targets, non_targets), threshold
