@@ -26,7 +26,7 @@ def say(text: str) -> None:
 
 
 def bar(
-    items: Iterable[Any] = (),
+    items: Iterable[Any] | None = None,
     *,
     title: str = "",
     total: int | None,
