@@ -3,23 +3,20 @@
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.audio import Waveform, blocks, resampling
-from bob.learn.pytorch.audio.blocks import as_blocks
+from bob.learn.pytorch.audio import Waveform, arrays, as_blocks, waveform
 
 AFTER = 16_000
 
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(blocks, "BLOCK_SAMPLES", 10_007)
-    monkeypatch.setattr(resampling, "LONGEST_MARGIN_SECONDS", 2)
-    monkeypatch.setattr(resampling, "LONGEST_MIDDLE_SECONDS", 1)
+    monkeypatch.setattr(arrays, "BLOCK_SAMPLES", 10_007)
+    monkeypatch.setattr(waveform, "LONGEST_MARGIN_SECONDS", 2)
+    monkeypatch.setattr(waveform, "LONGEST_MIDDLE_SECONDS", 1)
 
 
 def resampled(samples, rate):
-    parts = resampling.resampled(
-        as_blocks(samples, rate=rate), AFTER, samples=len(samples)
-    )
+    parts = as_blocks(samples, rate=rate).resampled(AFTER, samples=len(samples))
     first, again = list(parts), list(parts)
     assert len(first) > 1
     assert parts.sample_rate == AFTER
@@ -65,4 +62,4 @@ def test_a_recording_shorter_than_a_margin():
 def test_at_the_same_rate_nothing_happens():
     parts = as_blocks(np.zeros(20_000), rate=AFTER)
 
-    assert resampling.resampled(parts, AFTER, samples=20_000) is parts
+    assert parts.resampled(AFTER, samples=20_000) is parts

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from bob.learn.pytorch.architectures.campplus import campplus
-from bob.learn.pytorch.audio import Waveform, blocks
+from bob.learn.pytorch.audio import Waveform, arrays
 from bob.learn.pytorch.audio.recording import ConstantRecording
 from bob.learn.pytorch.features import KaldiFbank
 from bob.learn.pytorch.inference.long import embed_chunks
@@ -36,7 +36,7 @@ def embed(embedder, samples):
 @pytest.mark.parametrize("block_samples", [777, 10**6])
 def test_three_chunks(embedder, noise, monkeypatch, block_samples):
     """6 s less one sample in chunks of 1.8 s: three, of 31999, 32000 and 32000."""
-    monkeypatch.setattr(blocks, "BLOCK_SAMPLES", block_samples)
+    monkeypatch.setattr(arrays, "BLOCK_SAMPLES", block_samples)
     noise = noise[: 6 * RATE - 1]
 
     embedding = embed_chunks(

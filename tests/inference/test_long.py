@@ -17,8 +17,8 @@ from bob.learn.pytorch.audio import (
     TooShortRecording,
     UnreadableRecording,
     Waveform,
-    blocks,
-    resampling,
+    arrays,
+    waveform,
 )
 from bob.learn.pytorch.features import KaldiFbank, Spectrogram
 from bob.learn.pytorch.inference.fold import fold
@@ -89,7 +89,7 @@ def test_each_frame_comes_out_once_from_a_block_that_holds_all_it_sees(
 def test_any_length_in_any_blocks(embedder, samples, block_frames, block_samples):
     samples = speech_like(13)[:samples]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "BLOCK_SAMPLES", block_samples)
+        patch.setattr(arrays, "BLOCK_SAMPLES", block_samples)
 
         embedding = embed_long(embedder, samples, rate=RATE, block_frames=block_frames)
 
@@ -175,7 +175,7 @@ def test_a_file_of_two_channels(tmp_path, embedder, channel):
 
 def test_another_rate(embedder, monkeypatch):
     """Half a minute in transforms of five seconds; hours are closer, in longer ones."""
-    monkeypatch.setattr(resampling, "LONGEST_MARGIN_SECONDS", 2)
+    monkeypatch.setattr(waveform, "LONGEST_MARGIN_SECONDS", 2)
     samples = speech_like(30.3, 44_100)
 
     embedding = embed_long(embedder, samples, rate=44_100)

@@ -1,34 +1,44 @@
 """Recordings in, waveforms out."""
 
 from bob.learn.pytorch.audio.arrays import check_channel
-from bob.learn.pytorch.audio.recording import (
-    TooLongRecording,
-    UnusableEmbedding,
-    storable,
+from bob.learn.pytorch.audio.opening import (
+    Channel,
+    RecordingLike,
+    as_blocks,
+    as_waveform,
 )
-from bob.learn.pytorch.audio.waveform import (
+from bob.learn.pytorch.audio.recording import (
     ChannelError,
     ConstantRecording,
     EmptyRecording,
     NonFiniteRecording,
     RecordingError,
-    RecordingLike,
     SampleRateError,
     SilentRecording,
+    TooLongRecording,
     TooShortRecording,
     UnreadableRecording,
+    UnusableEmbedding,
+    storable,
+)
+from bob.learn.pytorch.audio.waveform import (
+    SampleBlocks,
     Waveform,
-    as_waveform,
     check_usable,
+    count_usable,
 )
 
 __all__ = [
     "Waveform",
+    "SampleBlocks",
     "as_waveform",
+    "as_blocks",
     "check_channel",
     "check_usable",
+    "count_usable",
     "storable",
     "RecordingLike",
+    "Channel",
     "RecordingError",
     "UnreadableRecording",
     "EmptyRecording",

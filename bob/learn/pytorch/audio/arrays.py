@@ -1,9 +1,10 @@
-"""Arrays of any type and shape -> one channel of float64 in [-1, 1]."""
+"""Arrays of any type -> float64 in [-1, 1]; channels and sampling rates."""
 
-from typing import Any, Literal
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bob.learn.pytorch.audio.recording import (
     ChannelError,
@@ -11,6 +12,13 @@ from bob.learn.pytorch.audio.recording import (
     UnreadableRecording,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+# One channel of a block takes 8 MB. It is also what ends of ogg files are judged by.
+BLOCK_SAMPLES = 2**20
 # Full scale of each type of integer, as soundfile and scipy read wav files.
 FULL_SCALE = {"int8": 2.0**7, "int16": 2.0**15, "int32": 2.0**31}
 # Floats up to the first are in [-1, 1], perhaps overdriven; those above the second are
@@ -23,23 +31,58 @@ LOWEST_RATE = 1000
 HIGHEST_RATE = 1_000_000
 
 
-def unit_samples(samples: object, *, recording: str | None) -> NDArray[np.float64]:
-    """Any array, NumPy's or torch's -> (time, channels) in [-1, 1].
+def as_array(samples: Any, *, recording: str | None) -> NDArray[Any]:  # noqa: ANN401
+    """Return samples, NumPy's, torch's or a list, as an array of a known full scale.
 
     Raises
     ------
     UnreadableRecording
-        Of a type without a known full scale, or floats whose full scale cannot be told
-        from their peak.
-    ChannelError
-        Of more than two dimensions.
+        The type of the samples has no known full scale.
     """
-    array = _as_array(samples, recording)
-    return _time_first(_scaled(array, recording), recording)
+    if hasattr(samples, "detach") and hasattr(samples, "cpu"):
+        tensor = samples.detach().cpu()
+        # NumPy has no bfloat16.
+        is_brain = str(tensor.dtype) == "torch.bfloat16"
+        array = np.asarray((tensor.float() if is_brain else tensor).numpy())
+    else:
+        array = np.asarray(samples)
+    if array.dtype.kind == "f" or array.dtype.name in (*FULL_SCALE, "uint8"):
+        return array
+    raise UnreadableRecording(
+        f"came as {type(samples).__name__} of {array.dtype}; expected a path, or "
+        "samples of type int16, int32, uint8, int8, float32 or float64",
+        recording=recording,
+    )
+
+
+def to_unit(
+    array: NDArray[Any], *, recording: str | None
+) -> Callable[[NDArray[Any]], NDArray[np.float64]]:
+    """Return the function that brings slices of an array to float64 in [-1, 1].
+
+    Raises
+    ------
+    UnreadableRecording
+        Floats whose full scale does not show from the peak of the whole array.
+    """
+    kind = array.dtype.name
+    if kind in FULL_SCALE:
+        return lambda block: block.astype(np.float64) / FULL_SCALE[kind]
+    if kind == "uint8":
+        return lambda block: (block.astype(np.float64) - 128) / 128
+    peak = max(map(peak_of, slices(np.atleast_1d(array))))
+    factor = float_factor(peak, recording=recording)
+    return lambda block: block.astype(np.float64) * factor
+
+
+def slices(samples: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Cut (time, ...) into blocks of up to `BLOCK_SAMPLES`; one at least."""
+    for start in range(0, max(1, len(samples)), BLOCK_SAMPLES):
+        yield samples[start : start + BLOCK_SAMPLES]
 
 
 def check_channel(channel: object) -> None:
-    """Check what says which channel to take: None, "mix" or a number from 0.
+    """Check the choice of a channel: None, "mix" or a number from 0.
 
     Raises
     ------
@@ -66,7 +109,7 @@ def one_channel(
     channel: int | Literal["mix"] | None,
     recording: str | None,
 ) -> NDArray[np.float64]:
-    """(time, channels) -> (time,); several channels need a word on which.
+    """(time, channels) -> (time,): take one channel, or "mix" for their mean.
 
     Raises
     ------
@@ -121,43 +164,13 @@ def whole_rate(rate: float | None, *, recording: str | None) -> int:
     )
 
 
-def numpy_of(samples: Any) -> Any:  # noqa: ANN401 - a tensor or anything else
-    """Return a tensor as an array, bfloat16 widened; anything else as it is."""
-    if not hasattr(samples, "detach") or not hasattr(samples, "cpu"):
-        return samples
-    tensor = samples.detach().cpu()
-    if str(tensor.dtype) == "torch.bfloat16":  # NumPy has no such type
-        tensor = tensor.float()
-    return tensor.numpy()
-
-
-def _as_array(samples: object, recording: str | None) -> NDArray[Any]:
-    array = np.asarray(numpy_of(samples))
-    if array.dtype.kind == "f" or array.dtype.name in (*FULL_SCALE, "uint8"):
-        return array
-    raise UnreadableRecording(
-        f"came as {type(samples).__name__} of {array.dtype}; expected a path, or "
-        "samples of type int16, int32, uint8, int8, float32 or float64",
-        recording=recording,
-    )
-
-
-def _scaled(array: NDArray[Any], recording: str | None) -> NDArray[np.float64]:
-    samples = array.astype(np.float64)
-    if array.dtype.name in FULL_SCALE:
-        return samples / FULL_SCALE[array.dtype.name]
-    if array.dtype.name == "uint8":
-        return (samples - 128) / 128
-    return samples * float_factor(peak_of(samples), recording=recording)
-
-
 def peak_of(samples: NDArray[Any]) -> float:
     """Return the largest finite magnitude, 0 of none."""
     return float(np.abs(samples[np.isfinite(samples)]).max(initial=0.0))
 
 
 def float_factor(peak: float, *, recording: str | None) -> float:
-    """Return what floats of a peak are multiplied by to be in [-1, 1].
+    """Return the factor that brings floats of a peak to [-1, 1].
 
     Raises
     ------
@@ -178,18 +191,3 @@ def float_factor(peak: float, *, recording: str | None) -> float:
             recording=recording,
         )
     return 1.0 if peak <= LARGEST_UNIT_PEAK else 2.0**-15
-
-
-def _time_first(
-    array: NDArray[np.float64], recording: str | None
-) -> NDArray[np.float64]:
-    """Bring samples to (time, channels)."""
-    if array.ndim == 1:
-        return array[:, np.newaxis]
-    if array.ndim == 2:
-        return array.T if array.shape[0] < array.shape[1] else array
-    raise ChannelError(
-        f"has the shape {array.shape}; expected (time,), (time, channels) or "
-        "(channels, time)",
-        recording=recording,
-    )

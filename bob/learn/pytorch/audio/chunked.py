@@ -14,7 +14,7 @@ import math
 import struct
 from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.audio.sound import (
+from bob.learn.pytorch.audio.content import (
     AGAIN,
     CONVERT,
     Chunk,

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bob.learn.pytorch.audio.content import MOST_PARTS
-from bob.learn.pytorch.audio.sound import AGAIN, CONVERT
+from bob.learn.pytorch.audio.content import AGAIN, CONVERT, MOST_PARTS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,8 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bob.learn.pytorch.audio import chunked
-from bob.learn.pytorch.audio.content import MOST_PARTS
-from bob.learn.pytorch.audio.sound import AGAIN, CONVERT, Sound, unsupported
+from bob.learn.pytorch.audio.content import (
+    AGAIN,
+    CONVERT,
+    MOST_PARTS,
+    Sound,
+    unsupported,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.audio import storable
-from bob.learn.pytorch.audio.listed import refused_path, without_backslashes
+from bob.learn.pytorch.audio.paths import refused_path, without_backslashes
 from bob.learn.pytorch.printing import printable
 
 if TYPE_CHECKING:

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 import numpy as np
 
-from bob.learn.pytorch.audio.blocks import as_blocks
-from bob.learn.pytorch.audio.recording import (
+from bob.learn.pytorch.audio import (
     ConstantRecording,
     SilentRecording,
     UnreadableRecording,
+    Waveform,
+    as_blocks,
+    check_usable,
+    count_usable,
 )
-from bob.learn.pytorch.audio.resampling import resampled
-from bob.learn.pytorch.audio.survey import count_usable
-from bob.learn.pytorch.audio.waveform import Waveform, check_usable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from bob.learn.pytorch.architectures.resnet import Reach, SpeakerResNet
-    from bob.learn.pytorch.audio.blocks import Channel, SampleBlocks
-    from bob.learn.pytorch.audio.waveform import RecordingLike
+    from bob.learn.pytorch.audio import Channel, RecordingLike, SampleBlocks
     from bob.learn.pytorch.features.spectrogram import Spectrogram
     from bob.learn.pytorch.models.embedder import SpeakerEmbedder
 
@@ -112,7 +111,7 @@ def embed_long(
     network = cast("SpeakerResNet", embedder.network)
     blocks = as_blocks(recording, rate=rate, channel=channel)
     samples = count_usable(blocks, minimum_seconds=embedder.minimum_seconds)
-    blocks = resampled(blocks, embedder.sample_rate, samples=samples)
+    blocks = blocks.resampled(embedder.sample_rate, samples=samples)
     weight = next(network.parameters())
     with torch.inference_mode():
         features = _LongFeatures(

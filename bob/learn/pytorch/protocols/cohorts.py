@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.audio.suffixes import AUDIO_SUFFIXES
+from bob.learn.pytorch.audio.paths import AUDIO_SUFFIXES
 from bob.learn.pytorch.protocols.formats.csv_protocol import (
     CsvFileDatabase,
     CsvProtocolDatabase,

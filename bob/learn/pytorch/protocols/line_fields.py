@@ -17,7 +17,7 @@ import json
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.audio.listed import is_from_windows
+from bob.learn.pytorch.audio.paths import is_from_windows
 from bob.learn.pytorch.protocols.trials import DatabaseError
 
 if TYPE_CHECKING:

@@ -9,8 +9,11 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.audio.listed import is_from_windows
-from bob.learn.pytorch.audio.suffixes import AUDIO_SUFFIXES, UNREADABLE_SUFFIXES
+from bob.learn.pytorch.audio.paths import (
+    AUDIO_SUFFIXES,
+    UNREADABLE_SUFFIXES,
+    is_from_windows,
+)
 from bob.learn.pytorch.protocols.trials import DatabaseError
 
 if TYPE_CHECKING:

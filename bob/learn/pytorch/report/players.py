@@ -56,7 +56,7 @@ class Player:
         return any(Path(plain).is_relative_to(folder) for folder in self._folders)
 
     def _found(self, name: str) -> Path | None:
-        from bob.learn.pytorch.audio.suffixes import AUDIO_SUFFIXES
+        from bob.learn.pytorch.audio.paths import AUDIO_SUFFIXES
 
         name = urlsplit(name).path if name.startswith("file:") else name
         for text in dict.fromkeys((name, unquote(name))):

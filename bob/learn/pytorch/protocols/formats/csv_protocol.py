@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.audio.listed import without_backslashes
+from bob.learn.pytorch.audio.paths import without_backslashes
 from bob.learn.pytorch.protocols.formats.csv_matching import (
     MATCHING_FILE,
     PROBING_FILE,

@@ -11,9 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.audio.suffixes import (
+from bob.learn.pytorch.audio.paths import (
     AUDIO_SUFFIXES,
-    CONVERT,
     UNREADABLE_SUFFIXES,
 )
 from bob.learn.pytorch.protocols.lists_within import lists_within
@@ -289,7 +288,8 @@ def warn_of_unreadable(paths: Iterable[str], folder: Path) -> None:
         counts = ", ".join(f"{count} x {name}" for name, count in found.most_common())
         logger.warning(
             "%d recording(s) in %s are left out, since such files cannot be read (%s); "
-            "%s", sum(found.values()), folder, counts, CONVERT,
+            "convert them to FLAC or WAV, such as by `ffmpeg -i x.m4a x.flac`",
+            sum(found.values()), folder, counts,
         )  # fmt: skip
 
 

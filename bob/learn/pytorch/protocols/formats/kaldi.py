@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.audio.listed import refused_path, without_backslashes
+from bob.learn.pytorch.audio.paths import refused_path, without_backslashes
 from bob.learn.pytorch.protocols.formats.folder import SpeakerDatabase
 from bob.learn.pytorch.protocols.names import SafeNames, safe_name, without_audio_suffix
 from bob.learn.pytorch.protocols.speaker_protocol import (

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bob.learn.pytorch.audio.listed import is_from_windows, without_backslashes
+from bob.learn.pytorch.audio.paths import is_from_windows, without_backslashes
 from bob.learn.pytorch.protocols.fast_trials import fast_columns
 from bob.learn.pytorch.protocols.line_fields import (
     WITH_BLANKS,
