@@ -40,7 +40,7 @@ def test_what_is_asked_for_is_installed_with_what_it_needs_and_nothing_else(
         "tinyb==2.0",
     ]
     assert lock.count("--hash=sha256:") == 2
-    assert made.lock_sha256 == packages.versions_sha256(lock)
+    assert made.lock_sha256 == packages.Lock(lock, "").sha256
     assert made.work.is_dir()
     assert made.home.is_dir()
     names = made.folder.glob("venv/lib/python*/site-packages/*.dist-info")

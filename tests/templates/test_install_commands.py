@@ -58,7 +58,7 @@ def test_what_commands_installed_is_the_lock(wheels, toy):
     lock = (made.folder / "lock.txt").read_text()
     pins = [line.partition("#")[0] for line in lock.splitlines()]
     assert pins == ["tinya==1.0", "tinyb @ tinyb-1.0-py3-none-any.whl"]
-    assert made.lock_sha256 == packages.versions_sha256(lock)
+    assert made.lock_sha256 == packages.Lock(lock, "").sha256
     assert find(toy(requirements=["tinya==1.0"])) is None
 
 

@@ -58,11 +58,18 @@ def bring(
     obtain: Callable[[], None],
     *,
     remedy: str = "",
+    folder_setting: str = settings.WEIGHTS_FOLDER,
 ) -> Path:
     """Have a file at its destination; of many processes, one calls `obtain`.
 
-    `remedy` is added to the error message when the file cannot be had: what else a
-    person can do than bring the file to the destination.
+    A file that is there must have the published hash, or that of its first download.
+
+    Parameters
+    ----------
+    remedy
+        Added to the error message: what else a person can do than bring the file.
+    folder_setting
+        Setting that names the folder, for messages about the disk.
 
     Raises
     ------
@@ -70,13 +77,16 @@ def bring(
         Each names the source, the destination, the reason and the way by hand.
     """
     if destination.is_file():
+        _check_there(destination, source.sha256)
         return destination
     try:
         _check_online()
         _once(destination, obtain)
     except OSError as error:
         raise DownloadError(
-            _explained(_reason(error, destination), source, destination, remedy)
+            _explained(
+                _reason(error, destination, folder_setting), source, destination, remedy
+            )
         ) from error
     except WeightsError as error:
         error.args = (_explained(str(error), source, destination, remedy),)
@@ -110,6 +120,15 @@ def settle(arrived: Path, destination: Path, *, sha256: str | None) -> None:
     arrived.replace(destination)
 
 
+def _check_there(path: Path, published: str | None) -> None:
+    expected = published or recorded_sha256(path)
+    if expected is not None and (found := file_sha256(path)) != expected:
+        raise HashMismatch(
+            f"{path} has the SHA-256 {found}; expected {expected}. Remove it, and it "
+            f"is fetched again"
+        )
+
+
 def _check_online() -> None:
     if settings.offline():
         raise OfflineError(
@@ -125,17 +144,16 @@ def _once(destination: Path, obtain: Callable[[], None]) -> None:
             obtain()
 
 
-def _reason(error: OSError, destination: Path) -> str:
-    if error.errno == errno.ENOSPC:
+def _reason(error: OSError, destination: Path, folder_setting: str) -> str:
+    move = f"choose another folder: `bob config set {folder_setting} <folder>`"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
-            f"no space is left on the disk of {destination.parent}; free some, or "
-            f"choose another folder: "
-            f"`bob config set {settings.WEIGHTS_FOLDER} <folder>`"
+            f"no space is left on the disk of {destination.parent}; free some space, "
+            f"or {move}"
         )
     return (
         f"{error.filename or destination} cannot be written: "
-        f"{error.strerror or error}; choose another folder: "
-        f"`bob config set {settings.WEIGHTS_FOLDER} <folder>`"
+        f"{error.strerror or error}; {move}"
     )
 
 
@@ -215,15 +233,16 @@ def fetch_web_file(
     progress: bool = False,
     remedy: str = "",
     check: Callable[[Path], object] | None = None,
+    folder_setting: str = settings.WEIGHTS_FOLDER,
     patience: Patience = PATIENCE,
 ) -> Path:
     """Fetch a file from the web unless it is there; return its path.
 
     With `progress`, a bar is drawn on standard error if that is a terminal. `remedy`
-    is added to error messages. A file without a published hash is given to `check`,
-    which raises a `WeightsError` for one that is not to be trusted as the first. No
-    more comes than the published size, or `LARGEST_BYTES` without one, and a server
-    that sends less than `LEAST_RATE` is left.
+    and `folder_setting` are those of `bring`. A file without a published hash is given
+    to `check`, which raises a `WeightsError` for one that is not to be trusted as the
+    first. No more comes than the published size, or `LARGEST_BYTES` without one, and a
+    server that sends less than `LEAST_RATE` is left.
 
     Raises
     ------
@@ -247,7 +266,9 @@ def fetch_web_file(
             "; ".join(f"{url}: {failure}" for url, failure in failures.items())
         )
 
-    return bring(source, destination, obtain, remedy=remedy)
+    return bring(
+        source, destination, obtain, remedy=remedy, folder_setting=folder_setting
+    )
 
 
 @dataclass

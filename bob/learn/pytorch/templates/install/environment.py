@@ -214,8 +214,8 @@ def _build(key: str, template: Template, lock: Lock, *, progress: bool) -> Envir
     place = settings.templates_folder() / "environments"
     folder = place / f"{key}.{uuid.uuid4().hex[:6]}"
     try:
-        text = packages.build(folder, template, lock, progress=progress)
-        made = _at(folder, packages.versions_sha256(text))
+        whole = packages.build(folder, template, lock, progress=progress)
+        made = _at(folder, whole.sha256)
         record = {
             "format": 1,
             "python": lock.python,

@@ -165,16 +165,17 @@ class Lock:
     text: str
     python: str
 
+    @property
+    def sha256(self) -> str:
+        r"""SHA-256 of what is installed, the same whatever files the index offers.
 
-def versions_sha256(text: str) -> str:
-    r"""SHA-256 of what a lock installs, the same whatever files its index offers.
-
-    Examples
-    --------
-    >>> versions_sha256("a==2 --hash=sha256:00\n") == text_sha256("a==2\n")
-    True
-    """
-    return text_sha256(re.sub(r" --hash=\S+", "", text))
+        Examples
+        --------
+        >>> hashed, plain = Lock("a==2 --hash=sha256:0\n", ""), Lock("a==2\n", "")
+        >>> hashed.sha256 == plain.sha256
+        True
+        """
+        return text_sha256(re.sub(r" --hash=\S+", "", self.text))
 
 
 def place(template: Template) -> Path:
@@ -334,13 +335,13 @@ def _distribution(file_name: str) -> tuple[str, str] | None:
     return name, canonicalize_version(version, strip_trailing_zero=False)
 
 
-def build(folder: Path, template: Template, lock: Lock, *, progress: bool) -> str:
+def build(folder: Path, template: Template, lock: Lock, *, progress: bool) -> Lock:
     """Install what a template needs into a new folder; what it downloads is not in it.
 
     Returns
     -------
-    str
-        Everything installed, in the form of `Lock.text`; also in ``lock.txt``.
+    Lock
+        Everything that is installed, as it stands in ``lock.txt``.
 
     Raises
     ------
@@ -358,7 +359,7 @@ def build(folder: Path, template: Template, lock: Lock, *, progress: bool) -> st
         _run_commands(folder, template, installer)
         text = _frozen(folder, installer)
     write_text(folder / "lock.txt", text)
-    return text
+    return Lock(text, lock.python)
 
 
 def _install_packages(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from bob.learn.pytorch.templates.format.template import Template
 
-SHIPPED = "trusted.json"
+_SHIPPED = "trusted.json"
 _SHOWN = 10
 _STAGES = (
     ("import_context", "import_cmds"),
@@ -34,15 +34,10 @@ _STAGES = (
 )
 
 
-def shipped_hashes() -> dict[str, str]:
-    """Hashes of the shipped templates by their names, as this package was made."""
-    return dict(_shipped_hashes(templates.BACKBONES / SHIPPED))
-
-
 def write_shipped_hashes() -> Path:
     """Write down the hashes of the templates that are there now; for who ships them."""
     hashes = {name: templates.load(name).sha256 for name in templates.shipped()}
-    path = templates.BACKBONES / SHIPPED
+    path = templates.BACKBONES / _SHIPPED
     write_text(path, json.dumps(hashes, indent=2, sort_keys=True) + "\n")
     _shipped_hashes.cache_clear()
     return path
@@ -53,7 +48,7 @@ def is_trusted(template: Template) -> bool:
     said = _said().get(template.sha256)
     if said is not None:
         return bool(said["trusted"])
-    return template.sha256 in shipped_hashes().values()
+    return template.sha256 in _shipped_hashes(templates.BACKBONES / _SHIPPED).values()
 
 
 def trust(template: Template) -> None:

@@ -150,7 +150,7 @@ def install_dependencies(model_dict: Mapping[str, Any]) -> None:
     UntrustedTemplate
         The template was loaded from a file that is not trusted.
     """
-    require_trust(model_dict)
+    _require_trust(model_dict)
     folder = os.getcwd()  # noqa: PTH109 - as the stages have it
     for key, command in _install_all(model_dict):
         moved = stages.changed_folder(command, folder)
@@ -178,7 +178,7 @@ def import_pkgs(model_dict: Mapping[str, Any]) -> dict[str, Any]:
     WeightsError
         A file of weights cannot be fetched.
     """
-    require_trust(model_dict)
+    _require_trust(model_dict)
     weights = (
         artefacts.fetch(_template(model_dict)) if model_dict.get("weights") else {}
     )
@@ -200,7 +200,7 @@ def model_init(model_dict: Mapping[str, Any], namespace: dict[str, Any]) -> Any:
     UntrustedTemplate
         Same as for `import_pkgs`.
     """
-    require_trust(model_dict)
+    _require_trust(model_dict)
     with _told(model_dict):
         return guest.make(model_dict, namespace)
 
@@ -215,7 +215,7 @@ def pre_proc(model_dict: Mapping[str, Any], x: Any, namespace: dict[str, Any]) -
     UntrustedTemplate
         Same as for `import_pkgs`.
     """
-    require_trust(model_dict)
+    _require_trust(model_dict)
     namespace["x"] = x
     with _told(model_dict):
         return guest.preprocess(model_dict, namespace)
@@ -236,7 +236,7 @@ def compute_embedding(
     UntrustedTemplate
         Same as for `import_pkgs`.
     """
-    require_trust(model_dict)
+    _require_trust(model_dict)
     namespace.update(model=model, x=x)
     with _told(model_dict):
         return guest.embed(model_dict, namespace)
@@ -301,7 +301,7 @@ def _template(model_dict: Mapping[str, Any]) -> Template:
     return Template(name="of a dict", path=None, content=model_dict)
 
 
-def require_trust(model_dict: Mapping[str, Any]) -> None:
+def _require_trust(model_dict: Mapping[str, Any]) -> None:
     """Stop before what came out of a file, unless it is trusted as it is now.
 
     A plain dict is the caller's own code.
