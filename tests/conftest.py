@@ -59,14 +59,25 @@ def golden() -> Path:
     return CHECKOUT / "tests" / "golden"
 
 
-@pytest.fixture(scope="session")
-def golden_weights() -> ModuleType:
-    """The module of that name: weights by formula, `golden_weights.fill(network)`."""
-    path = Path(__file__).with_name("golden_weights.py")
-    spec = importlib.util.spec_from_file_location("golden_weights", path)
+def _beside(name: str) -> ModuleType:
+    """Import a module of this folder, which the import mode importlib does not find."""
+    path = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def golden_weights() -> ModuleType:
+    """The module of that name: weights by formula, `golden_weights.fill(network)`."""
+    return _beside("golden_weights")
+
+
+@pytest.fixture(scope="session")
+def textbook() -> ModuleType:
+    """The module of that name: `textbook.normalised(method, compare, ...)`."""
+    return _beside("textbook")
 
 
 @pytest.fixture(scope="session")

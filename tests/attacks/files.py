@@ -243,7 +243,7 @@ def _plda(folder):
 
 
 def _read_plda(folder):
-    from bob.learn.pytorch.experiment.comparer import plda_for
+    from bob.learn.pytorch.experiment.backends import plda_for
     from bob.learn.pytorch.store.reading import StoredEmbeddings
 
     ones = np.ones(2)

@@ -14,8 +14,11 @@ SINGLE = [parts[:1] for parts in PROBES]
 
 
 def scores(algorithm, probes=PROBES, chosen=None):
-    models = [algorithm.enrol(parts) for parts in ENROLLED]
-    return algorithm.against(probes)(models, chosen)
+    references = algorithm.references([algorithm.enrol(parts) for parts in ENROLLED])
+    prepared = algorithm.probes(probes)
+    return algorithm.matrix(
+        references, prepared if chosen is None else prepared.take(chosen)
+    )
 
 
 def by_hand(compare, *, enrol, fuse):

@@ -2,8 +2,9 @@
 
 import csv
 import logging
-import statistics
 import tracemalloc
+from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,13 +13,17 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from bob.learn.pytorch.experiment import normalising
-from bob.learn.pytorch.experiment.algorithms import as_algorithm
-from bob.learn.pytorch.experiment.cohort_scores import AgainstCohort, Cohort, cohort_of
-from bob.learn.pytorch.experiment.comparer import Comparer
 from bob.learn.pytorch.experiment.stored_scores import score_trials
+from bob.learn.pytorch.experiment.stored_speakers import cohort_of
 from bob.learn.pytorch.experiment.stored_trials import Side, StoredTrials
-from bob.learn.pytorch.scoring import PldaBackend, Projection, TwoCovariance, dense
+from bob.learn.pytorch.scoring import (
+    Cosine,
+    Plda,
+    PldaBackend,
+    Projection,
+    TwoCovariance,
+    dense,
+)
 from bob.learn.pytorch.store.reading import StoredEmbeddings
 
 DIMENSIONS, TOP = 3, 4
@@ -67,113 +72,81 @@ def ratio(model, enrolled, probe):
     return together - log_density(enrolled) - log_density([probe])
 
 
-def above(score, others, top=None):
-    others = sorted(others, reverse=True)[:top]
-    return (score - statistics.fmean(others)) / statistics.pstdev(others)
-
-
-def textbook(model, kind, enrolled, probe, members):
-    """Of a cohort's members the mean is a probe, and all recordings enrol."""
-    raw = ratio(model, enrolled, probe)
-    ours = [ratio(model, enrolled, np.mean(rows, axis=0)) for rows in members]
-    theirs = [ratio(model, rows, probe) for rows in members]
-    if kind == "zt":
-        relative = [
-            above(
-                score,
-                [
-                    ratio(model, rows, np.mean(other, axis=0))
-                    for other in members
-                    if other is not rows
-                ],
-            )
-            for rows, score in zip(members, theirs, strict=True)
-        ]
-        return above(above(raw, ours), relative)
-    top = TOP if kind == "as" else None
-    z, t = above(raw, ours, top), above(raw, theirs, top)
-    return {"z": z, "t": t}.get(kind, (z + t) / 2)
-
-
-def mean_scores(model, references, probes, members, *, top):
-    """Of each reference with the cohort as probes, and of each probe with it enrolled.
-
-    This is so whatever the normalisation is.
-    """
-
-    def highest(scores):
-        return statistics.fmean(sorted(scores, reverse=True)[:top])
-
+def members_of(textbook, others, *, by_speaker):
+    """Of a cohort's speakers the mean is a probe, and all recordings enrol."""
+    rows = np.float32(others).astype(float)
+    who = np.array(SPEAKERS if by_speaker else [str(at) for at in range(len(rows))])
     return [
-        [
-            highest(ratio(model, enrolled, np.mean(rows, axis=0)) for rows in members)
-            for enrolled in references
-        ],
-        [highest(ratio(model, rows, probe) for rows in members) for probe in probes],
+        textbook.Member(name, rows[who == name], rows[who == name].mean(axis=0))
+        for name in sorted(set(who))
     ]
+
+
+def cohort_of_rows(others, *, normalisation="as-norm", top=TOP, by_speaker=False):
+    """A cohort in a store that names its speakers, or not."""
+    speakers = tuple(SPEAKERS) if by_speaker else ()
+    return cohort_of(
+        replace(stored(others), speakers=speakers), normalisation=normalisation, top=top
+    )
+
+
+def as_is(model):
+    """PLDA without projection and length normalisation."""
+    return PldaBackend(
+        Projection(np.zeros(DIMENSIONS), np.eye(DIMENSIONS)), model, "none"
+    )
 
 
 @pytest.mark.parametrize("at_once", [1, 10**6])
 @pytest.mark.parametrize("kind", ["z", "t", "s", "zt", "as"])
 @pytest.mark.parametrize("by_speaker", [False, True])
 def test_ratios_of_plda_are_normalised_as_in_the_textbook(
-    model, sides, kind, by_speaker, at_once, monkeypatch
+    textbook, model, sides, kind, by_speaker, at_once, monkeypatch
 ):
     monkeypatch.setattr(dense, "SCORES_AT_ONCE", at_once)
     references, probes, others = sides
-    members = [row[np.newaxis] for row in np.float32(others).astype(float)]
-    known = None
-    if by_speaker:
-        known = np.arange(len(SPEAKERS)), SPEAKERS
-        members = [
-            np.concatenate(
-                [
-                    row
-                    for row, name in zip(members, SPEAKERS, strict=True)
-                    if name == who
-                ]
-            )
-            for who in sorted(set(SPEAKERS))
-        ]
-    backend = PldaBackend(
-        Projection(np.zeros(DIMENSIONS), np.eye(DIMENSIONS)), model, "none"
-    )
-    comparer = Comparer(plda=backend)
+    compare = partial(ratio, model)
+    members = members_of(textbook, others, by_speaker=by_speaker)
+    backend = Plda(model=as_is(model))
     ends = np.cumsum([0, *map(len, references)])
     groups = [range(*span) for span in pairwise(ends)]
-    left = comparer.references(np.concatenate(references), groups)
-    right = comparer.probes(probes, [[at] for at in range(len(probes))])
-    cohort = Cohort(stored(others), kind, TOP, known)
+    left = backend.enrol(np.concatenate(references), groups)
+    right = backend.probes(probes, [[at] for at in range(len(probes))])
+    cohort = cohort_of_rows(others, normalisation=kind, by_speaker=by_speaker)
 
-    against = AgainstCohort(comparer, left, right, cohort, (LEFT, RIGHT))
-    found = against.normaliser()(comparer.dense(left, right), None)
+    normaliser = cohort.normaliser(backend, left, right, (LEFT, RIGHT))
+    found = normaliser(backend.matrix(left, right))
 
     expected = [
-        [textbook(model, kind, enrolled, probe, members) for probe in probes]
+        [
+            textbook.normalised(kind, compare, enrolled, probe, members, top=TOP)
+            for probe in probes
+        ]
         for enrolled in references
     ]
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
+    top = TOP if kind == "as" else None
     for means, expected in zip(
-        against.means,
-        mean_scores(model, references, probes, members, top=cohort.adaptive_top),
+        normaliser.means,
+        textbook.mean_scores(compare, references, probes, members, top=top),
         strict=True,
     ):
         np.testing.assert_allclose(means, expected, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("at_once", [1, 10**6])
-def test_zt_norm_takes_copies_of_a_recording_for_no_strangers(
+def test_zt_norm_takes_no_copy_of_a_recording_for_an_impostor(
     sides, at_once, monkeypatch
 ):
     monkeypatch.setattr(dense, "SCORES_AT_ONCE", at_once)
     _, probes, others = sides
-    comparer = Comparer()
-    models = comparer.probes(probes, [[at] for at in range(len(probes))])
+    backend = Cosine()
+    models = backend.probes(probes, [[at] for at in range(len(probes))])
 
     def statistics_of(rows):
-        cohort = Cohort(stored(rows), "zt")
-        names = (RIGHT, RIGHT)
-        return AgainstCohort(comparer, models, models, cohort, names).normalised_probes
+        cohort = cohort_of_rows(rows, normalisation="zt-norm")
+        normaliser = cohort.normaliser(backend, models, models, (RIGHT, RIGHT))
+        return normaliser.of_probes_after_z_norm
 
     once, twice = statistics_of(others), statistics_of([*others, *others])
 
@@ -182,12 +155,9 @@ def test_zt_norm_takes_copies_of_a_recording_for_no_strangers(
 
 
 @pytest.fixture
-def by_speaker(model, sides):
-    """A comparer by PLDA, both sides, and a cohort with some of two recordings."""
+def by_speaker(textbook, model, sides):
+    """PLDA, both sides of trials, and a cohort with some of two recordings."""
     references, probes, others = sides
-    backend = PldaBackend(
-        Projection(np.zeros(DIMENSIONS), np.eye(DIMENSIONS)), model, "none"
-    )
     ends = np.cumsum([0, *map(len, references)])
     embeddings = stored([*np.concatenate(references), *probes])
     trials = StoredTrials(
@@ -195,19 +165,14 @@ def by_speaker(model, sides):
         Side("stuv", "stuv", [[ends[-1] + at] for at in range(len(probes))]),
         None,
     )
-    cohort = Cohort(stored(others), "as", TOP, (np.arange(len(SPEAKERS)), SPEAKERS))
     rows = embeddings.embeddings.astype(float)
-    members = [
-        np.float32(others)[[name == who for name in SPEAKERS]].astype(float)
-        for who in sorted(set(SPEAKERS))
-    ]
-    expected = mean_scores(
-        model, np.split(rows[: ends[-1]], ends[1:-1]), rows[ends[-1] :], members,
-        top=TOP,
+    expected = textbook.mean_scores(
+        partial(ratio, model), np.split(rows[: ends[-1]], ends[1:-1]), rows[ends[-1] :],
+        members_of(textbook, others, by_speaker=True), top=TOP,
     )  # fmt: skip
     return SimpleNamespace(
-        backend=backend, trials=trials, embeddings=embeddings, cohort=cohort,
-        members=members, expected=expected,
+        backend=Plda(model=as_is(model)), trials=trials, embeddings=embeddings,
+        cohort=cohort_of_rows(others, by_speaker=True), expected=expected,
     )  # fmt: skip
 
 
@@ -218,7 +183,7 @@ def test_mean_cohort_scores_in_a_file_have_the_cohort_enrolled_against_probes(
         by_speaker.trials,
         by_speaker.embeddings,
         tmp_path / "out.csv",
-        comparer=Comparer(plda=by_speaker.backend),
+        backend=by_speaker.backend,
         cohort=by_speaker.cohort,
         quality=["cohort_mean"],
     )
@@ -232,53 +197,21 @@ def test_mean_cohort_scores_in_a_file_have_the_cohort_enrolled_against_probes(
     assert found == pytest.approx(of_probes, rel=1e-5)
 
 
-def test_mean_cohort_scores_of_verify_are_the_same(by_speaker):
-    rows, trials = by_speaker.embeddings.embeddings.astype(float), by_speaker.trials
-    algorithm = as_algorithm(by_speaker.backend)
-    models, probes = (
-        [rows[list(index)] for index in side.rows]
-        for side in (trials.references, trials.probes)
-    )
-    strangers = dict(zip("abcde", ([part] for part in by_speaker.members), strict=True))
-
-    against = normalising.AgainstCohort(
-        "as-norm",
-        TOP,
-        normalising.KnownCohort(
-            strangers,
-            tuple(strangers),
-            tuple(normalising.averaged(part) for part in strangers.values()),
-            tuple(strangers),
-        ),
-        algorithm,
-        dict(zip("xyz", (algorithm.enrol([part]) for part in models), strict=True)),
-        algorithm.against([[part] for part in probes]),
-        np.ones(len(probes), dtype=bool),
-        RIGHT,
-        "others",
-    )
-
-    found = against.references.mean, against.probes.mean
-    for means, expected in zip(found, by_speaker.expected, strict=True):
-        np.testing.assert_allclose(means, expected, rtol=0, atol=1e-9)
-
-
 def test_recordings_of_trials_in_the_cohort_are_warned_of(model, sides, caplog):
     references, probes, others = sides
-    backend = PldaBackend(
-        Projection(np.zeros(DIMENSIONS), np.eye(DIMENSIONS)), model, "none"
-    )
-    for comparer in (Comparer(), Comparer(plda=backend)):
-        left = comparer.references(references[0], [[0]])
-        right = comparer.probes(np.float32(probes), [[0], [1], [2], [-1]])
+    for backend in (Cosine(), Plda(model=as_is(model))):
+        left = backend.enrol(references[0], [[0]])
+        right = backend.probes(np.float32(probes), [[0], [1], [2], [-1]])
         names = (LEFT, RIGHT)
         caplog.clear()
         with caplog.at_level(logging.WARNING):
-            AgainstCohort(comparer, left, right, Cohort(stored(others), "s"), names)
+            others_alone = cohort_of_rows(others, normalisation="s", by_speaker=True)
+            others_alone.normaliser(backend, left, right, names)
         assert not caplog.messages
 
-        shared = Cohort(stored([*others, *probes[1:3]]), "s")
-        AgainstCohort(comparer, left, right, shared, names).normaliser()
+        shared = cohort_of(stored([*others, *probes[1:3]]), normalisation="s")
+        caplog.clear()
+        shared.normaliser(backend, left, right, names)
 
         (message,) = caplog.messages
         assert "2 recordings of the trials are in the cohort" in message
@@ -291,7 +224,8 @@ def test_recordings_of_unknown_speakers_are_left_out_with_a_warning(
 
     cohort = cohort_of(stored(sides[2]), speakers=tmp_path / "utt2spk")
 
-    assert cohort.groups() == [[0, 4], [3]]
+    assert cohort.members == [[0, 4], [3]]
+    assert cohort.speakers == ["ann", "bob"]
     assert "who speaks in 4 of the cohort's 7 recordings" in caplog.text
 
 
@@ -299,18 +233,17 @@ def test_a_cohort_needs_the_memory_of_blocks_and_not_of_the_matrix(model, monkey
     """Scores of 200 x 20,000 would take 32 MB, and the rows take less than one."""
     monkeypatch.setattr(dense, "SCORES_AT_ONCE", 100_000)
     random = np.random.default_rng(3)
-    backend = PldaBackend(
-        Projection(np.zeros(DIMENSIONS), np.eye(DIMENSIONS)), model, "none"
-    )
-    comparer = Comparer(plda=backend)
-    probes = comparer.probes(
+    backend = Plda(model=as_is(model))
+    probes = backend.probes(
         random.normal(size=(20_000, DIMENSIONS)), np.arange(20_000)[:, np.newaxis]
     )
-    cohort = Cohort(stored(random.normal(size=(200, DIMENSIONS))), "zt")
+    cohort = cohort_of_rows(random.normal(size=(200, DIMENSIONS)), normalisation="zt")
     tracemalloc.start()
 
     names = ["a"], range(20_000)
-    AgainstCohort(comparer, probes.take(0, 1), probes, cohort, names).normaliser()
+    first = probes.take(slice(0, 1))
+    normaliser = cohort.normaliser(backend, first, probes, names)
+    normaliser(backend.matrix(first, probes))
 
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.experiment.in_memory import score_trials
+from bob.learn.pytorch.experiment.scores import score_trials
 from bob.learn.pytorch.protocols.formats.folder import FolderDatabase
 from bob.learn.pytorch.protocols.trials import (
     DatabaseError,

@@ -54,55 +54,44 @@ def written(path):
     return {(claimed, probe): float(score) for claimed, _, probe, score in fields}
 
 
-def by_hand(toys, experiment, folder, *, method, top=None, single=False):
+@pytest.fixture
+def by_hand(textbook, toys):
     """Every normalised score, one cosine at a time, as the textbooks have it."""
     bands = toys.bands_of
-    strangers = {
-        speaker.name: [bands(path) for path in sorted(speaker.iterdir())]
-        for speaker in sorted(folder.iterdir())
-    }
-    members = (
-        [(name, row) for name, rows in strangers.items() for row in rows]
-        if single
-        else [(name, np.mean(rows, axis=0)) for name, rows in strangers.items()]
-    )
 
-    def moments(scores):
-        kept = sorted(scores, reverse=True)[:top]
-        return np.mean(kept), np.std(kept)
+    def scores(experiment, folder, *, method, top=None, single=False):
+        strangers = {
+            speaker.name: [bands(path) for path in sorted(speaker.iterdir())]
+            for speaker in sorted(folder.iterdir())
+        }
+        cohort = textbook.cohort(
+            [
+                row
+                for rows in strangers.values()
+                for row in (rows if single else [np.mean(rows, axis=0)])
+            ],
+            [who for who, rows in strangers.items() for _ in (rows if single else [0])],
+        )
+        corpus, found = experiment.database.folder, {}
+        for claimed in range(4):
+            takes = [bands(corpus / f"speaker{claimed}/take{i}.wav") for i in (0, 1)]
+            reference = np.mean(takes, axis=0)
+            for key in (
+                f"speaker{real}/take{take}" for real in range(4) for take in (2, 3)
+            ):
+                found[f"speaker{claimed}", key] = textbook.normalised(
+                    method, cosine, reference, bands(corpus / f"{key}.wav"), cohort,
+                    top=top,
+                )  # fmt: skip
+        return found
 
-    def against(vector):
-        return [cosine(vector, row) for _, row in members]
-
-    corpus, found = experiment.database.folder, {}
-    for claimed in range(4):
-        takes = [bands(corpus / f"speaker{claimed}/take{i}.wav") for i in (0, 1)]
-        reference = np.mean(takes, axis=0)
-        z_mean, z_spread = moments(against(reference))
-        for real in range(4):
-            for take in (2, 3):
-                key = f"speaker{real}/take{take}"
-                probe = bands(corpus / f"{key}.wav")
-                raw = cosine(reference, probe)
-                z = (raw - z_mean) / z_spread
-                t_mean, t_spread = moments(against(probe))
-                t = (raw - t_mean) / t_spread
-                if method == "zt-norm":
-                    others = []
-                    for name, row in members:
-                        own = [cosine(row, r) for n, r in members if n != name]
-                        others.append((cosine(row, probe) - np.mean(own)) / np.std(own))
-                    score = (z - np.mean(others)) / np.std(others)
-                else:
-                    score = {"z-norm": z, "t-norm": t}.get(method, (z + t) / 2)
-                found[f"speaker{claimed}", key] = score
-    return found
+    return scores
 
 
 @pytest.mark.parametrize("method", ["z-norm", "t-norm", "s-norm", "zt-norm", "as-norm"])
 @pytest.mark.parametrize("single", [False, True])
 def test_normalised_scores_are_those_of_a_loop(
-    toys, experiment, strangers, method, single
+    by_hand, experiment, strangers, method, single
 ):
     top = 4 if method == "as-norm" else None
     options = {"cohort_recordings": single, "cohort_top": top or 300}
@@ -111,9 +100,7 @@ def test_normalised_scores_are_those_of_a_loop(
         normalised(experiment, strangers, score_normalisation=method, **options)
     )
 
-    expected = by_hand(
-        toys, experiment, strangers, method=method, top=top, single=single
-    )
+    expected = by_hand(experiment, strangers, method=method, top=top, single=single)
     found = written(outcome.normalised_files["dev"])
     assert outcome.normalised_files["dev"].parent.name == "ztnorm"
     assert len(found) == 4 * 8
@@ -149,7 +136,9 @@ def test_an_algorithm_of_the_old_interface_is_normalised_like_any_other(
     assert first == pytest.approx(second, abs=1e-7)
 
 
-def test_trials_that_are_listed_are_normalised_alone(toys, experiment, strangers):
+def test_trials_that_are_listed_are_normalised_alone(
+    by_hand, toys, experiment, strangers
+):
     pairs = tuple(np.array([index, 7 - index]) for index in range(4))
     sparse = replace(
         experiment, database=toys.Speakers(experiment.database.folder, pairs)
@@ -157,7 +146,7 @@ def test_trials_that_are_listed_are_normalised_alone(toys, experiment, strangers
 
     outcome = run(normalised(sparse, strangers, score_normalisation="s-norm"))
 
-    expected = by_hand(toys, experiment, strangers, method="s-norm")
+    expected = by_hand(experiment, strangers, method="s-norm")
     found = written(outcome.normalised_files["dev"])
     assert len(found) == 4 * 2
     assert found == pytest.approx({key: expected[key] for key in found}, abs=1e-7)
@@ -347,7 +336,7 @@ def test_lists_for_z_and_t_norm_of_a_database_are_its_cohort(
 
 
 def test_training_recordings_are_a_cohort_that_groups_share(
-    toys, experiment, strangers
+    by_hand, toys, experiment, strangers
 ):
     class WithTraining(toys.Speakers):
         def groups(self):
@@ -367,7 +356,7 @@ def test_training_recordings_are_a_cohort_that_groups_share(
 
     outcome = run(normalised(both, None, **options))
 
-    expected = by_hand(toys, experiment, strangers, method="s-norm")
+    expected = by_hand(experiment, strangers, method="s-norm")
     for group in ("dev", "eval"):
         found = written(outcome.normalised_files[group])
         assert found == pytest.approx(expected, abs=1e-7)

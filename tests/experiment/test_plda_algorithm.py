@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from bob.learn.pytorch.experiment.algorithms import as_algorithm
+from bob.learn.pytorch.experiment.algorithms import as_algorithm, plda_at
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
-from bob.learn.pytorch.experiment.plda_algorithm import plda_at
 from bob.learn.pytorch.experiment.stages import run
 from bob.learn.pytorch.scoring import (
     PldaBackend,

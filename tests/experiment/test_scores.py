@@ -15,16 +15,12 @@ def test_blocks_of_references_give_the_same_rows_as_one_product(monkeypatch):
         Probe(f"p{i}", "s", (Recording(f"p{i}", None, "s"),)) for i in range(5)
     )
     models = {f"r{i}": random.normal(size=(1, 4)) for i in range(7) if i != 2}
-    vectors = [[random.normal(size=(1, 4))] for _ in range(4)]
-    good = np.array([True, True, False, True, True])
+    vectors = {f"p{i}": random.normal(size=(1, 4)) for i in range(5) if i != 2}
     trials = Trials(references, probes)
 
     def rows():
-        scorer = Similarity().against(vectors)
-        return {
-            reference.id: values
-            for reference, _, values in scores._dense(scorer, trials, models, good)
-        }
+        sides = scores.PreparedTrials.of(Similarity(), trials, models, vectors)
+        return {reference.id: values for reference, _, values in sides.blocks()}
 
     whole = rows()
     monkeypatch.setattr(scores, "_SCORES_AT_ONCE", 11)

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.scoring import cosine, cosine_of_pairs, inner_of_pairs, sparse
+from bob.learn.pytorch.scoring import (
+    cosine,
+    cosine_of_pairs,
+    inner_of_pairs,
+    similarity,
+)
 
 
 @pytest.fixture
@@ -13,7 +18,7 @@ def rows():
 
 @pytest.mark.parametrize("block", [1, 12, 10**6])
 def test_products_are_those_of_one_pair_at_a_time(rows, block, monkeypatch):
-    monkeypatch.setattr(sparse, "BLOCK_NUMBERS", block)
+    monkeypatch.setattr(similarity, "BLOCK_NUMBERS", block)
     first, second = [0, 8, 8, 3, 1, 1, 2], [8, 0, 0, 3, 7, 1, 5]
     expected = [
         sum(float(a) * float(b) for a, b in zip(rows[i], rows[j], strict=True))

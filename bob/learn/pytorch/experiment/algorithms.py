@@ -1,67 +1,97 @@
-"""Comparing references with probes: our own algorithms, Bob's, and those of old."""
+"""Algorithms of experiments: our own, those of Bob, and those of legacy Bob.
+
+An algorithm is a backend of `bob.learn.pytorch.scoring` that makes references one by
+one and keeps them in files.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+import hashlib
+from abc import abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bob.learn.pytorch.experiment.array_models import ArrayModels
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.fingerprint import of_component
-from bob.learn.pytorch.experiment.plda_algorithm import Plda
-from bob.learn.pytorch.scoring import (
-    PldaBackend,
-    cosine,
-    euclidean,
-    fuse_scores,
-    mean_embeddings,
-)
+from bob.learn.pytorch.scoring import Backend, PldaBackend, mean_embeddings
+from bob.learn.pytorch.scoring import backend as engines
 from bob.learn.pytorch.scoring.enrolment import Fusion
 from bob.learn.pytorch.store import arrays
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
+
+    from bob.learn.pytorch.scoring.backend import PreparedRows, RowBackend
 
 Rows = NDArray[np.float64]
 _FUSIONS = get_args(Fusion)
-_MEASURES = {"cosine": cosine, "euclidean": euclidean}
 
 
-class Scorer(Protocol):
-    """Compares models with probes that are already known."""
+class Algorithm(Backend):
+    """Enrols and stores references, and compares them with probes.
 
-    def __call__(
-        self, models: Sequence[Any], chosen: NDArray[np.intp] | None
-    ) -> NDArray[np.float64]:
-        """Scores of shape (models, probes); ``chosen`` picks probes, None is all."""
+    Each recording is features ``(vectors, dimensions)``.
+    """
 
-
-class Algorithm(Protocol):
-    """What the experiment needs of an algorithm."""
-
+    @abstractmethod
     def fingerprint(self) -> Any:
-        """What determines the models, as JSON values."""
+        """Return what determines the references, as JSON values."""
 
+    @abstractmethod
     def scoring(self) -> Any:
-        """What determines the scores, as JSON values."""
+        """Return what determines the scores, as JSON values."""
 
+    @abstractmethod
     def enrol(self, features: Sequence[Rows]) -> Any:
-        """Make a reference of recordings, each of shape (vectors, dimensions)."""
+        """Make a reference of its recordings."""
 
     def write_model(self, model: Any, path: str) -> None:
         """Store a reference."""
+        arrays.write(model, path)
 
     def read_model(self, path: Path) -> Any:
         """Read a stored reference."""
+        return arrays.read(path)
 
-    def against(self, probes: Sequence[Sequence[Rows]]) -> Scorer:
-        """A scorer for these probes, each a list of recordings' features."""
+    @abstractmethod
+    def references(self, models: Sequence[Any]) -> Any:
+        """Prepare references of `enrol`."""
+
+    @abstractmethod
+    def probes(self, probes: Sequence[Sequence[Rows]]) -> Any:
+        """Prepare probes, each of some recordings."""
+
+    def mean_probes(self, probes: Sequence[Sequence[Rows]]) -> Any:
+        """Prepare probes whose recordings count as one, with their mean embedding."""
+        return self.probes([[_mean(np.concatenate(list(part)))] for part in probes])
 
 
-class Similarity(ArrayModels):
+class _OfEmbeddings(Algorithm):
+    """Compares embeddings by an engine; references are ``(vectors, dimensions)``."""
+
+    @property
+    @abstractmethod
+    def engine(self) -> RowBackend:
+        """Compare embeddings as these settings say."""
+
+    def read_model(self, path: Path) -> Rows:
+        return np.atleast_2d(np.asarray(arrays.read(path), dtype=np.float64))
+
+    def references(self, models: Sequence[Rows]) -> PreparedRows:
+        return self.engine.enrol(*_stacked(models))
+
+    def probes(self, probes: Sequence[Sequence[Rows]]) -> PreparedRows:
+        return self.engine.probes(*_stacked([np.concatenate(list(p)) for p in probes]))
+
+    def matrix(self, references: PreparedRows, probes: PreparedRows) -> Rows:
+        return self.engine.matrix(references, probes)
+
+
+class Similarity(_OfEmbeddings):
     """Compares embeddings directly.
 
     Parameters
@@ -93,7 +123,7 @@ class Similarity(ArrayModels):
         scale: float = 1.0,
         offset: float = 0.0,
     ) -> None:
-        _require_one_of("measure", measure, tuple(_MEASURES))
+        _require_one_of("measure", measure, tuple(engines.MEASURES))
         _require_one_of("enrolment", enrolment, ("embeddings", "scores"))
         for name, fusion in (
             ("enrolment_fusion", enrolment_fusion),
@@ -108,31 +138,36 @@ class Similarity(ArrayModels):
         self.scale = scale
         self.offset = offset
 
+    @property
+    def engine(self) -> RowBackend:
+        """Compare embeddings as these settings say."""
+        by = {name: name for name in _FUSIONS} | {"mean": "scores"}
+        of_scores = by[self.enrolment_fusion]
+        return engines.MEASURES[self.measure](
+            enrolment=of_scores if self.enrolment == "scores" else "mean",
+            several_probes="mean" if self.average_probes else by[self.probe_fusion],
+            scale=self.scale,
+            offset=self.offset,
+        )
+
     def __repr__(self) -> str:
         settings = ", ".join(f"{key}={value!r}" for key, value in vars(self).items())
         return f"Similarity({settings})"
 
     def fingerprint(self) -> Any:
-        """Only what determines a model: the mean, or all vectors."""
+        """Return whether a reference is the mean, or all vectors."""
         return {"class": "Similarity", "enrolment": self.enrolment}
 
     def scoring(self) -> Any:
-        """All settings."""
+        """Return all settings."""
         return of_component(vars(self))
 
     def enrol(self, features: Sequence[Rows]) -> Rows:
         """Stack the recordings' vectors, or average them: (vectors, dimensions)."""
         rows = np.concatenate(list(features))
         if self.enrolment == "embeddings":
-            rows = mean_embeddings(rows, [np.arange(len(rows))])
+            rows = _mean(rows)
         return rows
-
-    def against(self, probes: Sequence[Sequence[Rows]]) -> Scorer:
-        """Hold the probes as one matrix for products with many references."""
-        stacks = [np.concatenate(list(parts)) for parts in probes]
-        if self.average_probes:
-            stacks = [rows.mean(axis=0, keepdims=True) for rows in stacks]
-        return _MatrixScorer(self, stacks)
 
 
 def _require_one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
@@ -142,49 +177,80 @@ def _require_one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
         )
 
 
-class _MatrixScorer:
-    """All comparisons as one product, then fusion of what belongs together."""
+class _Plda(_OfEmbeddings):
+    """Log-likelihood ratios of a PLDA model, references enrolled by their count.
 
-    def __init__(self, algorithm: Similarity, probes: list[Rows]) -> None:
-        self._algorithm = algorithm
-        self._probes = probes
-        self._all = np.concatenate(probes) if probes else np.empty((0, 0))
-        self._one_each = all(len(rows) == 1 for rows in probes)
+    A probe of several recordings is the mean of its projected embeddings.
 
-    def __call__(
-        self, models: Sequence[Rows], chosen: NDArray[np.intp] | None
-    ) -> NDArray[np.float64]:
-        algorithm = self._algorithm
-        probes, probe_counts = self._selected(chosen)
-        if not len(probe_counts):
-            return np.empty((len(models), 0))
-        measure = _MEASURES[algorithm.measure]
-        values = measure(np.concatenate(list(models)), probes)
-        values = algorithm.scale * values + algorithm.offset
-        values = _fused(values.T, probe_counts, algorithm.probe_fusion).T
-        counts = [len(rows) for rows in models]
-        return _fused(values, counts, algorithm.enrolment_fusion)
+    Parameters
+    ----------
+    backend
+        As `bob.learn.pytorch.scoring.train_plda` and ``bob pytorch plda train`` make
+        it.
+    """
 
-    def _selected(self, chosen: NDArray[np.intp] | None) -> tuple[Rows, Sequence[int]]:
-        if chosen is None:
-            return self._all, [len(rows) for rows in self._probes]
-        if self._one_each:
-            return self._all[chosen], [1] * len(chosen)
-        picked = [self._probes[index] for index in chosen]
-        return np.concatenate(picked), [len(rows) for rows in picked]
+    def __init__(self, backend: PldaBackend) -> None:
+        self.backend = backend
 
+    def __repr__(self) -> str:
+        dimensions, left = self.backend.projection.matrix.shape
+        return (
+            f"Plda({dimensions} dimensions, {left} of them in the model, length "
+            f"{self.backend.length_normalisation!r}, {self._digest()})"
+        )
 
-def _fused(
-    values: NDArray[np.float64], counts: Sequence[int], fusion: Fusion
-) -> NDArray[np.float64]:
-    """(sum of counts, columns) -> (counts, columns), neighbouring rows fused."""
-    if all(count == 1 for count in counts):
-        return values
-    ends = np.cumsum(counts)
-    groups = [
-        np.arange(end - count, end) for end, count in zip(ends, counts, strict=True)
-    ]
-    return fuse_scores(values, groups, fusion=fusion)
+    @property
+    def engine(self) -> engines.Plda:
+        """Score by the model."""
+        return engines.Plda(model=self.backend)
+
+    def fingerprint(self) -> dict[str, str]:
+        """Return the same for each model: a reference is its embeddings."""
+        return {"class": "Plda"}
+
+    def scoring(self) -> dict[str, str]:
+        """Return what the model is."""
+        return {
+            "model": self._digest(),
+            "length": self.backend.length_normalisation,
+        }
+
+    def enrol(self, features: Sequence[Rows]) -> Rows:
+        """Keep the embeddings: (recordings, dimensions)."""
+        rows: Rows = np.concatenate(list(features))
+        return rows
+
+    def references(self, models: Sequence[Rows]) -> PreparedRows:
+        self._check_width(models[0] if len(models) else None)
+        return super().references(models)
+
+    def probes(self, probes: Sequence[Sequence[Rows]]) -> PreparedRows:
+        self._check_width(probes[0][0] if len(probes) else None)
+        return super().probes(probes)
+
+    def mean_probes(self, probes: Sequence[Sequence[Rows]]) -> PreparedRows:
+        # The mean of projected embeddings, as everywhere where PLDA scores.
+        return self.probes(probes)
+
+    def _check_width(self, rows: Rows | None) -> None:
+        width = self.backend.projection.matrix.shape[0]
+        if rows is not None and rows.shape[1] != width:
+            raise ConfigurationError(
+                f"the PLDA model is of embeddings of {width} dimensions, and these "
+                f"have {rows.shape[1]}; train one with this preprocessor"
+            )
+
+    def _digest(self) -> str:
+        backend = self.backend
+        made_of = (
+            backend.projection.mean,
+            backend.projection.matrix,
+            backend.model.mean,
+            backend.model.between,
+            backend.model.within,
+        )
+        joined = b"".join(np.ascontiguousarray(part).tobytes() for part in made_of)
+        return hashlib.blake2b(joined, digest_size=8).hexdigest()
 
 
 #: Names of old and new; the ``distance-`` ones are legacy Bob's to the last digit.
@@ -194,6 +260,23 @@ NAMED = {
     "distance-cosine": Similarity("cosine", enrolment="scores", offset=-1.0),
     "distance-euclidean": Similarity("euclidean", enrolment="scores"),
 }
+
+
+def plda_at(path: str) -> Any:
+    """Read the PLDA model of a file ``.npz``; None for any other text.
+
+    Raises
+    ------
+    ConfigurationError
+        The file is something else.
+    """
+    place = Path(path).expanduser()
+    if place.suffix.lower() != ".npz":
+        return None
+    try:
+        return PldaBackend.load(place)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"the algorithm cannot be read: {error}") from error
 
 
 def as_algorithm(given: Any) -> Algorithm:
@@ -213,7 +296,7 @@ def as_algorithm(given: Any) -> Algorithm:
     if isinstance(given, Similarity):
         return given
     if isinstance(given, PldaBackend):
-        return Plda(given)
+        return _Plda(given)
     if isinstance(given, type):
         raise ConfigurationError(
             f"the algorithm is the class {given.__name__}, expected an object: "
@@ -256,7 +339,7 @@ def _bob_distance(given: Any) -> Similarity | None:
     module = getattr(function, "__module__", "scipy.spatial.distance")
     fusions = {given.enrolls_score_fusion, given.probes_score_fusion}
     if (
-        name not in _MEASURES
+        name not in engines.MEASURES
         or module != "scipy.spatial.distance"
         or not fusions <= set(_FUSIONS)
         # Only a negative factor keeps the order that max and min go by.
@@ -275,8 +358,34 @@ def _bob_distance(given: Any) -> Similarity | None:
     )
 
 
-class _BobAlgorithm:
-    """An algorithm of Bob 8: templates from features, and a matrix of scores."""
+@dataclass(frozen=True, eq=False)
+class _Objects:
+    """References, or probes, of an algorithm that is not ours."""
+
+    items: Sequence[Any]
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        return np.ones(len(self.items), dtype=bool)
+
+    def take(self, index: slice | NDArray[np.int64]) -> _Objects:
+        places = np.arange(len(self.items))[index]
+        return _Objects([self.items[place] for place in places])
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+class _Wrapped(Algorithm):
+    """An algorithm that is not ours.
+
+    Attributes
+    ----------
+    files
+        Names of its methods that read and write a reference, if it has them.
+    """
+
+    files: tuple[str, str]
 
     def __init__(self, wrapped: Any) -> None:
         self._wrapped = wrapped
@@ -289,38 +398,39 @@ class _BobAlgorithm:
 
     scoring = fingerprint
 
+    def write_model(self, model: Any, path: str) -> None:
+        getattr(self._wrapped, self.files[1], arrays.write)(model, path)
+
+    def read_model(self, path: Path) -> Any:
+        return getattr(self._wrapped, self.files[0], arrays.read)(str(path))
+
+    def references(self, models: Sequence[Any]) -> _Objects:
+        return _Objects(list(models))
+
+
+class _BobAlgorithm(_Wrapped):
+    """An algorithm of Bob 8: templates from features, and a matrix of scores."""
+
+    files = ("read_biometric_reference", "write_biometric_reference")
+
     def enrol(self, features: Sequence[Rows]) -> Any:
         return self._wrapped.create_templates([list(features)], enroll=True)[0]
 
-    def write_model(self, model: Any, path: str) -> None:
-        write = getattr(self._wrapped, "write_biometric_reference", None)
-        if write is None:
-            arrays.write(model, path)
-        else:
-            write(model, path)
-
-    def read_model(self, path: Path) -> Any:
-        read = getattr(self._wrapped, "read_biometric_reference", arrays.read)
-        return read(str(path))
-
-    def against(self, probes: Sequence[Sequence[Rows]]) -> Scorer:
+    def probes(self, probes: Sequence[Sequence[Rows]]) -> _Objects:
         features = [list(parts) for parts in probes]
-        templates = self._wrapped.create_templates(features, enroll=False)
+        return _Objects(self._wrapped.create_templates(features, enroll=False))
 
-        def score(
-            models: Sequence[Any], chosen: NDArray[np.intp] | None
-        ) -> NDArray[np.float64]:
-            part = templates if chosen is None else [templates[i] for i in chosen]
-            if not len(part):
-                return np.empty((len(models), 0))
-            values = self._wrapped.compare(list(models), part)
-            return np.asarray(values, dtype=np.float64)
-
-        return score
+    def matrix(self, references: _Objects, probes: _Objects) -> Rows:
+        if not len(probes):
+            return np.empty((len(references), 0))
+        values = self._wrapped.compare(list(references.items), probes.items)
+        return np.asarray(values, dtype=np.float64)
 
 
-class _LegacyAlgorithm:
+class _LegacyAlgorithm(_Wrapped):
     """An algorithm of legacy Bob: one model, one probe, one score at a time."""
+
+    files = ("read_model", "write_model")
 
     def __init__(self, wrapped: Any) -> None:
         for need in (
@@ -334,36 +444,21 @@ class _LegacyAlgorithm:
                     "verify.py compares embeddings without training: use cosine, "
                     "distance-cosine, or an algorithm that neither trains nor projects"
                 )
-        self._wrapped = wrapped
+        super().__init__(wrapped)
 
     def __repr__(self) -> str:
         return str(self._wrapped)
-
-    def fingerprint(self) -> Any:
-        return of_component(self._wrapped)
-
-    scoring = fingerprint
 
     def enrol(self, features: Sequence[Rows]) -> Any:
         # One vector a recording was a 1-D array in legacy Bob.
         return self._wrapped.enroll([_as_legacy(rows) for rows in features])
 
-    def write_model(self, model: Any, path: str) -> None:
-        getattr(self._wrapped, "write_model", arrays.write)(model, path)
+    def probes(self, probes: Sequence[Sequence[Rows]]) -> _Objects:
+        return _Objects([[_as_legacy(rows) for rows in parts] for parts in probes])
 
-    def read_model(self, path: Path) -> Any:
-        return getattr(self._wrapped, "read_model", arrays.read)(str(path))
-
-    def against(self, probes: Sequence[Sequence[Rows]]) -> Scorer:
-        legacy = [[_as_legacy(rows) for rows in parts] for parts in probes]
-
-        def score(
-            models: Sequence[Any], chosen: NDArray[np.intp] | None
-        ) -> NDArray[np.float64]:
-            part = legacy if chosen is None else [legacy[i] for i in chosen]
-            return np.array([[self._score(m, probe) for probe in part] for m in models])
-
-        return score
+    def matrix(self, references: _Objects, probes: _Objects) -> Rows:
+        scores = [[self._score(m, p) for p in probes.items] for m in references.items]
+        return np.array(scores, dtype=np.float64)
 
     def _score(self, model: Any, probe: list[Rows]) -> float:
         if len(probe) == 1:
@@ -376,3 +471,17 @@ class _LegacyAlgorithm:
 
 def _as_legacy(rows: Rows) -> Rows:
     return rows[0] if len(rows) == 1 else rows
+
+
+def _mean(rows: Rows) -> Rows:
+    """(vectors, dimensions) -> (1, dimensions)."""
+    return mean_embeddings(rows, [np.arange(len(rows))])
+
+
+def _stacked(stacks: Sequence[Rows]) -> tuple[Rows, Sequence[Sequence[int]]]:
+    """Return the rows of all, and for each the positions of its own."""
+    if not len(stacks):
+        return np.empty((0, 0)), []
+    ends = np.cumsum([len(rows) for rows in stacks]).tolist()
+    groups = [range(*span) for span in zip([0, *ends], ends, strict=False)]
+    return np.concatenate(list(stacks)), groups

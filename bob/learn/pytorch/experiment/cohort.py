@@ -1,24 +1,16 @@
-"""The cohort of an experiment: who is in it, and where its embeddings come from."""
+"""The cohort of an experiment: its speakers, and the source of their recordings."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bob.learn.pytorch.experiment import features, stored
+from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.experiment import CohortMembers, Normalisation
-from bob.learn.pytorch.experiment.fingerprint import of_component
-from bob.learn.pytorch.experiment.normalising import (
-    KnownCohort,
-    averaged,
-    require_enough,
-)
-from bob.learn.pytorch.experiment.options import NORMALISATIONS
 from bob.learn.pytorch.protocols.cohorts import (
     own_cohort,
     read_cohort,
@@ -29,16 +21,15 @@ from bob.learn.pytorch.protocols.trials import (
     Probe,
     Recording,
     Reference,
-    Trials,
-    WithoutExtras,
 )
-from bob.learn.pytorch.store.made_by import differing
+from bob.learn.pytorch.scoring import normalisation_named
+from bob.learn.pytorch.scoring.cohort import too_small_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
-    from bob.learn.pytorch.experiment.experiment import Experiment, Vectors
-    from bob.learn.pytorch.experiment.options import Method, Settings
+    from bob.learn.pytorch.experiment.options import Settings
+    from bob.learn.pytorch.scoring.cohort import Method
 
 logger = logging.getLogger(__name__)
 
@@ -46,23 +37,10 @@ logger = logging.getLogger(__name__)
 PREFIX = "cohort"
 
 
-class _Plain(WithoutExtras):
-    """A database of recordings that are files, for their preprocessing alone."""
-
-    name, protocol = PREFIX, None
-    original_directory = None
-
-    def groups(self) -> tuple[str, ...]:
-        return ()
-
-    def trials(self, group: str) -> Trials:
-        raise NotImplementedError(group)
-
-
 def normalisation_of(
     settled: Settings, database: Database, given: object
 ) -> Normalisation | None:
-    """The normalisation that was asked for, None if none was.
+    """Return the normalisation that was asked for, None if none was.
 
     Parameters
     ----------
@@ -118,18 +96,18 @@ def _normalisation_of(
 
 
 def _method(settled: Settings) -> Method | None:
-    method: Method | None = settled.score_normalisation
+    method: Method | None = None
+    if settled.score_normalisation is not None:
+        try:
+            method = normalisation_named(settled.score_normalisation)
+        except ScoringError as error:
+            raise ConfigurationError(f"score_normalisation: {error}") from error
     if settled.zt_norm:
         if method not in (None, "zt-norm"):
             raise ConfigurationError(
                 f"--zt-norm and --score-normalisation {method} exclude each other"
             )
         method = "zt-norm"
-    if method not in (None, *NORMALISATIONS):
-        raise ConfigurationError(
-            f"score_normalisation is {method!r}, expected one of: "
-            f"{', '.join(NORMALISATIONS)}"
-        )
     if method is not None and len(set(settled.score_directories)) < 2:
         raise ConfigurationError(
             f"score_directories is {list(settled.score_directories)}; raw and "
@@ -232,109 +210,20 @@ def _grouped(
     )
 
 
-def all_recordings(
-    normalisation: Normalisation,
-) -> list[tuple[CohortMembers, list[Recording]]]:
-    """Each different cohort with the recordings of which files are made."""
-    cohorts = {id(cohort): cohort for cohort in normalisation.cohorts.values()}
-    return [
-        (cohort, cohort.recordings())
-        for cohort in cohorts.values()
-        if cohort.store is None
-    ]
-
-
-def database_of(cohort: CohortMembers) -> Database:
-    """What loads the recordings of a cohort."""
-    return cohort.database or _Plain()
-
-
-def refuse_other_model(cohort: CohortMembers, experiment: Experiment) -> None:
-    """Refuse a store of embeddings that the preprocessor would make differently.
+def require_enough(
+    method: Method, top: int | None, *, references: int, probes: int
+) -> None:
+    """Refuse a cohort with fewer members on either side than the method takes.
 
     Raises
     ------
     ConfigurationError
-        With what differs.
+        With what to set.
     """
-    from bob.learn.pytorch.experiment.from_store import embedding_extractor
-
-    wanted = embedding_extractor(experiment.preprocessing.component).fingerprint()
-    keys = differing(cohort.content.fingerprint, wanted)
-    if keys:
-        raise ConfigurationError(
-            f"the cohort {cohort.store} was not made by this preprocessor: they differ "
-            f"in {', '.join(keys)}; embed the cohort with it, or name recordings"
+    if reason := too_small_for(method, top, references=references, probes=probes):
+        asked_for = (
+            top
+            and too_small_for(method, None, references=references, probes=probes) == ""
         )
-
-
-def known(
-    cohort: CohortMembers, experiment: Experiment, vectors: Vectors
-) -> KnownCohort:
-    """The cohort's embeddings; members without any are left out.
-
-    Parameters
-    ----------
-    vectors
-        By key of the recording; not used if the cohort has a store.
-    """
-    if cohort.store is not None:
-        vectors = _stored_vectors(cohort, experiment)
-    references = {item.id: _rows(item, vectors) for item in cohort.references}
-    probes = [_rows(item, vectors) for item in cohort.probes]
-    without = sum(not rows for rows in probes)
-    if without:
-        logger.warning("%d members of the cohort have no embedding", without)
-    return KnownCohort(
-        references={name: rows for name, rows in references.items() if rows},
-        reference_subjects=_subjects(cohort.references, references.values()),
-        probes=tuple(
-            averaged(rows) if cohort.by_speaker else rows for rows in probes if rows
-        ),
-        probe_subjects=_subjects(cohort.probes, probes),
-    )
-
-
-def _subjects(
-    items: Sequence[Reference | Probe], rows: Iterable[list[Any]]
-) -> tuple[str, ...]:
-    return tuple(item.subject for item, part in zip(items, rows, strict=True) if part)
-
-
-def _rows(item: Reference | Probe, vectors: Vectors) -> list[Any]:
-    return [vectors[rec.key] for rec in item.recordings if rec.key in vectors]
-
-
-def _stored_vectors(cohort: CohortMembers, experiment: Experiment) -> Vectors:
-    content, extraction = cohort.content, experiment.extraction
-    rows = content.embeddings[:, None].astype(float)
-    found: dict[str, Any] = dict(zip(content.names, rows, strict=True))
-    if "extraction" not in experiment.skip:
-        for item in cohort.recordings():
-            feature = extraction(found[item.key], item)
-            found[item.key] = features.as_rows(feature, item.key)
-    return found
-
-
-def fingerprint(
-    normalisation: Normalisation, group: str, experiment: Experiment
-) -> list[object]:
-    """What determines the normalisation of a group's scores, as JSON values."""
-    cohort, layout = normalisation.cohorts[group], experiment.layout
-    if cohort.store is not None:
-        made = hashlib.blake2b(cohort.content.embeddings.tobytes(), digest_size=16)
-        of_members: list[Any] = [list(cohort.content.names), made.hexdigest()]
-    else:
-        of_members = [
-            stored.fingerprint(layout.stored(layout.extracted, item.key))
-            for item in cohort.recordings()
-        ]
-    items: tuple[Reference | Probe, ...] = (*cohort.references, *cohort.probes)
-    members = [
-        [item.id, item.subject, [recording.key for recording in item.recordings]]
-        for item in items
-    ]
-    settings = of_component(
-        [normalisation.method, normalisation.top, cohort.by_speaker]
-    )
-    return [settings, members, of_members]
+        how = " (cohort_top, --cohort-top)" if asked_for else ""
+        raise ConfigurationError(f"{method}: {reason}{how}")

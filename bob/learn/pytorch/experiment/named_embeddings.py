@@ -29,13 +29,17 @@ from bob.learn.pytorch.store.reading import read as read_store
 from bob.learn.pytorch.store.records import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import TypeAlias
 
     from bob.learn.pytorch.store.records import Columns
 
     # Most names are of one row, and lists of one take room.
     _Rows: TypeAlias = int | list[int]
+
+
+#: The row of a recording that has no embedding.
+FAILED = -1
 
 
 def read_embeddings(path: str | os.PathLike[str]) -> StoredEmbeddings:
@@ -209,6 +213,52 @@ class RowsByName:
             elif before != row:
                 rows[name] = [before, row]
         return rows
+
+
+class Finder:
+    """Looks recordings up, and remembers what was not found."""
+
+    def __init__(self, embeddings: StoredEmbeddings) -> None:
+        self._path = embeddings.path
+        self._good = RowsByName(embeddings.names, embeddings.sources)
+        self._failed = RowsByName(embeddings.failures)
+        self._missing: dict[str, None] = {}
+        self._lost: dict[str, None] = {}
+
+    def row(self, name: str, path: str | None = None) -> int:
+        """Return the row of a recording, or `FAILED`."""
+        row = self._good.find(name, path)
+        if row is not None:
+            return row
+        known = self._failed.find(name, path) is not None
+        (self._lost if known else self._missing)[name] = None
+        return FAILED
+
+    def named(self, names: Iterable[str]) -> Iterator[tuple[str, int | None]]:
+        """Yield each name with the row of that very name, or None."""
+        return ((name, self._good.exact.get(name)) for name in names)
+
+    def knows(self, name: str) -> bool:
+        """Return whether there is a recording of that very name or path."""
+        return any(side.find(name) is not None for side in (self._good, self._failed))
+
+    def notes(self, source: object, *, allow_missing: bool) -> tuple[str, ...]:
+        """Return notes on recordings without an embedding; refuse missing ones."""
+        if self._missing and not allow_missing:
+            raise ScoringError(
+                f"{self._path} has no embedding of {len(self._missing)} recordings of "
+                f"{source}, such as {next(iter(self._missing))!r}; embed them into it, "
+                "or let their trials fail (--allow-missing)"
+            )
+        return tuple(
+            f"{len(names)} recordings {what}, such as {next(iter(names))}; their "
+            "trials score nan"
+            for names, what in (
+                (self._lost, "could not be embedded"),
+                (self._missing, "are not in the store"),
+            )
+            if names
+        )
 
 
 def _spellings(path: str) -> tuple[str, ...]:

@@ -1,238 +1,268 @@
-"""Scores of an experiment relative to those of a cohort.
+"""Scores of an experiment relative to those against a cohort.
 
-Whatever the algorithm is, the cohort is scored by it: as probes against the references
+The algorithm of the experiment scores the cohort too: as probes against the references
 of a protocol, and as references against its probes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import cached_property
+import hashlib
+import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from bob.learn.pytorch.errors import ScoringError
+from bob.learn.pytorch.experiment import features, stored
+from bob.learn.pytorch.experiment.cohort import PREFIX, require_enough
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
-from bob.learn.pytorch.scoring import (
-    CohortStatistics,
-    cohort_statistics,
-    mean_embeddings,
-    s_norm,
-    t_norm,
-    z_norm,
-)
-from bob.learn.pytorch.scoring.cohort import no_spread, too_small
-from bob.learn.pytorch.scoring.dense import spans
+from bob.learn.pytorch.experiment.fingerprint import of_component
+from bob.learn.pytorch.experiment.stored_speakers import identities
+from bob.learn.pytorch.protocols.trials import Probe, Reference, WithoutExtras
+from bob.learn.pytorch.scoring import CohortNormaliser, CohortSides
+from bob.learn.pytorch.store.made_by import differing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from bob.learn.pytorch.experiment.algorithms import Algorithm, Rows, Scorer
-    from bob.learn.pytorch.experiment.experiment import Normalisation
-    from bob.learn.pytorch.experiment.options import Method
+    from bob.learn.pytorch.experiment.experiment import (
+        CohortMembers,
+        Experiment,
+        Normalisation,
+        Vectors,
+    )
+    from bob.learn.pytorch.protocols.trials import Database, Recording, Trials
+    from bob.learn.pytorch.scoring.backend import Prepared
 
     FloatArray: TypeAlias = NDArray[np.float64]
 
-
-@dataclass(frozen=True)
-class KnownCohort:
-    """A cohort whose embeddings are there, as rows of vectors of each recording."""
-
-    references: Mapping[str, list[Rows]]
-    reference_subjects: tuple[str, ...]
-    probes: tuple[list[Rows], ...]
-    probe_subjects: tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class AgainstCohort:
-    """What the references and probes of a group score against a cohort.
-
-    Both are computed when they are asked for, some rows at a time.
-
-    Raises
-    ------
-    ConfigurationError
-        Of any property: something scores the same against the whole cohort.
-    """
-
-    method: Method
-    top: int | None
-    cohort: KnownCohort
-    algorithm: Algorithm
-    models: Mapping[str, Any]
-    scorer: Scorer
-    good: NDArray[np.bool_]
-    probe_names: Sequence[str]
-    cohort_name: str
-
-    @cached_property
-    def references(self) -> CohortStatistics:
-        """Each model against the cohort's probes."""
-        score, models = self._cohort_probes, list(self.models.values())
-        found = CohortStatistics.joined(
-            cohort_statistics(score(models[part], None), top=self.top)
-            for part in spans(len(models), len(self.cohort.probes))
-        )
-        every = np.ones(len(models), dtype=bool)
-        return self._with_spread(found, every, list(self.models))
-
-    @cached_property
-    def probes(self) -> CohortStatistics:
-        """Each probe of the group against the cohort's references, NaN if unusable."""
-        return self._of_probes(None)
-
-    @cached_property
-    def normalised_probes(self) -> CohortStatistics:
-        """The same of scores that are z-normalised before (zt-norm)."""
-        cohort = self.cohort
-        among = np.array(self._cohort_probes(self._strangers, None), dtype=np.float64)
-        own = np.array(cohort.reference_subjects)[:, np.newaxis]
-        # As legacy Bob did: a speaker is no stranger to itself.
-        among[own == np.array(cohort.probe_subjects)[np.newaxis]] = np.nan
-        return self._of_probes(cohort_statistics(among))
-
-    @cached_property
-    def _cohort_probes(self) -> Scorer:
-        return self.algorithm.against(self.cohort.probes)
-
-    @cached_property
-    def _strangers(self) -> list[Any]:
-        return [self.algorithm.enrol(rows) for rows in self.cohort.references.values()]
-
-    def _of_probes(self, of_strangers: CohortStatistics | None) -> CohortStatistics:
-        good = self.good
-        usable = np.arange(np.count_nonzero(good))
-        parts = []
-        for part in spans(len(usable), len(self._strangers)):
-            scores = self.scorer(self._strangers, usable[part])
-            if of_strangers is not None:
-                scores = z_norm(scores, of_strangers)
-            parts.append(cohort_statistics(scores.T, top=self.top))
-        known = CohortStatistics.joined(parts)
-        moments = np.full((2, len(good)), np.nan)
-        moments[0, good], moments[1, good] = known.mean, known.deviation
-        return self._with_spread(CohortStatistics(*moments), good, self.probe_names)
-
-    def _with_spread(
-        self,
-        statistics: CohortStatistics,
-        usable: NDArray[np.bool_],
-        names: Sequence[str],
-    ) -> CohortStatistics:
-        """Refuse a cohort that says nothing about a reference or probe."""
-        if reason := no_spread(statistics, usable, names):
-            raise ConfigurationError(f"{self.cohort_name}: {reason}")
-        return statistics
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
 class RowNormaliser:
-    """Normalises the scores of one reference against its probes.
+    """Normalises the scores of one reference of a group against its probes.
 
     Attributes
     ----------
+    normaliser
+        Knows the references with a model, and the usable probes.
     place
-        Id of a reference -> its position; references without a model are absent.
+        Id of a reference -> its position; those without a model are absent.
+    good
+        ``(probes,)``, true for the probes of the group that are usable.
     """
 
-    method: Method
-    against: AgainstCohort
-    place: Mapping[str, int] = field(default_factory=dict)
+    normaliser: CohortNormaliser
+    place: Mapping[str, int]
+    good: NDArray[np.bool_]
 
     def means(self, references: Sequence[str]) -> tuple[FloatArray, FloatArray]:
-        """Mean score of references, and of all probes, against the cohort.
+        """Return the mean cohort score of references, and of all probes of the group.
 
-        Of adaptive normalisation that of the highest; NaN where there is no embedding.
+        Of as-norm that of the highest; NaN where there is no embedding.
         """
-        found = np.append(self.against.references.mean, np.nan)
+        try:
+            of_references, of_probes = self.normaliser.means
+        except ScoringError as error:
+            raise ConfigurationError(str(error)) from error
         places = [self.place.get(name, -1) for name in references]
-        return found[places], self.against.probes.mean
+        probes = np.full(len(self.good), np.nan)
+        probes[self.good] = of_probes
+        return np.append(of_references, np.nan)[places], probes
 
     def __call__(
         self, reference: str, chosen: Sequence[int], scores: FloatArray
     ) -> FloatArray:
-        """(probes,) -> (probes,): raw scores against the chosen probes, normalised."""
-        if reference not in self.place:
-            return np.full(len(scores), np.nan)
-        row = scores[np.newaxis]
-        against, method = self.against, self.method
-        place, where = [self.place[reference]], np.asarray(chosen, dtype=np.int64)
-        if method in ("s-norm", "as-norm"):
-            references = against.references.take(place)
-            row = s_norm(row, references=references, probes=against.probes.take(where))
-        if method in ("z-norm", "zt-norm"):
-            row = z_norm(row, against.references.take(place))
-        if method == "t-norm":
-            row = t_norm(row, against.probes.take(where))
-        if method == "zt-norm":
-            row = t_norm(row, against.normalised_probes.take(where))
-        normalised: FloatArray = row[0]
+        """(probes,) -> (probes,): normalise scores against the chosen probes.
+
+        Raises
+        ------
+        ConfigurationError
+            The cohort tells nothing about a reference or a probe.
+        """
+        normalised = np.full(len(scores), np.nan)
+        where = np.asarray(chosen, dtype=np.int64)
+        usable = self.good[where]
+        if reference not in self.place or not usable.any():
+            return normalised
+        probes = (np.cumsum(self.good) - 1)[where[usable]]
+        pairs = np.full(probes.size, self.place[reference]), probes
+        try:
+            normalised[usable] = self.normaliser(scores[usable], pairs=pairs)
+        except ScoringError as error:
+            raise ConfigurationError(str(error)) from error
         return normalised
 
 
 def row_normaliser(
-    normalisation: Normalisation,
-    cohort: KnownCohort,
+    experiment: Experiment,
+    group: str,
+    trials: Trials,
+    vectors: Vectors,
     *,
-    algorithm: Algorithm,
-    models: Mapping[str, Any],
-    scorer: Scorer,
+    references: Prepared,
+    place: Mapping[str, int],
+    probes: Prepared,
     good: NDArray[np.bool_],
-    probe_names: Sequence[str],
-    cohort_name: str,
-) -> RowNormaliser:
-    """Score the cohort against both sides of the trials of a group.
+) -> RowNormaliser | None:
+    """Prepare the cohort of a group, None if nothing is normalised.
 
     Parameters
     ----------
-    models
-        Id of a reference -> its model.
-    scorer
-        Of the group's usable probes.
-    good
-        ``(probes,)``, which of the group's probes are usable.
-    probe_names, cohort_name
-        What errors call them.
+    references, place
+        Those with a model, and the position of each by its id.
+    probes, good
+        Usable probes, and ``(probes,)`` which of the group they are.
 
     Raises
     ------
     ConfigurationError
-        The cohort has fewer members with an embedding than asked for, or nothing that
-        tells them apart.
+        The cohort has fewer members with an embedding than asked for.
     """
+    normalisation = experiment.normalisation
+    if normalisation is None:
+        return None
+    members = normalisation.cohorts[group]
+    sides = _sides(members, experiment, vectors)
     method, top = normalisation.method, normalisation.top
     require_enough(
-        method, top, references=len(cohort.references), probes=len(cohort.probes)
+        method, top, references=len(sides.references), probes=len(sides.probes)
     )
-    against = AgainstCohort(
-        method, top, cohort, algorithm, models, scorer, good, probe_names, cohort_name
+    names = (
+        [item.id for item in trials.references if item.id in place],
+        [item.id for item, usable in zip(trials.probes, good, strict=True) if usable],
     )
-    return RowNormaliser(
-        method, against, {name: index for index, name in enumerate(models)}
+    normaliser = CohortNormaliser(
+        method, experiment.algorithm, references, probes, sides, names, top
     )
+    return RowNormaliser(normaliser, place, good)
 
 
-def averaged(rows: list[Rows]) -> list[Rows]:
-    """Recordings of a speaker as one with their mean: what a cohort has of a probe."""
-    vectors = np.concatenate(rows)
-    return [mean_embeddings(vectors, [np.arange(len(vectors))])]
+class _Plain(WithoutExtras):
+    """A database of recordings that are files, for their preprocessing alone."""
+
+    name, protocol = PREFIX, None
+    original_directory = None
+
+    def groups(self) -> tuple[str, ...]:
+        return ()
+
+    def trials(self, group: str) -> Trials:
+        raise NotImplementedError(group)
 
 
-def require_enough(
-    method: Method, top: int | None, *, references: int, probes: int
-) -> None:
-    """Refuse a cohort with fewer members on either side than the method takes.
+def all_recordings(
+    normalisation: Normalisation,
+) -> list[tuple[CohortMembers, list[Recording]]]:
+    """Each different cohort with the recordings of which files are made."""
+    cohorts = {id(cohort): cohort for cohort in normalisation.cohorts.values()}
+    return [
+        (cohort, cohort.recordings())
+        for cohort in cohorts.values()
+        if cohort.store is None
+    ]
+
+
+def database_of(cohort: CohortMembers) -> Database:
+    """What loads the recordings of a cohort."""
+    return cohort.database or _Plain()
+
+
+def refuse_other_model(cohort: CohortMembers, experiment: Experiment) -> None:
+    """Refuse a store of embeddings that the preprocessor would make differently.
 
     Raises
     ------
     ConfigurationError
-        With what to set.
+        With what differs.
     """
-    counts = {"t-norm": (references,), "z-norm": (probes,)}
-    least = min(counts.get(method, (references, probes)))
-    if reason := too_small(least, top):
-        how = " (cohort_top, --cohort-top)" if top and least > 1 else ""
-        raise ConfigurationError(f"{method}: {reason}{how}")
+    from bob.learn.pytorch.experiment.from_store import embedding_extractor
+
+    wanted = embedding_extractor(experiment.preprocessing.component).fingerprint()
+    keys = differing(cohort.content.fingerprint, wanted)
+    if keys:
+        raise ConfigurationError(
+            f"the cohort {cohort.store} was not made by this preprocessor: they differ "
+            f"in {', '.join(keys)}; embed the cohort with it, or name recordings"
+        )
+
+
+def _sides(
+    cohort: CohortMembers, experiment: Experiment, vectors: Vectors
+) -> CohortSides:
+    """Prepare a cohort; members without any embedding are left out.
+
+    Parameters
+    ----------
+    vectors
+        By key of the recording; not used if the cohort has a store.
+    """
+    if cohort.store is not None:
+        vectors = _stored_vectors(cohort, experiment)
+    who = _identities(cohort)
+    references = [(item, _rows(item, vectors)) for item in cohort.references]
+    probes = [(item, _rows(item, vectors)) for item in cohort.probes]
+    without = sum(not rows for _, rows in probes)
+    if without:
+        logger.warning("%d members of the cohort have no embedding", without)
+    algorithm = experiment.algorithm
+    prepare = algorithm.mean_probes if cohort.by_speaker else algorithm.probes
+    return CohortSides(
+        algorithm.references([algorithm.enrol(rows) for _, rows in references if rows]),
+        prepare([rows for _, rows in probes if rows]),
+        [who(item) for item, rows in references if rows],
+        [who(item) for item, rows in probes if rows],
+        cohort.name,
+    )
+
+
+def _identities(cohort: CohortMembers) -> Callable[[Reference | Probe], Hashable]:
+    """Return what tells the speakers of a cohort apart."""
+    if cohort.store is None:
+        return lambda item: item.subject
+    content = cohort.content
+    who = dict(zip(content.names, identities(content), strict=True))
+    return lambda item: who[item.recordings[0].key]
+
+
+def _rows(item: Reference | Probe, vectors: Vectors) -> list[Any]:
+    return [vectors[rec.key] for rec in item.recordings if rec.key in vectors]
+
+
+def _stored_vectors(cohort: CohortMembers, experiment: Experiment) -> Vectors:
+    content, extraction = cohort.content, experiment.extraction
+    rows = content.embeddings[:, None].astype(float)
+    found: dict[str, Any] = dict(zip(content.names, rows, strict=True))
+    if "extraction" not in experiment.skip:
+        for item in cohort.recordings():
+            feature = extraction(found[item.key], item)
+            found[item.key] = features.as_rows(feature, item.key)
+    return found
+
+
+def fingerprint(
+    normalisation: Normalisation, group: str, experiment: Experiment
+) -> list[object]:
+    """What determines the normalisation of a group's scores, as JSON values."""
+    cohort, layout = normalisation.cohorts[group], experiment.layout
+    if cohort.store is not None:
+        made = hashlib.blake2b(cohort.content.embeddings.tobytes(), digest_size=16)
+        of_members: list[Any] = [list(cohort.content.names), made.hexdigest()]
+    else:
+        of_members = [
+            stored.fingerprint(layout.stored(layout.extracted, item.key))
+            for item in cohort.recordings()
+        ]
+    items: tuple[Reference | Probe, ...] = (*cohort.references, *cohort.probes)
+    members = [
+        [item.id, item.subject, [recording.key for recording in item.recordings]]
+        for item in items
+    ]
+    settings = of_component(
+        [normalisation.method, normalisation.top, cohort.by_speaker]
+    )
+    return [settings, members, of_members]

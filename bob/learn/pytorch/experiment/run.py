@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bob.learn.pytorch.experiment.algorithms import NAMED, as_algorithm
+from bob.learn.pytorch.experiment.algorithms import NAMED, as_algorithm, plda_at
 from bob.learn.pytorch.experiment.cohort import normalisation_of
 from bob.learn.pytorch.experiment.components import Extraction, Preprocessing
 from bob.learn.pytorch.experiment.configuration import (
@@ -29,7 +29,6 @@ from bob.learn.pytorch.experiment.experiment import (
     lay_out,
 )
 from bob.learn.pytorch.experiment.options import Settings, settle
-from bob.learn.pytorch.experiment.plda_algorithm import plda_at
 from bob.learn.pytorch.experiment.score_origin import named
 from bob.learn.pytorch.experiment.stages import run, tasks
 from bob.learn.pytorch.files import write_text

@@ -1,29 +1,34 @@
-"""The stages that compare references with probes and write score files."""
+"""Stages that compare references with probes and write score files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bob.learn.pytorch.experiment import cohort, stored, trial_quality
+from bob.learn.pytorch.experiment import normalising, stored, trial_quality
+from bob.learn.pytorch.experiment.algorithms import NAMED, Algorithm
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.fingerprint import digest
-from bob.learn.pytorch.experiment.normalising import row_normaliser
 from bob.learn.pytorch.experiment.score_origin import origin
 from bob.learn.pytorch.files import beside, write_text
+from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.protocols.trials import Probe, Reference, Trials
 from bob.learn.pytorch.scorefiles.quality import Measured, write_measures
 from bob.learn.pytorch.scorefiles.writing import provenance_file, write_provenance
+from bob.learn.pytorch.scoring.dense import spans
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bob.learn.pytorch.experiment.algorithms import Scorer
+    from numpy.typing import ArrayLike
+
     from bob.learn.pytorch.experiment.experiment import Experiment, Vectors
     from bob.learn.pytorch.experiment.normalising import RowNormaliser
+    from bob.learn.pytorch.scoring.backend import Prepared
 
 _PREVIOUS = ".previous"
 #: Stands for the reference in lines; no name has it.
@@ -48,28 +53,19 @@ def compute(
     measures that the calibration asks for are written beside; ``seconds`` are the
     durations of recordings, by their keys.
     """
-    probes = [usable(probe, vectors) for probe in trials.probes]
-    good = np.array([bool(rows) for rows in probes], dtype=bool)
-    scorer = experiment.algorithm.against([rows for rows in probes if rows])
+    sides = PreparedTrials.of(experiment.algorithm, trials, models, vectors)
     writers = [_Writer(kind, group, trials) for kind in experiment.kinds()]
-    normalise = None
-    if experiment.normalisation is not None:
-        normalise = row_normaliser(
-            experiment.normalisation,
-            cohort.known(experiment.normalisation.cohorts[group], experiment, vectors),
-            algorithm=experiment.algorithm,
-            models=models,
-            scorer=scorer,
-            good=good,
-            probe_names=[item.id for item in trials.probes],
-            cohort_name=experiment.normalisation.cohorts[group].name,
-        )
-    blocks = (
-        _dense(scorer, trials, models, good)
-        if trials.pairs is None
-        else _sparse(scorer, trials.references, trials.pairs, models, good)
+    normalise = normalising.row_normaliser(
+        experiment,
+        group,
+        trials,
+        vectors,
+        references=sides.references,
+        place=sides.place,
+        probes=sides.probes,
+        good=sides.good,
     )
-    for reference, chosen, values in blocks:
+    for reference, chosen, values in sides.blocks():
         writers[0].write(reference, chosen, values)
         if normalise is not None:
             normalised = normalise(reference.id, chosen, values)
@@ -156,7 +152,9 @@ def fingerprint(experiment: Experiment, group: str, trials: Trials) -> str:
     ]
     made_by = [experiment.algorithm.scoring(), references, probes]
     if experiment.normalisation is not None:
-        made_by.append(cohort.fingerprint(experiment.normalisation, group, experiment))
+        made_by.append(
+            normalising.fingerprint(experiment.normalisation, group, experiment)
+        )
     return digest(made_by)
 
 
@@ -221,51 +219,125 @@ def _literal(name: str) -> str:
     return name.replace("%", "%%")
 
 
-def usable(probe: Probe, vectors: Vectors) -> list[NDArray[np.float64]]:
-    """The features of a probe's recordings that have some."""
-    return [vectors[item.key] for item in probe.recordings if item.key in vectors]
+def usable(item: Reference | Probe, vectors: Vectors) -> list[NDArray[np.float64]]:
+    """Return the features of the recordings that have some."""
+    return [vectors[rec.key] for rec in item.recordings if rec.key in vectors]
 
 
 #: A reference, the positions of its probes, and their scores.
 Block = tuple[Reference, Sequence[int], NDArray[np.float64]]
 
 
-def _dense(
-    scorer: Scorer, trials: Trials, models: dict[str, Any], good: NDArray[np.bool_]
-) -> Iterator[Block]:
-    """Every reference against every probe, many references in one product."""
-    everyone = range(len(trials.probes))
-    enrolled = [item for item in trials.references if item.id in models]
-    at_once = max(1, _SCORES_AT_ONCE // max(1, len(trials.probes)))
-    for start in range(0, len(enrolled), at_once):
-        part = enrolled[start : start + at_once]
-        block = scorer([models[item.id] for item in part], None)
-        for reference, row in zip(part, block, strict=True):
-            values = np.full(len(good), np.nan)
-            values[good] = row
-            yield reference, everyone, values
-    for reference in trials.references:
-        if reference.id not in models:
-            yield reference, everyone, np.full(len(good), np.nan)
+@dataclass(frozen=True, eq=False)
+class PreparedTrials:
+    """The references and probes of trials, ready to be compared.
+
+    Attributes
+    ----------
+    references, place
+        References with a model, and the position of each by its id.
+    probes, good
+        Usable probes, and ``(probes,)`` true for those of the trials that are usable.
+    """
+
+    algorithm: Algorithm
+    trials: Trials
+    references: Prepared
+    place: Mapping[str, int]
+    probes: Prepared
+    good: NDArray[np.bool_]
+
+    @classmethod
+    def of(
+        cls,
+        algorithm: Algorithm,
+        trials: Trials,
+        models: Mapping[str, Any],
+        vectors: Mapping[str, Any],
+    ) -> PreparedTrials:
+        """Prepare references, of which each model is known by id, and probes."""
+        enrolled = [item.id for item in trials.references if item.id in models]
+        rows = [usable(probe, vectors) for probe in trials.probes]
+        return cls(
+            algorithm,
+            trials,
+            algorithm.references([models[name] for name in enrolled]),
+            {name: place for place, name in enumerate(enrolled)},
+            algorithm.probes([some for some in rows if some]),
+            np.array([bool(some) for some in rows], dtype=bool),
+        )
+
+    def blocks(self) -> Iterator[Block]:
+        """Score one reference after the other, those without a model at the end."""
+        return self._dense() if self.trials.pairs is None else self._sparse()
+
+    def _dense(self) -> Iterator[Block]:
+        """Every reference against every probe, many references in one product."""
+        everyone = range(len(self.good))
+        references = self.trials.references
+        enrolled = [item for item in references if item.id in self.place]
+        for part in spans(len(enrolled), len(self.good), at_once=_SCORES_AT_ONCE):
+            some = self.references.take(part)
+            block = self.algorithm.matrix(some, self.probes)
+            for reference, row in zip(enrolled[part], block, strict=True):
+                values = np.full(len(self.good), np.nan)
+                values[self.good] = row
+                yield reference, everyone, values
+        for reference in references:
+            if reference.id not in self.place:
+                yield reference, everyone, np.full(len(self.good), np.nan)
+
+    def _sparse(self) -> Iterator[Block]:
+        """Each reference against the probes that the protocol names for it."""
+        # Position of each probe among the usable ones.
+        position = np.cumsum(self.good) - 1
+        pairs = self.trials.pairs or ()
+        for reference, indices in zip(self.trials.references, pairs, strict=True):
+            values = np.full(len(indices), np.nan)
+            known = self.good[indices]
+            if reference.id in self.place and known.any():
+                model = self.references.take(np.array([self.place[reference.id]]))
+                probes = self.probes.take(position[indices[known]])
+                values[known] = self.algorithm.matrix(model, probes)[0]
+            yield reference, indices.tolist(), values
 
 
-def _sparse(
-    scorer: Scorer,
-    references: Sequence[Reference],
-    pairs: Sequence[NDArray[np.int64]],
-    models: dict[str, Any],
-    good: NDArray[np.bool_],
-) -> Iterator[Block]:
-    """Each reference against the probes that the protocol names for it."""
-    # Position of each probe among the usable ones, which alone the scorer knows.
-    position = np.cumsum(good) - 1
-    for reference, indices in zip(references, pairs, strict=True):
-        values = np.full(len(indices), np.nan)
-        usable = good[indices]
-        if reference.id in models and usable.any():
-            chosen = position[indices[usable]]
-            values[usable] = scorer([models[reference.id]], chosen)[0]
-        yield reference, indices.tolist(), values
+def score_trials(
+    trials: Trials, embeddings: Mapping[str, ArrayLike], *, algorithm: str = "cosine"
+) -> ScoreTable:
+    """Score trials of embeddings in memory, as verify.py would.
+
+    Parameters
+    ----------
+    embeddings
+        ``(dimensions,)`` by key of the recording. Recordings without one are left out
+        of references and probes; trials of nothing else score NaN.
+    algorithm
+        Its name; see `bob.learn.pytorch.experiment.algorithms.NAMED`.
+    """
+    by_name = NAMED[algorithm]
+    vectors = {
+        key: np.asarray(row, dtype=np.float64)[np.newaxis]
+        for key, row in embeddings.items()
+    }
+    models = {
+        item.id: by_name.enrol(rows)
+        for item in trials.references
+        if (rows := usable(item, vectors))
+    }
+    blocks = PreparedTrials.of(by_name, trials, models, vectors).blocks()
+    found = {reference.id: (chosen, values) for reference, chosen, values in blocks}
+    each = [found[item.id] for item in trials.references]
+    counts = [len(chosen) for chosen, _ in each]
+    probes = np.concatenate([np.asarray(chosen, np.int64) for chosen, _ in each])
+    return ScoreTable.from_trials(
+        np.concatenate([values for _, values in each]),
+        trials=(np.repeat(np.arange(len(counts)), counts), probes),
+        references=[item.id for item in trials.references],
+        reference_subjects=[item.subject for item in trials.references],
+        probes=[item.id for item in trials.probes],
+        probe_subjects=[item.subject for item in trials.probes],
+    )
 
 
 def concatenate(experiment: Experiment, group: str, trials: Trials) -> Path:

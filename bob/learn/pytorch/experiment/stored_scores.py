@@ -1,36 +1,46 @@
-"""Embeddings and trials -> score files, raw or normalised by a cohort."""
+"""Stored embeddings and trials -> scores, raw or normalised by a cohort."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import os
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from bob.learn.pytorch.errors import ScoringError
-from bob.learn.pytorch.experiment.cohort_scores import AgainstCohort
-from bob.learn.pytorch.experiment.comparer import Comparer, Models
-from bob.learn.pytorch.experiment.named_embeddings import refuse_other_model
-from bob.learn.pytorch.experiment.stored_trials import Side, StoredTrials
+from bob.learn.pytorch.experiment.backends import backend_of
+from bob.learn.pytorch.experiment.named_embeddings import (
+    read_embeddings,
+    refuse_other_model,
+)
+from bob.learn.pytorch.experiment.stored_speakers import StoredCohort, cohort_of
+from bob.learn.pytorch.experiment.stored_trials import Side, StoredTrials, stored_trials
 from bob.learn.pytorch.files import beside, write_text
 from bob.learn.pytorch.scorefiles.quality import as_text, measured_sides
 from bob.learn.pytorch.scorefiles.writing import write_blocks, write_provenance
-from bob.learn.pytorch.scoring import magnitudes, score_into_file
+from bob.learn.pytorch.scoring import (
+    CohortNormaliser,
+    Cosine,
+    PldaBackend,
+    magnitudes,
+    score_into_file,
+)
+from bob.learn.pytorch.scoring.backend import PreparedRows, RowBackend
+from bob.learn.pytorch.store.reading import StoredEmbeddings
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from bob.learn.pytorch.experiment.cohort_scores import Cohort, Normaliser
     from bob.learn.pytorch.metrics import Names, ScoreTable
-    from bob.learn.pytorch.store.reading import StoredEmbeddings
 
     FloatArray: TypeAlias = NDArray[np.float64]
     Positions: TypeAlias = NDArray[np.int64]
-    # Scores of some trials, and which references and probes they are of.
+    # Scores of some trials, and the references and probes they are of.
     Part: TypeAlias = tuple[FloatArray, Positions, Positions]
 
 Quality: TypeAlias = Literal["duration", "magnitude", "cohort_mean"]
@@ -40,18 +50,35 @@ QUALITIES = get_args(Quality)
 TRIALS_AT_ONCE = 1 << 20
 
 
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Scores of trials, and their origin.
+
+    Attributes
+    ----------
+    provenance
+        Store, trials, model, measure and normalisation, as JSON values.
+    notes
+        Hints for the user, such as recordings without an embedding.
+    """
+
+    table: ScoreTable
+    provenance: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Scored:
-    """What was written.
+    """Scores in a file.
 
     Attributes
     ----------
     path
-        The score file; beside it, with ``.json``, is where its scores come from.
+        The score file; beside it, with ``.json``, is the origin of its scores.
     trials, failures
         Counts; failures are trials without a score.
     notes
-        What a user should know.
+        Hints for the user.
     """
 
     path: Path
@@ -60,13 +87,79 @@ class Scored:
     notes: tuple[str, ...] = ()
 
 
+def score(  # noqa: PLR0913 - all but two have a default
+    store: StoredEmbeddings | str | os.PathLike[str],
+    trials: StoredTrials | str | os.PathLike[str],
+    *,
+    backend: RowBackend | PldaBackend | str | os.PathLike[str] = "cosine",
+    enrolment: str = "mean",
+    cohort: StoredCohort | StoredEmbeddings | str | os.PathLike[str] | None = None,
+    normalisation: str = "as-norm",
+    group: str | None = None,
+    protocol: str | None = None,
+    allow_missing: bool = False,
+) -> Scores:
+    """Score trials between stored embeddings; higher means more alike.
+
+    Parameters
+    ----------
+    store
+        Embeddings, or a file of them.
+    trials
+        A list, or whatever `stored_trials` reads, with ``group``, ``protocol`` and
+        ``allow_missing``; or what it has read.
+    backend
+        ``cosine`` or ``euclidean``, a PLDA model or its file ``.npz``, or a backend of
+        `bob.learn.pytorch.scoring`, which brings its own enrolment.
+    enrolment
+        Of references of several recordings, see
+        `bob.learn.pytorch.scoring.backend.RowBackend`.
+    cohort
+        Impostor speakers that normalise the scores: embeddings, a file of them, or a
+        cohort of `cohort_of`, which brings its own normalisation.
+    normalisation
+        With a cohort: ``z-norm``, ``t-norm``, ``s-norm``, ``zt-norm`` or ``as-norm``,
+        which takes the 300 highest cohort scores.
+
+    Raises
+    ------
+    UserError
+        A file cannot be read, or embeddings, trials and cohort do not go together.
+
+    Examples
+    --------
+    >>> scores = score("voxceleb1.h5", "veri_test2.txt")  # doctest: +SKIP
+    >>> scores.table.curve.equal_error_rate()  # doctest: +SKIP
+    0.0213
+    """
+    told: dict[str, Any] = {}
+    if not isinstance(store, StoredEmbeddings):
+        told["store"] = os.fspath(store)
+        store = read_embeddings(store)
+    if not isinstance(trials, StoredTrials):
+        told["trials"] = os.fspath(trials)
+        told |= {"group": group} if group else {}
+        told |= {"protocol": protocol} if protocol else {}
+        trials = stored_trials(
+            trials, store, group=group, protocol=protocol, allow_missing=allow_missing
+        )
+    if not isinstance(backend, RowBackend):
+        backend = backend_of(backend, enrolment=enrolment, embeddings=store)
+    if cohort is not None and not isinstance(cohort, StoredCohort):
+        if not isinstance(cohort, StoredEmbeddings):
+            cohort = read_embeddings(cohort)
+        cohort = cohort_of(cohort, normalisation=normalisation)
+    scoring = _Scoring(trials, store, backend, cohort, told)
+    return Scores(scoring.table(), scoring.provenance(), trials.notes)
+
+
 def score_trials(
     trials: StoredTrials,
     embeddings: StoredEmbeddings,
     path: str | os.PathLike[str],
     *,
-    comparer: Comparer | None = None,
-    cohort: Cohort | None = None,
+    backend: RowBackend | None = None,
+    cohort: StoredCohort | None = None,
     form: str | None = None,
     quality: Sequence[Quality] = (),
     provenance: Mapping[str, Any] | None = None,
@@ -76,9 +169,9 @@ def score_trials(
     Parameters
     ----------
     path
-        Is there whole or not at all; beside it ``<path>.json`` says what made it.
-    comparer
-        The measure; by default the cosine.
+        Is there whole or not at all; beside it ``<path>.json`` keeps the origin.
+    backend
+        See `backend_of`; None is the cosine.
     cohort
         Normalises the scores.
     form
@@ -99,11 +192,14 @@ def score_trials(
         A name does not fit into the form.
     """
     path = Path(path)
-    comparer = comparer or Comparer()
     form = trials.form(path, form)
     _check_quality(quality, form=form, cohort=cohort)
-    parts, means = _parts(trials, embeddings, comparer, cohort, quality)
-    columns = _quality_columns(trials, embeddings, quality, means)
+    scoring = _Scoring(
+        trials, embeddings, backend or Cosine(), cohort, provenance or {}
+    )
+    columns = _quality_columns(
+        trials, embeddings, quality, scoring.means(asked="cohort_mean" in quality)
+    )
     known = replace(
         trials,
         references=_with(trials.references, columns[0]),
@@ -113,52 +209,24 @@ def score_trials(
 
     def blocks() -> Iterator[tuple[ScoreTable, dict[str, Names]]]:
         nonlocal count, failures
-        for scores, first, second in parts:
+        for scores, first, second in scoring.parts():
             table = known.table(scores, first, second)
             count += len(table)
             failures += table.failures
             yield table, known.metadata(first, second) if form == "csv" else {}
 
     write_blocks(path, blocks(), form=form)
-    sizes = sorted({len(rows) for rows in trials.references.rows})
-    enrolled = f"{sizes[0]} to {sizes[-1]}" if sizes[1:] else str(*sizes)
-    told = {"enrolment recordings": enrolled, **(provenance or {})}
-    _write_provenance(path, embeddings, comparer, cohort, told)
+    write_provenance(path, scoring.provenance())
     return Scored(path, count, failures, trials.notes)
-
-
-def _parts(
-    trials: StoredTrials,
-    embeddings: StoredEmbeddings,
-    comparer: Comparer,
-    cohort: Cohort | None,
-    quality: Sequence[Quality],
-) -> tuple[Iterator[Part], tuple[FloatArray, FloatArray] | None]:
-    """Return scores a part at a time, and cohort means if they are asked for."""
-    rows = trials.references.rows, trials.probes.rows
-    if cohort is None and trials.pairs is not None:
-        scores = comparer.listed(embeddings.embeddings, *rows, trials.pairs)
-        return iter([(scores, *trials.pairs)]), None
-    left = comparer.references(embeddings.embeddings, rows[0])
-    right = comparer.probes(embeddings.embeddings, rows[1])
-    statistics = means = None
-    if cohort is not None:
-        refuse_other_model(embeddings, cohort.embeddings)
-        names = trials.references.names, trials.probes.names
-        against = AgainstCohort(comparer, left, right, cohort, names)
-        statistics = against.normaliser()
-        if "cohort_mean" in quality:
-            means = against.means
-    return _scored(trials, comparer, (left, right), statistics), means
 
 
 def score_everything(
     embeddings: StoredEmbeddings,
     path: str | os.PathLike[str],
     *,
-    comparer: Comparer | None = None,
+    backend: RowBackend | None = None,
 ) -> Scored:
-    """Every recording of a store with every other: ``(recordings, recordings)``.
+    """Score every recording of a store with every other: ``(recordings, recordings)``.
 
     Parameters
     ----------
@@ -168,14 +236,14 @@ def score_everything(
         killed may leave the matrix without them, and never beside those of another.
     """
     path = Path(path)
-    comparer = comparer or Comparer()
+    backend = backend or Cosine()
     rows = [[row] for row in range(len(embeddings.names))]
-    models = comparer.probes(embeddings.embeddings, rows)
+    models = backend.probes(embeddings.embeddings, rows)
 
     def compare(left: FloatArray, right: FloatArray) -> FloatArray:
-        return comparer.dense(
-            Models(left, np.ones(len(left), np.int64)),
-            Models(right, np.ones(len(right), np.int64)),
+        return backend.matrix(
+            PreparedRows(left, np.ones(len(left), np.int64)),
+            PreparedRows(right, np.ones(len(right), np.int64)),
         )
 
     if not rows:
@@ -199,7 +267,96 @@ def score_everything(
     return Scored(path, len(rows) ** 2, failed, (f"names of rows: {names}",))
 
 
-def _check_quality(quality: Sequence[str], *, form: str, cohort: Cohort | None) -> None:
+@dataclass(frozen=True, eq=False)
+class _Scoring:
+    """Trials of stored embeddings, a backend for them, and a cohort if there is one."""
+
+    trials: StoredTrials
+    embeddings: StoredEmbeddings
+    backend: RowBackend
+    cohort: StoredCohort | None = None
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.cohort is not None:
+            refuse_other_model(self.embeddings, self.cohort.embeddings)
+            _ = self._normaliser  # which refuses a cohort that is too small
+
+    @cached_property
+    def _sides(self) -> tuple[PreparedRows, PreparedRows]:
+        rows = self.embeddings.embeddings
+        return (
+            self.backend.enrol(rows, self.trials.references.rows),
+            self.backend.probes(rows, self.trials.probes.rows),
+        )
+
+    @cached_property
+    def _normaliser(self) -> CohortNormaliser | None:
+        if self.cohort is None:
+            return None
+        names = self.trials.references.names, self.trials.probes.names
+        return self.cohort.normaliser(self.backend, *self._sides, names)
+
+    def means(self, *, asked: bool) -> tuple[FloatArray, FloatArray] | None:
+        """Return the mean cohort score of each reference and probe, if it is asked."""
+        return self._normaliser.means if asked and self._normaliser else None
+
+    def parts(self) -> Iterator[Part]:
+        """Score some trials at a time."""
+        trials, normalise = self.trials, self._normaliser
+        if trials.pairs is not None:
+            rows = trials.references.rows, trials.probes.rows
+            if normalise is None:
+                found = self.backend.listed(
+                    self.embeddings.embeddings, *rows, trials.pairs
+                )
+            else:
+                found = self.backend.pairs(*self._sides, trials.pairs)
+                found = normalise(found, pairs=trials.pairs)
+            yield found, *trials.pairs
+            return
+        left, right = self._sides
+        height = max(1, TRIALS_AT_ONCE // max(1, len(right)))
+        for start in range(0, len(left), height):
+            part = slice(start, min(start + height, len(left)))
+            scores = self.backend.matrix(left.take(part), right)
+            if normalise is not None:
+                scores = normalise(scores, part=part)
+            first = np.repeat(np.arange(part.start, part.stop), len(right))
+            second = np.tile(np.arange(len(right)), part.stop - part.start)
+            yield scores.ravel(), first, second
+
+    def table(self) -> ScoreTable:
+        """Score all trials."""
+        parts = [*self.parts(), (np.zeros(0), *np.zeros((2, 0), np.int64))]
+        return self.trials.table(*map(np.concatenate, zip(*parts, strict=True)))
+
+    def provenance(self) -> dict[str, Any]:
+        """Return the origin of the scores, as JSON values."""
+        sizes = sorted({len(rows) for rows in self.trials.references.rows})
+        enrolled = f"{sizes[0]} to {sizes[-1]}" if sizes[1:] else str(*sizes)
+        told: dict[str, Any] = {
+            "made_by": dict(self.embeddings.fingerprint),
+            "measure": self.backend.name,
+            "enrolment": self.backend.enrolment,
+            "mean_subtracted": getattr(self.backend, "mean", None) is not None,
+            "normalisation": "none",
+            "enrolment recordings": enrolled,
+            **self.told,
+        }
+        cohort, normalise = self.cohort, self._normaliser
+        if cohort is not None and normalise is not None:
+            top = normalise.adaptive_top
+            kind = cohort.normalisation.removesuffix("-norm")
+            told["normalisation"] = kind + (f", top {top}" if top else "")
+            told["cohort"] = str(cohort.embeddings.path)
+            told["cohort_size"] = str(len(cohort.members))
+        return told
+
+
+def _check_quality(
+    quality: Sequence[str], *, form: str, cohort: StoredCohort | None
+) -> None:
     if quality and form != "csv":
         raise ScoringError(
             f"quality measures are columns of CSV, and the form is {form}; let the "
@@ -212,31 +369,6 @@ def _check_quality(quality: Sequence[str], *, form: str, cohort: Cohort | None) 
         )
 
 
-def _scored(
-    trials: StoredTrials,
-    comparer: Comparer,
-    sides: tuple[Models, Models],
-    statistics: Normaliser | None,
-) -> Iterator[Part]:
-    """Some trials at a time."""
-    left, right = sides
-    if trials.pairs is not None:
-        scores = comparer.pairs(left, right, trials.pairs)
-        if statistics is not None:
-            scores = statistics(scores, trials.pairs)
-        yield scores, *trials.pairs
-        return
-    height = max(1, TRIALS_AT_ONCE // max(1, len(right)))
-    for start in range(0, len(left), height):
-        stop = min(start + height, len(left))
-        scores = comparer.dense(left.take(start, stop), right)
-        if statistics is not None:
-            scores = statistics.part(start, stop)(scores, None)
-        first = np.repeat(np.arange(start, stop), len(right))
-        second = np.tile(np.arange(len(right)), stop - start)
-        yield scores.ravel(), first, second
-
-
 def _with(side: Side, columns: Mapping[str, Sequence[str]]) -> Side:
     return Side(side.names, side.subjects, side.rows, {**side.metadata, **columns})
 
@@ -247,7 +379,7 @@ def _quality_columns(
     quality: Sequence[str],
     means: tuple[FloatArray, FloatArray] | None,
 ) -> list[dict[str, list[str]]]:
-    """Quality of each reference and of each probe, as text."""
+    """Return quality measures of each reference and of each probe, as text."""
     if not quality:
         return [{}, {}]
     seconds = embeddings.seconds.tolist()
@@ -266,26 +398,3 @@ def _quality_columns(
             {name: list(map(as_text, column)) for name, column in columns.items()}
         )
     return found
-
-
-def _write_provenance(
-    path: Path,
-    embeddings: StoredEmbeddings,
-    comparer: Comparer,
-    cohort: Cohort | None,
-    provenance: Mapping[str, Any],
-) -> None:
-    told: dict[str, Any] = {
-        "made_by": dict(embeddings.fingerprint),
-        "measure": comparer.name,
-        "enrolment": comparer.enrolment,
-        "mean_subtracted": comparer.mean is not None,
-        "normalisation": "none",
-        **provenance,
-    }
-    if cohort is not None:
-        top = cohort.adaptive_top
-        told["normalisation"] = cohort.kind + (f", top {top}" if top else "")
-        told["cohort"] = str(cohort.embeddings.path)
-        told["cohort_size"] = str(len(cohort.groups()))
-    write_provenance(path, told)

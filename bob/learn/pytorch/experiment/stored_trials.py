@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bob.learn.pytorch.errors import ScoringError
-from bob.learn.pytorch.experiment.stored_recordings import FAILED, Finder
+from bob.learn.pytorch.experiment.named_embeddings import FAILED, Finder
 from bob.learn.pytorch.metrics import Names, ScoreTable
 from bob.learn.pytorch.protocols.formats.trial_lists import TrialList, read_trial_list
 from bob.learn.pytorch.protocols.opening import as_database

@@ -1,16 +1,24 @@
 """Embeddings -> scores; higher means more alike."""
 
 from bob.learn.pytorch._moved import moved_names
+from bob.learn.pytorch.scoring.backend import Backend, Cosine, Euclidean, Plda
 from bob.learn.pytorch.scoring.cohort import (
-    CohortStatistics,
-    against_cohort,
-    cohort_statistics,
+    NORMALISATIONS,
+    CohortNormaliser,
+    CohortSides,
+    normalisation_named,
+)
+from bob.learn.pytorch.scoring.dense import score_into_file, score_rows
+from bob.learn.pytorch.scoring.enrolment import (
+    fuse_scores,
+    mean_embeddings,
     speaker_means,
 )
-from bob.learn.pytorch.scoring.dense import inner, score_into_file, score_rows
-from bob.learn.pytorch.scoring.enrolment import fuse_scores, mean_embeddings
 from bob.learn.pytorch.scoring.normalisation import (
+    CohortStatistics,
+    against_cohort,
     as_norm,
+    cohort_statistics,
     s_norm,
     t_norm,
     z_norm,
@@ -30,9 +38,10 @@ from bob.learn.pytorch.scoring.similarity import (
     cosine,
     cosine_of_pairs,
     euclidean,
+    inner,
+    inner_of_pairs,
     unit_length,
 )
-from bob.learn.pytorch.scoring.sparse import inner_of_pairs
 
 __all__ = [
     "cosine",
@@ -45,15 +54,23 @@ __all__ = [
     "score_into_file",
     "mean_embeddings",
     "fuse_scores",
+    "speaker_means",
+    "Backend",
+    "Cosine",
+    "Euclidean",
+    "Plda",
     "CohortStatistics",
     "cohort_statistics",
     "against_cohort",
-    "speaker_means",
     "z_norm",
     "t_norm",
     "s_norm",
     "zt_norm",
     "as_norm",
+    "NORMALISATIONS",
+    "normalisation_named",
+    "CohortSides",
+    "CohortNormaliser",
     "Projection",
     "whitening",
     "lda",

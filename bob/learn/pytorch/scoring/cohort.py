@@ -1,261 +1,235 @@
-"""What references, or probes, score against a cohort of other speakers.
-
-Deviations are those of the population, divided by the count, as in WeSpeaker.
-SpeechBrain divides by the count less one, which makes all z-, t- and s-norms smaller by
-one factor and moves no error rate.
-
-Every row of a cohort counts, copies as often as they are there, and so does one of the
-speaker under test: whoever calls takes those out. A NaN among cohort scores is left
-out; a side with fewer than two cohort scores, or with no spread among them, normalises
-to NaN: `no_spread` says so. Of scores that tie for the last place of the top, it does
-not matter which are taken.
-"""
+"""Trials normalised by a cohort of impostor speakers, whatever the backend."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from bob.learn.pytorch.scoring.dense import score_rows
-from bob.learn.pytorch.scoring.enrolment import by_speaker
-from bob.learn.pytorch.scoring.similarity import cosine, unit_length
+from bob.learn.pytorch.errors import ScoringError
+from bob.learn.pytorch.scoring.dense import spans
+from bob.learn.pytorch.scoring.normalisation import (
+    CohortStatistics,
+    cohort_statistics,
+    s_norm,
+    t_norm,
+    too_small,
+    z_norm,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Hashable, Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
-    from bob.learn.pytorch.scoring.dense import Score
+    from bob.learn.pytorch.scoring.backend import Backend, Prepared
+    from bob.learn.pytorch.scoring.similarity import Pairs
 
     FloatArray: TypeAlias = NDArray[np.float64]
 
-# Cohort scores selected from at a time: 1 MiB in float64 stays in the cache.
-BLOCK_SCORES = 131_072
-# Of a large cohort, one score in so many tells about where the highest begin.
-SAMPLED = 16
-LARGE_COHORT = 2048
+Method: TypeAlias = Literal["z-norm", "t-norm", "s-norm", "zt-norm", "as-norm"]
+#: Normalisations, and their short names.
+NORMALISATIONS: tuple[Method, ...] = get_args(Method)
+SHORT_NORMALISATIONS = tuple(name.removesuffix("-norm") for name in NORMALISATIONS)
 
 
-@dataclass(frozen=True, eq=False)
-class CohortStatistics:
-    """What references, or probes, score against a cohort.
-
-    Attributes
-    ----------
-    mean, deviation
-        ``(count,)``. The deviation is NaN, and so is every normalised score, where
-        it would be zero or rest on fewer than two scores.
-    """
-
-    mean: FloatArray
-    deviation: FloatArray
-
-    def __post_init__(self) -> None:
-        if self.mean.ndim != 1 or self.mean.shape != self.deviation.shape:
-            raise ValueError(
-                f"means of shape {self.mean.shape} and deviations of shape "
-                f"{self.deviation.shape} are no statistics; give one of each per row"
-            )
-
-    @classmethod
-    def joined(cls, parts: Iterable[CohortStatistics]) -> CohortStatistics:
-        """Those of some rows after those of others."""
-        moments = [np.stack([part.mean, part.deviation]) for part in parts]
-        return cls(*np.concatenate([np.empty((2, 0)), *moments], axis=1))
-
-    def take(self, index: ArrayLike) -> CohortStatistics:
-        """Return those at the positions, in that order."""
-        where = np.asarray(index, dtype=np.int64)
-        return CohortStatistics(self.mean[where], self.deviation[where])
-
-    def __len__(self) -> int:
-        return self.mean.size
-
-
-def cohort_statistics(
-    cohort_scores: ArrayLike, *, top: int | None = None
-) -> CohortStatistics:
-    """Mean and deviation of each row of scores against a cohort.
-
-    Parameters
-    ----------
-    cohort_scores
-        ``(count, cohort)``: one row per reference, or per probe.
-    top
-        Take only the highest scores of each row (adaptive normalisation); of rows that
-        have fewer, since some are NaN, all.
+def normalisation_named(word: str) -> Method:
+    """Return the normalisation of a name, which may be short: ``as`` is ``as-norm``.
 
     Raises
     ------
-    ValueError
-        The cohort is smaller than ``top``, or ``top`` smaller than 2.
-
-    Examples
-    --------
-    >>> cohort_statistics([[0, 1, 3, 9]], top=2)
-    CohortStatistics(mean=array([6.]), deviation=array([3.]))
+    ScoringError
+        There is no such normalisation.
     """
-    rows = np.asarray(cohort_scores, dtype=np.float64)
-    if rows.ndim != 2:
-        raise ValueError(
-            f"cohort scores of shape {rows.shape} have no rows; give "
-            f"(references or probes, cohort)"
-        )
-    _check_top(top, rows.shape[1])
-    moments = np.empty((2, len(rows)))
-    _fill(moments, rows, top)
-    return CohortStatistics(*moments)
-
-
-def against_cohort(
-    embeddings: ArrayLike,
-    cohort: ArrayLike,
-    *,
-    top: int | None = None,
-    score: Score = cosine,
-) -> CohortStatistics:
-    """Score embeddings against a cohort, in blocks; keep means and deviations.
-
-    Parameters
-    ----------
-    embeddings
-        ``(count, dimensions)``.
-    cohort
-        ``(cohort, dimensions)``: recordings, or :func:`speaker_means`.
-    top
-        Take only the highest scores of each embedding.
-    score
-        What compares two blocks of rows.
-
-    Examples
-    --------
-    >>> against_cohort([[1, 0]], [[2, 0], [0, 1], [-1, 0]])
-    CohortStatistics(mean=array([0.]), deviation=array([0.81649658]))
-    """
-    rows = np.asarray(embeddings)
-    others = np.asarray(cohort)
-    _check_top(top, len(others))
-    moments = np.empty((2, len(rows)))
-    for part, scores in score_rows(rows, others, score=score):
-        _fill(moments[:, part], scores, top)
-    return CohortStatistics(*moments)
-
-
-def speaker_means(
-    embeddings: ArrayLike,
-    speakers: Sequence[str] | Sequence[int],
-    *,
-    length_normalised: bool = False,
-) -> FloatArray:
-    """Mean embedding of each speaker, sorted by name: a cohort with one row each.
-
-    ``(recordings, dimensions) -> (speakers, dimensions)``
-
-    Parameters
-    ----------
-    embeddings, speakers
-        ``(recordings, dimensions)``, and who speaks in each recording.
-    length_normalised
-        Bring every recording to length one first.
-
-    Examples
-    --------
-    >>> speaker_means([[0, 2], [9, 9], [4, 0]], ["ann", "bob", "ann"])
-    array([[2., 1.],
-           [9., 9.]])
-    """
-    rows = np.asarray(embeddings, dtype=np.float64)
-    if length_normalised:
-        rows = unit_length(rows)
-    return by_speaker(rows, speakers)[2]
-
-
-def too_small(cohort: int, top: int | None) -> str:
-    """Return why a cohort of so many members normalises nothing; empty if it does."""
-    if cohort < 2:
-        count = "one member" if cohort else "no member"
-        return (
-            f"the cohort has {count}, and a spread takes 2 or more: give a larger one"
-        )
-    if top is not None and not 2 <= top <= cohort:
-        return (
-            f"the top {top} of a cohort of {cohort} were asked for; give a number from "
-            f"2 to {cohort}, or a larger cohort"
-        )
-    return ""
-
-
-def no_spread(
-    statistics: CohortStatistics, usable: ArrayLike, names: Sequence[str]
-) -> str:
-    """Return what has no spread among its cohort scores; empty if all have one.
-
-    Parameters
-    ----------
-    usable
-        ``(count,)``, whether there is an embedding.
-    names
-        Of these references, or probes.
-    """
-    lacking = np.flatnonzero(np.asarray(usable) & np.isnan(statistics.deviation))
-    if not lacking.size:
-        return ""
-    more = f" (and those of {lacking.size - 1} others)" if lacking.size > 1 else ""
-    return (
-        f"the scores of {names[lacking[0]]} against the cohort{more} do not differ, so "
-        "nothing can be normalised by them: is the cohort copies of one recording? "
-        "Give one of different speakers"
+    for name, short in zip(NORMALISATIONS, SHORT_NORMALISATIONS, strict=True):
+        if word in (name, short):
+            return name
+    raise ScoringError(
+        f"the normalisation is {word!r}; choose one of {', '.join(NORMALISATIONS)}"
     )
 
 
-def _check_top(top: int | None, cohort: int) -> None:
-    if top is not None and (reason := too_small(cohort, top)):
-        raise ValueError(reason)
+@dataclass(frozen=True, eq=False)
+class CohortSides:
+    """Impostor speakers as the two sides of trials, ready for a backend.
+
+    Attributes
+    ----------
+    references, probes
+        Probes under test are compared with the references, and references with the
+        probes; they may be one object.
+    reference_speakers, probe_speakers
+        Who each of them is: the speaker, or the recording where the speaker is not
+        known. Equal ones are no impostors of each other.
+    name
+        For messages.
+    """
+
+    references: Prepared
+    probes: Prepared
+    reference_speakers: Sequence[Hashable]
+    probe_speakers: Sequence[Hashable]
+    name: str = "the cohort"
 
 
-def _fill(moments: FloatArray, scores: FloatArray, top: int | None) -> None:
-    """(rows, cohort) -> (2, rows): mean and deviation, a few rows at a time."""
-    size = max(1, BLOCK_SCORES // max(1, scores.shape[1]))
-    for start in range(0, len(scores), size):
-        part = slice(start, start + size)
-        block = scores[part]
-        if block.shape[1] > 1 and not np.isnan(block).any():
-            moments[:, part] = _moments(block, top)
-            continue
-        for place, row in enumerate(block, start):
-            there = row[~np.isnan(row)]
-            moments[:, place] = (
-                _moments(there[np.newaxis], top)[:, 0] if there.size > 1 else np.nan
+@dataclass(frozen=True, eq=False)
+class CohortNormaliser:
+    """Normalises the scores of references and probes by their scores with a cohort.
+
+    Scores with the cohort are computed on first use, some rows at a time. The members
+    of the cohort are probes to references, and references to probes. PLDA is not
+    symmetric, as a mean of several recordings counts as such where it enrols.
+
+    Attributes
+    ----------
+    references, probes
+        Both sides of the trials.
+    names
+        Of the references and of the probes, for errors.
+    top
+        Number of highest cohort scores of each side that as-norm takes; others take
+        all.
+
+    Raises
+    ------
+    ScoringError
+        The cohort is too small, or something scores the same against all of it.
+    """
+
+    method: Method
+    backend: Backend
+    references: Prepared
+    probes: Prepared
+    cohort: CohortSides
+    names: tuple[Sequence[str], Sequence[str]]
+    top: int | None = None
+
+    def __post_init__(self) -> None:
+        sizes = {"references": len(self.cohort.references)}
+        sizes["probes"] = len(self.cohort.probes)
+        if reason := too_small_for(self.method, self.adaptive_top, **sizes):
+            raise ScoringError(f"{self.cohort.name}: {reason}")
+
+    @property
+    def adaptive_top(self) -> int | None:
+        """Number of highest cohort scores that are taken; None takes all."""
+        return self.top if self.method == "as-norm" else None
+
+    @cached_property
+    def of_references(self) -> CohortStatistics:
+        """Statistics of each reference against the probes of the cohort."""
+        found = self._against(self.references, self.cohort.probes)
+        return self._with_spread(found, self.references, self.names[0])
+
+    @cached_property
+    def of_probes(self) -> CohortStatistics:
+        """Statistics of each probe against the references of the cohort."""
+        cohort = self.cohort
+        if self.backend.symmetric and cohort.references is cohort.probes:
+            found = self._against(self.probes, cohort.probes)
+            return self._with_spread(found, self.probes, self.names[1])
+        return self._of_probes(None)
+
+    @cached_property
+    def of_probes_after_z_norm(self) -> CohortStatistics:
+        """Statistics of each probe against z-normalised references of the cohort.
+
+        Those are normalised by the other speakers of the cohort: a speaker is no
+        impostor of itself, and neither is a copy of a recording.
+        """
+        code: dict[Hashable, int] = {}
+        mine, theirs = (
+            np.array([code.setdefault(who, len(code)) for who in speakers], dtype=int)
+            for speakers in (self.cohort.reference_speakers, self.cohort.probe_speakers)
+        )
+        parts = []
+        for part in spans(len(mine), len(theirs)):
+            some = self.cohort.references.take(part)
+            scores = np.array(
+                self.backend.matrix(some, self.cohort.probes), dtype=float
             )
+            scores[mine[part, np.newaxis] == theirs] = np.nan
+            parts.append(cohort_statistics(scores))
+        return self._of_probes(CohortStatistics.joined(parts))
+
+    @property
+    def means(self) -> tuple[FloatArray, FloatArray]:
+        """Mean cohort score of each reference and probe, of as-norm that of the top."""
+        return self.of_references.mean, self.of_probes.mean
+
+    def __call__(
+        self,
+        scores: FloatArray,
+        *,
+        pairs: Pairs | None = None,
+        part: slice = slice(None),
+    ) -> FloatArray:
+        """Normalise scores.
+
+        Parameters
+        ----------
+        scores
+            ``(references, probes)``; with ``pairs`` ``(pairs,)``.
+        pairs
+            Positions in the references and in the probes, ``(pairs,)`` each.
+        part
+            Without pairs, the references that the scores are of.
+        """
+        method = self.method
+        if method == "t-norm":
+            return t_norm(scores, self.of_probes, pairs=pairs)
+        references = self.of_references
+        if part != slice(None):
+            references = references.take(np.arange(len(references))[part])
+        if method in ("s-norm", "as-norm"):
+            return s_norm(
+                scores, references=references, probes=self.of_probes, pairs=pairs
+            )
+        scores = z_norm(scores, references, pairs=pairs)
+        if method == "zt-norm":
+            return t_norm(scores, self.of_probes_after_z_norm, pairs=pairs)
+        return scores
+
+    def _against(self, references: Prepared, probes: Prepared) -> CohortStatistics:
+        return CohortStatistics.joined(
+            cohort_statistics(
+                self.backend.matrix(references.take(part), probes),
+                top=self.adaptive_top,
+            )
+            for part in spans(len(references), len(probes))
+        )
+
+    def _of_probes(self, members: CohortStatistics | None) -> CohortStatistics:
+        """Statistics of probes against the cohort, z-normalised by its statistics."""
+        parts = []
+        for part in spans(len(self.probes), len(self.cohort.references)):
+            scores = self.backend.matrix(self.cohort.references, self.probes.take(part))
+            if members is not None:
+                scores = z_norm(scores, members)
+            parts.append(cohort_statistics(scores.T, top=self.adaptive_top))
+        found = CohortStatistics.joined(parts)
+        return self._with_spread(found, self.probes, self.names[1])
+
+    def _with_spread(
+        self, statistics: CohortStatistics, side: Prepared, names: Sequence[str]
+    ) -> CohortStatistics:
+        """Refuse a cohort whose scores with a reference or probe are all the same."""
+        lacking = np.flatnonzero(side.usable & np.isnan(statistics.deviation))
+        if not lacking.size:
+            return statistics
+        more = f" (and those of {lacking.size - 1} others)" if lacking.size > 1 else ""
+        raise ScoringError(
+            f"{self.cohort.name}: the scores of {names[lacking[0]]} against the "
+            f"cohort{more} do not differ, so nothing can be normalised by them: is the "
+            "cohort copies of one recording? Give one of different speakers"
+        )
 
 
-def _moments(block: FloatArray, top: int | None) -> FloatArray:
-    """(rows, cohort) without NaN -> (2, rows)."""
-    if top is not None and top < block.shape[1]:
-        block = _highest(block, top)
-    mean = block.mean(axis=1)
-    deviation = block.std(axis=1)
-    # Equal scores may differ from their own mean by rounding.
-    deviation[deviation <= 4 * np.finfo(float).eps * np.abs(mean)] = np.nan
-    return np.stack([mean, deviation])
-
-
-def _highest(block: FloatArray, top: int) -> FloatArray:
-    """(rows, cohort) -> (rows, top), in no order."""
-    cohort = block.shape[1]
-    if cohort < max(LARGE_COHORT, 8 * top):
-        return np.partition(block, cohort - top, axis=1)[:, cohort - top :]
-    sample = block[:, ::SAMPLED]
-    expected = top / SAMPLED
-    # Four deviations lower: where too few are above, all are looked through.
-    place = sample.shape[1] - 2 - int(expected + 4 * expected**0.5)
-    bounds = np.partition(sample, place, axis=1)[:, place]
-    highest = np.empty((len(block), top))
-    for row, bound, found in zip(block, bounds, highest, strict=True):
-        some = row[row >= bound]
-        if some.size < top:
-            some = row
-        found[:] = np.partition(some, some.size - top)[some.size - top :]
-    return highest
+def too_small_for(
+    method: Method, top: int | None, *, references: int, probes: int
+) -> str:
+    """Return why a cohort is too small for a method; empty if it is not."""
+    counts = {"t-norm": (references,), "z-norm": (probes,)}
+    return too_small(min(counts.get(method, (references, probes))), top)

@@ -32,21 +32,6 @@ SCORES_AT_ONCE = 4_000_000
 ROWS_AT_LEAST = 64
 
 
-def inner(references: ArrayLike, probes: ArrayLike) -> FloatArray:
-    """Inner product of each reference with each probe, in float64.
-
-    ``(references, dimensions), (probes, dimensions) -> (references, probes)``
-
-    Examples
-    --------
-    >>> inner([[1, 2]], [[3, 4], [5, 6]])
-    array([[11., 17.]])
-    """
-    left, right = (np.asarray(rows, np.float64) for rows in (references, probes))
-    product: FloatArray = np.matmul(left, right.T)
-    return product
-
-
 def spans(rows: int, columns: int, *, at_once: int | None = None) -> Iterator[slice]:
     """Rows that are scored together, so that not too many scores are held.
 

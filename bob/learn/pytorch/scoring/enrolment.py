@@ -93,6 +93,35 @@ def fuse_scores(
     return _per_group(rows, groups, fuse=FUSIONS[fusion])
 
 
+def speaker_means(
+    embeddings: ArrayLike,
+    speakers: Sequence[str] | Sequence[int],
+    *,
+    length_normalised: bool = False,
+) -> FloatArray:
+    """Return the mean embedding of each speaker, sorted by name.
+
+    ``(recordings, dimensions) -> (speakers, dimensions)``
+
+    Parameters
+    ----------
+    embeddings, speakers
+        ``(recordings, dimensions)``, and the speaker of each recording.
+    length_normalised
+        Bring every recording to length one first.
+
+    Examples
+    --------
+    >>> speaker_means([[0, 2], [9, 9], [4, 0]], ["ann", "bob", "ann"])
+    array([[2., 1.],
+           [9., 9.]])
+    """
+    rows = np.asarray(embeddings, dtype=np.float64)
+    if length_normalised:
+        rows = unit_length(rows)
+    return by_speaker(rows, speakers)[2]
+
+
 def by_speaker(
     rows: FloatArray, speakers: Sequence[str] | Sequence[int]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], FloatArray]:

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from bob.learn.pytorch.scoring.dense import inner
 from bob.learn.pytorch.scoring.enrolment import by_speaker
 from bob.learn.pytorch.scoring.projection import (
     TrainingError,
@@ -28,7 +27,11 @@ from bob.learn.pytorch.scoring.projection import (
     principal_axes,
     within_shares,
 )
-from bob.learn.pytorch.scoring.sparse import checked_pairs, inner_of_pairs
+from bob.learn.pytorch.scoring.similarity import (
+    checked_pairs,
+    inner,
+    inner_of_pairs,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,7 +1,8 @@
-"""How alike two embeddings are.
+"""Similarity of embeddings: all with all, or listed pairs only.
 
 Everything is computed in float64, whatever comes. An embedding that is not finite, and
-for the cosine one of length zero, is like nothing: its scores are NaN.
+for the cosine one of length zero, is like nothing: its scores are NaN. Rows of listed
+pairs are gathered and multiplied in small blocks.
 """
 
 from __future__ import annotations
@@ -10,15 +11,19 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from bob.learn.pytorch.scoring.sparse import BLOCK_NUMBERS, inner_of_pairs
-
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     FloatArray: TypeAlias = NDArray[np.float64]
+    Positions: TypeAlias = NDArray[np.int64]
+    Pairs: TypeAlias = tuple[ArrayLike, ArrayLike]
 
 # Rows that are normalised at a time: 4096 of 512 dimensions take 16 MiB in float64.
 BLOCK_ROWS = 4096
+# Numbers gathered of one side at a time: 512 KiB in float64 stay in the cache.
+BLOCK_NUMBERS = 65_536
+# Numbers of differences that are held at a time.
+DIFFERENCES_AT_ONCE = 1 << 20
 
 
 def cosine(
@@ -44,7 +49,7 @@ def cosine(
     >>> cosine([[3, 4]], [[4, 3]], mean=[3, 3])
     array([[0.]])
     """
-    left, right = centred(*_matched(references, probes), mean)
+    left, right = centred(*matched(references, probes), mean)
     scores = np.empty((len(left), len(right)))
     directions, lost = _directions(right)
     for start in range(0, len(left), BLOCK_ROWS):
@@ -63,7 +68,7 @@ def cosine_of_pairs(
     references: ArrayLike,
     probes: ArrayLike,
     *,
-    pairs: tuple[ArrayLike, ArrayLike],
+    pairs: Pairs,
     mean: ArrayLike | None = None,
 ) -> FloatArray:
     """Cosine of listed pairs only: ``(pairs,)``.
@@ -83,7 +88,7 @@ def cosine_of_pairs(
     >>> cosine_of_pairs([[1, 0]], [[2, 0], [0, 3]], pairs=([0], [1]))
     array([0.])
     """
-    left, right = centred(*_matched(references, probes), mean)
+    left, right = centred(*matched(references, probes), mean)
     ours = unit_length(left)
     theirs = ours if right is left else unit_length(right)
     scores = inner_of_pairs(ours, theirs, pairs=pairs)
@@ -126,12 +131,126 @@ def euclidean(references: ArrayLike, probes: ArrayLike) -> FloatArray:
     """
     from scipy.spatial.distance import cdist  # here: it takes a second to import
 
-    left, right = _matched(references, probes)
+    left, right = matched(references, probes)
     # Differences, not |a|² + |b|² - 2ab: that loses all digits where a is near b.
     scores: FloatArray = -cdist(left, right)
     scores[~np.isfinite(left).all(axis=1)] = np.nan
     scores[:, ~np.isfinite(right).all(axis=1)] = np.nan
     return scores
+
+
+def euclidean_of_pairs(
+    references: ArrayLike, probes: ArrayLike, *, pairs: Pairs
+) -> FloatArray:
+    """Negative Euclidean distance of listed pairs only: ``(pairs,)``.
+
+    Parameters
+    ----------
+    references, probes
+        ``(references, dimensions)`` and ``(probes, dimensions)``.
+    pairs
+        Positions in the references and in the probes, ``(pairs,)`` each.
+
+    Examples
+    --------
+    >>> euclidean_of_pairs([[0, 0]], [[3, 4], [0, 1]], pairs=([0], [1]))
+    array([-1.])
+    """
+    left, right = (np.asarray(rows, np.float64) for rows in matched(references, probes))
+    first, second = checked_pairs(pairs, references=len(left), probes=len(right))
+    scores = np.empty(first.size)
+    size = max(1, DIFFERENCES_AT_ONCE // max(1, left.shape[1]))
+    for start in range(0, scores.size, size):
+        part = slice(start, start + size)
+        difference = left[first[part]] - right[second[part]]
+        scores[part] = -np.sqrt(np.einsum("nd,nd->n", difference, difference))
+    scores[np.isinf(scores)] = np.nan
+    return scores
+
+
+def inner(references: ArrayLike, probes: ArrayLike) -> FloatArray:
+    """Inner product of each reference with each probe, in float64.
+
+    ``(references, dimensions), (probes, dimensions) -> (references, probes)``
+
+    Examples
+    --------
+    >>> inner([[1, 2]], [[3, 4], [5, 6]])
+    array([[11., 17.]])
+    """
+    left, right = (np.asarray(rows, np.float64) for rows in (references, probes))
+    product: FloatArray = np.matmul(left, right.T)
+    return product
+
+
+def inner_of_pairs(
+    references: ArrayLike, probes: ArrayLike, *, pairs: Pairs
+) -> FloatArray:
+    """Inner product of listed pairs of rows, in float64: ``(pairs,)``.
+
+    Parameters
+    ----------
+    references, probes
+        ``(references, dimensions)`` and ``(probes, dimensions)``.
+    pairs
+        Positions in the references and in the probes, ``(pairs,)`` each.
+
+    Raises
+    ------
+    IndexError
+        A position is outside of its array (negative ones are).
+
+    Examples
+    --------
+    >>> inner_of_pairs([[1, 2]], [[3, 4], [5, 6]], pairs=([0, 0], [1, 0]))
+    array([17., 11.])
+    """
+    left, right = (
+        np.ascontiguousarray(rows, dtype=np.float64) for rows in (references, probes)
+    )
+    first, second = checked_pairs(pairs, references=len(left), probes=len(right))
+    products = np.empty(first.size)
+    size = max(1, BLOCK_NUMBERS // max(1, left.shape[1]))
+    gathered = np.empty((2, min(size, first.size), left.shape[1]))
+    for start in range(0, first.size, size):
+        part = slice(start, start + size)
+        ours, theirs = gathered[:, : first[part].size]
+        # "clip" takes numpy's fast path; all positions were checked before.
+        np.take(left, first[part], axis=0, out=ours, mode="clip")
+        np.take(right, second[part], axis=0, out=theirs, mode="clip")
+        np.einsum("nd,nd->n", ours, theirs, out=products[part])
+    return products
+
+
+def checked_pairs(
+    pairs: Pairs, *, references: int, probes: int
+) -> tuple[Positions, Positions]:
+    """Both lists of positions as integers, none outside of its array.
+
+    Raises
+    ------
+    ValueError
+        The two lists are not of one length.
+    IndexError
+        A position is negative, or not below the count of rows.
+    """
+    first, second = (np.asarray(index, dtype=np.int64) for index in pairs)
+    if first.ndim != 1 or first.shape != second.shape:
+        raise ValueError(
+            f"positions of shapes {first.shape} and {second.shape} are no list of "
+            f"pairs; give one position of a reference and one of a probe per trial"
+        )
+    for name, index, count in (
+        ("reference", first, references),
+        ("probe", second, probes),
+    ):
+        if index.size and not (index.min() >= 0 and index.max() < count):
+            wrong = index.min() if index.min() < 0 else index.max()
+            raise IndexError(
+                f"a pair names {name} {wrong}, but there are {count}; positions "
+                f"count from 0"
+            )
+    return first, second
 
 
 def unit_length(embeddings: ArrayLike) -> FloatArray:
@@ -166,9 +285,16 @@ def _directions(
     return directions, lost
 
 
-def _matched(
+def matched(
     references: ArrayLike, probes: ArrayLike
 ) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
+    """Return both sides as arrays ``(count, dimensions)`` of the same dimensions.
+
+    Raises
+    ------
+    ValueError
+        They are not.
+    """
     left, right = np.asarray(references), np.asarray(probes)
     if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[1]:
         raise ValueError(

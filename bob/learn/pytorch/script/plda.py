@@ -13,14 +13,13 @@ from bob.learn.pytorch.script.score_options import (
     FILE,
     NEW_FILE,
     json_option,
-    plain_errors,
     speakers_option,
 )
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-# As scoring/plda_backend.py has them.
+# As scoring/plda_backend.py has them, which --help does not import.
 _LENGTHS = ("unit", "kaldi", "none")
 
 
@@ -77,19 +76,18 @@ def train(
             f"{printable(output)} has to end in .npz", param_hint="--output"
         )
     refuse_inputs([output], [store, speakers])
-    with plain_errors():
-        from bob.learn.pytorch.experiment.named_embeddings import read_embeddings
-        from bob.learn.pytorch.experiment.stored_speakers import speakers_of
-        from bob.learn.pytorch.scoring import train_plda
+    from bob.learn.pytorch.experiment.named_embeddings import read_embeddings
+    from bob.learn.pytorch.experiment.stored_speakers import speakers_of
+    from bob.learn.pytorch.scoring import train_plda
 
-        embeddings = read_embeddings(store)
-        rows, names = speakers_of(embeddings, speakers, layout=layout)
-        if not names:
-            raise click.UsageError(
-                f"{printable(store)} does not say who speaks; give --speakers"
-            )
-        model = train_plda(embeddings.embeddings[rows], names, **options)
-        model.save(output)
+    embeddings = read_embeddings(store)
+    rows, names = speakers_of(embeddings, speakers, layout=layout)
+    if not names:
+        raise click.UsageError(
+            f"{printable(store)} does not say who speaks; give --speakers"
+        )
+    model = train_plda(embeddings.embeddings[rows], names, **options)
+    model.save(output)
     content = {
         "model": click.format_filename(output),
         "recordings": len(rows),

@@ -11,8 +11,7 @@ from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.script.score_options import (
     FILE,
     SOURCE,
-    comparer_of,
-    plain_errors,
+    backend_from,
     refuse_given,
     refuse_overwriting,
     report_scored,
@@ -65,11 +64,10 @@ def score(
     refuse_overwriting(
         output, store, trials, options, beside=".names" if everything else ".json"
     )
-    with plain_errors():
-        if trials is not None:
-            scored = score_into(output, store, trials, **options)
-        else:
-            scored = _score_all(output, store, options)
+    if trials is not None:
+        scored = score_into(output, store, trials, **options)
+    else:
+        scored = _score_all(output, store, options)
     report_scored(scored, as_json=as_json)
 
 
@@ -85,6 +83,6 @@ def _score_all(output: Path, store: Path, options: dict[str, Any]) -> Scored:
             param_hint="--output",
         )
     embeddings = read_embeddings(store)
-    comparer = comparer_of(embeddings, options)
-    scored = score_everything(embeddings, output, comparer=comparer)
+    backend = backend_from(embeddings, options)
+    scored = score_everything(embeddings, output, backend=backend)
     return replace(scored, notes=(*scored.notes, *recording_notes(embeddings)))

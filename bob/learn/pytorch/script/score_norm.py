@@ -9,7 +9,6 @@ import click
 from bob.learn.pytorch.script.score_options import (
     FILE,
     SOURCE,
-    plain_errors,
     refuse_given,
     refuse_overwriting,
     report_scored,
@@ -21,8 +20,9 @@ from bob.learn.pytorch.script.score_options import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-# As comparison/cohort_scores.py has them.
-_KINDS = ("as", "s", "z", "t", "zt")
+# As scoring/cohort.py has them, which --help does not import.
+_SHORT = ("as", "s", "z", "t", "zt")
+_KINDS = tuple(f"{name}-norm" for name in _SHORT)
 
 
 @click.command()
@@ -37,19 +37,21 @@ _KINDS = ("as", "s", "z", "t", "zt")
 )
 @click.option(
     "--kind",
-    type=click.Choice(_KINDS),
-    default="as",
-    help="Adaptive s-norm, s-, z-, t- or zt-norm.  [as]",
+    type=click.Choice((*_KINDS, *_SHORT)),
+    metavar="|".join(_KINDS),
+    default="as-norm",
+    help="Normalisation; as-norm is adaptive s-norm, and -norm may be left out.  "
+    "[as-norm]",
 )
 @click.option(
     "--top",
     type=click.IntRange(min=2),
     default=300,
-    help="Highest cohort scores that adaptive s-norm takes.  [300]",
+    help="Number of highest cohort scores that as-norm takes.  [300]",
 )
 @speakers_option(
     "--cohort-speakers",
-    purpose="Who speaks in the cohort, if its store does not say it. ",
+    purpose="Speakers of the cohort, where its store does not name them. ",
 )
 @click.option(
     "--cohort-recordings",
@@ -66,36 +68,36 @@ def score_norm(
     as_json: bool,
     **options: Any,  # noqa: ANN401 - those of the cohort and scoring_options
 ) -> None:
-    """Score TRIALS like `bob pytorch score`, relative to a cohort of strangers.
+    """Score TRIALS like `bob pytorch score`, relative to a cohort of other speakers.
 
-    A normalised score counts in deviations above what both sides score against the
+    A normalised score counts in deviations above the scores of both sides against the
     cohort, in which each speaker counts once, as the mean embedding. Where neither the
-    store nor --cohort-speakers says who speaks, each recording counts as a speaker of
-    its own. zt-norm uses the cohort for both of its steps.
+    store nor --cohort-speakers names the speakers, each recording counts as a speaker
+    of its own. zt-norm uses the cohort for both of its steps, and there no speaker as
+    an impostor of itself.
     """
     chosen = {
         parameter: options.pop(option)
         for option, parameter in {
-            "kind": "kind",
+            "kind": "normalisation",
             "top": "top",
             "cohort_speakers": "speakers",
             "layout": "layout",
             "cohort_recordings": "recordings",
         }.items()
     }
-    if chosen["kind"] != "as":
-        refuse_given(("top",), why="only adaptive s-norm, --kind as, has a top")
+    if chosen["normalisation"] not in ("as", "as-norm"):
+        refuse_given(("top",), why="only adaptive s-norm, --kind as-norm, has a top")
     if chosen["recordings"]:
         refuse_given(
             ("cohort_speakers", "layout"), why="--cohort-recordings needs no speakers"
         )
     refuse_overwriting(output, store, trials, options, cohort, chosen["speakers"])
-    with plain_errors():
-        from bob.learn.pytorch.experiment.cohort_scores import Cohort, cohort_of
-        from bob.learn.pytorch.experiment.named_embeddings import read_embeddings
+    from bob.learn.pytorch.experiment.named_embeddings import read_embeddings
+    from bob.learn.pytorch.experiment.stored_speakers import StoredCohort, cohort_of
 
-        def made() -> Cohort:
-            return cohort_of(read_embeddings(cohort), **chosen)
+    def made() -> StoredCohort:
+        return cohort_of(read_embeddings(cohort), **chosen)
 
-        scored = score_into(output, store, trials, cohort=made, **options)
+    scored = score_into(output, store, trials, cohort=made, **options)
     report_scored(scored, as_json=as_json)

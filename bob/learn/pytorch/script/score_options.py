@@ -15,9 +15,9 @@ from bob.learn.pytorch.script.door import refuse_inputs
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from bob.learn.pytorch.experiment.cohort_scores import Cohort
-    from bob.learn.pytorch.experiment.comparer import Comparer
     from bob.learn.pytorch.experiment.stored_scores import Scored
+    from bob.learn.pytorch.experiment.stored_speakers import StoredCohort
+    from bob.learn.pytorch.scoring.backend import RowBackend
     from bob.learn.pytorch.store.reading import StoredEmbeddings
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -218,7 +218,7 @@ def score_into(
     store: Path,
     trials: Path,
     *,
-    cohort: Callable[[], Cohort] | None = None,
+    cohort: Callable[[], StoredCohort] | None = None,
     form: str | None,
     quality: tuple[str, ...],
     **options: Any,  # noqa: ANN401 - those of scoring_options
@@ -239,7 +239,7 @@ def score_into(
         wanted,
         embeddings,
         output,
-        comparer=comparer_of(embeddings, options),
+        backend=backend_from(embeddings, options),
         cohort=None if cohort is None else cohort(),
         form=form,
         quality=quality,  # type: ignore[arg-type]  # checked above
@@ -250,19 +250,20 @@ def score_into(
     return replace(scored, notes=(*scored.notes, *notes))
 
 
-def comparer_of(embeddings: StoredEmbeddings, options: Mapping[str, Any]) -> Comparer:
-    """The measure that options ask for."""
-    from bob.learn.pytorch.experiment.comparer import Comparer, mean_of, plda_for
+def backend_from(
+    embeddings: StoredEmbeddings, options: Mapping[str, Any]
+) -> RowBackend:
+    """Return the backend that options ask for."""
+    from bob.learn.pytorch.experiment.backends import backend_of, mean_of, plda_for
 
     measure, plda = options["measure"], options["plda"]
     if plda is not None and measure is not None:
         raise click.UsageError("--plda is a measure itself; leave --measure out")
     others = options["subtract_mean"]
-    return Comparer(
-        measure or "cosine",
-        None if plda is None else plda_for(embeddings, plda),
-        options["enrolment"],
-        None if others is None else mean_of(others, alike=embeddings),
+    return backend_of(
+        (measure or "cosine") if plda is None else plda_for(embeddings, plda),
+        enrolment=options["enrolment"],
+        mean=None if others is None else mean_of(others, alike=embeddings),
     )
 
 

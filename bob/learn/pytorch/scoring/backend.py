@@ -1,0 +1,468 @@
+"""One engine for scores: references and probes are prepared once, then compared.
+
+A backend compares prepared sides of trials: all with all (`Backend.matrix`), or listed
+pairs (`Backend.pairs`). Cosine, Euclidean distance and PLDA are backends of embeddings
+in rows, which they prepare themselves (`RowBackend.enrol`, `RowBackend.probes`). The
+algorithms of an experiment, also those of Bob, are backends that enrol into files.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bob.learn.pytorch.errors import ScoringError
+from bob.learn.pytorch.scoring.enrolment import fuse_scores, mean_embeddings
+from bob.learn.pytorch.scoring.similarity import (
+    centred,
+    cosine_of_pairs,
+    euclidean,
+    euclidean_of_pairs,
+    inner,
+    inner_of_pairs,
+    matched,
+    unit_length,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from bob.learn.pytorch.scoring.enrolment import Fusion
+    from bob.learn.pytorch.scoring.plda_backend import PldaBackend
+
+FloatArray: TypeAlias = NDArray[np.float64]
+Positions: TypeAlias = NDArray[np.int64]
+Groups: TypeAlias = Sequence[Sequence[int]]
+
+#: Enrolments by the scores of each recording -> their fusion.
+_BY_SCORES: dict[str, Fusion] = {
+    "scores": "mean",
+    "max": "max",
+    "min": "min",
+    "median": "median",
+}
+#: Enrolments of references of several recordings: by embeddings, then by scores.
+ENROLMENTS = ("mean", "unit-mean", *_BY_SCORES)
+
+
+class Prepared(Protocol):
+    """References, or probes, ready for a backend."""
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """``(count,)``, true where there is an embedding."""
+
+    def take(self, index: slice | Positions) -> Self:
+        """Return those at the positions, in that order."""
+
+    def __len__(self) -> int: ...
+
+
+class Backend(ABC):
+    """Compares references with probes; higher scores mean more alike.
+
+    Attributes
+    ----------
+    symmetric
+        Exchanging references and probes changes no score.
+    """
+
+    symmetric: ClassVar[bool] = False
+
+    @abstractmethod
+    def matrix(self, references: Any, probes: Any) -> FloatArray:  # noqa: ANN401
+        """Score each reference with each probe: ``(references, probes)``."""
+
+    def pairs(
+        self,
+        references: Any,  # noqa: ANN401
+        probes: Any,  # noqa: ANN401
+        pairs: tuple[Positions, Positions],
+    ) -> FloatArray:
+        """Score listed pairs of positions only: ``(pairs,)``."""
+        first, second = pairs
+        scores = np.empty(first.size)
+        order = np.argsort(first, kind="stable")
+        starts = np.flatnonzero(np.diff(first[order], prepend=-1))
+        for part in np.split(order, starts[1:]) if first.size else ():
+            reference = references.take(first[part[:1]])
+            scores[part] = self.matrix(reference, probes.take(second[part]))[0]
+        return scores
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedRows:
+    """One row for each reference, or probe, or several that are compared one by one.
+
+    Attributes
+    ----------
+    rows
+        ``(rows, dimensions)``; NaN where no recording has an embedding.
+    counts
+        ``(rows,)``, the number of recordings that each row stands for.
+    groups
+        For each reference its rows, one after the other; None: one row each.
+    """
+
+    rows: FloatArray
+    counts: Positions
+    groups: Sequence[Positions] | None = None
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """``(count,)``, true where there is an embedding."""
+        finite: NDArray[np.bool_] = np.isfinite(self.rows).all(axis=1)
+        if self.groups is None:
+            return finite
+        return np.array([finite[group].all() for group in self.groups], dtype=bool)
+
+    def take(self, index: slice | Positions) -> PreparedRows:
+        """Return those at the positions, in that order."""
+        if self.groups is None:
+            return PreparedRows(self.rows[index], self.counts[index])
+        places = np.arange(len(self.groups))[index]
+        some = [self.groups[place] for place in places.tolist()]
+        where = np.concatenate([np.zeros(0, np.int64), *some])
+        sizes = np.array([group.size for group in some], dtype=np.int64)
+        groups = _grouped(np.arange(where.size), sizes)
+        return PreparedRows(self.rows[where], self.counts[where], groups)
+
+    def __len__(self) -> int:
+        return len(self.rows) if self.groups is None else len(self.groups)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RowBackend(Backend):
+    """Compares embeddings.
+
+    Attributes
+    ----------
+    enrolment
+        References of several recordings are enrolled by the ``mean`` of the embeddings
+        (by PLDA "by the book", with their count), the ``unit-mean`` after bringing
+        each to length one, or by the mean of the ``scores`` of each recording, or
+        their ``max``, ``min`` or ``median``.
+    several_probes
+        The same for probes of several recordings; None: as the enrolment where that is
+        a mean of embeddings, else their ``mean``.
+    """
+
+    name: ClassVar[str]
+
+    enrolment: str = "mean"
+    several_probes: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in (self.enrolment, self.several_probes or "mean"):
+            if name not in ENROLMENTS:
+                raise ScoringError(
+                    f"the enrolment is {name!r}; choose one of {', '.join(ENROLMENTS)}"
+                )
+
+    def enrol(self, recordings: NDArray[Any], groups: Groups) -> PreparedRows:
+        """Prepare references.
+
+        Parameters
+        ----------
+        recordings
+            Embeddings ``(recordings, dimensions)``.
+        groups
+            For each reference the positions of its recordings. Negative ones stand for
+            recordings that failed and are left out; a reference without any scores NaN.
+        """
+        return self._prepared(recordings, groups, self.enrolment)
+
+    def probes(self, recordings: NDArray[Any], groups: Groups) -> PreparedRows:
+        """Prepare probes; parameters as for :meth:`enrol`."""
+        by_scores = self.enrolment in _BY_SCORES
+        how = self.several_probes or ("mean" if by_scores else self.enrolment)
+        return self._prepared(recordings, groups, how)
+
+    def matrix(self, references: PreparedRows, probes: PreparedRows) -> FloatArray:
+        """Score each reference with each probe: ``(references, probes)``."""
+        if not len(references) or not len(probes):
+            return np.empty((len(references), len(probes)))
+        matched(references.rows, probes.rows)
+        scores = self._matrix(references, probes.rows)
+        if probes.groups is not None:
+            fusion = _BY_SCORES[self.several_probes or ""]
+            scores = fuse_scores(scores.T, probes.groups, fusion=fusion).T
+        if references.groups is not None:
+            fusion = _BY_SCORES[self.enrolment]
+            scores = fuse_scores(scores, references.groups, fusion=fusion)
+        return scores
+
+    def pairs(
+        self,
+        references: PreparedRows,
+        probes: PreparedRows,
+        pairs: tuple[Positions, Positions],
+    ) -> FloatArray:
+        """Score listed pairs of positions only: ``(pairs,)``."""
+        fusion: Fusion = "mean"
+        if references.groups is not None:
+            fusion = _BY_SCORES[self.enrolment]
+        if probes.groups is not None or fusion not in ("mean", "max"):
+            return super().pairs(references, probes, pairs)
+        if references.groups is None:
+            return self._pairs(references, probes, pairs)
+        sizes = np.array([group.size for group in references.groups])
+        starts = np.cumsum(sizes) - sizes
+        counts = sizes[pairs[0]]
+        ends = np.cumsum(counts)
+        inside = np.arange(counts.sum()) - np.repeat(ends - counts, counts)
+        each = np.repeat(starts[pairs[0]], counts) + inside
+        scores = self._pairs(references, probes, (each, np.repeat(pairs[1], counts)))
+        return _fused(scores, counts, highest=fusion == "max")
+
+    def listed(
+        self,
+        embeddings: NDArray[Any],
+        references: Groups,
+        probes: Groups,
+        pairs: tuple[Positions, Positions],
+    ) -> FloatArray:
+        """Prepare both sides of listed pairs out of one array, and score: ``(pairs,)``.
+
+        Parameters
+        ----------
+        embeddings
+            ``(recordings, dimensions)``
+        references, probes
+            For each the positions of its recordings, as for :meth:`enrol`.
+        pairs
+            Positions in the references and in the probes, ``(pairs,)`` each.
+        """
+        return self.pairs(
+            self.enrol(embeddings, references), self.probes(embeddings, probes), pairs
+        )
+
+    def _prepared(
+        self, embeddings: NDArray[Any], groups: Groups, how: str
+    ) -> PreparedRows:
+        good, sizes = without_failures(groups)
+        if how not in _BY_SCORES:
+            return self._joined(embeddings, good, sizes, unit=how == "unit-mean")
+        each = self._joined(embeddings, good, np.ones(good.size, np.int64), unit=False)
+        if (sizes == 1).all():
+            return each
+        return PreparedRows(
+            each.rows, each.counts, _grouped(np.arange(good.size), sizes)
+        )
+
+    @abstractmethod
+    def _joined(
+        self, embeddings: NDArray[Any], good: Positions, sizes: Positions, *, unit: bool
+    ) -> PreparedRows:
+        """Make one row of each so many of the good recordings."""
+
+    @abstractmethod
+    def _matrix(self, references: PreparedRows, probes: FloatArray) -> FloatArray: ...
+
+    @abstractmethod
+    def _pairs(
+        self,
+        references: PreparedRows,
+        probes: PreparedRows,
+        pairs: tuple[Positions, Positions],
+    ) -> FloatArray: ...
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Similarity(RowBackend):
+    """A measure of two embeddings, times a scale, plus an offset.
+
+    Attributes
+    ----------
+    mean
+        ``(dimensions,)``, subtracted from all embeddings first.
+    """
+
+    symmetric: ClassVar[bool] = True
+
+    mean: FloatArray | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+
+    def _joined(
+        self, embeddings: NDArray[Any], good: Positions, sizes: Positions, *, unit: bool
+    ) -> PreparedRows:
+        if not unit and (sizes <= 1).all():
+            # No group for each of hundreds of thousands of recordings.
+            joined = self._centred(embeddings[good])
+            if not sizes.all():
+                joined = _spread(joined, sizes == 1)
+        else:
+            used, inside = np.unique(good, return_inverse=True)
+            joined = mean_embeddings(
+                self._centred(embeddings[used]),
+                _grouped(inside, sizes),
+                length_normalised=unit,
+            )
+        # One of no recording counts as one.
+        return PreparedRows(self._ready(joined), np.maximum(sizes, 1))
+
+    def _centred(self, rows: NDArray[Any]) -> NDArray[Any]:
+        return centred(rows, rows, self.mean)[0]
+
+    def _ready(self, rows: NDArray[Any]) -> FloatArray:
+        return np.asarray(rows, np.float64)
+
+    def _scaled(self, scores: FloatArray) -> FloatArray:
+        if (self.scale, self.offset) == (1, 0):
+            return scores
+        return self.scale * scores + self.offset
+
+
+class Cosine(_Similarity):
+    """Cosine of the angle between two embeddings, in [-1, 1]."""
+
+    name = "cosine"
+
+    def listed(
+        self,
+        embeddings: NDArray[Any],
+        references: Groups,
+        probes: Groups,
+        pairs: tuple[Positions, Positions],
+    ) -> FloatArray:
+        """Prepare and score listed pairs out of one array: ``(pairs,)``."""
+        sides = [without_failures(groups) for groups in (references, probes)]
+        rows = sum(good.size for good, _ in sides)
+        alone = all((sizes == 1).all() for _, sizes in sides)
+        if not alone or rows < len(embeddings):
+            return super().listed(embeddings, references, probes, pairs)
+        # As one array it becomes directions once, and not row by row again.
+        first, second = (good[at] for (good, _), at in zip(sides, pairs, strict=True))
+        found = cosine_of_pairs(
+            embeddings, embeddings, pairs=(first, second), mean=self.mean
+        )
+        return self._scaled(found)
+
+    def _ready(self, rows: NDArray[Any]) -> FloatArray:
+        return unit_length(rows)
+
+    def _matrix(self, references: PreparedRows, probes: FloatArray) -> FloatArray:
+        scores = inner(references.rows, probes)
+        return self._scaled(np.clip(scores, -1, 1, out=scores))
+
+    def _pairs(
+        self,
+        references: PreparedRows,
+        probes: PreparedRows,
+        pairs: tuple[Positions, Positions],
+    ) -> FloatArray:
+        scores = inner_of_pairs(references.rows, probes.rows, pairs=pairs)
+        return self._scaled(np.clip(scores, -1, 1, out=scores))
+
+
+class Euclidean(_Similarity):
+    """Negative Euclidean distance of two embeddings."""
+
+    name = "euclidean"
+
+    def _matrix(self, references: PreparedRows, probes: FloatArray) -> FloatArray:
+        return self._scaled(euclidean(references.rows, probes))
+
+    def _pairs(
+        self,
+        references: PreparedRows,
+        probes: PreparedRows,
+        pairs: tuple[Positions, Positions],
+    ) -> FloatArray:
+        found = euclidean_of_pairs(references.rows, probes.rows, pairs=pairs)
+        return self._scaled(found)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Plda(RowBackend):
+    """Log-likelihood ratio of a trained PLDA model.
+
+    Attributes
+    ----------
+    model
+        Brings its own mean and length normalisation.
+    """
+
+    name = "plda"
+
+    model: PldaBackend
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if "unit-mean" in (self.enrolment, self.several_probes):
+            raise ScoringError(
+                "a PLDA model brings its own mean and length normalisation; enrol by "
+                "mean, scores or max, and subtract nothing"
+            )
+
+    def _joined(
+        self, embeddings: NDArray[Any], good: Positions, sizes: Positions, *, unit: bool
+    ) -> PreparedRows:
+        del unit  # refused above
+        used, inside = np.unique(good, return_inverse=True)
+        if not used.size:
+            shape = (sizes.size, self.model.model.mean.size)
+            return PreparedRows(np.full(shape, np.nan), np.ones(sizes.size, np.int64))
+        return PreparedRows(
+            *self.model.enrol(embeddings[used], _grouped(inside, sizes))
+        )
+
+    def _matrix(self, references: PreparedRows, probes: FloatArray) -> FloatArray:
+        return self.model.score(references.rows, probes, counts=references.counts)
+
+    def _pairs(
+        self,
+        references: PreparedRows,
+        probes: PreparedRows,
+        pairs: tuple[Positions, Positions],
+    ) -> FloatArray:
+        return self.model.score_pairs(
+            references.rows, probes.rows, pairs=pairs, counts=references.counts
+        )
+
+
+#: Backends that take no training, by name.
+MEASURES: dict[str, type[Cosine | Euclidean]] = {
+    "cosine": Cosine,
+    "euclidean": Euclidean,
+}
+
+
+def without_failures(groups: Groups) -> tuple[Positions, Positions]:
+    """Return all positions that are not negative, in order, and how many of each."""
+    sizes = np.fromiter(map(len, groups), np.int64, len(groups))
+    flat = np.fromiter(chain.from_iterable(groups), np.int64, int(sizes.sum()))
+    good = flat >= 0
+    whose = np.repeat(np.arange(sizes.size), sizes)
+    return flat[good], np.bincount(whose[good], minlength=sizes.size)
+
+
+def _spread(rows: NDArray[Any], where: NDArray[np.bool_]) -> FloatArray:
+    """Return rows in their places, and NaN in the others."""
+    spread = np.full((where.size, rows.shape[1]), np.nan)
+    spread[where] = rows
+    return spread
+
+
+def _grouped(positions: Positions, sizes: Positions) -> list[Positions]:
+    return np.split(positions, np.cumsum(sizes)[:-1]) if sizes.size else []
+
+
+def _fused(scores: FloatArray, counts: Positions, *, highest: bool) -> FloatArray:
+    """Return the mean or highest of so many scores each; NaN of none."""
+    fused = np.full(counts.size, np.nan)
+    there = counts > 0
+    starts = (np.cumsum(counts) - counts)[there]
+    if starts.size:
+        how = np.maximum if highest else np.add
+        fused[there] = how.reduceat(scores, starts)
+        if not highest:
+            fused[there] /= counts[there]
+    return fused
