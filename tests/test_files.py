@@ -18,7 +18,7 @@ from bob.learn.pytorch.files import (
     source_of,
     write_text,
 )
-from bob.learn.pytorch.protocols.formats.csv_folders import replacing_folder
+from bob.learn.pytorch.protocols.writing import replacing_folder
 
 
 def fail_after_half(path):

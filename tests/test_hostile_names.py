@@ -17,9 +17,8 @@ from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.experiment.named_embeddings import read_embeddings
 from bob.learn.pytorch.experiment.stored_scores import score_everything
 from bob.learn.pytorch.metrics import ScoreTable
-from bob.learn.pytorch.protocols.formats.csv_writing import write_csv_protocol
-from bob.learn.pytorch.protocols.opening import as_database
-from bob.learn.pytorch.protocols.trial_writing import FORMS, convert
+from bob.learn.pytorch.protocols.formats.bob_csv import write_csv_protocol
+from bob.learn.pytorch.protocols.opening import FORMS, as_database, convert
 from bob.learn.pytorch.protocols.trials import DatabaseError
 from bob.learn.pytorch.report import models, plot_det
 from bob.learn.pytorch.report.page import as_page

@@ -14,9 +14,9 @@ import torch
 from bob.learn.pytorch.architectures.resnet import dlt_resnet34
 from bob.learn.pytorch.metrics import equal_error_rate
 from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
-from bob.learn.pytorch.protocols.formats.csv_writing import write_csv_protocol
+from bob.learn.pytorch.protocols.formats.bob_csv import write_csv_protocol
 from bob.learn.pytorch.protocols.opening import as_database
-from bob.learn.pytorch.protocols.speaker_protocol import SpeakerRule
+from bob.learn.pytorch.protocols.speakers import SpeakerRule
 from bob.learn.pytorch.script.verify import main
 
 pytestmark = pytest.mark.slow
@@ -38,7 +38,8 @@ skip_extraction = True
 """
 
 ADDED = """
-from bob.learn.pytorch.protocols.formats.folder import FolderDatabase, SpeakerRule
+from bob.learn.pytorch.protocols.formats.folder import FolderDatabase
+from bob.learn.pytorch.protocols.speakers import SpeakerRule
 
 database = FolderDatabase({recordings!r}, rule=SpeakerRule(enrol_count=2))
 algorithm = "distance-cosine"

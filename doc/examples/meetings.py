@@ -1,6 +1,7 @@
 """A folder a meeting, in it a folder a speaker: `verify.py first.py meetings.py`."""
 
-from bob.learn.pytorch.protocols.formats.folder import FolderDatabase, SpeakerRule
+from bob.learn.pytorch.protocols.formats.folder import FolderDatabase
+from bob.learn.pytorch.protocols.speakers import SpeakerRule
 
 database = FolderDatabase(
     "meetings",

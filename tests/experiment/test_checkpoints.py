@@ -23,7 +23,7 @@ from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.fingerprint import of_step
 from bob.learn.pytorch.inference.batching import Result
 from bob.learn.pytorch.parallel.sharing import Workers
-from bob.learn.pytorch.protocols.formats.csv_writing import write_csv_protocol
+from bob.learn.pytorch.protocols.formats.bob_csv import write_csv_protocol
 from bob.learn.pytorch.protocols.opening import as_database
 from bob.learn.pytorch.protocols.trials import DatabaseError
 from bob.learn.pytorch.store import arrays

@@ -1,7 +1,7 @@
 import pytest
 
 from bob.learn.pytorch.protocols.cohorts import read_cohort, speakers_in_both
-from bob.learn.pytorch.protocols.formats.csv_writing import write_csv_protocol
+from bob.learn.pytorch.protocols.formats.bob_csv import write_csv_protocol
 from bob.learn.pytorch.protocols.opening import as_database
 from bob.learn.pytorch.protocols.trials import DatabaseError
 

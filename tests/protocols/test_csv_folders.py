@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bob.learn.pytorch.protocols.formats import csv_writing
-from bob.learn.pytorch.protocols.formats.csv_writing import write_csv_protocol
+from bob.learn.pytorch.protocols.formats import bob_csv
+from bob.learn.pytorch.protocols.formats.bob_csv import write_csv_protocol
 from bob.learn.pytorch.protocols.opening import as_database
 from bob.learn.pytorch.protocols.trials import DatabaseError
 
@@ -79,7 +79,7 @@ def test_after_an_error_the_protocol_before_is_there(
     def broken(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(csv_writing, "_write_provenance", broken)
+    monkeypatch.setattr(bob_csv, "_write_provenance", broken)
     with pytest.raises(OSError, match="disk full"):
         write_csv_protocol(listed, root, protocol="p")
 

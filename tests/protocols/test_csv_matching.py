@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.protocols import text_columns
-from bob.learn.pytorch.protocols.formats.csv_matching import read_matching
+from bob.learn.pytorch.protocols import columns
+from bob.learn.pytorch.protocols.formats.matching import read_matching
 from bob.learn.pytorch.protocols.trials import DatabaseError
 
 TEXT = """\
@@ -20,9 +20,9 @@ a,"y,es",x
 @pytest.fixture(params=["slow", "fast"])
 def read(request, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        text_columns, "SMALLEST_FILE", 0 if request.param == "fast" else 1 << 40
+        columns, "SMALLEST_FILE", 0 if request.param == "fast" else 1 << 40
     )
-    monkeypatch.setattr(text_columns, "BLOCK_BYTES", 40)
+    monkeypatch.setattr(columns, "BLOCK_BYTES", 40)
 
     def read(text):
         path = tmp_path / "for_matching.csv"

@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from bob.learn.pytorch.protocols.formats.csv_rows import read_header, read_rows
+from bob.learn.pytorch.protocols.lines import read_header, read_rows
 from bob.learn.pytorch.protocols.trials import DatabaseError
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bob.learn.pytorch.metrics import Names
-from bob.learn.pytorch.protocols.formats.csv_writing import write_csv_protocol
+from bob.learn.pytorch.protocols.formats.bob_csv import write_csv_protocol
 from bob.learn.pytorch.protocols.opening import as_database
 from bob.learn.pytorch.protocols.trials import (
     DatabaseError,

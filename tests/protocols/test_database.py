@@ -4,16 +4,14 @@ import sys
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.protocols.formats.csv_protocol import (
-    CsvFileDatabase,
-    CsvProtocolDatabase,
-)
+from bob.learn.pytorch.protocols.formats.bob_csv import CsvProtocolDatabase
+from bob.learn.pytorch.protocols.formats.csv_file import CsvFileDatabase
 from bob.learn.pytorch.protocols.formats.folder import FolderDatabase
 from bob.learn.pytorch.protocols.formats.kaldi import KaldiFolderDatabase
 from bob.learn.pytorch.protocols.formats.kaldi_trials import KaldiTrialDatabase
-from bob.learn.pytorch.protocols.formats.trial_lists import TrialListDatabase
+from bob.learn.pytorch.protocols.formats.trial_list import TrialListDatabase
 from bob.learn.pytorch.protocols.opening import as_database
-from bob.learn.pytorch.protocols.speaker_protocol import SpeakerRule
+from bob.learn.pytorch.protocols.speakers import SpeakerRule
 from bob.learn.pytorch.protocols.trials import (
     DatabaseError,
     Probe,

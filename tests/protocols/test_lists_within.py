@@ -1,6 +1,6 @@
 """Lists that are found in a folder of none of speakers."""
 
-from bob.learn.pytorch.protocols.lists_within import lists_within
+from bob.learn.pytorch.protocols.formats.folder import lists_within
 
 
 def test_what_can_be_read_is_found_and_nothing_else(tmp_path):

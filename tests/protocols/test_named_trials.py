@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.protocols import text_columns
-from bob.learn.pytorch.protocols.formats import voxceleb
-from bob.learn.pytorch.protocols.formats.named_trials import sre_database
-from bob.learn.pytorch.protocols.formats.trial_lists import TrialList
+from bob.learn.pytorch.protocols import columns
+from bob.learn.pytorch.protocols.formats import sre
+from bob.learn.pytorch.protocols.listed import TrialList, about
 from bob.learn.pytorch.protocols.opening import as_database
 from bob.learn.pytorch.protocols.trials import DatabaseError
 
@@ -46,7 +45,7 @@ def triples(trials):
 
 
 @pytest.fixture
-def sre(write):
+def sre_tables(write):
     return write(
         {
             "docs/sre18_dev_trial_key.tsv": KEY,
@@ -58,8 +57,8 @@ def sre(write):
     )
 
 
-def test_a_table_of_sre_with_models_of_several_segments(sre):
-    database = as_database(sre / "docs/sre18_dev_trial_key.tsv")
+def test_a_table_of_sre_with_models_of_several_segments(sre_tables):
+    database = as_database(sre_tables / "docs/sre18_dev_trial_key.tsv")
 
     trials = database.trials("dev")
     assert triples(trials) == [
@@ -69,8 +68,8 @@ def test_a_table_of_sre_with_models_of_several_segments(sre):
     ]
     first = trials.references[0].recordings
     assert [item.key for item in first] == ["enrol1", "enrol2"]
-    assert first[0].path == sre / "data/enrollment/enrol1.sph"
-    assert trials.probes[0].recordings[0].path == sre / "data/test/test1.sph"
+    assert first[0].path == sre_tables / "data/enrollment/enrol1.sph"
+    assert trials.probes[0].recordings[0].path == sre_tables / "data/test/test1.sph"
     assert database.protocol == "sre18_dev_trial_key"
 
 
@@ -116,7 +115,7 @@ def test_which_table_enrols_must_be_clear(write):
         as_database(folder / "key.tsv")
 
     (folder / "c.tsv").write_text(ENROLMENT)
-    database = sre_database(folder / "key.tsv", enrolment=folder / "c.tsv")
+    database = sre.read(folder / "key.tsv", enrolment=folder / "c.tsv")
     assert len(database.trials("dev").references) == 2
 
 
@@ -185,8 +184,8 @@ def test_long_folders_of_espnet_are_read_the_same(espnet, monkeypatch):
     )
     slow = triples(as_database(espnet).trials("dev"))
 
-    monkeypatch.setattr(text_columns, "SMALLEST_FILE", 0)
-    monkeypatch.setattr(text_columns, "BLOCK_BYTES", 40)
+    monkeypatch.setattr(columns, "SMALLEST_FILE", 0)
+    monkeypatch.setattr(columns, "BLOCK_BYTES", 40)
     fast = triples(as_database(espnet).trials("dev"))
 
     assert fast == slow
@@ -240,7 +239,7 @@ def voxceleb_list(tmp_path, name, count):
     zeros = np.zeros(count, dtype=np.int64)
     return TrialList(
         tmp_path / name, names[:1], names[1:], zeros, zeros, zeros.astype(bool),
-        zeros, label_first=True,
+        zeros,
     )  # fmt: skip
 
 
@@ -263,7 +262,7 @@ def voxceleb_list(tmp_path, name, count):
     ],
 )
 def test_lists_of_voxceleb_are_called_by_what_they_are(tmp_path, name, count, expected):
-    assert list(voxceleb.about(voxceleb_list(tmp_path, name, count))) == expected
+    assert list(about(voxceleb_list(tmp_path, name, count))) == expected
 
 
 def test_other_lists_of_the_same_length_are_not_voxceleb(tmp_path):
@@ -271,4 +270,4 @@ def test_other_lists_of_the_same_length_are_not_voxceleb(tmp_path):
 
     named = listed.renamed({name: name[8:] for name in listed.enrolled + listed.tested})
 
-    assert voxceleb.about(named) == ()
+    assert about(named) == ()

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from bob.learn.pytorch.metrics import Names
 from bob.learn.pytorch.protocols.names import safe_name, without_audio_suffix
-from bob.learn.pytorch.protocols.opening import as_database
-from bob.learn.pytorch.protocols.trial_writing import FORMS, convert
+from bob.learn.pytorch.protocols.opening import FORMS, as_database, convert
 from bob.learn.pytorch.protocols.trials import (
     DatabaseError,
     Probe,

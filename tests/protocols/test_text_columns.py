@@ -5,8 +5,8 @@ import random
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.protocols import text_columns
-from bob.learn.pytorch.protocols.formats.trial_lists import read_trial_list
+from bob.learn.pytorch.protocols import columns
+from bob.learn.pytorch.protocols.formats.trial_list import read_trial_list
 from bob.learn.pytorch.protocols.trials import DatabaseError
 from bob.learn.pytorch.scorefiles import ScoreFileError, read_scores
 from bob.learn.pytorch.scorefiles.layouts import CSV_COLUMNS
@@ -20,8 +20,8 @@ def fast(monkeypatch):
     """Small files are read by Arrow, in small blocks."""
 
     def switch(*, on):
-        monkeypatch.setattr(text_columns, "SMALLEST_FILE", 0 if on else 1 << 40)
-        monkeypatch.setattr(text_columns, "BLOCK_BYTES", 256)
+        monkeypatch.setattr(columns, "SMALLEST_FILE", 0 if on else 1 << 40)
+        monkeypatch.setattr(columns, "BLOCK_BYTES", 256)
 
     return switch
 

@@ -6,7 +6,7 @@ import lzma
 
 import pytest
 
-from bob.learn.pytorch.protocols.text_lines import is_utf_8, text_lines
+from bob.learn.pytorch.protocols.lines import is_utf_8, text_lines
 from bob.learn.pytorch.protocols.trials import DatabaseError
 
 

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from bob.learn.pytorch.protocols.formats.trial_lists import (
+from bob.learn.pytorch.protocols.formats.trial_list import (
     TrialListDatabase,
     read_trial_list,
 )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from bob.learn.pytorch.metrics import Names
-from bob.learn.pytorch.protocols.formats.trial_lists import (
+from bob.learn.pytorch.protocols.formats.trial_list import (
     TrialListDatabase,
     read_trial_list,
 )

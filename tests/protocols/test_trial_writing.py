@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from bob.learn.pytorch.protocols.names import safe_name
-from bob.learn.pytorch.protocols.opening import as_database
-from bob.learn.pytorch.protocols.trial_writing import FORMS, convert, convert_from
+from bob.learn.pytorch.protocols.opening import (
+    FORMS,
+    as_database,
+    convert,
+)
 from bob.learn.pytorch.protocols.trials import (
     DatabaseError,
     Probe,
@@ -225,8 +228,8 @@ def test_where_paths_are_seen_from_asks_for_no_trials_again(tmp_path, form, star
     asked, trials = [], made.trials
     made.trials = lambda name: asked.append(name) or trials(name)
 
-    written, seen = convert_from(made, tmp_path / "out", form=form)
+    written = convert(made, tmp_path / "out", form=form)
 
     assert asked == ["dev"]
     assert written["dev"].is_file()
-    assert seen == (start and tmp_path / start)
+    assert written.seen_from == (start and tmp_path / start)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bob.learn.pytorch.metrics import ScoreTable
-from bob.learn.pytorch.protocols import text_columns
+from bob.learn.pytorch.protocols import columns
 from bob.learn.pytorch.scorefiles.layouts import CSV_COLUMNS, UnlabelledError
 from bob.learn.pytorch.scorefiles.reading import (
     ScoreFileError,
@@ -202,8 +202,8 @@ def test_missing_labels_are_an_error_of_their_own(write):
 @pytest.mark.parametrize("form", ["four", "five", "csv", "wespeaker", "kaldi"])
 @pytest.mark.parametrize("arrow", [True, False])
 def test_scores_in_pieces_are_those_of_the_table(tmp_path, monkeypatch, form, arrow):
-    monkeypatch.setattr(text_columns, "SMALLEST_FILE", 0 if arrow else 1 << 40)
-    monkeypatch.setattr(text_columns, "BLOCK_BYTES", 300)
+    monkeypatch.setattr(columns, "SMALLEST_FILE", 0 if arrow else 1 << 40)
+    monkeypatch.setattr(columns, "BLOCK_BYTES", 300)
     generator = np.random.default_rng(0)
     table = ScoreTable.from_matrix(
         generator.normal(size=(4, 25)).round(6),

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.protocols import text_columns
+from bob.learn.pytorch.protocols import columns
 from bob.learn.pytorch.scorefiles.reading import (
     ScoreFileError,
     labelled_scores,
@@ -83,7 +83,7 @@ def test_the_label_is_used_in_bounded_memory_too(write, order):
 
 @pytest.mark.parametrize("order", ORDERS, ids=" ".join)
 def test_long_files_are_read_as_short_ones_are(write, order, monkeypatch):
-    monkeypatch.setattr(text_columns, "SMALLEST_FILE", 0)
+    monkeypatch.setattr(columns, "SMALLEST_FILE", 0)
 
     assert trials_in(read_scores(write("".join(lines(order))))) == TRIALS
 

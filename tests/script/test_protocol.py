@@ -235,7 +235,7 @@ def test_a_blind_list_is_counted_and_not_converted(tmp_path):
 
 
 def test_forms_on_the_command_line_are_those_of_the_library():
-    from bob.learn.pytorch.protocols.trial_writing import FORMS
+    from bob.learn.pytorch.protocols.opening import FORMS
 
     (to,) = (
         item for item in protocol.commands["convert"].params if item.name == "form"

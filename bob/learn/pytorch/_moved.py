@@ -70,27 +70,37 @@ _MODULES: dict[str, str] = {
     "preprocessor.audio.estimator": "preprocessor.audio.recordings",
     "preprocessor.audio.original": "preprocessor.audio.recordings",
     "preprocessor.audio.samples": "preprocessor.audio.recordings",
-    "protocols.bob_cohorts": "protocols.formats.bob_cohorts",
+    "protocols.all_pairs": "protocols.speakers",
+    "protocols.bob_cohorts": "protocols.formats.bob_databases",
     "protocols.bob_databases": "protocols.formats.bob_databases",
-    "protocols.bob_recordings": "protocols.formats.bob_recordings",
-    "protocols.csv_folders": "protocols.formats.csv_folders",
-    "protocols.csv_matching": "protocols.formats.csv_matching",
-    "protocols.csv_protocol": "protocols.formats.csv_protocol",
-    "protocols.csv_rows": "protocols.formats.csv_rows",
-    "protocols.csv_writing": "protocols.formats.csv_writing",
+    "protocols.bob_recordings": "protocols.formats.bob_databases",
+    "protocols.csv_folders": "protocols.writing protocols.formats.bob_csv",
+    "protocols.csv_matching": "protocols.formats.matching",
+    "protocols.csv_protocol": "protocols.formats.bob_csv protocols.formats.csv_file",
+    "protocols.csv_rows": "protocols.lines",
+    "protocols.csv_writing": "protocols.formats.bob_csv protocols.writing",
     "protocols.database": "protocols.trials protocols.opening",
     "protocols.espnet": "protocols.formats.espnet",
-    "protocols.folder": "protocols.formats.folder",
+    "protocols.fast_trials": "protocols.columns",
+    "protocols.folder": "protocols.formats.folder protocols.speakers",
+    "protocols.identities": "protocols.listed",
     "protocols.kaldi": "protocols.formats.kaldi",
     "protocols.kaldi_trials": "protocols.formats.kaldi_trials",
-    "protocols.named_database": "protocols.formats.named_database",
-    "protocols.named_trials": "protocols.formats.named_trials",
-    "protocols.sre_files": "protocols.formats.sre_files",
+    "protocols.line_fields": "protocols.formats.trial_list",
+    "protocols.lists_within": "protocols.formats.folder",
+    "protocols.named_database": "protocols.listed",
+    "protocols.named_trials": "protocols.listed protocols.formats.sre",
+    "protocols.speaker_protocol": "protocols.speakers",
+    "protocols.sre_files": "protocols.formats.sre",
     "protocols.sre_tables": "protocols.formats.sre_tables",
-    "protocols.trial_lines": "protocols.formats.trial_lines",
-    "protocols.trial_lists": "protocols.formats.trial_lists",
+    "protocols.text_columns": "protocols.columns",
+    "protocols.text_lines": "protocols.lines",
     "protocols.trial_columns": "protocols.trials",
-    "protocols.voxceleb": "protocols.formats.voxceleb",
+    "protocols.trial_lines": "protocols.formats.trial_list protocols.listed",
+    "protocols.trial_lists": "protocols.formats.trial_list protocols.listed",
+    "protocols.trial_sources": "protocols.sources",
+    "protocols.trial_writing": "protocols.opening",
+    "protocols.voxceleb": "protocols.listed",
     "metrics.failed": "metrics.table",
     "metrics.information": "metrics.rates",
     "metrics.means": "metrics.bootstrap",
@@ -150,6 +160,13 @@ _MODULES: dict[str, str] = {
     "weights.arrival": "models.download",
     "weights.checksum": "models.checkpoint",
     "weights.partial": "models.download",
+}
+
+#: Functions of old modules that have another name today.
+_RENAMED = {
+    "protocols.named_trials.espnet_database": "protocols.formats.espnet.read",
+    "protocols.named_trials.sre_database": "protocols.formats.sre.read",
+    "protocols.trial_lists.is_trial_list": "protocols.formats.trial_list.is_it",
 }
 
 #: Names that a room offered, and the room that offers them today (``room:new name``).
@@ -238,6 +255,10 @@ class _OldModules:
         targets = [import_module(name) for name in new]
 
         def find(name: str) -> Any:  # noqa: ANN401 - of any type
+            renamed = _RENAMED.get(f"{old.removeprefix(_PACKAGE)}.{name}"[1:])
+            if renamed is not None:
+                place, _, name = f"{_PACKAGE}.{renamed}".rpartition(".")
+                return getattr(import_module(place), name)
             for target in targets:
                 if hasattr(target, name):
                     return getattr(target, name)

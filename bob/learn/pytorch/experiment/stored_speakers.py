@@ -13,7 +13,7 @@ from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.experiment.named_embeddings import RowsByName
 from bob.learn.pytorch.protocols.cohorts import read_cohort
 from bob.learn.pytorch.protocols.formats.kaldi import entries
-from bob.learn.pytorch.protocols.speaker_protocol import SpeakerRule
+from bob.learn.pytorch.protocols.speakers import SpeakerRule
 from bob.learn.pytorch.protocols.trials import DatabaseError
 from bob.learn.pytorch.scoring import CohortNormaliser, CohortSides, normalisation_named
 from bob.learn.pytorch.scoring.normalisation import TOP

@@ -13,15 +13,14 @@ import numpy as np
 from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.experiment.named_embeddings import FAILED, Finder
 from bob.learn.pytorch.metrics import Names, ScoreTable
-from bob.learn.pytorch.protocols.formats.trial_lists import TrialList, read_trial_list
+from bob.learn.pytorch.protocols.formats.trial_list import read_trial_list
 from bob.learn.pytorch.protocols.opening import as_database
 from bob.learn.pytorch.protocols.self_trials import (
     file_of,
     self_trials,
     self_trials_note,
 )
-from bob.learn.pytorch.protocols.trial_sources import in_common
-from bob.learn.pytorch.protocols.trials import trial_columns
+from bob.learn.pytorch.protocols.trials import in_common, trial_columns
 from bob.learn.pytorch.scorefiles.labels import with_speakers
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from bob.learn.pytorch.protocols.listed import TrialList
     from bob.learn.pytorch.protocols.trials import (
         Database,
         Probe,
@@ -249,14 +249,14 @@ def _marks(side: Side, embeddings: StoredEmbeddings) -> list[list[Hashable]]:
 
 def _plain_list(path: Path, finder: Finder) -> TrialList | None:
     """A list of pairs of recordings; None for everything else."""
-    from bob.learn.pytorch.protocols.formats import kaldi_trials, sre_tables
+    from bob.learn.pytorch.protocols.formats import kaldi_trials, sre
 
     if not path.is_file() or path.suffix.lower() == ".csv":
         return None
-    if sre_tables.is_sre_table(path):
+    if sre.is_it(path):
         return None
     listed = read_trial_list(path)
-    if listed.label_first or kaldi_trials.beside(path) is None:
+    if not kaldi_trials.is_it(path):
         return listed
     # Beside Kaldi's folders, a speaker may be enrolled with many recordings.
     return listed if all(map(finder.knows, listed.enrolled)) else None

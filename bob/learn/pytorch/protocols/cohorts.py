@@ -1,4 +1,4 @@
-"""Recordings of other speakers, which scores are normalised with."""
+"""Cohorts: recordings of other speakers, for the normalisation of scores."""
 
 from __future__ import annotations
 
@@ -7,30 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.audio.paths import AUDIO_SUFFIXES
-from bob.learn.pytorch.protocols.formats.csv_protocol import (
-    CsvFileDatabase,
-    CsvProtocolDatabase,
-    read_recordings,
-)
-from bob.learn.pytorch.protocols.formats.folder import (
-    SpeakerDatabase,
-    warn_of_unreadable,
-)
-from bob.learn.pytorch.protocols.formats.kaldi_trials import KaldiTrialDatabase
+from bob.learn.pytorch.protocols.formats.bob_csv import CsvProtocolDatabase
+from bob.learn.pytorch.protocols.formats.bob_databases import bob_cohort
+from bob.learn.pytorch.protocols.formats.csv_file import read_recordings
+from bob.learn.pytorch.protocols.formats.folder import warn_of_unreadable
 from bob.learn.pytorch.protocols.names import recording_keys
 from bob.learn.pytorch.protocols.opening import as_database
-from bob.learn.pytorch.protocols.trials import (
-    Database,
-    DatabaseError,
-    Probe,
-    Recording,
-    Reference,
-)
+from bob.learn.pytorch.protocols.speakers import SpeakerDatabase
+from bob.learn.pytorch.protocols.trials import DatabaseError, Recording
 
 if TYPE_CHECKING:
     import os
 
-    from bob.learn.pytorch.protocols.speaker_protocol import SpeakerRule
+    from bob.learn.pytorch.protocols.speakers import SpeakerRule
+    from bob.learn.pytorch.protocols.trials import Database, Probe, Reference
 
 
 def read_cohort(
@@ -39,23 +29,23 @@ def read_cohort(
     original_directory: str | os.PathLike[str] | None = None,
     rule: SpeakerRule | None = None,
 ) -> tuple[Recording, ...]:
-    """Every recording of a cohort, with its speaker.
+    """Return every recording of a cohort, with its speaker.
 
     Parameters
     ----------
     source
-        A folder of speakers, a folder of nothing but recordings (each of a speaker of
-        its own), a Kaldi data folder, a CSV file with ``path`` and
-        ``subject_id``, a Bob CSV protocol (its ``for_znorm.csv`` and ``for_tnorm.csv``,
-        or without them its ``for_background_model.csv``), a database, or a trial list,
-        of which all recordings are taken.
+        A folder of speakers, a folder of nothing but recordings (each of another
+        speaker), a Kaldi data folder, a CSV file with ``path`` and ``subject_id``, a
+        Bob CSV protocol (its ``for_znorm.csv`` and ``for_tnorm.csv``, or without them
+        its ``for_background_model.csv``), a database, or a trial list, of which all
+        recordings are taken.
     original_directory, rule
         See `as_database`.
 
     Raises
     ------
     DatabaseError
-        With file and line for what is wrong, or if there is no recording.
+        With file and line for what is wrong; or there is no recording.
     """
     return _without_twins(_read(source, original_directory, rule)[0], source)
 
@@ -63,10 +53,10 @@ def read_cohort(
 def read_speakers(
     source: object, *, rule: SpeakerRule | None = None
 ) -> tuple[Recording, ...]:
-    """Return the recordings of `read_cohort`, with subjects that are known to be so.
+    """Return the recordings of `read_cohort`, with subjects only where they are known.
 
-    Subjects are empty where nobody says who speaks: in a folder of nothing but
-    recordings, and in trial lists, which say at most which two speak alike.
+    Subjects are empty in a folder of nothing but recordings, and in trial lists, which
+    say at most which two recordings are of one speaker.
     """
     found, known = _read(source, None, rule)
     recordings = _without_twins(found, source)
@@ -76,14 +66,11 @@ def read_speakers(
 
 
 def knows_speakers(database: object) -> bool:
-    """Return whether a database says who speaks, and does not conclude it from labels.
+    """Return whether a database states its speakers rather than concluding them.
 
     Two subjects that a trial list seems to have may be one speaker.
     """
-    return isinstance(
-        database,
-        SpeakerDatabase | CsvProtocolDatabase | CsvFileDatabase | KaldiTrialDatabase,
-    )
+    return getattr(database, "knows_speakers", False) is True
 
 
 def _without_twins(found: list[Recording], source: object) -> tuple[Recording, ...]:
@@ -111,18 +98,16 @@ def _read(
 def own_cohort(
     database: Database, group: str
 ) -> tuple[tuple[Reference, ...], tuple[Probe, ...]]:
-    """What a database names for t-norm and for z-norm; empty where it names nothing."""
+    """Return the cohorts of a database for t-norm and for z-norm, empty without any."""
     if isinstance(database, CsvProtocolDatabase):
         return database.t_cohort(), database.z_cohort()
-    from bob.learn.pytorch.protocols.formats.bob_cohorts import bob_cohort
-
     return bob_cohort(database, group)
 
 
 def speakers_in_both(
     cohort: tuple[Recording, ...], database: Database
 ) -> tuple[str, ...]:
-    """Speakers of a cohort who are also compared, which they should not be."""
+    """Return speakers of a cohort who are also compared, which they should not be."""
     compared = {
         item.subject
         for group in database.groups()
@@ -154,11 +139,10 @@ def _is_recording(path: Path) -> bool:
 
 def _recordings(database: Database) -> list[Recording]:
     if isinstance(database, SpeakerDatabase):
-        return [item.recording for item in database.long_enough()[0]]
+        return database.long_enough()[0]
     if isinstance(database, CsvProtocolDatabase):
-        found = [item for probe in database.z_cohort() for item in probe.recordings]
-        for reference in database.t_cohort():
-            found += reference.recordings
+        members = (*database.z_cohort(), *database.t_cohort())
+        found = [item for member in members for item in member.recordings]
         return found or list(database.training())
     return [
         recording

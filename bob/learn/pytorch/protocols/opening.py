@@ -1,4 +1,21 @@
-"""Databases opened by what their path, or object, is."""
+"""Databases opened by their path or object, and written in any format.
+
+=============  ==================================================================
+form           files that `convert` writes into the folder
+=============  ==================================================================
+``bob``        the CSV protocol of `formats.bob_csv`
+``voxceleb``   ``<group>.txt``: ``1 a.wav b.wav``
+``kaldi``      ``<group>/trials`` and ``<group>/{enroll,test}/`` with ``wav.scp``,
+               ``utt2spk`` and ``spk2utt``; ``enroll/utt2spk`` names references
+``wespeaker``  ``wav.scp``, ``utt2spk``, ``spk2utt``, ``trials/<group>.kaldi``
+``espnet``     ``<group>/{trial.scp,trial2.scp,trial_label}`` and the data folder
+``sre``        ``<group>_{enrollment,trials,trial_key,segment_key}.tsv``
+=============  ==================================================================
+
+All are read again by `as_database`, with the same trials and labels. Speakers are as
+far as the form tells them: in ``voxceleb`` only labels do. Metadata of recordings and
+of trials have a place in ``bob`` and ``sre``; the other forms leave them out.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +23,42 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.protocols.trials import (
-    ENROLLING_FILE,
-    Database,
-    DatabaseError,
-    labelled,
+from bob.learn.pytorch.protocols.formats import (
+    bob_csv,
+    bob_databases,
+    csv_file,
+    espnet,
+    kaldi,
+    kaldi_trials,
+    sre,
+    trial_list,
 )
+from bob.learn.pytorch.protocols.formats import (
+    folder as speaker_folder,
+)
+from bob.learn.pytorch.protocols.trials import Database, DatabaseError, labelled
 
 if TYPE_CHECKING:
-    from bob.learn.pytorch.protocols.speaker_protocol import SpeakerRule
+    from collections.abc import Callable
+
+    from bob.learn.pytorch.protocols.speakers import SpeakerRule
+    from bob.learn.pytorch.protocols.writing import Written
+
+    _Directory = str | os.PathLike[str] | None
+
+#: Formats of files, asked in this order; a list of trials is whatever is left.
+_FILES = (csv_file, sre, kaldi_trials)
+
+_WRITERS: dict[str, Callable[[Database, Path], Written]] = {
+    "bob": bob_csv.write,
+    "voxceleb": trial_list.write,
+    "kaldi": kaldi_trials.write,
+    "wespeaker": kaldi_trials.write_wespeaker,
+    "espnet": espnet.write,
+    "sre": sre.write,
+}
+#: Names of the forms that `convert` writes.
+FORMS = tuple(_WRITERS)
 
 
 def read_protocol(
@@ -82,20 +126,20 @@ def as_database(
     original_directory : path, optional
         Folder that the paths in a list are relative to. Default: the list's own.
     rule : SpeakerRule, optional
-        How a folder of speakers, Kaldi's included, becomes a protocol.
+        Rule for a folder of speakers, Kaldi's included.
     blind : bool
-        Take a list without labels too, whose subjects are empty.
+        Take a list without labels too, whose subjects are empty. Default: False.
 
     Raises
     ------
     DatabaseError
-        For anything else, saying what was looked for.
+        The source is none of these; with file and line for what is wrong.
 
     Notes
     -----
     No recording is opened, and no Bob package is imported. A trial list with its
     label last names Kaldi utterances if there is a ``wav.scp`` beside it (see
-    `kaldi_trials.beside`); otherwise the names are paths.
+    `formats.kaldi_trials`); otherwise the names are paths.
     """
     if isinstance(source, type):
         raise DatabaseError(
@@ -121,121 +165,83 @@ def as_database(
         if not blind:
             labelled(source, getattr(source, "name", source))
         return source  # type: ignore[return-value]
-    from bob.learn.pytorch.protocols.formats import bob_databases
-
     return bob_databases.wrap(source, protocol=protocol)
 
 
 def _from_path(
-    path: Path,
-    protocol: str | None,
-    original_directory: str | os.PathLike[str] | None,
-    rule: SpeakerRule | None,
+    path: Path, protocol: str | None, directory: _Directory, rule: SpeakerRule | None
 ) -> Database:
     if path.is_dir():
-        return _from_folder(path, protocol, original_directory, rule)
+        return _from_folder(path, protocol, directory, rule)
     if not path.is_file():
         raise DatabaseError(
             f"database {str(path)!r} does not exist (seen from {Path.cwd()}); expected "
             "a folder of speakers, a Bob CSV protocol, a Kaldi data folder, a trial "
             "list or a CSV file"
         )
-    from bob.learn.pytorch.protocols.formats.trial_lines import is_pair_table
-
     if rule is not None:
         raise DatabaseError(
             f"{path} says itself what enrols and what probes; layout, enrolment count "
             "and minimum duration are for folders of speakers: leave them out"
         )
-    if path.suffix.lower() == ".csv" and not is_pair_table(path):
-        from bob.learn.pytorch.protocols.formats.csv_protocol import CsvFileDatabase
-
-        return CsvFileDatabase(
-            path, protocol=protocol, original_directory=original_directory
-        )
-    return _from_trial_list(path, protocol, original_directory)
+    return _from_file(path, protocol, directory)
 
 
-def _from_trial_list(
-    path: Path, protocol: str | None, original_directory: str | os.PathLike[str] | None
-) -> Database:
-    from bob.learn.pytorch.protocols.formats import (
-        kaldi_trials,
-        sre_tables,
-        trial_lists,
-    )
-
-    if sre_tables.is_sre_table(path):
-        from bob.learn.pytorch.protocols.formats.named_trials import sre_database
-
-        return sre_database(
-            path, protocol=protocol, original_directory=original_directory
-        )
-    listed = trial_lists.read_trial_list(path)
-    folders = None if listed.label_first else kaldi_trials.folders_of(listed)
-    if folders is None:
-        return trial_lists.TrialListDatabase(
-            {"dev": listed}, protocol=protocol, original_directory=original_directory
-        )
-    return kaldi_trials.KaldiTrialDatabase(
-        listed,
-        folders[0],
-        enrolment=folders[1],
-        protocol=protocol,
-        original_directory=original_directory,
-    )
+def _from_file(path: Path, protocol: str | None, directory: _Directory) -> Database:
+    for form in _FILES:
+        if form.is_it(path):
+            found: Database = form.read(
+                path, protocol=protocol, original_directory=directory
+            )
+            return found
+    return trial_list.read(path, protocol=protocol, original_directory=directory)
 
 
 def _from_folder(
-    folder: Path,
-    protocol: str | None,
-    original_directory: str | os.PathLike[str] | None,
-    rule: SpeakerRule | None,
+    path: Path, protocol: str | None, directory: _Directory, rule: SpeakerRule | None
 ) -> Database:
-    if rule is None and _is_csv_protocol(folder):
-        from bob.learn.pytorch.protocols.formats.csv_protocol import CsvProtocolDatabase
-
-        return CsvProtocolDatabase(
-            folder, protocol=protocol, original_directory=original_directory
-        )
-    if rule is None and (folder / "trial_label").is_file():
-        from bob.learn.pytorch.protocols.formats.named_trials import espnet_database
-
-        return espnet_database(
-            folder, protocol=protocol, original_directory=original_directory
-        )
-    from bob.learn.pytorch.protocols.formats import kaldi_trials
-
-    if (folder / "wav.scp").is_file() or kaldi_trials.is_between_folders(folder):
-        return _from_kaldi(folder, protocol, original_directory, rule)
-    from bob.learn.pytorch.protocols.formats.folder import FolderDatabase
-
-    if original_directory is not None:
-        raise DatabaseError(
-            f"{folder} is read as a folder of speakers, which holds the recordings "
-            f"itself: leave out the original directory {str(original_directory)!r}"
-        )
-    return FolderDatabase(folder, protocol=protocol, rule=rule)
-
-
-def _is_csv_protocol(folder: Path) -> bool:
-    depths = (f"*/{ENROLLING_FILE}", f"*/*/{ENROLLING_FILE}")
-    return any(any(folder.glob(pattern)) for pattern in depths)
-
-
-def _from_kaldi(
-    folder: Path,
-    protocol: str | None,
-    original_directory: str | os.PathLike[str] | None,
-    rule: SpeakerRule | None,
-) -> Database:
-    if rule is None and (folder / "trials").exists():
-        from bob.learn.pytorch.protocols.formats import kaldi_trials
-
-        listed, protocol = kaldi_trials.chosen(folder / "trials", protocol)
-        return _from_trial_list(listed, protocol, original_directory)
-    from bob.learn.pytorch.protocols.formats.kaldi import KaldiFolderDatabase
-
-    return KaldiFolderDatabase(
-        folder, protocol=protocol, original_directory=original_directory, rule=rule
+    if rule is None:
+        if bob_csv.is_it(path):
+            return bob_csv.read(path, protocol=protocol, original_directory=directory)
+        if espnet.is_it(path):
+            return espnet.read(path, protocol=protocol, original_directory=directory)
+        if kaldi_trials.has_lists(path):
+            listed, protocol = kaldi_trials.list_in(path, protocol)
+            return _from_file(listed, protocol, directory)
+    form = kaldi if kaldi.is_it(path) else speaker_folder
+    found: Database = form.read(
+        path, protocol=protocol, original_directory=directory, rule=rule
     )
+    return found
+
+
+def convert(
+    database: Database, folder: str | os.PathLike[str], *, form: str
+) -> Written:
+    """Write a database in another form.
+
+    Parameters
+    ----------
+    database : Database
+        The database to write.
+    folder : path
+        Is made; files of these names are replaced, each whole or not at all.
+    form : {"bob", "voxceleb", "kaldi", "wespeaker", "espnet", "sre"}
+        See the top of this module.
+
+    Returns
+    -------
+    dict of str to Path
+        For each group the path that `as_database` reads (for ``bob`` always the
+        folder). Its attribute `seen_from` is the folder that paths in the lists are
+        relative to, None if they are absolute.
+
+    Raises
+    ------
+    DatabaseError
+        The form cannot say what the database says: a reference of several recordings
+        in a list of pairs, a probe of several, a name with white space.
+    """
+    if form not in FORMS:
+        raise DatabaseError(f"form {form!r}; expected one of {', '.join(FORMS)}")
+    return _WRITERS[form](database, Path(folder).resolve())

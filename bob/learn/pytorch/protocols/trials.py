@@ -279,3 +279,9 @@ def labelled(item: _Known, name: object) -> _Known:
             "them)"
         )
     return item
+
+
+def in_common(values: Iterable[str]) -> str:
+    """Return the one value that all have; empty if they differ or there are none."""
+    different = set(values)
+    return different.pop() if len(different) == 1 else ""

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bob.learn.pytorch.metrics import Names
-from bob.learn.pytorch.protocols.formats.trial_lists import LABELS
-from bob.learn.pytorch.protocols.text_columns import (
+from bob.learn.pytorch.protocols.columns import (
     Block,
     Layout,
     Unsure,
     fast_blocks,
     is_number,
 )
+from bob.learn.pytorch.protocols.listed import LABELS
 from bob.learn.pytorch.scorefiles.label_columns import (
     LABELLED,
     AmbiguousError,

@@ -11,14 +11,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.errors import UserError
-from bob.learn.pytorch.protocols.formats.trial_lists import LABELS
+from bob.learn.pytorch.protocols.columns import is_number
+from bob.learn.pytorch.protocols.listed import LABELS
 from bob.learn.pytorch.protocols.names import without_audio_suffix
-from bob.learn.pytorch.protocols.text_columns import is_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from bob.learn.pytorch.protocols.text_columns import Block
+    from bob.learn.pytorch.protocols.columns import Block
 
 #: Name of the form -> its columns.
 LABELLED: dict[str, tuple[str, ...]] = {

@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bob.learn.pytorch.metrics import Names
-from bob.learn.pytorch.protocols.formats.trial_lists import (
+from bob.learn.pytorch.protocols.listed import (
     LABELS,
     TrialList,
     first_folder,
-    subjects_of,
 )
 from bob.learn.pytorch.protocols.names import loose_spelling
-from bob.learn.pytorch.protocols.trial_sources import Side, TrialSource, in_common
-from bob.learn.pytorch.protocols.trials import DatabaseError
+from bob.learn.pytorch.protocols.sources import Side, TrialSource
+from bob.learn.pytorch.protocols.trials import DatabaseError, in_common
 from bob.learn.pytorch.scorefiles.layouts import ScoreFileError, UnlabelledError
 
 if TYPE_CHECKING:
@@ -216,21 +215,16 @@ def with_speakers(
         probe.codes.astype(np.int64),
         target,
         np.arange(1, len(model) + 1),
-        label_first=True,
     )
-    everyone = tuple(dict.fromkeys((*model.distinct, *probe.distinct)))
-    proposed = [first_folder(name) for name in everyone]
+    proposed = [
+        [(name, first_folder(name)) for name in column.distinct]
+        for column in (model, probe)
+    ]
     try:
-        speaker = subjects_of(
-            listed, (everyone, proposed), (model.distinct, probe.distinct)
-        )
+        claimed, real = listed.subjects(*proposed)
     except DatabaseError as error:
         raise ScoreFileError(str(error)) from error
-    claimed, real = (
-        Names.of(speaker[name] for name in column.distinct).take(column.codes)
-        for column in (model, probe)
-    )
-    return claimed, real
+    return Names.of(claimed).take(model.codes), Names.of(real).take(probe.codes)
 
 
 def parted(path: Path, pairs: Names) -> dict[str, Names]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.errors import UserError
-from bob.learn.pytorch.protocols.formats.trial_lists import LABELS
-from bob.learn.pytorch.protocols.text_columns import Layout, is_number, one_separator
-from bob.learn.pytorch.protocols.text_lines import refuse_other_files
+from bob.learn.pytorch.protocols.columns import Layout, is_number, one_separator
+from bob.learn.pytorch.protocols.lines import refuse_other_files
+from bob.learn.pytorch.protocols.listed import LABELS
 from bob.learn.pytorch.protocols.trials import DatabaseError
 from bob.learn.pytorch.scorefiles.label_columns import LABELLED
 

@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 
 from bob.learn.pytorch.metrics import Names, ScoreTable
-from bob.learn.pytorch.protocols.formats.trial_lists import WORDS
-from bob.learn.pytorch.protocols.text_columns import Block, Joined
-from bob.learn.pytorch.protocols.trial_sources import read_trial_source
+from bob.learn.pytorch.protocols.columns import Block, Joined
+from bob.learn.pytorch.protocols.listed import WORDS
+from bob.learn.pytorch.protocols.sources import read_trial_source
 from bob.learn.pytorch.scorefiles.blocks import score_blocks, score_layout
 from bob.learn.pytorch.scorefiles.labels import (
     Labels,
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from bob.learn.pytorch.protocols.formats.trial_lists import TrialList
+    from bob.learn.pytorch.protocols.listed import TrialList
 
     Source: TypeAlias = TrialList | str | os.PathLike[str] | None
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.metrics import Names
-from bob.learn.pytorch.protocols.text_columns import is_number
+from bob.learn.pytorch.protocols.columns import is_number
 from bob.learn.pytorch.scorefiles.quality import read_measures
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ _CONFIGURATION = '''\
 
 from bob.learn.pytorch.extractor import CallableExtractor
 from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
-from bob.learn.pytorch.protocols.formats.folder import FolderDatabase, SpeakerRule
+from bob.learn.pytorch.protocols.formats.folder import FolderDatabase
+from bob.learn.pytorch.protocols.speakers import SpeakerRule
 
 # {comment}
 database = FolderDatabase(
@@ -79,7 +80,7 @@ def prepare(output: Path, *, recordings: Path | None = None) -> Prepared:
     from bob.learn.pytorch.models.catalogue import find
     from bob.learn.pytorch.models.store import fetch
     from bob.learn.pytorch.protocols.formats.folder import FolderDatabase
-    from bob.learn.pytorch.protocols.speaker_protocol import SpeakerRule
+    from bob.learn.pytorch.protocols.speakers import SpeakerRule
 
     output = output.absolute()
     fetch(find("campplus-zh-en"), progress=True)

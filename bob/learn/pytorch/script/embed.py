@@ -136,7 +136,7 @@ def _recordings(
     from bob.learn.pytorch.audio import storable
     from bob.learn.pytorch.inference.lists import read_list
     from bob.learn.pytorch.protocols.cohorts import read_speakers
-    from bob.learn.pytorch.protocols.speaker_protocol import SpeakerRule
+    from bob.learn.pytorch.protocols.speakers import SpeakerRule
 
     path = Path(argument)
     if path.suffix.lower() in LISTS:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bob.learn.pytorch.protocols.check import ProtocolReport
-    from bob.learn.pytorch.protocols.speaker_protocol import SpeakerRule
+    from bob.learn.pytorch.protocols.speakers import SpeakerRule
     from bob.learn.pytorch.protocols.summary import GroupSummary
     from bob.learn.pytorch.protocols.trials import Database
 
@@ -173,13 +173,13 @@ def _convert(
     source: Path, output: Path, form: str, reading: dict[str, Any], *, as_json: bool
 ) -> None:
     from bob.learn.pytorch.printing import printable
-    from bob.learn.pytorch.protocols import trial_writing
+    from bob.learn.pytorch.protocols.opening import convert as converted
     from bob.learn.pytorch.protocols.summary import summarise
     from bob.learn.pytorch.protocols.trials import DatabaseError
 
     try:
         database = _database(source, **reading)
-        written, start = trial_writing.convert_from(database, output, form=form)
+        written = converted(database, output, form=form)
         groups = summarise(database)
     except DatabaseError as error:
         raise click.ClickException(str(error)) from error
@@ -195,7 +195,7 @@ def _convert(
             "protocol": database.protocol,
             "folder": str(root),
             "read_as": {group: str(path) for group, path in written.items()},
-            "seen_from": None if start is None else str(start),
+            "seen_from": None if written.seen_from is None else str(written.seen_from),
             "notes": notes,
             "groups": {group: asdict(summary) for group, summary in groups.items()},
         }
@@ -204,7 +204,7 @@ def _convert(
         heading = f"protocol {database.protocol} of {database.name}: {root}"
         notes = tuple(f"  {note}" for note in notes)
         places = {} if form == "bob" else written
-        lines = [heading, *notes, *_lines(groups), *_where(places, start)]
+        lines = [heading, *notes, *_lines(groups), *_where(places, written.seen_from)]
         click.echo("\n".join(map(printable, lines)))
 
 
@@ -239,7 +239,7 @@ def _rule(
 ) -> SpeakerRule | None:
     if layout is None and enrol_count is None and minimum_seconds is None:
         return None
-    from bob.learn.pytorch.protocols.speaker_protocol import SpeakerRule
+    from bob.learn.pytorch.protocols.speakers import SpeakerRule
 
     return SpeakerRule(layout, enrol_count, minimum_seconds or 0.0)
 

@@ -1,6 +1,7 @@
-"""Bob's databases, of the old days and of today, behind the small interface.
+"""Bob's databases, legacy and today's, behind the interface of `Database`.
 
-They are told by the methods they have, so nothing of Bob is imported here.
+They are recognised by their methods, so nothing of Bob is imported here, and nothing is
+decoded.
 """
 
 # ruff: noqa: ANN401 - Bob's objects have no type but their methods
@@ -8,17 +9,14 @@ They are told by the methods they have, so nothing of Bob is imported here.
 from __future__ import annotations
 
 import csv
+import functools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bob.learn.pytorch.protocols.formats.bob_recordings import (
-    audio_of,
-    loads_itself,
-    metadata_of,
-)
 from bob.learn.pytorch.protocols.names import SafeNames, safe_name
 from bob.learn.pytorch.protocols.trials import (
     Database,
@@ -35,8 +33,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    Cohort = tuple[tuple[Reference, ...], tuple[Probe, ...]]
+
 #: Groups of Bob databases that train rather than test.
-TRAINING_GROUPS = ("world", "optional_world_1", "optional_world_2", "train")
+_TRAINING_GROUPS = ("world", "optional_world_1", "optional_world_2", "train")
 
 #: What a Bob database raises where its files are missing, broken or of another form.
 _THEIR_ERRORS = (
@@ -44,13 +44,19 @@ _THEIR_ERRORS = (
 )  # fmt: skip
 
 
+#: Loaders that hand out a file as it is: reading the path comes to the same.
+_PLAIN_LOADERS = frozenset({"bob", "builtins", "pathlib", "posix", "soundfile"})
+
+_SAMPLE_FIELDS = frozenset({"key", "path", "subject_id", "template_id", "data"})
+
+
 def wrap(source: object, *, protocol: str | None = None) -> Database:
-    """A Bob database behind the small interface.
+    """Return a Bob database behind the interface of `Database`.
 
     Raises
     ------
     DatabaseError
-        If the object has neither interface, or not this protocol.
+        The object has neither interface, or not this protocol.
     """
     if hasattr(source, "references") and hasattr(source, "probes"):
         return SampleDatabase(source, protocol=protocol)
@@ -65,7 +71,7 @@ def wrap(source: object, *, protocol: str | None = None) -> Database:
 
 
 class _BobDatabase:
-    """What both interfaces share."""
+    """Parts that both interfaces share."""
 
     def __init__(self, wrapped: Any, *, protocol: str | None = None) -> None:
         self.wrapped = wrapped
@@ -75,12 +81,12 @@ class _BobDatabase:
 
     @property
     def name(self) -> str:
-        """What the Bob database calls itself."""
+        """Name of the Bob database."""
         return str(getattr(self.wrapped, "name", type(self.wrapped).__name__))
 
     @property
     def protocol(self) -> str | None:
-        """The protocol the Bob database is set to."""
+        """Protocol that the Bob database is set to."""
         protocol = getattr(self.wrapped, "protocol", None)
         return None if protocol is None else str(protocol)
 
@@ -95,7 +101,7 @@ class _BobDatabase:
 
     @property
     def original_directory(self) -> str | None:
-        """Folder of the recordings, where the Bob database says it."""
+        """Folder of the recordings, None if the Bob database has none."""
         directory = getattr(self.wrapped, "original_directory", None)
         return None if directory is None else str(directory)
 
@@ -110,9 +116,9 @@ class _BobDatabase:
         return extension if isinstance(extension, str) else None
 
     def groups(self) -> tuple[str, ...]:
-        """``dev``, and whatever else the protocol has."""
+        """Return the groups of the protocol, without those for training."""
         found = self._all_groups()
-        return tuple(group for group in found if group not in TRAINING_GROUPS)
+        return tuple(group for group in found if group not in _TRAINING_GROUPS)
 
     def _all_groups(self) -> tuple[str, ...]:
         try:
@@ -148,7 +154,7 @@ class _BobDatabase:
         )
 
     def _ask(self, method: str, *arguments: object, **keywords: object) -> Any:
-        """What a method of the Bob database returns; its errors in our words."""
+        """Return the answer of a method, its errors as `DatabaseError`."""
         ask = getattr(self.wrapped, method)
         try:
             answer = ask(*arguments, **keywords)
@@ -171,7 +177,7 @@ class LegacyDatabase(_BobDatabase):
     """A database of bob.bio.base up to version 4, such as ``FileListBioDatabase``."""
 
     def trials(self, group: str) -> Trials:
-        """References, probes and who is compared with whom in a group."""
+        """Return the references, probes and trials of a group."""
         self._check(group)
         dense = self._is_dense()
         model_ids = self._model_ids(group)
@@ -198,15 +204,15 @@ class LegacyDatabase(_BobDatabase):
         )
 
     def training(self) -> tuple[Recording, ...]:
-        """Recordings to train on, if the protocol has some."""
+        """Return the recordings to train on, empty without any."""
         if not hasattr(self.wrapped, "training_files"):
             return ()
-        if not set(TRAINING_GROUPS) & set(self._all_groups()):
+        if not set(_TRAINING_GROUPS) & set(self._all_groups()):
             return ()
         return tuple(self.recording(file) for file in self._ask("training_files"))
 
     def annotations(self, recording: Recording) -> object | None:
-        """What the Bob database says about a recording."""
+        """Return the annotations of a recording, None without any."""
         read = getattr(self.wrapped, "annotations", None)
         if read is None:
             return None
@@ -226,7 +232,7 @@ class LegacyDatabase(_BobDatabase):
         return sorted(found)
 
     def _is_dense(self) -> bool:
-        """Whether the database says itself that all probes meet all models."""
+        """Return whether the database states that all probes meet all models."""
         says = getattr(self.wrapped, "uses_dense_probe_file", None)
         if says is None:
             return False
@@ -264,7 +270,7 @@ class LegacyDatabase(_BobDatabase):
         )
 
     def probe(self, file: Any) -> Probe:
-        """A file, or a set of files, under test."""
+        """Return a file, or a set of files, under test."""
         members = getattr(file, "files", [file])
         return Probe(
             safe_name(str(file.path)),
@@ -273,13 +279,13 @@ class LegacyDatabase(_BobDatabase):
         )
 
     def recording(self, file: Any) -> Recording:
-        """One of its files."""
+        """Return the recording of a file."""
         return Recording(
             key=safe_name(str(file.path)),
             path=self._path(file),
             subject=self._safe_subject(str(file.client_id)),
             source=file,
-            own_loader=loads_itself(file),
+            own_loader=_loads_itself(file),
         )
 
     def _path(self, file: Any) -> Path:
@@ -298,12 +304,29 @@ class LegacyDatabase(_BobDatabase):
             return Path(file.make_path(directory, extension))
         return Path(str(directory or "")) / f"{file.path}{extension or ''}"
 
+    def cohort(self, group: str) -> Cohort:
+        """Return the cohort of ``for_tnorm.lst`` and ``for_znorm.lst``."""
+        bobs: Any = self.wrapped
+        if not hasattr(bobs, "t_model_ids") or not hasattr(bobs, "z_probe_files"):
+            return (), ()
+        has_lists = getattr(bobs, "implements_zt", None)
+        if has_lists is not None and not has_lists(bobs.protocol, [group]):
+            return (), ()
+        references = []
+        for model_id in sorted(bobs.t_model_ids(group)):
+            files = bobs.t_enroll_files(model_id, group)
+            recordings = tuple(self.recording(file) for file in files)
+            name = safe_name(str(model_id))
+            references.append(Reference(name, recordings[0].subject, recordings))
+        probes = tuple(self.probe(file) for file in bobs.z_probe_files(group))
+        return tuple(references), probes
+
 
 class SampleDatabase(_BobDatabase):
     """A database of today's Bob, such as ``CSVDatabase``: sets of samples."""
 
     def trials(self, group: str) -> Trials:
-        """References, probes and who is compared with whom in a group."""
+        """Return the references, probes and trials of a group."""
         self._check(group)
         references = tuple(
             Reference(
@@ -338,19 +361,19 @@ class SampleDatabase(_BobDatabase):
         return _sparse(arrays, probes=len(probe_sets))
 
     def training(self) -> tuple[Recording, ...]:
-        """Recordings to train on, if the protocol has some."""
+        """Return the recordings to train on, empty without any."""
         if not hasattr(self.wrapped, "background_model_samples"):
             return ()
         samples = self._ask("background_model_samples")
         return tuple(self.recording(sample, None) for sample in samples)
 
     def annotations(self, recording: Recording) -> object | None:
-        """What the Bob database says about a recording."""
+        """Return the annotations of a recording, None without any."""
         found: object | None = getattr(recording.source, "annotations", None)
         return found
 
     def probe(self, sample_set: Any) -> Probe:
-        """A set of samples under test."""
+        """Return a set of samples under test."""
         recordings = self.recordings(sample_set)
         name = getattr(sample_set, "template_id", None)
         one = recordings[0].key if len(recordings) == 1 else None
@@ -361,12 +384,12 @@ class SampleDatabase(_BobDatabase):
         )
 
     def recordings(self, sample_set: Any) -> tuple[Recording, ...]:
-        """The samples of a set."""
+        """Return the recordings of a set of samples."""
         return tuple(self.recording(item, sample_set) for item in sample_set.samples)
 
     def recording(self, sample: Any, sample_set: Any) -> Recording:
-        """One sample; the set says who speaks where the sample does not."""
-        path, own_loader = audio_of(sample)
+        """Return the recording of a sample, its subject that of the set by default."""
+        path, own_loader = _audio_of(sample)
         subject = getattr(sample, "subject_id", None)
         if subject is None:
             subject = getattr(sample_set, "subject_id", "")
@@ -375,16 +398,78 @@ class SampleDatabase(_BobDatabase):
             path=path,
             subject=self._safe_subject(str(subject)),
             source=sample,
-            metadata=metadata_of(sample),
+            metadata=_metadata_of(sample),
             own_loader=own_loader,
         )
+
+    def cohort(self, group: str) -> Cohort:
+        """Return the cohort of ``train/for_tnorm.csv`` and ``train/for_znorm.csv``."""
+        bobs: Any = self.wrapped
+        if not hasattr(bobs, "treferences") or not hasattr(bobs, "zprobes"):
+            return (), ()
+        references = []
+        for item in bobs.treferences() or ():
+            recordings = self.recordings(item)
+            name = safe_name(str(item.template_id))
+            references.append(Reference(name, recordings[0].subject, recordings))
+        probes = tuple(self.probe(item) for item in bobs.zprobes(group) or ())
+        return tuple(references), probes
+
+
+def bob_cohort(database: Database, group: str) -> Cohort:
+    """Return references for t-norm and probes for z-norm; empty without both lists."""
+    if isinstance(database, LegacyDatabase | SampleDatabase):
+        return database.cohort(group)
+    return (), ()
 
 
 def _sparse(
     pairs: Sequence[NDArray[np.int64]], *, probes: int
 ) -> tuple[NDArray[np.int64], ...] | None:
-    """The pairs, or None if they are all there are."""
+    """Return the pairs, or None if all probes meet all references."""
     everything = np.arange(probes)
     if all(np.array_equal(np.sort(of_one), everything) for of_one in pairs):
         return None
     return tuple(pairs)
+
+
+def _metadata_of(sample: Any) -> dict[str, str]:
+    """Return the other attributes of a sample."""
+    return {
+        name: str(value)
+        for name, value in vars(sample).items()
+        if isinstance(value, (str, int, float))
+        and not name.startswith("_")
+        and name not in _SAMPLE_FIELDS
+    }
+
+
+def _audio_of(sample: Any) -> tuple[Path | None, bool]:
+    """Return the file of a sample's audio, and whether the sample must be asked for it.
+
+    The audio itself is not touched: Bob's samples decode when `data` is read.
+    """
+    attributes = vars(sample)
+    if isinstance(attributes.get("data"), (str, os.PathLike)):
+        return Path(attributes["data"]), False
+    load = attributes.get("_load")
+    if isinstance(load, functools.partial):
+        arguments = [*load.args, *load.keywords.values()]
+        paths = [item for item in arguments if isinstance(item, (str, os.PathLike))]
+        if len(paths) == 1:
+            plain = len(arguments) == 1 and _is_plain(load.func)
+            return Path(paths[0]), not plain
+    path = attributes.get("path")
+    if isinstance(path, (str, os.PathLike)) and Path(path).is_file():
+        return Path(path), True
+    return None, True
+
+
+def _is_plain(loader: Any) -> bool:
+    return str(getattr(loader, "__module__", "")).split(".")[0] in _PLAIN_LOADERS
+
+
+def _loads_itself(file: Any) -> bool:
+    """Return whether the class of a legacy file has a `load` that is not Bob's."""
+    load = getattr(type(file), "load", None)
+    return load is not None and not str(load.__module__).startswith("bob.")

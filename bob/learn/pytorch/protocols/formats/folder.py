@@ -1,13 +1,11 @@
-"""A folder of speakers: ``speaker/…/recording.flac``."""
+"""Folders of speakers: ``speaker/…/recording.flac``."""
 
 from __future__ import annotations
 
-import abc
 import logging
 import os
 from collections import Counter, defaultdict
-from dataclasses import replace
-from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,23 +13,16 @@ from bob.learn.pytorch.audio.paths import (
     AUDIO_SUFFIXES,
     UNREADABLE_SUFFIXES,
 )
-from bob.learn.pytorch.protocols.lists_within import lists_within
+from bob.learn.pytorch.protocols.formats import bob_csv, espnet, sre, trial_list
 from bob.learn.pytorch.protocols.names import SafeNames, recording_keys
-from bob.learn.pytorch.protocols.speaker_protocol import (
+from bob.learn.pytorch.protocols.speakers import (
     NAMES_BEGIN_WITH_SESSION,
-    SpeakerProtocol,
+    SpeakerDatabase,
     SpeakerRule,
-    SpokenIn,
-    make_protocol,
     session_in_name,
     session_metadata,
 )
-from bob.learn.pytorch.protocols.trials import (
-    DatabaseError,
-    Recording,
-    Trials,
-    WithoutExtras,
-)
+from bob.learn.pytorch.protocols.trials import DatabaseError, Recording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,126 +31,36 @@ logger = logging.getLogger(__name__)
 
 _LEVELS = ("speaker", "session", "*")
 
+#: Files that are looked at to find lists of trials, and their suffixes.
+_MOST_FILES = 1000
+_LIST_SUFFIXES = frozenset({"", ".txt", ".tsv", ".kaldi", ".lst", ".trials"})
 
-class SpeakerDatabase(WithoutExtras, abc.ABC):
-    """Recordings known by speaker and session; see `speaker_protocol` for the rest.
 
-    Parameters
-    ----------
-    name : str
-        Short name for logs.
-    original_directory : path
-        Folder of the recordings.
-    protocol : str, optional
-        What enrols and what probes, one of `PROTOCOLS` in `speaker_protocol`; default:
-        sessions, if there are several.
-    rule : SpeakerRule, optional
-        How many recordings enrol, which are too short, what the folders mean.
+def is_it(path: Path) -> bool:
+    """Return whether a path is a folder."""
+    return path.is_dir()
+
+
+def read(
+    path: Path,
+    *,
+    protocol: str | None = None,
+    original_directory: str | os.PathLike[str] | None = None,
+    rule: SpeakerRule | None = None,
+) -> FolderDatabase:
+    """Read a folder of speakers, which holds the recordings itself.
+
+    Raises
+    ------
+    DatabaseError
+        An original directory is given.
     """
-
-    def __init__(
-        self,
-        name: str,
-        original_directory: str | os.PathLike[str],
-        *,
-        protocol: str | None = None,
-        rule: SpeakerRule | None = None,
-    ) -> None:
-        self.name = name
-        self.original_directory: str | None = str(Path(original_directory).resolve())
-        if not isinstance(rule, SpeakerRule | None):
-            raise DatabaseError(
-                f"rule {rule!r}; expected a SpeakerRule, like "
-                "SpeakerRule(layout='session/speaker')"
-            )
-        self.rule = rule or SpeakerRule()
-        self._protocol = protocol
-
-    @property
-    def protocol(self) -> str | None:
-        """Return what enrols speakers, such as ``session`` or ``recording``."""
-        return self._made.name
-
-    @protocol.setter
-    def protocol(self, protocol: str | None) -> None:
-        self._protocol = protocol
-        self.__dict__.pop("_made", None)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """In words, how the protocol came about."""
-        return self._made.notes
-
-    @property
-    def doubts(self) -> tuple[str, ...]:
-        """Those of the notes that make error rates look better than they are."""
-        return self._made.doubts
-
-    def groups(self) -> tuple[str, ...]:
-        """``dev``, and whatever else the protocol has."""
-        return tuple(self._made.trials)
-
-    def trials(self, group: str) -> Trials:
-        """References, probes and who is compared with whom in a group."""
-        if group not in self._made.trials:
-            raise DatabaseError(
-                f"{self.original_directory} has no group {group!r}; it has "
-                f"{', '.join(self.groups())} (four speakers or more make dev and eval "
-                "in the protocols session and recording)"
-            )
-        return self._made.trials[group]
-
-    @abc.abstractmethod
-    def spoken(self) -> list[SpokenIn]:
-        """Every recording with its speaker and session."""
-
-    def long_enough(self) -> tuple[list[SpokenIn], int]:
-        """Recordings of the rule's minimum duration, and how many are shorter.
-
-        Raises
-        ------
-        DatabaseError
-            If all of them are.
-        """
-        recordings = self.spoken()
-        found = [item for item in recordings if self._is_long_enough(item)]
-        dropped = len(recordings) - len(found)
-        if not found:
-            raise DatabaseError(
-                f"all {dropped} recordings in {self.original_directory} are shorter "
-                f"than {self.rule.minimum_seconds:g} s; choose a smaller minimum "
-                "duration"
-            )
-        return found, dropped
-
-    @cached_property
-    def _made(self) -> SpeakerProtocol:
-        long_enough, dropped = self.long_enough()
-        note = f"{dropped} recording(s) under {self.rule.minimum_seconds:g} s left out"
-        try:
-            made = make_protocol(
-                long_enough,
-                name=self._protocol,
-                enrol_count=self.rule.enrol_count,
-            )
-        except DatabaseError as error:
-            reason = f"{self.original_directory}: {error}"
-            raise DatabaseError(f"{reason} ({note})" if dropped else reason) from error
-        if not dropped:
-            return made
-        return replace(made, notes=(*made.notes, note))
-
-    def _is_long_enough(self, item: SpokenIn) -> bool:
-        path = item.recording.path
-        if not self.rule.minimum_seconds or path is None:
-            return True
-        from bob.learn.pytorch.audio import RecordingError, files
-
-        try:
-            seconds = files.info(path)[0]
-        except RecordingError:
-            return True  # the experiment says what is wrong with it
-        return seconds >= self.rule.minimum_seconds
+    if original_directory is not None:
+        raise DatabaseError(
+            f"{path} is read as a folder of speakers, which holds the recordings "
+            f"itself: leave out the original directory {str(original_directory)!r}"
+        )
+    return FolderDatabase(path, protocol=protocol, rule=rule)
 
 
 class FolderDatabase(SpeakerDatabase):
@@ -168,20 +69,20 @@ class FolderDatabase(SpeakerDatabase):
     The first folder level names the speaker, unless the rule's `layout` says
     otherwise. The session is the folder below the speaker's, if there is one; a part
     of the file's name is (`session_in_name`) where the layout says so. Hidden files and
-    other files than recordings are passed over; those of recordings that cannot be read
-    are told of.
+    other files than recordings are passed over, with a warning for recordings that
+    cannot be read.
 
     Parameters
     ----------
     folder : path
-        Where the speakers are.
+        Folder of the speakers.
     protocol, rule
         See `SpeakerDatabase`.
 
     Raises
     ------
     DatabaseError
-        When first used, if no speaker or no recording is found.
+        On first use: no speaker or no recording is found.
     """
 
     def __init__(
@@ -199,8 +100,8 @@ class FolderDatabase(SpeakerDatabase):
         if self._names_tell:
             self._levels.pop()
 
-    def spoken(self) -> list[SpokenIn]:
-        """Every recording with its speaker and session, in the order of paths."""
+    def spoken(self) -> list[Recording]:
+        """Return every recording with its speaker and session, sorted by path."""
         folder = Path(self.original_directory or "")
         files = list(_files_below(folder))
         found = [path for path in files if _suffix(path) in AUDIO_SUFFIXES]
@@ -212,7 +113,7 @@ class FolderDatabase(SpeakerDatabase):
         safe = SafeNames("speaker")
         return [self._spoken(path, keys[path], safe) for path in deep_enough]
 
-    def _spoken(self, path: str, key: str, safe: SafeNames) -> SpokenIn:
+    def _spoken(self, path: str, key: str, safe: SafeNames) -> Recording:
         folder = Path(self.original_directory or "")
         *parents, file_name = path.split("/")
         named = dict(zip(self._levels, parents, strict=False))
@@ -222,10 +123,9 @@ class FolderDatabase(SpeakerDatabase):
         else:
             below = parents[len(self._levels) : len(self._levels) + 1]
             session = named.get("session") or next(iter(below), None)
-        recording = Recording(
+        return Recording(
             key, folder / path, safe(speaker), metadata=session_metadata(session)
         )
-        return SpokenIn(recording, session)
 
     def _report(self, found: list[str], deep_enough: list[str]) -> None:
         layout = f"{'/'.join(self._levels)}/…/recording"
@@ -234,7 +134,7 @@ class FolderDatabase(SpeakerDatabase):
             raise DatabaseError(
                 f"no recordings in {folder}: expected {layout} with "
                 f"one of the suffixes {' '.join(sorted(AUDIO_SUFFIXES))}; "
-                f"found {_what_is_in(folder, found)}"
+                f"found {_content(folder, found)}"
             )
         shallow = [path for path in found if path.count("/") < len(self._levels)]
         if shallow:
@@ -294,7 +194,7 @@ def warn_of_unreadable(paths: Iterable[str], folder: Path) -> None:
 
 
 def _files_below(folder: Path) -> Iterator[str]:
-    """Paths relative to the folder, with forward slashes, in sorted order."""
+    """Yield paths relative to the folder, with forward slashes, in sorted order."""
     if not folder.is_dir():
         raise DatabaseError(f"folder of speakers {folder} does not exist")
     seen: set[Path] = set()
@@ -310,7 +210,7 @@ def _files_below(folder: Path) -> Iterator[str]:
                 yield Path(parent, name).relative_to(folder).as_posix()
 
 
-def _what_is_in(folder: Path, recordings: list[str]) -> str:
+def _content(folder: Path, recordings: list[str]) -> str:
     if recordings:
         return f"{len(recordings)} recording(s) less deep, like {recordings[0]}"
     suffixes = Counter(
@@ -322,3 +222,45 @@ def _what_is_in(folder: Path, recordings: list[str]) -> str:
     lists = ", ".join(map(str, lists_within(folder)))
     others = f"; there are lists of trials: give one of them ({lists})" if lists else ""
     return f"{listed or 'no files'}{others}"
+
+
+def lists_within(folder: Path, *, most: int = 3) -> tuple[Path, ...]:
+    """Return lists of trials in a folder, up to three levels down.
+
+    Parameters
+    ----------
+    folder : Path
+        A folder that is no folder of speakers.
+    most : int
+        Largest number of paths that are returned.
+
+    Returns
+    -------
+    tuple of Path
+        Lists of trials, and folders of ESPnet and of Bob. A list with labels comes
+        before the same one without.
+    """
+    files = (
+        path
+        for pattern in ("*", "*/*", "*/*/*")
+        for path in sorted(folder.glob(pattern))
+        if path.is_file() and not path.name.startswith(".")
+    )
+    found = dict.fromkeys(_readable(islice(files, _MOST_FILES)))
+    ranked = sorted(found, key=lambda path: ("key" not in path.name, str(path)))
+    return tuple(ranked[:most])
+
+
+def _readable(files: Iterator[Path]) -> Iterator[Path]:
+    for path in files:
+        if path.name == espnet.LABELS_FILE:
+            yield path.parent
+        elif path.name == bob_csv.ENROLLING_FILE:
+            yield path.parents[1]
+        elif (
+            path.suffix.lower() in _LIST_SUFFIXES
+            and "enrol" not in path.name.lower()
+            and not sre.describes_segments(path)
+            and (sre.is_it(path) or trial_list.is_it(path))
+        ):
+            yield path

@@ -8,26 +8,83 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.audio.paths import refused_path, without_backslashes
-from bob.learn.pytorch.protocols.formats.folder import SpeakerDatabase
+from bob.learn.pytorch.protocols.lines import text_lines
 from bob.learn.pytorch.protocols.names import SafeNames, safe_name, without_audio_suffix
-from bob.learn.pytorch.protocols.speaker_protocol import (
+from bob.learn.pytorch.protocols.speakers import (
     NAMES_BEGIN_WITH_SESSION,
+    SpeakerDatabase,
     SpeakerRule,
-    SpokenIn,
     session_in_name,
     session_metadata,
 )
-from bob.learn.pytorch.protocols.text_lines import refuse_other_files
 from bob.learn.pytorch.protocols.trials import DatabaseError, Recording
+from bob.learn.pytorch.protocols.writing import absolute_path, one_word, write_lines
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator, Mapping
 
+_EXPECTED = "lines 'id path' of a Kaldi data folder"
+
+
+def is_it(path: Path) -> bool:
+    """Return whether a folder has a ``wav.scp``."""
+    return (path / "wav.scp").is_file()
+
+
+def read(
+    path: Path,
+    *,
+    protocol: str | None = None,
+    original_directory: str | os.PathLike[str] | None = None,
+    rule: SpeakerRule | None = None,
+) -> KaldiFolderDatabase:
+    """Read a data folder as a folder of speakers; see `KaldiFolderDatabase`."""
+    return KaldiFolderDatabase(
+        path, protocol=protocol, original_directory=original_directory, rule=rule
+    )
+
+
+def write_data(
+    folder: Path, recordings: Iterable[Recording], speakers: Mapping[str, str]
+) -> None:
+    """Write ``wav.scp``, ``utt2spk``, ``spk2utt``, sorted by bytes as Kaldi wants them.
+
+    Parameters
+    ----------
+    folder : Path
+        The data folder.
+    recordings : iterable of Recording
+        Their keys name the utterances; a key may come twice.
+    speakers : mapping of str to str
+        Key -> speaker.
+
+    Raises
+    ------
+    DatabaseError
+        A name or a path does not fit in a line.
+    """
+    by_key = {item.key: item for item in recordings}
+    keys = sorted(by_key, key=_bytes)
+    spoken: dict[str, list[str]] = {}
+    for key in keys:
+        spoken.setdefault(one_word(speakers[one_word(key)]), []).append(key)
+    for name, lines in (
+        ("wav.scp", (f"{key} {absolute_path(by_key[key])}" for key in keys)),
+        ("utt2spk", (f"{key} {speakers[key]}" for key in keys)),
+        ("spk2utt", (f"{name} {' '.join(spoken[name])}" for name in
+                     sorted(spoken, key=_bytes))),
+    ):  # fmt: skip
+        write_lines(folder / name, lines)
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
+
 
 @dataclass(frozen=True)
 class DataFolder:
-    """What the files of a Kaldi data folder say.
+    """The content of a Kaldi data folder.
 
     Attributes
     ----------
@@ -59,16 +116,12 @@ class DataFolder:
     def recordings(
         self, original_directory: str | os.PathLike[str] | None = None
     ) -> dict[str, Recording]:
-        """Utterance id -> recording; its subject is the id where no speaker is known.
+        """Return utterance id -> recording; the id is its subject without a speaker.
 
-        Relative paths are seen from the given folder; without one from the data
-        folder, or from the working directory if the first recording is only there.
+        Relative paths are seen from `relative_start`.
         """
-        start = Path(original_directory or self.folder)
-        if original_directory is None and self.files:
-            first = next(iter(self.files.values()))
-            if not (start / first).exists() and Path(first).exists():
-                start = Path.cwd()
+        first = next(iter(self.files.values()), "")
+        start = relative_start(self.folder, original_directory, first)
         speaker = SafeNames("speaker")
         return {
             utterance: Recording(
@@ -96,12 +149,12 @@ def read_data_folder(folder: str | os.PathLike[str]) -> DataFolder:
             "supported; cut them into files of their own and list these in wav.scp"
         )
     files: dict[str, str] = {}
-    for utterance, path, where in entries(folder / "wav.scp"):
-        plain_path(path, where)
+    for number, (utterance, path) in entries(folder / "wav.scp"):
+        plain_path(path, f"{folder / 'wav.scp'}:{number}")
         if utterance in files:
             raise DatabaseError(
-                f"{where}: utterance {utterance!r} is listed twice; expected each "
-                "once: take one line out"
+                f"{folder / 'wav.scp'}:{number}: utterance {utterance!r} is listed "
+                "twice; expected each once: take one line out"
             )
         files[utterance] = path
     if not files:
@@ -109,29 +162,48 @@ def read_data_folder(folder: str | os.PathLike[str]) -> DataFolder:
     return DataFolder(folder, files, read_speakers(folder, files))
 
 
-def entries(path: Path) -> Iterator[tuple[str, str, str]]:
-    """(first field, the rest, file:line) of each line that is not empty."""
-    refuse_other_files(path, expected="a Kaldi data folder")
-    # Names of files need not be UTF-8.
-    with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
-        for number, line in enumerate(file, start=1):
-            if "\0" in line:
-                raise DatabaseError(
-                    f"{path}:{number}: {line[:40]!r} is no text; expected lines 'id "
-                    "path': give a list"
-                )
-            fields = line.split(maxsplit=1)
-            if len(fields) == 2:
-                yield fields[0], fields[1].rstrip(), f"{path}:{number}"
-            elif fields:
-                raise DatabaseError(
-                    f"{path}:{number}: {line.strip()!r} has one field; expected two, "
-                    "parted by a space: complete the line"
-                )
+def relative_start(
+    folder: Path, given: str | os.PathLike[str] | None, first: str
+) -> Path:
+    """Return the folder that relative paths are seen from.
+
+    It is the given one; else the data folder, or the working directory if the `first`
+    recording is only there.
+    """
+    if given is not None:
+        return Path(given)
+    is_here = not (folder / first).exists() and Path(first).exists()
+    return Path.cwd() if is_here else folder
+
+
+def entries(path: Path) -> Iterator[tuple[int, tuple[str, str]]]:
+    """Yield the line number, and the first field and the rest, of each line.
+
+    Names of files need not be UTF-8; other bytes become surrogates.
+
+    Raises
+    ------
+    DatabaseError
+        A line has one field, or is no text.
+    """
+    for number, line in text_lines(path, expected=_EXPECTED, utf_8=False):
+        fields = line.split(maxsplit=1)
+        if len(fields) < 2:
+            raise DatabaseError(
+                f"{path}:{number}: {line.strip()!r} has one field; expected two, "
+                "parted by a space: complete the line"
+            )
+        yield number, (fields[0], fields[1].rstrip())
 
 
 def plain_path(path: str, where: str) -> str:
-    """The same path; a command, or a part of an archive, is refused with its line."""
+    """Return the same path, unless it is a command or a part of an archive.
+
+    Raises
+    ------
+    DatabaseError
+        It is one of these, with its line.
+    """
     if (reason := refused_path(path)) is not None:
         raise DatabaseError(f"{where}: {reason}")
     return path
@@ -140,16 +212,15 @@ def plain_path(path: str, where: str) -> str:
 def read_speakers(
     folder: Path, files: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Utterance -> speaker, from ``utt2spk`` or ``spk2utt``; empty without them.
+    """Read utterance -> speaker of ``utt2spk`` or ``spk2utt``; empty without them.
 
-    With the files of wav.scp, an utterance that is not among them is refused.
+    Raises
+    ------
+    DatabaseError
+        An utterance has two speakers, or is not among the `files` of wav.scp.
     """
     speakers: dict[str, str] = {}
-    if (folder / "utt2spk").is_file():
-        listed = entries(folder / "utt2spk")
-    else:
-        listed = _turned_round(folder / "spk2utt")
-    for utterance, speaker, where in listed:
+    for utterance, speaker, where in _spoken(folder):
         if files is not None and utterance not in files:
             raise DatabaseError(
                 f"{where}: utterance {utterance!r} is not in wav.scp; add it there, or "
@@ -163,15 +234,20 @@ def read_speakers(
     return speakers
 
 
-def _turned_round(spk2utt: Path) -> Iterator[tuple[str, str, str]]:
-    if spk2utt.is_file():
-        for speaker, utterances, where in entries(spk2utt):
+def _spoken(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield utterance, speaker and line."""
+    by_utterance, by_speaker = folder / "utt2spk", folder / "spk2utt"
+    if by_utterance.is_file():
+        for number, (utterance, speaker) in entries(by_utterance):
+            yield utterance, speaker, f"{by_utterance}:{number}"
+    elif by_speaker.is_file():
+        for number, (speaker, utterances) in entries(by_speaker):
             for utterance in utterances.split():
-                yield utterance, speaker, where
+                yield utterance, speaker, f"{by_speaker}:{number}"
 
 
 class KaldiFolderDatabase(SpeakerDatabase):
-    """The recordings of a Kaldi data folder by speaker, with the default protocol.
+    """The recordings of a Kaldi data folder, with the protocol of a folder of speakers.
 
     The session is the first part of the utterance id (`session_in_name`) if the rule's
     layout is ``session-*``, and else not known.
@@ -197,8 +273,8 @@ class KaldiFolderDatabase(SpeakerDatabase):
         self._folder = folder
         self._given_directory = original_directory
 
-    def spoken(self) -> list[SpokenIn]:
-        """Every recording with its speaker and session, in the order of wav.scp."""
+    def spoken(self) -> list[Recording]:
+        """Return every recording with its speaker and session, as in wav.scp."""
         data = read_data_folder(self._folder)
         missing = sorted(set(data.files) - set(data.speakers))
         if missing:
@@ -206,13 +282,15 @@ class KaldiFolderDatabase(SpeakerDatabase):
                 f"{data.folder}: the speaker of {len(missing)} utterance(s) is not "
                 f"known, {', '.join(missing[:3])} among them; add them to utt2spk"
             )
-        found = []
-        for utterance, item in data.recordings(self._given_directory).items():
-            session = None
-            if self.rule.layout is not None:
-                session = session_in_name(utterance, speaker=data.speakers[utterance])
-            told = replace(
-                item, metadata={**item.metadata, **session_metadata(session)}
+        found = data.recordings(self._given_directory)
+        if self.rule.layout is None:
+            return list(found.values())
+        return [
+            replace(
+                item,
+                metadata=session_metadata(
+                    session_in_name(utterance, speaker=data.speakers[utterance])
+                ),
             )
-            found.append(SpokenIn(told, session))
-        return found
+            for utterance, item in found.items()
+        ]

@@ -1,36 +1,101 @@
-"""Trials between the ids of Kaldi data folders: ``enrolled tested target``."""
+"""Trials between the ids of Kaldi data folders: ``enrolled tested target``.
+
+=============  ==================================================================
+form           files that are written
+=============  ==================================================================
+``kaldi``      ``<group>/trials`` and ``<group>/{enroll,test}/`` with ``wav.scp``,
+               ``utt2spk`` and ``spk2utt``; ``enroll/utt2spk`` names references
+``wespeaker``  ``wav.scp``, ``utt2spk``, ``spk2utt``, ``trials/<group>.kaldi``
+=============  ==================================================================
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.protocols.formats.kaldi import DataFolder, read_data_folder
-from bob.learn.pytorch.protocols.formats.voxceleb import about
-from bob.learn.pytorch.protocols.identities import subjects_of
-from bob.learn.pytorch.protocols.names import safe_name
-from bob.learn.pytorch.protocols.trials import (
-    DatabaseError,
-    Probe,
-    Recording,
-    Reference,
-    Trials,
-    WithoutExtras,
+from bob.learn.pytorch.protocols.formats.kaldi import (
+    DataFolder,
+    read_data_folder,
+    write_data,
+)
+from bob.learn.pytorch.protocols.formats.trial_list import label_leads, read_trial_list
+from bob.learn.pytorch.protocols.listed import ListedTrials, Named, TrialList
+from bob.learn.pytorch.protocols.trials import DatabaseError, Recording
+from bob.learn.pytorch.protocols.writing import (
+    Written,
+    each_trial,
+    first_word,
+    groups_of_singles,
+    in_line,
+    write_lines,
 )
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
-    from bob.learn.pytorch.protocols.formats.trial_lists import TrialList
+    from bob.learn.pytorch.protocols.trials import Database, Trials
 
+_WORDS = {True: "target", False: "nontarget"}
 _ENROLLING = ("enroll", "enrol")
 
 
-def beside(trial_list: Path) -> tuple[Path, Path] | None:
-    """(test folder, enrolment folder) that the ids of a trial list may be in.
+def is_it(path: Path) -> bool:
+    """Return whether the names of a list are ids of data folders beside it."""
+    return _beside(path) is not None and not label_leads(path)
+
+
+def read(
+    path: Path,
+    *,
+    protocol: str | None = None,
+    original_directory: str | os.PathLike[str] | None = None,
+) -> KaldiTrialDatabase:
+    """Read a list of trials; see `KaldiTrialDatabase`."""
+    listed = read_trial_list(path)
+    folder, enrolment = _folders_of(listed)
+    return KaldiTrialDatabase(
+        listed,
+        folder,
+        enrolment=enrolment,
+        protocol=protocol,
+        original_directory=original_directory,
+    )
+
+
+def has_lists(folder: Path) -> bool:
+    """Return whether a folder has lists, in or between data folders."""
+    trials = folder / "trials"
+    between = trials.is_file() and _beside(trials) is not None
+    return between or (trials.exists() and (folder / "wav.scp").is_file())
+
+
+def list_in(folder: Path, protocol: str | None) -> tuple[Path, str | None]:
+    """Return the list of a folder, and the name of its protocol.
+
+    The list is the file ``trials``, or that of the protocol in a folder ``trials``.
+
+    Raises
+    ------
+    DatabaseError
+        The folder has several lists, or none of this name.
+    """
+    trials = folder / "trials"
+    if trials.is_file():
+        return trials, protocol
+    found = {path.stem: path for path in sorted(trials.iterdir()) if path.is_file()}
+    name = next(iter(found)) if protocol is None and len(found) == 1 else protocol
+    if name not in found:
+        asked = "no protocol was named" if protocol is None else f"no {protocol!r}"
+        raise DatabaseError(
+            f"{trials}: {asked}; it has the lists {', '.join(found) or 'none'}"
+        )
+    return found[name], name
+
+
+def _beside(trial_list: Path) -> tuple[Path, Path] | None:
+    """Return (test folder, enrolment folder) that the ids of a trial list may be in.
 
     The test folder is that of the list if that has a ``wav.scp``, or the one above, as
     WeSpeaker has it (``trials/list.kaldi``). The enrolment folder is then ``enroll`` or
@@ -59,19 +124,15 @@ def _enrolment_beside(test: Path) -> Path:
     return next((path for path in found if (path / "wav.scp").is_file()), test)
 
 
-def folders_of(listed: TrialList) -> tuple[Path, Path] | None:
-    """Return the folders of `beside` that the names of a trial list are in.
+def _folders_of(listed: TrialList) -> tuple[Path, Path]:
+    """Return the folders of `_beside` that the names of a trial list are in.
 
     A test folder enrols, too, where it has all names of the enrolled side, and the
     folder that is there for it has not.
-
-    Raises
-    ------
-    DatabaseError
-        One of the folders cannot be read.
     """
-    found = beside(listed.path)
-    if found is None or found[0] == found[1]:
+    found = _beside(listed.path)
+    assert found is not None  # noqa: S101 - is_it has found them
+    if found[0] == found[1]:
         return found
     test, enrolment = (read_data_folder(folder) for folder in found)
     if enrolment.knows(listed.enrolled) or not test.knows(listed.enrolled):
@@ -79,33 +140,7 @@ def folders_of(listed: TrialList) -> tuple[Path, Path] | None:
     return found[0], found[0]
 
 
-def is_between_folders(folder: Path) -> bool:
-    """Return whether a folder has a list ``trials`` between two data folders in it."""
-    trials = folder / "trials"
-    return trials.is_file() and beside(trials) is not None
-
-
-def chosen(trials: Path, protocol: str | None) -> tuple[Path, str | None]:
-    """The list of trials, and the name of its protocol: a file, or one in a folder.
-
-    Raises
-    ------
-    DatabaseError
-        The folder has several, or no such list.
-    """
-    if trials.is_file():
-        return trials, protocol
-    found = {path.stem: path for path in sorted(trials.iterdir()) if path.is_file()}
-    name = next(iter(found)) if protocol is None and len(found) == 1 else protocol
-    if name not in found:
-        asked = "no protocol was named" if protocol is None else f"no {protocol!r}"
-        raise DatabaseError(
-            f"{trials}: {asked}; it has the lists {', '.join(found) or 'none'}"
-        )
-    return found[name], name
-
-
-class KaldiTrialDatabase(WithoutExtras):
+class KaldiTrialDatabase(ListedTrials):
     """Trials between the ids of Kaldi data folders.
 
     The enrolled side is an utterance, or a speaker with all utterances of the
@@ -123,8 +158,10 @@ class KaldiTrialDatabase(WithoutExtras):
     protocol : str, optional
         Names the results; default: the name of the list.
     original_directory : path, optional
-        What relative paths in wav.scp are seen from.
+        Folder that relative paths in wav.scp are seen from.
     """
+
+    knows_speakers = True
 
     def __init__(
         self,
@@ -135,123 +172,74 @@ class KaldiTrialDatabase(WithoutExtras):
         protocol: str | None = None,
         original_directory: str | os.PathLike[str] | None = None,
     ) -> None:
-        self._listed = trials
         self._folders = (Path(folder), Path(enrolment or folder))
         self._given_directory = original_directory
-        self.name = self._folders[0].resolve().name
-        self.protocol: str | None = protocol or trials.path.stem
-        self.original_directory: str | None = str(
-            Path(original_directory or folder).resolve()
+        super().__init__(
+            {"dev": trials},
+            name=self._folders[0].resolve().name,
+            protocol=protocol,
+            original_directory=Path(original_directory or folder).resolve(),
         )
 
-    def groups(self) -> tuple[str, ...]:
-        """``dev``, and whatever else the protocol has."""
-        return ("dev",)
-
-    @property
-    def is_labelled(self) -> bool:
-        """Return whether the list has labels."""
-        return self._listed.is_labelled
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Which of VoxCeleb's lists this is, if any."""
-        return about(self._listed)
-
-    def trials(self, group: str) -> Trials:
-        """References, probes and who is compared with whom in a group."""
-        if group != "dev":
-            raise DatabaseError(
-                f"{self._listed.path} has no group {group!r}; a trial list alone is dev"
-            )
-        return self._trials
-
-    @cached_property
-    def _trials(self) -> Trials:
+    def _named(self, listed: TrialList) -> Named:
         test, enrolment = (read_data_folder(folder) for folder in self._folders)
         tests = test.recordings(self._given_directory)
         enrolments = enrolment.recordings(self._given_directory)
         _check_same(tests, enrolments, self._folders)
-        tested = [self._utterance(name, tests, test) for name in self._listed.tested]
-        enrolled = [
-            self._enrolling(name, enrolments, enrolment)
-            for name in self._listed.enrolled
-        ]
-        self._check_apart(enrolled, tested)
-        enrolled_by, tested_by = self._subjects(enrolled, tested)
-        return Trials(
-            tuple(
-                Reference(safe_name(name), subject, _spoken_by(subject, recordings))
-                for name, subject, recordings in zip(
-                    self._listed.enrolled, enrolled_by, enrolled, strict=True
-                )
-            ),
-            tuple(
-                Probe(item.key, subject, _spoken_by(subject, [item]))
-                for item, subject in zip(tested, tested_by, strict=True)
-            ),
-            self._listed.pairs(),
+        named = Named(
+            listed,
+            {
+                name: _enrolling(listed, name, enrolments, enrolment)
+                for name in listed.enrolled
+            },
+            {name: _utterance(listed, name, tests, test) for name in listed.tested},
         )
+        _check_apart(named)
+        return named
 
-    def _utterance(
-        self, name: str, recordings: Mapping[str, Recording], data: DataFolder
-    ) -> Recording:
-        if name not in recordings:
-            raise DatabaseError(
-                f"{self._listed.where(name)}: {name!r} is not in "
-                f"{data.folder / 'wav.scp'}; add its recording there"
-            )
-        return recordings[name]
 
-    def _enrolling(
-        self, name: str, recordings: Mapping[str, Recording], data: DataFolder
-    ) -> list[Recording]:
-        if name in recordings:
-            return [recordings[name]]
-        if name in data.utterances:
-            return [recordings[utterance] for utterance in data.utterances[name]]
+def _utterance(
+    listed: TrialList, name: str, recordings: Mapping[str, Recording], data: DataFolder
+) -> Recording:
+    if name not in recordings:
         raise DatabaseError(
-            f"{self._listed.where(name)}: {name!r} is neither an utterance of "
-            f"{data.folder / 'wav.scp'} nor a speaker of its utt2spk; add it to one"
+            f"{listed.where(name)}: {name!r} is not in "
+            f"{data.folder / 'wav.scp'}; add its recording there"
         )
+    return recordings[name]
 
-    def _check_apart(
-        self, enrolled: Sequence[Sequence[Recording]], tested: Sequence[Recording]
-    ) -> None:
-        """No speaker is enrolled with a recording that then probes."""
-        position = {item.key: index for index, item in enumerate(tested)}
-        pairs = self._listed.pairs()
-        for index, recordings in enumerate(enrolled):
-            if len(recordings) == 1:
-                continue
-            own = {position.get(item.key) for item in recordings}
-            both = next((probe for probe in pairs[index] if probe in own), None)
-            if both is not None:
-                name = self._listed.enrolled[index]
-                raise DatabaseError(
-                    f"{self._listed.where(name)}: {name!r} is enrolled with all its "
-                    f"utterances, {tested[both].key!r} among them, which also probes "
-                    "it; give the enrolment utterances a data folder of their own "
-                    "(enroll/ beside test/)"
-                )
 
-    def _subjects(
-        self, enrolled: Sequence[Sequence[Recording]], tested: Sequence[Recording]
-    ) -> tuple[list[str], list[str]]:
-        """The subjects of both sides, such that every label is explained."""
-        proposed: dict[str, str] = {}
-        sides: tuple[list[str], list[str]] = ([], [])
-        for name, recordings in zip(self._listed.enrolled, enrolled, strict=True):
-            alone = recordings[0].key == safe_name(name)
-            sides[0].append(recordings[0].key if alone else f"speaker {name}")
-            proposed[sides[0][-1]] = recordings[0].subject
-        for item in tested:
-            sides[1].append(item.key)
-            proposed[item.key] = item.subject
-        found = subjects_of(
-            self._listed, (list(proposed), list(proposed.values())), sides
-        )
-        return [found[name] for name in sides[0]], [found[name] for name in sides[1]]
+def _enrolling(
+    listed: TrialList, name: str, recordings: Mapping[str, Recording], data: DataFolder
+) -> Sequence[Recording]:
+    if name in recordings:
+        return [recordings[name]]
+    if name in data.utterances:
+        return [recordings[utterance] for utterance in data.utterances[name]]
+    raise DatabaseError(
+        f"{listed.where(name)}: {name!r} is neither an utterance of "
+        f"{data.folder / 'wav.scp'} nor a speaker of its utt2spk; add it to one"
+    )
+
+
+def _check_apart(named: Named) -> None:
+    """Refuse a speaker who is enrolled with a recording that then probes."""
+    listed = named.listed
+    position = {named.testing[name].key: at for at, name in enumerate(listed.tested)}
+    pairs = listed.pairs()
+    for index, name in enumerate(listed.enrolled):
+        recordings = named.enrolling[name]
+        if len(recordings) == 1:
+            continue
+        own = {position.get(item.key) for item in recordings}
+        both = next((probe for probe in pairs[index] if probe in own), None)
+        if both is not None:
+            key = named.testing[listed.tested[both]].key
+            raise DatabaseError(
+                f"{listed.where(name)}: {name!r} is enrolled with all its "
+                f"utterances, {key!r} among them, which also probes it; give the "
+                "enrolment utterances a data folder of their own (enroll/ beside test/)"
+            )
 
 
 def _check_same(
@@ -268,5 +256,86 @@ def _check_same(
             )
 
 
-def _spoken_by(subject: str, recordings: Sequence[Recording]) -> tuple[Recording, ...]:
-    return tuple(replace(item, subject=subject) for item in recordings)
+def write(database: Database, folder: Path) -> Written:
+    """Write the form ``kaldi``; see the top of this module.
+
+    Raises
+    ------
+    DatabaseError
+        A probe has several recordings, a recording enrols two references or probes one
+        that it enrols with others, or a name does not fit in a line.
+    """
+    written = Written()
+    groups = groups_of_singles(database, "kaldi", references=False)
+    for group, trials in groups.items():
+        enrolling = [item for r in trials.references for item in r.recordings]
+        probing = [item for probe in trials.probes for item in probe.recordings]
+        write_data(folder / group / "enroll", enrolling, _enrolled_once(trials))
+        write_data(folder / group / "test", probing, _subjects(probing))
+        _refuse_self_trials(trials)
+        lines = (
+            f"{first_word(reference.id)} {in_line(probe.recordings[0].key)} "
+            f"{_WORDS[target]}"
+            for reference, probe, target in each_trial(trials)
+        )
+        written[group] = write_lines(folder / group / "trials", lines)
+    return written
+
+
+def write_wespeaker(database: Database, folder: Path) -> Written:
+    """Write the form ``wespeaker``; see the top of this module.
+
+    Raises
+    ------
+    DatabaseError
+        A reference or probe has several recordings, or a name does not fit in a line.
+    """
+    groups = groups_of_singles(database, "wespeaker")
+    found = [item for trials in groups.values() for item in trials.recordings()]
+    write_data(folder, found, _subjects(found))
+    written = Written()
+    for group, trials in groups.items():
+        lines = (
+            f"{first_word(reference.recordings[0].key)} "
+            f"{in_line(probe.recordings[0].key)} {_WORDS[target]}"
+            for reference, probe, target in each_trial(trials)
+        )
+        written[group] = write_lines(folder / "trials" / f"{group}.kaldi", lines)
+    return written
+
+
+def _subjects(recordings: Sequence[Recording]) -> dict[str, str]:
+    return {item.key: item.subject for item in recordings}
+
+
+def _enrolled_once(trials: Trials) -> dict[str, str]:
+    """Return utterance -> the one reference that it enrols."""
+    enrolled: dict[str, str] = {}
+    for reference in trials.references:
+        for item in reference.recordings:
+            other = enrolled.setdefault(item.key, reference.id)
+            if other != reference.id:
+                raise DatabaseError(
+                    f"{item.key!r} enrols {other!r} and {reference.id!r}; in a Kaldi "
+                    "folder a recording enrols one: convert to bob or sre instead"
+                )
+    for reference in trials.references:
+        if enrolled.get(reference.id, reference.id) != reference.id:
+            raise DatabaseError(
+                f"reference {reference.id!r} is called like a recording that enrols "
+                f"{enrolled[reference.id]!r}: rename it, or convert to bob or sre"
+            )
+    return enrolled
+
+
+def _refuse_self_trials(trials: Trials) -> None:
+    """Refuse what Kaldi cannot say: a probe that also enrols, with others."""
+    for reference, probe, _ in each_trial(trials):
+        if (
+            len(reference.recordings) > 1
+            and probe.recordings[0] in reference.recordings
+        ):
+            raise DatabaseError(
+                f"{probe.id!r} is compared with {reference.id!r}, which it enrols with "
+                "others; Kaldi has no such trial: take it out, or convert to bob or sre"
+            )

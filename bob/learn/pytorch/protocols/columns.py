@@ -1,14 +1,15 @@
-"""Big text files of few columns, in blocks: names stored once, numbers as numbers.
+"""Columns of text files: names stored once, numbers as numbers.
 
 Arrow parses a million lines in a fifth of a second. It is asked only where its answer
-is the one of Python's own reading, line by line; `Unsure` says that it may not be, and
-the careful reader, who knows the number of each line, has the last word.
+is that of Python's own reading, line by line; `Unsure` says that it may not be, and
+the careful reader, which knows the number of each line, has the last word.
 """
 
 from __future__ import annotations
 
 from codecs import BOM_UTF8
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,16 +17,138 @@ import numpy as np
 from bob.learn.pytorch.metrics import Names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-#: Below, Python has read the file before Arrow is imported.
+#: Smaller files are read by Python before Arrow is imported.
 SMALLEST_FILE = 1 << 20
 
 #: Bytes at a time: about half a million lines.
 BLOCK_BYTES = 1 << 25
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Columns of a text file.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    names : mapping of str to Names
+        Columns by their titles, ``(lines,)`` each.
+    lines : (lines,) array of int
+        Line numbers, from 1.
+    """
+
+    path: Path
+    names: Mapping[str, Names]
+    lines: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def where(self, title: str, code: int) -> str:
+        """Return ``file:line`` of the first line with a value, by its code."""
+        at = (self.names[title].codes == code).argmax()
+        return f"{self.path}:{self.lines[at]}"
+
+
+def read_columns(
+    path: Path,
+    titles: Sequence[str | None],
+    rows: Iterable[tuple[int, Sequence[str]]],
+    *,
+    skipped: int = 0,
+    separator: str | None = None,
+    fits: Callable[[Mapping[str, Names]], bool] | None = None,
+) -> Columns:
+    """Read the columns of a list: by Arrow where that is sure, else row by row.
+
+    Parameters
+    ----------
+    path : Path
+        The list.
+    titles : sequence of str or None
+        Name of each column; None: passed over.
+    rows : iterable of (int, sequence of str)
+        The careful reader: line number and fields of each row. It is only begun where
+        Arrow is not sure, and raises the errors.
+    skipped : int
+        Lines before the first row, such as a headline.
+    separator : str, optional
+        One character. Default: a space or a tab, whichever parts the first row.
+    fits : callable, optional
+        Takes the columns that Arrow read; false: read row by row after all.
+
+    Raises
+    ------
+    DatabaseError
+        Whatever `rows` raises.
+    """
+    found = _by_arrow(path, titles, skipped=skipped, separator=separator)
+    if found is not None and (fits is None or fits(found)):
+        count = len(next(iter(found.values())))
+        return Columns(path, found, np.arange(skipped + 1, skipped + 1 + count))
+    lines: list[int] = []
+    values: list[list[str]] = [[] for _ in titles]
+    for number, fields in rows:
+        lines.append(number)
+        for column, field in zip(values, fields, strict=True):
+            column.append(field)
+    named = zip(titles, values, strict=True)
+    names = {title: Names.of(column) for title, column in named if title is not None}
+    return Columns(path, names, np.array(lines, dtype=np.int64))
+
+
+def _by_arrow(
+    path: Path,
+    titles: Sequence[str | None],
+    *,
+    skipped: int,
+    separator: str | None,
+) -> dict[str, Names] | None:
+    """Read a list in which every line is a row; None: read it row by row."""
+    if not path.is_file() or path.stat().st_size < SMALLEST_FILE:
+        return None
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        first = next(islice(file, skipped, None), "")
+    separator = separator or one_separator(first, len(titles))
+    layout = Layout(tuple(titles), separator, number=None, skipped=skipped)
+    joined = Joined()
+    try:
+        for block in fast_blocks(path, layout):
+            joined.add(block)
+    except Unsure:
+        return None
+    names = joined.names
+    # With a blank line, the number of a row would not be that of its line.
+    whole = bool(names) and len(next(iter(names.values()))) == _lines(path) - skipped
+    leading = next(title for title in titles if title is not None)
+    return names if whole and _is_plain(names, leading) else None
+
+
+def _lines(path: Path) -> int:
+    count, last = 0, b"\n"
+    with path.open("rb") as file:
+        while block := file.read(1 << 22):
+            count += block.count(b"\n")
+            last = block[-1:]
+    return count + (last != b"\n")
+
+
+def _is_plain(names: Mapping[str, Names], first: str) -> bool:
+    """Return whether no line is a comment and every name is UTF-8."""
+    if any(name.startswith("#") for name in names[first].distinct):
+        return False
+    try:
+        for column in names.values():
+            "".join(column.distinct).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class Unsure(Exception):  # noqa: N818 - no error: the careful reader goes on
@@ -34,12 +157,12 @@ class Unsure(Exception):  # noqa: N818 - no error: the careful reader goes on
 
 @dataclass(frozen=True)
 class Layout:
-    """What stands where in a line.
+    """The columns of a line.
 
     Attributes
     ----------
     columns : tuple of str or None
-        What each column is called; None: passed over.
+        Name of each column; None: passed over.
     separator : str
         One character, or ``""`` for any white space.
     number : str or None
@@ -73,7 +196,7 @@ class Block:
         return len(next(iter(self.names.values())))
 
     def after(self, lines: int) -> Block:
-        """Without its first lines."""
+        """Return the block without its first lines."""
         kept = slice(lines, None)
         return Block(
             {
@@ -85,7 +208,7 @@ class Block:
 
 
 class Joined:
-    """Columns of names that come in blocks, on their way into one."""
+    """Columns of names that come in blocks, joined into one."""
 
     def __init__(self) -> None:
         self._code: dict[str, dict[str, int]] = {}
@@ -119,24 +242,24 @@ class Joined:
 
     @property
     def numbers(self) -> NDArray[np.float64]:
-        """The column of numbers; empty without one."""
+        """The column of numbers, ``(lines,)``; empty without one."""
         return np.concatenate([np.zeros(0), *self._numbers])
 
 
 def one_separator(line: str, columns: int) -> str:
-    """The one character that parts a line into so many columns, ``""`` without one."""
+    """Return the character that parts a line into so many columns, or ``""``."""
     text = line.rstrip("\r\n")
     fitting = (mark for mark in (" ", "\t") if len(text.split(mark)) == columns)
     return next(fitting, "")
 
 
 def fast_blocks(path: Path, layout: Layout) -> Iterator[Block]:
-    """Read a file by Arrow, in bounded memory.
+    """Yield a file in blocks, read by Arrow in bounded memory.
 
     Raises
     ------
     Unsure
-        The file is small, does not fit, or holds what Python may read otherwise.
+        The file is small, does not fit, or Python may read it otherwise.
     """
     if not layout.separator or path.stat().st_size < SMALLEST_FILE:
         raise Unsure
@@ -150,7 +273,7 @@ def fast_blocks(path: Path, layout: Layout) -> Iterator[Block]:
 
 
 def _pieces(path: Path, layout: Layout) -> Iterator[bytes]:
-    """Whole lines; Arrow's own streams read 32 blocks ahead."""
+    """Yield whole lines; Arrow's own streams read 32 blocks ahead."""
     with path.open("rb") as file:
         for _ in range(layout.skipped):
             file.readline()
@@ -175,7 +298,7 @@ def _checked(lines: bytes, layout: Layout, *, first: bool) -> bytes:
 
 
 def _parsed(lines: bytes, layout: Layout) -> Any:  # noqa: ANN401 - pyarrow has no types
-    """A record batch of the columns that have names."""
+    """Return a record batch of the columns that have names."""
     import pyarrow
     from pyarrow import csv
 
@@ -245,7 +368,7 @@ def _check(distinct: Sequence[str], layout: Layout) -> None:
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is a number as files have them, nan and inf included.
+    """Return whether a text is a number as files have them, nan and inf included.
 
     Python also takes ``1_0`` for 10, and digits of other scripts; no other program
     that reads scores does.

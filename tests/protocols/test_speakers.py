@@ -3,11 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bob.learn.pytorch.protocols.speaker_protocol import (
+from bob.learn.pytorch.protocols.speakers import (
     SpeakerRule,
-    SpokenIn,
     make_protocol,
     session_in_name,
+    session_metadata,
 )
 from bob.learn.pytorch.protocols.trials import DatabaseError, Recording
 
@@ -15,9 +15,12 @@ from bob.learn.pytorch.protocols.trials import DatabaseError, Recording
 def spoken(names):
     """'ann/monday/1' -> speaker ann, session monday; 'ann//1' -> no session known."""
     return [
-        SpokenIn(Recording(name, None, name.split("/")[0]), name.split("/")[1] or None)
+        Recording(
+            name, None, name.split("/")[0],
+            metadata=session_metadata(name.split("/")[1] or None),
+        )
         for name in names
-    ]
+    ]  # fmt: skip
 
 
 def keys(items):
@@ -143,7 +146,7 @@ def test_groups_share_no_speaker_and_all_speakers_are_in_one():
     count=st.sampled_from([None, 1, 2]),
 )  # fmt: skip
 def test_whoever_is_there_nothing_enrols_and_probes(names, rule, count):
-    items = {item.recording.key: item for item in spoken(sorted(names))}
+    items = {item.key: item for item in spoken(sorted(names))}
     try:
         made = make_protocol(items.values(), name=rule, enrol_count=count)
     except DatabaseError:
@@ -158,8 +161,10 @@ def test_whoever_is_there_nothing_enrols_and_probes(names, rule, count):
         }
         speakers.append({item.subject for item in trials.recordings()})
         for reference in trials.references:
-            enrolled = {items[r.key].session for r in reference.recordings} - {None}
-            own = {items[p.id].session for p in trials.probes
+            enrolled = {
+                items[r.key].metadata.get("session") for r in reference.recordings
+            } - {None}
+            own = {items[p.id].metadata.get("session") for p in trials.probes
                    if p.subject == reference.subject}  # fmt: skip
             assert own
             assert rule == "recording" or not enrolled & own

@@ -1,7 +1,7 @@
-"""What lists of trials and protocols know of trials that others have scored.
+"""Labels and metadata of trials that others have scored.
 
-A list says which trials are of one speaker. A protocol in CSV also has columns of each
-recording, and a table of NIST's columns of each trial, which tell conditions apart.
+A list says which trials are of one speaker. A protocol in CSV also has metadata of each
+recording, and a table of NIST's metadata of each trial, which tell conditions apart.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bob.learn.pytorch.metrics import Names
-from bob.learn.pytorch.protocols.formats.trial_lists import TrialList, read_trial_list
-from bob.learn.pytorch.protocols.trials import labelled, trial_columns
+from bob.learn.pytorch.protocols.formats import sre
+from bob.learn.pytorch.protocols.formats.trial_list import read_trial_list
+from bob.learn.pytorch.protocols.listed import TrialList
+from bob.learn.pytorch.protocols.opening import as_database
+from bob.learn.pytorch.protocols.trials import in_common, labelled, trial_columns
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -35,16 +38,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """What is known of references, or of probes.
+    """References, or probes, of a list.
 
     Attributes
     ----------
     aliases
         Further names of some, with their positions.
     subjects
-        Who each is; empty where that is not said.
+        Subject of each; empty where not known.
     metadata
-        Title -> what it says of each.
+        Title -> value of each.
     """
 
     aliases: Sequence[tuple[str, int]] = ()
@@ -54,16 +57,16 @@ class Side:
 
 @dataclass(frozen=True, eq=False)
 class TrialSource:
-    """Trials by their names, and what is known of them.
+    """Trials by their names.
 
     Attributes
     ----------
     listed
-        The trials with their labels, and what is known of each.
+        The trials with their labels and metadata.
     group
         ``(trials,)``, a number for those that are scored together.
     enrolled, tested
-        Of the names in `listed`.
+        Both sides of `listed`.
     """
 
     listed: TrialList
@@ -78,24 +81,20 @@ def read_trial_source(source: TrialList | str | os.PathLike[str]) -> TrialSource
     Parameters
     ----------
     source
-        A list that was read, or a path of whatever `as_database` reads.
+        A list that was read, or a path that `as_database` reads.
 
     Raises
     ------
     DatabaseError
-        It is none; with file and line for what is wrong.
+        It is of no such format; with file and line for what is wrong.
     """
-    from bob.learn.pytorch.protocols.formats.sre_files import read_sre_trials
-    from bob.learn.pytorch.protocols.formats.sre_tables import is_sre_table
-    from bob.learn.pytorch.protocols.opening import as_database
-
     if isinstance(source, TrialList):
         return _alone(source)
     path = Path(source)
     if path.is_dir() or path.suffix.lower() == ".csv":
         return _of_database(path, as_database(path))
-    if is_sre_table(path):
-        return _alone(read_sre_trials(path))
+    if sre.is_it(path):
+        return _alone(sre.read_sre_trials(path))
     return _alone(labelled(read_trial_list(path), path))
 
 
@@ -104,7 +103,7 @@ def _alone(listed: TrialList) -> TrialSource:
 
 
 def _of_database(path: Path, database: Database) -> TrialSource:
-    """All groups of a protocol."""
+    """Join all groups of a protocol."""
     trials = [database.trials(group) for group in database.groups()]
     references = {item.id: item for some in trials for item in some.references}
     probes = {item.id: item for some in trials for item in some.probes}
@@ -122,7 +121,6 @@ def _of_database(path: Path, database: Database) -> TrialSource:
         second,
         target.astype(np.bool_),
         np.arange(1, first.size + 1),
-        label_first=False,
         metadata=_columns(database, [part[0].size for part in parts]),
     )
     group = np.repeat(np.arange(len(parts)), [part[0].size for part in parts])
@@ -136,7 +134,7 @@ def _of_database(path: Path, database: Database) -> TrialSource:
 
 
 def _columns(database: Database, sizes: Sequence[int]) -> dict[str, Names]:
-    """Columns of trials, all groups one after the other; empty where one lacks it."""
+    """Return columns of trials, groups in turn; empty where a group lacks one."""
     groups = database.groups()
     parts = [trial_columns(database, group) for group in groups]
     return {
@@ -152,19 +150,14 @@ def _columns(database: Database, sizes: Sequence[int]) -> dict[str, Names]:
 def _pairs(
     trials: Trials, references: Mapping[str, int], probes: Mapping[str, int]
 ) -> tuple[Positions, Positions, Positions]:
-    """Positions of both sides, and whether they are one subject, ``(trials,)`` each."""
-    if trials.pairs is None:
-        counts = [len(trials.probes)] * len(trials.references)
-        second = np.tile(np.arange(len(trials.probes)), len(counts))
-    else:
-        counts = [len(some) for some in trials.pairs]
-        second = np.concatenate([np.zeros(0, np.int64), *trials.pairs])
-    first = np.repeat(np.arange(len(counts)), counts)
+    """Return positions of both sides, and whether one subject, ``(trials,)`` each."""
     code: dict[str, int] = {}
     columns = []
-    for items, positions, chosen in (
-        (trials.references, references, first),
-        (trials.probes, probes, second),
+    for items, positions, chosen in zip(
+        (trials.references, trials.probes),
+        (references, probes),
+        trials.positions(),
+        strict=True,
     ):
         subjects = [code.setdefault(item.subject, len(code)) for item in items]
         places = [positions[item.id] for item in items]
@@ -196,15 +189,9 @@ def _side(items: Sequence[Reference | Probe], folder: str | None) -> Side:
 
 
 def _spellings(recording: Recording, folder: str | None) -> Iterator[str]:
-    """How score files of others may name a recording."""
+    """Yield the names that score files of others may give a recording."""
     yield recording.key
     if recording.path is not None:
         path = str(recording.path)
         yield path
         yield path.removeprefix(f"{folder}/")
-
-
-def in_common(values: Iterable[str]) -> str:
-    """What all say, else nothing."""
-    different = set(values)
-    return different.pop() if len(different) == 1 else ""

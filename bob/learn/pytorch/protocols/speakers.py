@@ -23,31 +23,35 @@ All pairs
 
 from __future__ import annotations
 
+import abc
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Literal, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.protocols.all_pairs import all_pairs
+import numpy as np
+
 from bob.learn.pytorch.protocols.trials import (
     DatabaseError,
     Probe,
     Recording,
     Reference,
     Trials,
+    WithoutExtras,
 )
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-EnrolFrom = Literal["session", "recording"]
 
 ALL_PAIRS = "all-pairs"
 _ONE_GROUP = "-one-group"
 #: Names of protocols.
 PROTOCOLS = (
-    *get_args(EnrolFrom),
-    *(f"{unit}{_ONE_GROUP}" for unit in get_args(EnrolFrom)),
+    *("session", "recording"),
+    *(f"session{_ONE_GROUP}", f"recording{_ONE_GROUP}"),
     ALL_PAIRS,
 )
 #: Ends a layout where the names of files, or utterances, begin with the session.
@@ -61,12 +65,12 @@ _FEWEST_SPEAKERS_TO_SPLIT = 4
 
 @dataclass(frozen=True)
 class SpeakerRule:
-    """How a folder of speakers becomes a protocol.
+    """The rule that makes a protocol of a folder of speakers.
 
     Attributes
     ----------
     layout : str, optional
-        What the folder levels mean, outermost first: ``speaker`` (default),
+        Meaning of the folder levels, outermost first: ``speaker`` (default),
         ``session/speaker``, ``speaker/session``; ``*`` for a level without meaning.
         ``speaker/session-*`` takes the first part of the file's name for the session
         (``friday`` in ``friday-1.flac``), ``session-*`` that of Kaldi's utterances.
@@ -106,19 +110,8 @@ def _check_type(
 
 
 @dataclass(frozen=True)
-class SpokenIn:
-    """A recording and the session it is from, None if that is not known."""
-
-    recording: Recording
-    session: str | None
-
-
-@dataclass(frozen=True)
 class SpeakerProtocol:
-    """Trials of each group, in words how they came about, and what that puts in doubt.
-
-    Doubts are among the notes too.
-    """
+    """Trials of each group, notes on the rule in words, and those that raise doubts."""
 
     name: str
     trials: Mapping[str, Trials]
@@ -127,7 +120,7 @@ class SpeakerProtocol:
 
 
 def session_in_name(name: str, *, speaker: str) -> str | None:
-    """The session a file name tells: its first part, less the speaker's name.
+    """Return the session in a file name: its first part, less the speaker's name.
 
     It may as well be a number of the utterance, so only a layout asks for it.
 
@@ -147,22 +140,22 @@ def session_in_name(name: str, *, speaker: str) -> str | None:
 
 
 def session_metadata(session: str | None) -> dict[str, str]:
-    """What a recording says of its session, as columns of CSV do."""
+    """Return the metadata of a recording of a session, None if that is not known."""
     return {"session": session} if session else {}
 
 
 def make_protocol(
-    recordings: Iterable[SpokenIn],
+    recordings: Iterable[Recording],
     *,
     name: str | None = None,
     enrol_count: int | None = None,
 ) -> SpeakerProtocol:
-    """Split speakers and recordings as this module says.
+    """Split speakers and recordings as the top of this module says.
 
     Parameters
     ----------
-    recordings : iterable of SpokenIn
-        In any order; keys decide.
+    recordings : iterable of Recording
+        In any order; keys decide. Metadata ``session`` tell sessions apart.
     name : str, optional
         One of `PROTOCOLS`. Default: by session if at least half of the speakers with
         two recordings or more have two sessions or more, else by recording.
@@ -172,12 +165,17 @@ def make_protocol(
     Raises
     ------
     DatabaseError
-        If there is no such rule, or nobody can be enrolled.
+        There is no such protocol, or nobody can be enrolled.
     """
+    if name not in (None, *PROTOCOLS):
+        raise DatabaseError(
+            f"a folder of speakers has no protocol {name!r}; expected one of "
+            f"{', '.join(PROTOCOLS)}, or none to let the sessions decide"
+        )
     speakers = _by_speaker(recordings)
-    if _checked(name) == ALL_PAIRS:
-        return _of_all_pairs(speakers.values(), enrol_count)
-    by = _enrol_from(name) or _choose(speakers.values())
+    if name == ALL_PAIRS:
+        return _all_pairs(speakers, enrol_count)
+    by = (name or _choose(speakers.values())).removesuffix(_ONE_GROUP)
     units = {speaker: _units(items, by) for speaker, items in speakers.items()}
     enrolled = {}
     for speaker, parts in units.items():
@@ -200,44 +198,46 @@ def make_protocol(
     return SpeakerProtocol(name or by, groups, (*notes, *doubts), doubts)
 
 
-def _of_all_pairs(
-    speakers: Iterable[Sequence[SpokenIn]], enrol_count: int | None
+def _all_pairs(
+    speakers: Mapping[str, Sequence[Recording]], enrol_count: int | None
 ) -> SpeakerProtocol:
+    """Compare each pair of recordings once: a, b and c make a-b, a-c and b-c."""
     if enrol_count not in (None, 1):
         raise DatabaseError(
             f"{enrol_count} recordings cannot enrol in the protocol {ALL_PAIRS}, where "
             "each does by itself; leave the enrolment count out"
         )
-    items = [item.recording for some in speakers for item in some]
-    items.sort(key=lambda item: item.key)
+    items = sorted((item for some in speakers.values() for item in some), key=_key)
+    if not 1 < len(speakers) < len(items):
+        raise DatabaseError(
+            f"there are {len(items)} recordings of {len(speakers)} speakers; pairs of "
+            "one speaker and of two take two speakers, and two recordings of one of "
+            "them"
+        )
+    probes = np.arange(len(items) - 1)
+    trials = Trials(
+        tuple(Reference(item.key, item.subject, (item,)) for item in items[:-1]),
+        tuple(Probe(item.key, item.subject, (item,)) for item in items[1:]),
+        tuple(probes[first:] for first in probes),
+    )
     note = f"each of {len(items)} recordings meets each other one once"
-    return SpeakerProtocol(ALL_PAIRS, {"dev": all_pairs(items)}, (note,))
+    return SpeakerProtocol(ALL_PAIRS, {"dev": trials}, (note,))
 
 
-def _by_speaker(recordings: Iterable[SpokenIn]) -> dict[str, list[SpokenIn]]:
-    speakers: dict[str, list[SpokenIn]] = {}
-    for item in sorted(recordings, key=lambda item: item.recording.key):
-        speakers.setdefault(item.recording.subject, []).append(item)
+def _key(recording: Recording) -> str:
+    return recording.key
+
+
+def _by_speaker(recordings: Iterable[Recording]) -> dict[str, list[Recording]]:
+    speakers: dict[str, list[Recording]] = {}
+    for item in sorted(recordings, key=_key):
+        speakers.setdefault(item.subject, []).append(item)
     return dict(sorted(speakers.items()))
 
 
-def _checked(name: str | None) -> str | None:
-    if name is None or name in PROTOCOLS:
-        return name
-    raise DatabaseError(
-        f"a folder of speakers has no protocol {name!r}; expected one of "
-        f"{', '.join(PROTOCOLS)}, or none to let the sessions decide"
-    )
-
-
-def _enrol_from(name: str | None) -> EnrolFrom | None:
-    unit = (name or "").removesuffix(_ONE_GROUP)
-    return next((known for known in get_args(EnrolFrom) if known == unit), None)
-
-
-def _choose(speakers: Iterable[Sequence[SpokenIn]]) -> EnrolFrom:
+def _choose(speakers: Iterable[Sequence[Recording]]) -> str:
     sessions = [
-        len({item.session for item in items} - {None})
+        len({_session(item) for item in items} - {None})
         for items in speakers
         if len(items) > 1
     ]
@@ -245,20 +245,24 @@ def _choose(speakers: Iterable[Sequence[SpokenIn]]) -> EnrolFrom:
     return "session" if several and 2 * several >= len(sessions) else "recording"
 
 
-def _units(items: Sequence[SpokenIn], by: EnrolFrom) -> list[list[Recording]]:
-    """What enrols or probes as a whole: sessions, or single recordings."""
+def _session(recording: Recording) -> str | None:
+    return recording.metadata.get("session")
+
+
+def _units(items: Sequence[Recording], by: str) -> list[list[Recording]]:
+    """Group recordings that enrol or probe as a whole: sessions, or single ones."""
     units: dict[str, list[Recording]] = {}
     for item in items:
-        own = f"/{item.recording.key}"  # no session has a slash in front
-        unit = own if by == "recording" else (item.session or own)
-        units.setdefault(unit, []).append(item.recording)
+        own = f"/{item.key}"  # no session has a slash in front
+        unit = own if by == "recording" else (_session(item) or own)
+        units.setdefault(unit, []).append(item)
     return list(units.values())
 
 
 def _divide(
     units: Sequence[Sequence[Recording]], count: int | None
 ) -> tuple[list[Recording], list[Recording]]:
-    """(what enrols, what probes); units that are begun for the former do not probe."""
+    """Return (enrolment, probes); a unit that is begun for enrolment does not probe."""
     enrolment: list[Recording] = []
     used = 0
     while used < len(units) and (not used or len(enrolment) < (count or 1)):
@@ -302,7 +306,7 @@ def _trials(
 
 
 def _notes(
-    by: EnrolFrom,
+    by: str,
     enrol_count: int | None,
     impostors: Sequence[str],
     *,
@@ -329,11 +333,9 @@ def _notes(
     return notes
 
 
-def _session_notes(
-    by: EnrolFrom, speakers: Iterable[Sequence[SpokenIn]]
-) -> Iterator[str]:
+def _session_notes(by: str, speakers: Iterable[Sequence[Recording]]) -> Iterator[str]:
     items = [item for some in speakers for item in some]
-    unknown = sum(item.session is None for item in items)
+    unknown = sum(_session(item) is None for item in items)
     if by == "session" and unknown:
         yield (
             f"the session of {unknown} recording(s) is not known: each is taken for "
@@ -345,3 +347,122 @@ def _session_notes(
             "microphone: if folders or names tell them, give a layout "
             f"(speaker/session, session/speaker, speaker/{NAMES_BEGIN_WITH_SESSION})"
         )
+
+
+class SpeakerDatabase(WithoutExtras, abc.ABC):
+    """Recordings known by speaker and session, with the protocol of this module.
+
+    Parameters
+    ----------
+    name : str
+        Short name for logs.
+    original_directory : path
+        Folder of the recordings.
+    protocol : str, optional
+        One of `PROTOCOLS`; default: by session, if there are several.
+    rule : SpeakerRule, optional
+        Number of enrolment recordings, minimum duration, layout of the folders.
+    """
+
+    knows_speakers = True
+
+    def __init__(
+        self,
+        name: str,
+        original_directory: str | os.PathLike[str],
+        *,
+        protocol: str | None = None,
+        rule: SpeakerRule | None = None,
+    ) -> None:
+        self.name = name
+        self.original_directory: str | None = str(Path(original_directory).resolve())
+        if not isinstance(rule, SpeakerRule | None):
+            raise DatabaseError(
+                f"rule {rule!r}; expected a SpeakerRule, like "
+                "SpeakerRule(layout='session/speaker')"
+            )
+        self.rule = rule or SpeakerRule()
+        self._protocol = protocol
+
+    @property
+    def protocol(self) -> str | None:
+        """The unit that enrols speakers, such as ``session`` or ``recording``."""
+        return self._made.name
+
+    @protocol.setter
+    def protocol(self, protocol: str | None) -> None:
+        self._protocol = protocol
+        self.__dict__.pop("_made", None)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The rule of the protocol, in words."""
+        return self._made.notes
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Notes on what makes error rates look better than they are."""
+        return self._made.doubts
+
+    def groups(self) -> tuple[str, ...]:
+        """Return ``dev``, and ``eval`` if speakers are split."""
+        return tuple(self._made.trials)
+
+    def trials(self, group: str) -> Trials:
+        """Return the references, probes and trials of a group."""
+        if group not in self._made.trials:
+            raise DatabaseError(
+                f"{self.original_directory} has no group {group!r}; it has "
+                f"{', '.join(self.groups())} (four speakers or more make dev and eval "
+                "in the protocols session and recording)"
+            )
+        return self._made.trials[group]
+
+    @abc.abstractmethod
+    def spoken(self) -> list[Recording]:
+        """Return every recording, its session in the metadata."""
+
+    def long_enough(self) -> tuple[list[Recording], int]:
+        """Return recordings of the minimum duration, and the number of shorter ones.
+
+        Raises
+        ------
+        DatabaseError
+            All of them are shorter.
+        """
+        recordings = self.spoken()
+        found = [item for item in recordings if self._is_long_enough(item)]
+        dropped = len(recordings) - len(found)
+        if not found:
+            raise DatabaseError(
+                f"all {dropped} recordings in {self.original_directory} are shorter "
+                f"than {self.rule.minimum_seconds:g} s; choose a smaller minimum "
+                "duration"
+            )
+        return found, dropped
+
+    @cached_property
+    def _made(self) -> SpeakerProtocol:
+        kept, dropped = self.long_enough()
+        note = f"{dropped} recording(s) under {self.rule.minimum_seconds:g} s left out"
+        try:
+            made = make_protocol(
+                kept, name=self._protocol, enrol_count=self.rule.enrol_count
+            )
+        except DatabaseError as error:
+            reason = f"{self.original_directory}: {error}"
+            raise DatabaseError(f"{reason} ({note})" if dropped else reason) from error
+        if not dropped:
+            return made
+        return replace(made, notes=(*made.notes, note))
+
+    def _is_long_enough(self, recording: Recording) -> bool:
+        if not self.rule.minimum_seconds or recording.path is None:
+            return True
+        from bob.learn.pytorch.audio import RecordingError, files
+
+        try:
+            seconds = files.info(recording.path)[0]
+        except RecordingError:
+            return True  # the experiment says what is wrong with it
+        return seconds >= self.rule.minimum_seconds
