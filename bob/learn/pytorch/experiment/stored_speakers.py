@@ -287,7 +287,7 @@ def _speakers(source: Path, layout: str | None) -> list[tuple[str, str | None, s
     """Return name, path if it is known, and speaker of each recording."""
     if source.is_file() and source.suffix.lower() != ".csv":
         try:
-            return [(name, None, speaker) for name, speaker, _ in entries(source)]
+            return [(name, None, speaker) for _, (name, speaker) in entries(source)]
         except UnicodeDecodeError as error:
             raise DatabaseError(
                 f"{source} is no text; expected a line 'name speaker' for each "

@@ -141,8 +141,8 @@ def _recordings(database: Database) -> list[Recording]:
     if isinstance(database, SpeakerDatabase):
         return database.long_enough()[0]
     if isinstance(database, CsvProtocolDatabase):
-        members = (*database.z_cohort(), *database.t_cohort())
-        found = [item for member in members for item in member.recordings]
+        found = [item for one in database.z_cohort() for item in one.recordings]
+        found += [item for one in database.t_cohort() for item in one.recordings]
         return found or list(database.training())
     return [
         recording

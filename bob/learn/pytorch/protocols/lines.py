@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from bob.learn.pytorch.protocols.trials import DatabaseError
 
 if TYPE_CHECKING:
-    from _csv import _reader as _Reader
+    from _csv import Reader
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
@@ -171,7 +171,7 @@ def read_header(path: Path, columns: Sequence[str]) -> list[str]:
 
 
 @contextmanager
-def _csv_reader(path: Path, columns: Sequence[str]) -> Iterator[_Reader]:
+def _csv_reader(path: Path, columns: Sequence[str]) -> Iterator[Reader]:
     refuse_other_files(path, expected=f"CSV with {', '.join(columns)}")
     with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
         reader = csv.reader(file)
@@ -185,8 +185,8 @@ def _csv_reader(path: Path, columns: Sequence[str]) -> Iterator[_Reader]:
             ) from error
 
 
-def _header(reader: _Reader, path: Path, columns: Sequence[str]) -> list[str]:
-    header = next(reader, [])
+def _header(reader: Reader, path: Path, columns: Sequence[str]) -> list[str]:
+    header: list[str] = next(reader, [])
     names = ", ".join(header)
     if not set(columns) - set(header):
         twice = next((name for name in header if header.count(name) > 1), None)

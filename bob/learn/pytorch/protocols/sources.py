@@ -151,13 +151,13 @@ def _pairs(
     trials: Trials, references: Mapping[str, int], probes: Mapping[str, int]
 ) -> tuple[Positions, Positions, Positions]:
     """Return positions of both sides, and whether one subject, ``(trials,)`` each."""
+    first, second = trials.positions()
     code: dict[str, int] = {}
     columns = []
-    for items, positions, chosen in zip(
-        (trials.references, trials.probes),
-        (references, probes),
-        trials.positions(),
-        strict=True,
+    items: Sequence[Reference | Probe]
+    for items, positions, chosen in (
+        (trials.references, references, first),
+        (trials.probes, probes, second),
     ):
         subjects = [code.setdefault(item.subject, len(code)) for item in items]
         places = [positions[item.id] for item in items]

@@ -13,7 +13,8 @@ from bob.learn.pytorch.audio.paths import (
     AUDIO_SUFFIXES,
     UNREADABLE_SUFFIXES,
 )
-from bob.learn.pytorch.protocols.formats import bob_csv, espnet, sre, trial_list
+from bob.learn.pytorch.protocols.formats import espnet, sre, trial_list
+from bob.learn.pytorch.protocols.formats.matching import ENROLLING_FILE
 from bob.learn.pytorch.protocols.names import SafeNames, recording_keys
 from bob.learn.pytorch.protocols.speakers import (
     NAMES_BEGIN_WITH_SESSION,
@@ -255,7 +256,7 @@ def _readable(files: Iterator[Path]) -> Iterator[Path]:
     for path in files:
         if path.name == espnet.LABELS_FILE:
             yield path.parent
-        elif path.name == bob_csv.ENROLLING_FILE:
+        elif path.name == ENROLLING_FILE:
             yield path.parents[1]
         elif (
             path.suffix.lower() in _LIST_SUFFIXES

@@ -335,6 +335,7 @@ def _uncommented(path: Path) -> Iterator[tuple[int, str]]:
 def _rows(path: Path, grammar: _Grammar) -> Iterator[tuple[int, list[str]]]:
     """Yield number and fields of each trial."""
     columns, headline, delimiter = grammar
+    first = ""
     for number, line in _uncommented(path):
         if number <= headline:
             first = line.strip()
