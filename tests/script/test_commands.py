@@ -12,7 +12,6 @@ from click.testing import CliRunner
 
 from bob.learn.pytorch.models.catalogue import MODELS
 from bob.learn.pytorch.preprocessor.audio import DltResNetExtractor
-from bob.learn.pytorch.script import embed as embed_module
 from bob.learn.pytorch.script.pytorch import COMMANDS, pytorch
 
 pytestmark = pytest.mark.usefixtures("networks_are_kept")
@@ -247,7 +246,7 @@ def test_embed_may_be_told_to_accept_failures(weights, recordings):
 def test_embed_refuses_before_it_loads_a_model(
     recordings, monkeypatch, arguments, says
 ):
-    monkeypatch.setattr(embed_module, "make_extractor", None)
+    monkeypatch.setattr("bob.learn.pytorch.recordings.open_model", None)
     (recordings / "twice.txt").write_text("one a.wav\none b.flac\n")
     (recordings / "one.txt").write_text("one a.wav\n")
     (recordings / "other.txt").write_text("one b.flac\n")

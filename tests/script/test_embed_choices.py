@@ -20,7 +20,7 @@ from bob.learn.pytorch.script.pytorch import pytorch
         ),
         ("--device gpu", "for --device: device is 'gpu', which is none"),
         ("--device cuda:7", "for --device: device is 'cuda:7', but torch"),
-        ("--memory nan", "Error: memory_mb is nan; expected more than 0"),
+        ("--memory nan", "for --memory: memory_mb is nan; expected more than 0"),
     ],
 )
 def test_the_option_to_change_is_named(weights, tmp_path, monkeypatch, options, says):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from bob.learn.pytorch.audio import (
     RecordingError,
     RecordingLike,
+    TooLongRecording,
     UnusableEmbedding,
     Waveform,
     as_waveform,
@@ -18,7 +19,6 @@ from bob.learn.pytorch.audio import (
     files,
 )
 from bob.learn.pytorch.audio.doubts import little_speech
-from bob.learn.pytorch.audio.recording import TooLongRecording
 from bob.learn.pytorch.inference import long
 from bob.learn.pytorch.inference.batching import Loaded
 from bob.learn.pytorch.printing import printable

@@ -318,14 +318,14 @@ def make(
 
 
 class ChoiceError(UserError, ValueError):
-    """What a model is to run on cannot be, or not together.
+    """A model cannot be run in this way.
 
     Parameters
     ----------
     message
         What is wrong, with the next step.
     option
-        The one to change: "device", "precision" or "engine".
+        Name of the parameter to change, such as "device".
     """
 
     # With a default, so that it comes back from other processes.

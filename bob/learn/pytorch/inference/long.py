@@ -22,6 +22,7 @@ from bob.learn.pytorch.audio import (
     check_usable,
     count_usable,
 )
+from bob.learn.pytorch.inference.engine import ChoiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -340,7 +341,7 @@ def embed_chunks(
     ------
     RecordingError
         The recording cannot be read or used.
-    ValueError
+    ChoiceError
         A chunk would be too short for the network.
     """
     import torch
@@ -348,9 +349,10 @@ def embed_chunks(
     from bob.learn.pytorch.models.embedder import place_of
 
     if not chunk_seconds >= embedder.minimum_seconds:
-        raise ValueError(
+        raise ChoiceError(
             f"chunk_seconds is {chunk_seconds:g}; this network needs "
-            f"{embedder.minimum_seconds:.3g} s or more, and 30 s are a good choice"
+            f"{embedder.minimum_seconds:.3g} s or more, and 30 s are a good choice",
+            option="chunk_seconds",
         )
     blocks = as_blocks(recording, rate=rate, channel=channel)
     samples = count_usable(blocks, minimum_seconds=embedder.minimum_seconds)

@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bob.learn.pytorch.printing import printable
+from bob.learn.pytorch.script import terminal
 from bob.learn.pytorch.script.extractors import (
+    asking,
     extractor_options,
-    make_extractor,
     parallel_options,
-    plain_errors,
     report_options,
 )
-from bob.learn.pytorch.script.score_options import plain_errors as scoring_errors
 from bob.learn.pytorch.script.score_options import speakers_option
-from bob.learn.pytorch.script.terminal import INTERRUPTED
-from bob.learn.pytorch.store import OTHERS, STORES
 
 if TYPE_CHECKING:
-    from bob.learn.pytorch.inference.extract import Extraction
-    from bob.learn.pytorch.preprocessor.audio.loading import Extractor
-
-LISTS = (".txt", ".lst", ".list", ".scp", ".json", ".jsonl")
+    from bob.learn.pytorch.recordings import Embedded
 
 
 @click.command()
@@ -36,24 +28,25 @@ LISTS = (".txt", ".lst", ".list", ".scp", ".json", ".jsonl")
 @click.option(
     "-o",
     "--output",
+    "into",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
     help="File to write: a store (.h5), or .npz, .parquet, .ark or .scp.",
 )
 @speakers_option(
-    "--speakers", purpose="Who speaks, which the store keeps for cohorts and PLDA. "
+    "--speakers",
+    purpose="Speakers of the recordings, which the store keeps for cohorts and PLDA. ",
 )
 @extractor_options
 @parallel_options
 @report_options
 def embed(
     recordings: tuple[str, ...],
-    output: Path,
-    jobs: int | None,
-    dask: str | None,
+    into: Path,
     allow_failures: bool,  # noqa: FBT001 - click hands it over
     as_json: bool,  # noqa: FBT001
-    **options: Any,  # noqa: ANN401 - those of speakers_option and extractor_options
+    yes: bool,  # noqa: FBT001
+    **options: Any,  # noqa: ANN401 - those of speakers_, extractor_ and parallel_options
 ) -> None:
     """Embed RECORDINGS, files, folders or lists of them, into one file.
 
@@ -67,127 +60,28 @@ def embed(
     What is done is on disk every few seconds: a run that was stopped, in whatever way,
     is taken up by the same command. What a store holds already is not done again.
     """
-    speakers, layout = options.pop("speakers"), options.pop("layout")
-    _check_output(output)
-    with scoring_errors():
-        named, known = _named(recordings, layout)
-        if speakers is not None:
-            known |= _spoken(list(named), speakers, layout)
-    # A file of another kind is made of a store, at the end.
-    place = output if output.suffix in STORES else Path(f"{output}.unfinished.h5")
-    with plain_errors():
-        from bob.learn.pytorch.inference.extract import extract_into, sensible_jobs
+    from bob.learn.pytorch.recordings import embed_into
 
-        extractor = make_extractor(**options)
-        jobs = jobs or sensible_jobs(len(named), device=extractor.chosen()["device"])
-        try:
-            run = extract_into(
-                place,
-                extractor,
-                named,
-                jobs=jobs,
-                dask=dask,
-                progress=True,
-                speakers=known,
-            )
-        except KeyboardInterrupt:
-            click.echo(f"Stopped: {_kept(place)}", err=True)
-            sys.exit(INTERRUPTED)
-        notes = _notes(place, named, run)
-        if place != output:
-            from bob.learn.pytorch.store.exchange import export
-            from bob.learn.pytorch.store.lock import remove
-
-            export(place, output)
-            remove(place)
-        click.echo(_report(extractor, run, named, output, notes=notes, as_json=as_json))
-    if run.failures and not allow_failures:
+    try:
+        made = embed_into(
+            into, recordings, ask=asking(yes=yes), progress=True, **options
+        )
+    except KeyboardInterrupt:
+        click.echo(f"Stopped: {_kept(into)}", err=True)
+        sys.exit(terminal.INTERRUPTED)
+    notes = _notes(made)
+    report = _for_programs if as_json else _for_people
+    click.echo(report(made, into, notes))
+    if made.run.failures and not allow_failures:
         sys.exit(1)
 
 
-def _named(
-    arguments: tuple[str, ...], layout: str | None
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Path and speaker of recordings, by name."""
-
-    named: dict[str, str] = {}
-    speakers: dict[str, str] = {}
-    for argument in arguments:
-        if not argument:
-            raise click.BadParameter("an empty path", param_hint="RECORDINGS")
-        try:
-            more, known = _recordings(argument, layout)
-        except (OSError, ValueError) as error:
-            raise click.BadParameter(str(error), param_hint="RECORDINGS") from error
-        for name, path in more.items():
-            if named.setdefault(name, path) != path:
-                raise click.BadParameter(
-                    printable(f"{name} stands for {named[name]} and for {path}"),
-                    param_hint="RECORDINGS",
-                )
-        speakers |= known
-    return named, speakers
-
-
-def _recordings(
-    argument: str, layout: str | None
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Path and speaker, by name, of what one argument names."""
-    from bob.learn.pytorch.audio import storable
-    from bob.learn.pytorch.inference.lists import read_list
-    from bob.learn.pytorch.protocols.cohorts import read_speakers
-    from bob.learn.pytorch.protocols.speakers import SpeakerRule
-
-    path = Path(argument)
-    if path.suffix.lower() in LISTS:
-        named = read_list(argument)
-        beside = path.with_name("utt2spk")
-        is_kaldi = path.name == "wav.scp" and beside.is_file()
-        return named, _spoken(list(named), beside, None) if is_kaldi else {}
-    if not path.is_dir() and path.suffix.lower() != ".csv":
-        # Spellings of one path are one recording.
-        return {storable(os.path.normpath(argument)): argument}, {}
-    found = read_speakers(path, rule=None if layout is None else SpeakerRule(layout))
-    named = {item.key: str(item.path) for item in found if item.path is not None}
-    return named, {item.key: item.subject for item in found if item.subject}
-
-
-def _spoken(names: list[str], source: Path, layout: str | None) -> dict[str, str]:
-    """Return the speakers that a file or folder knows, by name of the recording."""
-    from bob.learn.pytorch.experiment.stored_speakers import speakers_by_row
-
-    rows = speakers_by_row(names, source, layout=layout)
-    if len(rows) < len(names):
-        click.echo(
-            f"{printable(source)} says who speaks in {len(rows)} of "
-            f"{len(names)} recordings",
-            err=True,
-        )
-    return {names[row]: speaker for row, speaker in rows.items()}
-
-
-def _check_output(output: Path) -> None:
-    """Before the work, not after it."""
-    if output.suffix not in STORES + OTHERS:
-        raise click.BadParameter(
-            f"{printable(output)} has to end in one of "
-            f"{', '.join(STORES + OTHERS)}, which says what kind of file it is to be",
-            param_hint="--output",
-        )
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=output.parent).close()
-    except OSError as error:
-        raise click.BadParameter(
-            f"{printable(output)} cannot be written ({error.strerror})",
-            param_hint="--output",
-        ) from error
-
-
-def _kept(place: Path) -> str:
-    """What a run that is stopped leaves."""
+def _kept(output: Path) -> str:
+    """Say what a run that is stopped leaves."""
+    from bob.learn.pytorch.recordings import store_for
     from bob.learn.pytorch.store.store import StoreError, summarise
 
+    place = store_for(output)
     try:
         count = summarise(place).embeddings
     except StoreError:
@@ -198,53 +92,49 @@ def _kept(place: Path) -> str:
     )
 
 
-def _notes(place: Path, named: dict[str, str], run: Extraction) -> list[str]:
+def _notes(made: Embedded) -> list[str]:
     """Say which recordings are short, of a lower rate, or may hold little speech."""
     from bob.learn.pytorch.audio.doubts import level_notes
     from bob.learn.pytorch.script.recommended import recording_notes
-    from bob.learn.pytorch.store.store import read
 
-    stored = read(place, embeddings=False)
-    rows = {name: row for row, name in enumerate(stored.names) if name in named}
-    return recording_notes(stored, rows) + level_notes(run.doubts)
+    names = made.stored.names
+    rows = {name: row for row, name in enumerate(names) if name in made.paths}
+    return recording_notes(made.stored, rows) + level_notes(made.run.doubts)
 
 
-def _report(
-    extractor: Extractor,
-    run: Extraction,
-    named: dict[str, str],
-    output: Path,
-    *,
-    notes: list[str],
-    as_json: bool,
-) -> str:
-
-    paths = {name: printable(named[name]) for name in run.failures}
-    failures = {
+def _failures(made: Embedded) -> dict[str, str]:
+    """Return the reason of every failure by name, with the path where it is another."""
+    paths = {name: printable(made.paths[name]) for name in made.run.failures}
+    return {
         name: why if printable(name) == paths[name] else f"{paths[name]}: {why}"
-        for name, why in run.failures.items()
+        for name, why in made.run.failures.items()
     }
-    done = len(named) - len(failures)
-    if as_json:
-        content = {
-            "output": click.format_filename(output),
-            "embeddings": done,
-            "reused": run.reused,
-            "computed": run.computed,
-            "dimensions": extractor.model.embedding_size,
-            "failures": failures,
-            "notes": notes,
-            "ran_on": extractor.chosen(),
-            "made_by": extractor.fingerprint(),
-        }
-        return json.dumps(content, indent=2)
-    where = printable(output)
+
+
+def _for_programs(made: Embedded, output: Path, notes: list[str]) -> str:
+    run, extractor = made.run, made.extractor
+    content = {
+        "output": click.format_filename(output),
+        "embeddings": len(made.paths) - len(run.failures),
+        "reused": run.reused,
+        "computed": run.computed,
+        "dimensions": extractor.model.embedding_size,
+        "failures": _failures(made),
+        "notes": notes,
+        "ran_on": extractor.chosen(),
+        "made_by": extractor.fingerprint(),
+    }
+    return json.dumps(content, indent=2)
+
+
+def _for_people(made: Embedded, output: Path, notes: list[str]) -> str:
+    run, failures, count = made.run, _failures(made), len(made.paths)
     lines = [
-        f"{done} of {len(named)} recordings are in {where}",
-        f"{run.reused} of {len(named)} came from the store",
+        f"{count - len(failures)} of {count} recordings are in {printable(output)}",
+        f"{run.reused} of {count} came from the store",
     ]
     if run.computed:
-        on = ", ".join(extractor.chosen().values())
+        on = ", ".join(made.extractor.chosen().values())
         lines[1] += f", {run.computed} were computed now (on {on})"
     if failures:
         lines.append(f"{len(failures)} could not be used:")

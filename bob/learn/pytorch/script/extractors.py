@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 # As `bob.learn.pytorch.inference.engine` has them; importing that takes longer.
 ENGINES = ("torch", "onnxruntime")
 PRECISIONS = ("float32", "float64", "bfloat16", "float16")
-# Options that have another name than the parameter.
-_OPTIONS = {"chunk_seconds": "chunks", "memory_mb": "memory"}
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
@@ -188,7 +187,7 @@ def make_extractor(
     model: str | Template,
     *,
     yes: bool = False,
-    **options: Any,  # noqa: ANN401
+    **options: Any,  # noqa: ANN401 - those of `extractor_options`
 ) -> Extractor:
     """Fetch a trained model, with progress, and check what it is to run on.
 
@@ -199,32 +198,14 @@ def make_extractor(
         was loaded.
     yes
         Whether a template may run that is not trusted.
-    options
-        Those of `extractor_options`.
     """
-    from bob.learn.pytorch.preprocessor.audio import TemplateExtractor, loading
+    from bob.learn.pytorch.preprocessor.audio.loading import open_model
 
-    with _options_named():
-        extractor = loading.make_extractor(model, **options)
-        extractor.chosen()
-    if isinstance(extractor, TemplateExtractor):
-        ask_for_trust(extractor.model, yes=yes)
-        extractor.trusted = True
+    extractor = open_model(model, ask=asking(yes=yes), **options)
     extractor.fetch(progress=True)
     return extractor
 
 
-@contextlib.contextmanager
-def _options_named() -> Iterator[None]:
-    """Say which option is to blame, where the error knows it."""
-    from bob.learn.pytorch.inference.engine import ChoiceError
-
-    try:
-        yield
-    except ChoiceError as error:
-        option = _OPTIONS.get(error.option, error.option)
-        raise click.BadParameter(str(error), param_hint=f"--{option}") from error
-    except ValueError as error:
-        if type(error) is not ValueError:
-            raise
-        raise click.UsageError(str(error)) from error
+def asking(*, yes: bool) -> Callable[[Template], None]:
+    """Return what lets a person decide about a template; see `ask_for_trust`."""
+    return functools.partial(ask_for_trust, yes=yes)

@@ -104,7 +104,9 @@ class EmbeddingExtractor(RecordingTransformer):
         for name in ("memory_mb", "chunk_seconds"):
             number = getattr(self, name)
             if number is not None and not number > 0:
-                raise ValueError(f"{name} is {number!r}; expected more than 0")
+                raise engines.ChoiceError(
+                    f"{name} is {number!r}; expected more than 0", option=name
+                )
         for name, types, expected in _TYPES:
             value = getattr(self, name)
             if not isinstance(value, types):

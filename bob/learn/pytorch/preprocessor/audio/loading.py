@@ -13,8 +13,12 @@ from bob.learn.pytorch.templates.format.template import SUFFIX, Template, shippe
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
 
 Extractor: TypeAlias = EmbeddingExtractor | TemplateExtractor
+
+#: Trained model that is used where none is named.
+DEFAULT_MODEL = "campplus-zh-en"
 
 
 def load_model(
@@ -54,6 +58,33 @@ def load_model(
     )
     extractor.chosen()
     extractor.prepare(progress=progress)
+    return extractor
+
+
+def open_model(
+    model: str | os.PathLike[str] | Template | Extractor,
+    *,
+    ask: Callable[[Template], None] | None = None,
+    **options: Any,  # noqa: ANN401 - those of `make_extractor`
+) -> Extractor:
+    """Return a model that is checked, trusted if it was asked, and not loaded yet.
+
+    Parameters
+    ----------
+    model
+        A model that is loaded is returned as it is.
+    ask
+        Called with a template that nobody has answered for.
+    **options
+        Those of `make_extractor`.
+    """
+    if hasattr(model, "embed"):
+        return model  # type: ignore[return-value]
+    extractor = make_extractor(model, **options)  # type: ignore[arg-type]
+    extractor.chosen()
+    if ask is not None and isinstance(extractor, TemplateExtractor):
+        ask(extractor.model)
+        extractor.trusted = True
     return extractor
 
 

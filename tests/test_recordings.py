@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from bob.learn.pytorch.inference.lists import read_list
+from bob.learn.pytorch.recordings import read_list
 
 
 def test_lists_have_paths_or_names_with_paths(tmp_path, monkeypatch):

@@ -1,16 +1,22 @@
 """How alike two recordings are."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from bob.learn.pytorch.audio import SilentRecording, UnusableEmbedding, Waveform
-from bob.learn.pytorch.inference.compare import compare
+from bob.learn.pytorch.comparing import compare
 
 
 class Means:
     """Embeds (rate, samples) as their mean and largest value."""
 
     channel = None
+    model = SimpleNamespace(name="means", recommended_seconds=0, sample_rate=8000)
+
+    def prepare(self, *, progress):
+        pass
 
     def embed(self, recording):
         samples = getattr(recording, "samples", None)
@@ -34,14 +40,14 @@ def test_an_embedding_of_zeros_has_no_score():
     sound = Waveform(np.array([0.0, 0.6]), 8000, name="a.wav")
 
     with pytest.raises(UnusableEmbedding, match=r"a\.wav: gives no .* is all zeros"):
-        compare(Zeros(), sound, sound)
+        compare(sound, sound, model=Zeros())
 
 
 def test_a_comparison_is_the_cosine_of_two_embeddings():
     first = (8000, np.array([0.0, 0.6]))  # mean 0.3, largest 0.6
     second = (4000, np.array([0.2, 0.0, 0.1]))  # mean 0.1, largest 0.2
 
-    comparison = compare(Means(), first, second)
+    comparison = compare(first, second, model=Means())
 
     expected = (0.3 * 0.1 + 0.6 * 0.2) / np.sqrt((0.09 + 0.36) * (0.01 + 0.04))
     assert comparison.score == pytest.approx(expected, abs=1e-6)
