@@ -216,7 +216,7 @@ def find_recordings(
         recordings = [recordings]
     named: dict[str, str] = {}
     speakers: dict[str, str] = {}
-    for argument in map(os.fspath, recordings):
+    for argument in [os.fspath(path) for path in recordings]:
         if not argument:
             raise RecordingsError("an empty path")
         try:

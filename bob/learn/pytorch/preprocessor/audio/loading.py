@@ -79,7 +79,7 @@ def open_model(
         Those of `make_extractor`.
     """
     if hasattr(model, "embed"):
-        return model  # type: ignore[return-value]
+        return model
     extractor = make_extractor(model, **options)  # type: ignore[arg-type]
     extractor.chosen()
     if ask is not None and isinstance(extractor, TemplateExtractor):
