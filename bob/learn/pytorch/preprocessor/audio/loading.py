@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -12,7 +13,6 @@ from bob.learn.pytorch.preprocessor.audio.template import TemplateExtractor
 from bob.learn.pytorch.templates.format.template import SUFFIX, Template, shipped
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable
 
 Extractor: TypeAlias = EmbeddingExtractor | TemplateExtractor
@@ -78,9 +78,9 @@ def open_model(
     **options
         Those of `make_extractor`.
     """
-    if hasattr(model, "embed"):
+    if not isinstance(model, str | os.PathLike | Template):
         return model
-    extractor = make_extractor(model, **options)  # type: ignore[arg-type]
+    extractor = make_extractor(model, **options)
     extractor.chosen()
     if ask is not None and isinstance(extractor, TemplateExtractor):
         ask(extractor.model)
