@@ -149,7 +149,7 @@ class Template:
 
     @property
     def label(self) -> str:
-        """Name in lists: its own if it is shipped, else the path of its file."""
+        """Name in lists, which for a file of a user is its path."""
         if self.path is None or BACKBONES in self.path.absolute().parents:
             return self.name
         return str(self.path.absolute())
