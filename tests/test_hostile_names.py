@@ -27,7 +27,7 @@ from bob.learn.pytorch.report.systems import System, evaluate_systems
 from bob.learn.pytorch.report.tables import Column, Table, as_csv, as_latex, words
 from bob.learn.pytorch.scorefiles import read_scores, write_scores
 from bob.learn.pytorch.scorefiles.failures import Failure, read_failures, write_failures
-from bob.learn.pytorch.scorefiles.layouts import ScoreFileError
+from bob.learn.pytorch.scorefiles.forms import ScoreFileError
 from bob.learn.pytorch.scorefiles.quality import Measured, read_measures, write_measures
 from bob.learn.pytorch.script import demonstration
 from bob.learn.pytorch.script.template import new

@@ -292,19 +292,18 @@ def _calibrate(folder):
 
 
 def _read_scores(folder):
-    from bob.learn.pytorch.scorefiles import reading, writing
+    from bob.learn.pytorch.scorefiles import reading
 
     path = next(path for path in folder.iterdir() if path.name.startswith("scores"))
     labelled = folder / "trials"
     trials = labelled if labelled.exists() else None
-    read = reading.read_everything(path, trials=trials)
+    read = reading.read_score_file(path, trials=trials)
     list(reading.labelled_scores(path, trials=trials))
-    writing.read_provenance(path)
     table = read.table
     names = [
         (side.distinct, side.codes.tolist()) for side in (table.claimed, table.real)
     ]
-    return table.score.tolist(), names, sorted(read.others)
+    return table.score.tolist(), names, sorted(read.metadata)
 
 
 def _read_protocol(at):

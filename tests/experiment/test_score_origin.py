@@ -14,8 +14,8 @@ from bob.learn.pytorch.experiment.score_origin import origin
 from bob.learn.pytorch.experiment.stages import run
 from bob.learn.pytorch.extractor import CallableExtractor
 from bob.learn.pytorch.models.errors import WeightsError
+from bob.learn.pytorch.scorefiles import read_score_file
 from bob.learn.pytorch.scorefiles.calibrating import calibrate
-from bob.learn.pytorch.scorefiles.rescoring import read_score_file
 
 MODEL = {"extractor": "Known", "model": "known", "weights": "ab12"}
 

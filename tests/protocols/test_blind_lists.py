@@ -9,7 +9,7 @@ from bob.learn.pytorch.protocols.formats.trial_list import read_trial_list
 from bob.learn.pytorch.protocols.opening import as_database
 from bob.learn.pytorch.protocols.sources import read_trial_source
 from bob.learn.pytorch.protocols.trials import DatabaseError
-from bob.learn.pytorch.scorefiles.rescoring import read_score_file
+from bob.learn.pytorch.scorefiles import read_score_file
 from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.store.store import EmbeddingStore, Record
 

@@ -9,7 +9,7 @@ from bob.learn.pytorch.protocols import columns
 from bob.learn.pytorch.protocols.formats.trial_list import read_trial_list
 from bob.learn.pytorch.protocols.trials import DatabaseError
 from bob.learn.pytorch.scorefiles import ScoreFileError, read_scores
-from bob.learn.pytorch.scorefiles.layouts import CSV_COLUMNS
+from bob.learn.pytorch.scorefiles.forms import CSV_COLUMNS
 
 NAMES = ["a", "b/1", "ü", "caf\udce9", "100%", "#x", 'q"', "1", "\u00a0", "x,y", "-"]
 NUMBERS = ["0.5", "-1e-3", "nan", "inf", "+2", "1_0", "x", "", "1e400", "-.5"]
@@ -132,7 +132,7 @@ def test_plain_files_are_read_by_arrow(tmp_path, fast, monkeypatch):
     def refuse(*_):
         raise AssertionError
 
-    monkeypatch.setattr("bob.learn.pytorch.scorefiles.blocks._carefully", refuse)
+    monkeypatch.setattr("bob.learn.pytorch.scorefiles.reading._carefully", refuse)
 
     assert np.array_equal(read_scores(path).score, np.full(100, 1.5))
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-from bob.learn.pytorch.scorefiles import blocks
-from bob.learn.pytorch.scorefiles.reading import (
+from bob.learn.pytorch.scorefiles import (
     ScoreFileError,
     UnlabelledError,
     labelled_scores,
-    read_everything,
+    read_score_file,
     read_scores,
+    reading,
 )
 
 HEADER = (
@@ -20,7 +20,7 @@ FULL = "p0,a,m,a,1\np1,b,m,a,0\n"
 @pytest.fixture(params=[1, 2, 8192])
 def path(tmp_path, monkeypatch, request):
     """A file, which is read in blocks of so many rows."""
-    monkeypatch.setattr(blocks, "BLOCK_ROWS", request.param)
+    monkeypatch.setattr(reading, "BLOCK_ROWS", request.param)
     return tmp_path / "scores.csv"
 
 
@@ -42,7 +42,7 @@ def test_subjects_that_only_some_trials_lack_are_refused(path, rows, trial):
 
     for read in (
         lambda: read_scores(path),
-        lambda: read_everything(path, unlabelled=True),
+        lambda: read_score_file(path, unlabelled=True),
         lambda: list(labelled_scores(path, trials=path.parent / "list")),
     ):
         with pytest.raises(ScoreFileError, match=f"csv, trial {trial}: .* is empty"):
@@ -68,4 +68,4 @@ def test_a_blind_file_without_references_is_refused(path, unlabelled):
     )
 
     with pytest.raises(UnlabelledError, match="which needs bio_ref_template_id"):
-        read_everything(path, unlabelled=unlabelled)
+        read_score_file(path, unlabelled=unlabelled)

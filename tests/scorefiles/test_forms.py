@@ -5,15 +5,15 @@ import pytest
 
 from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.protocols import columns
-from bob.learn.pytorch.scorefiles.layouts import CSV_COLUMNS, UnlabelledError
-from bob.learn.pytorch.scorefiles.reading import (
+from bob.learn.pytorch.scorefiles import (
     ScoreFileError,
     labelled_scores,
-    read_everything,
+    read_score_file,
     read_scores,
     read_with_metadata,
     write_scores,
 )
+from bob.learn.pytorch.scorefiles.forms import CSV_COLUMNS, UnlabelledError
 
 LIST = "1 x/1.wav x/2.wav\n0 x/1.wav y/1.wav\n1 z/9.wav y/1.wav\n"
 
@@ -170,7 +170,7 @@ def test_forms_without_speakers_are_written(write, tmp_path, form):
 
 
 def test_a_star_parts_the_names_of_espnet(write, tmp_path):
-    table = read_everything(write("a*b c 1\n"), unlabelled=True).table
+    table = read_score_file(write("a*b c 1\n"), unlabelled=True).table
 
     with pytest.raises(ScoreFileError, match="parts both names"):
         write_scores(tmp_path / "again", table, form="espnet, no labels")
@@ -178,7 +178,7 @@ def test_a_star_parts_the_names_of_espnet(write, tmp_path):
 
 @pytest.mark.parametrize("text", ["1 a b\n0.5 c a\n", "a b 1\nc a 0.5\n"])
 def test_without_labels_each_name_is_a_speaker(write, text):
-    table = read_everything(write(text), unlabelled=True).table
+    table = read_score_file(write(text), unlabelled=True).table
 
     assert table.score.tolist() == [1, 0.5]
     assert table.claimed.tolist() == table.model.tolist() == ["a", "c"]

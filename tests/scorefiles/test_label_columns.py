@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from bob.learn.pytorch.protocols import columns
-from bob.learn.pytorch.scorefiles.reading import (
+from bob.learn.pytorch.scorefiles import (
     ScoreFileError,
     labelled_scores,
+    read_score_file,
     read_scores,
     write_scores,
 )
-from bob.learn.pytorch.scorefiles.rescoring import read_score_file
 
 TRIALS = [
     ("ann/1.wav", "ann/2.wav", True, 0.5),

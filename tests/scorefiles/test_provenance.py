@@ -1,7 +1,7 @@
 """What stands beside a score file."""
 
+from bob.learn.pytorch.calibration.origin import read_provenance, write_provenance
 from bob.learn.pytorch.files import file_sha256
-from bob.learn.pytorch.scorefiles.writing import read_provenance, write_provenance
 
 
 def test_what_is_not_of_these_scores_tells_nothing(tmp_path):

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.scorefiles import (
     ScoreFileError,
-    blocks,
     read_scores,
-    text,
+    reading,
     write_scores,
+    writing,
 )
 
 
@@ -57,9 +57,9 @@ def test_five_columns_have_the_reference_second(table, tmp_path):
 
 @pytest.mark.parametrize("form", ["four", "five", "csv"])
 def test_what_was_written_is_read_again(table, tmp_path, form, monkeypatch):
-    monkeypatch.setattr(text, "BLOCK_TRIALS", 3)
-    monkeypatch.setattr(blocks, "BLOCK_CHARACTERS", 20)
-    monkeypatch.setattr(blocks, "BLOCK_ROWS", 3)
+    monkeypatch.setattr(writing, "BLOCK_TRIALS", 3)
+    monkeypatch.setattr(reading, "BLOCK_CHARACTERS", 20)
+    monkeypatch.setattr(reading, "BLOCK_ROWS", 3)
 
     read = read_scores(write_scores(tmp_path / "scores", table, form=form))
 
@@ -180,7 +180,7 @@ def test_a_line_of_another_width_is_never_taken(widths, width):
 
 
 def test_line_numbers_count_over_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr(blocks, "BLOCK_CHARACTERS", 30)
+    monkeypatch.setattr(reading, "BLOCK_CHARACTERS", 30)
     path = tmp_path / "scores"
     path.write_text("a b c 1\n" * 99 + "a b c x\n")
 

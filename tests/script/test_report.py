@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from bob.learn.pytorch.calibration.origin import write_provenance
 from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.report import figure_tables
 from bob.learn.pytorch.scorefiles import write_scores
-from bob.learn.pytorch.scorefiles.writing import write_provenance
 from bob.learn.pytorch.script import report as command
 from bob.learn.pytorch.script.pytorch import pytorch
 

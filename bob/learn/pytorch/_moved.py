@@ -111,6 +111,7 @@ _MODULES: dict[str, str] = {
     "report.trial_conditions": "metrics.classes",
     "scorefiles.figures": "scorefiles.evaluating",
     "scoring.sparse": "scoring.similarity",
+    "scorefiles.rescoring": "scorefiles.reading scorefiles.writing",
     "scoring.calibration": "calibration",
     "scoring.calibration_file": "calibration.file",
     "scoring.fusion": "calibration.linear",
@@ -172,6 +173,9 @@ _RENAMED = {
 
 #: Names that a room offered, and the room that offers them today (``room:new name``).
 _NAMES: dict[str, dict[str, str]] = {
+    "scorefiles.writing": dict.fromkeys(
+        ("read_provenance", "provenance_file"), "calibration.origin"
+    ),
     "scoring": {
         **dict.fromkeys(
             (

@@ -6,9 +6,9 @@ import shutil
 import numpy as np
 import pytest
 
+from bob.learn.pytorch.calibration.origin import write_provenance
 from bob.learn.pytorch.report.opening import ReportError, input_files, read_systems
 from bob.learn.pytorch.scorefiles import write_scores
-from bob.learn.pytorch.scorefiles.writing import write_provenance
 
 
 def test_references_of_four_columns_come_from_the_files_of_each(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from bob.learn.pytorch.files import file_sha256
+from bob.learn.pytorch.files import file_sha256, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -208,6 +209,54 @@ def provenance_of_fit(
         found |= {_fact_of(system, name): facts[name]
                   for name in _FACTS if name in facts}  # fmt: skip
     return found
+
+
+def provenance_file(scores: Path) -> Path:
+    """Return the file that keeps what made a score file: ``<scores>.json``."""
+    return scores.with_name(f"{scores.name}.json")
+
+
+def write_provenance(scores: Path, kept: Mapping[str, Any]) -> None:
+    """Write beside a score file what made it, with the hash that it goes with.
+
+    Parameters
+    ----------
+    kept
+        JSON values; ``made_by`` is the fingerprint of the embeddings, and ``measure``,
+        ``enrolment``, ``mean_subtracted``, ``normalisation``, ``cohort``,
+        ``cohort_size`` and ``enrolment recordings`` are what calibrations go by.
+    """
+    content = {
+        "scores": scores.name,
+        "sha256": file_sha256(scores),
+        **kept,
+        "bob.learn.pytorch": version("bob.learn.pytorch"),
+    }
+    write_text(provenance_file(scores), json.dumps(content, indent=2) + "\n")
+
+
+def read_provenance(scores: Path, *, sha256: str | None = None) -> dict[str, Any]:
+    """Read what made a score file, as long as it is kept of these very scores.
+
+    Parameters
+    ----------
+    sha256
+        Hash of the score file, 64 hexadecimal digits, where it is known already.
+
+    Returns
+    -------
+    dict
+        The JSON values of `write_provenance` without the hash; empty where there is no
+        such file, it cannot be read as JSON, or the scores have changed since.
+    """
+    try:
+        content = json.loads(provenance_file(scores).read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(content, dict):
+        return {}
+    of_these = content.pop("sha256", "") == (sha256 or file_sha256(scores))
+    return content if of_these else {}
 
 
 def _fact_of(system: str, name: str) -> str:

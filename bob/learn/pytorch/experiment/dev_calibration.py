@@ -12,7 +12,7 @@ from bob.learn.pytorch.calibration import (
     save_calibration,
 )
 from bob.learn.pytorch.calibration.linear import SCORE
-from bob.learn.pytorch.calibration.origin import LOG_LIKELIHOOD_RATIO
+from bob.learn.pytorch.calibration.origin import LOG_LIKELIHOOD_RATIO, write_provenance
 from bob.learn.pytorch.calibration.quality import (
     beyond_ranges,
     doubtful_weights,
@@ -23,10 +23,8 @@ from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.experiment import TRAINED_ON, DevCalibration
 from bob.learn.pytorch.experiment.score_origin import origin
 from bob.learn.pytorch.metrics import ScoreTable
-from bob.learn.pytorch.scorefiles import Form, read_scores, write_scores
+from bob.learn.pytorch.scorefiles import ScoreFile, read_scores, write_scores
 from bob.learn.pytorch.scorefiles.calibrating import fit_on
-from bob.learn.pytorch.scorefiles.rescoring import ScoreFile
-from bob.learn.pytorch.scorefiles.writing import write_provenance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -166,7 +164,7 @@ def _write_calibrated(
     layout, table = experiment.layout, group.table
     path = layout.calibrated_scores(group.name)
     calibrated = ScoreTable(table.claimed, table.real, table.probe, ratios, table.model)
-    form: Form = "four" if table.model is None else "five"
+    form = "four" if table.model is None else "five"
     write_scores(path, calibrated, form=form)
     made = origin(experiment, group.name, group.trials)
     made["measure"] = f"{LOG_LIKELIHOOD_RATIO} of {made['measure']}"

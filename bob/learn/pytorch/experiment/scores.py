@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bob.learn.pytorch.calibration.origin import provenance_file, write_provenance
 from bob.learn.pytorch.experiment import normalising, stored, trial_quality
 from bob.learn.pytorch.experiment.algorithms import NAMED, Algorithm
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
@@ -18,7 +19,6 @@ from bob.learn.pytorch.files import beside, write_text
 from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.protocols.trials import Probe, Reference, Trials
 from bob.learn.pytorch.scorefiles.quality import Measured, write_measures
-from bob.learn.pytorch.scorefiles.writing import provenance_file, write_provenance
 from bob.learn.pytorch.scoring.dense import spans
 
 if TYPE_CHECKING:

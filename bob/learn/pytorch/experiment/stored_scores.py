@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from bob.learn.pytorch.calibration.origin import write_provenance
 from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.experiment.backends import backend_of
 from bob.learn.pytorch.experiment.named_embeddings import (
@@ -20,7 +21,7 @@ from bob.learn.pytorch.experiment.stored_speakers import StoredCohort, cohort_of
 from bob.learn.pytorch.experiment.stored_trials import Side, StoredTrials, stored_trials
 from bob.learn.pytorch.files import beside, write_text
 from bob.learn.pytorch.scorefiles.quality import as_text, measured_sides
-from bob.learn.pytorch.scorefiles.writing import write_blocks, write_provenance
+from bob.learn.pytorch.scorefiles.writing import write_blocks
 from bob.learn.pytorch.scoring import (
     CohortNormaliser,
     Cosine,

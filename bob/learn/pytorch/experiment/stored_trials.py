@@ -21,7 +21,7 @@ from bob.learn.pytorch.protocols.self_trials import (
     self_trials_note,
 )
 from bob.learn.pytorch.protocols.trials import in_common, trial_columns
-from bob.learn.pytorch.scorefiles.labels import with_speakers
+from bob.learn.pytorch.scorefiles.labels import speakers_of_labels
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -270,7 +270,7 @@ def _of_list(listed: TrialList, finder: Finder) -> StoredTrials:
     }
     nobody = [Names(("",), np.zeros(len(at), np.int32)) for at in (first, second)]
     speakers = (
-        with_speakers(listed.path, names, listed.target)
+        speakers_of_labels(listed.path, names, listed.target)
         if listed.is_labelled
         else nobody
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bob.learn.pytorch.calibration.origin import provenance_file
 from bob.learn.pytorch.report.result_files import system_of_file
 from bob.learn.pytorch.report.result_folders import (
     ReportError,
@@ -16,7 +17,6 @@ from bob.learn.pytorch.report.result_folders import (
     folders_at,
     system_of,
 )
-from bob.learn.pytorch.scorefiles.writing import provenance_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

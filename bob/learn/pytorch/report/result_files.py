@@ -25,6 +25,7 @@ def system_of_file(name: str, path: Path, *, trials: Path | None) -> System:
     ScoreFileError
         The file is no score file, or does not say who speaks and no list does.
     """
+    from bob.learn.pytorch.calibration.origin import read_provenance
     from bob.learn.pytorch.files import file_sha256
     from bob.learn.pytorch.report.provenance import (
         file_fact,
@@ -34,7 +35,6 @@ def system_of_file(name: str, path: Path, *, trials: Path | None) -> System:
     )
     from bob.learn.pytorch.report.systems import System
     from bob.learn.pytorch.scorefiles import read_with_metadata
-    from bob.learn.pytorch.scorefiles.writing import read_provenance
 
     table, metadata = read_with_metadata(path, trials=trials)
     sha256 = file_sha256(path)

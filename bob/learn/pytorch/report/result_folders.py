@@ -207,10 +207,10 @@ class _Part:
 
 
 def _read(asked: ResultFolder, group: str, trials: Path | None) -> _Part:
+    from bob.learn.pytorch.calibration.origin import read_provenance
     from bob.learn.pytorch.files import file_sha256
     from bob.learn.pytorch.scorefiles import read_with_metadata
     from bob.learn.pytorch.scorefiles.sides import with_references
-    from bob.learn.pytorch.scorefiles.writing import read_provenance
 
     path = score_files(asked.path)[group]
     table, metadata = read_with_metadata(path, trials=trials)

@@ -31,7 +31,7 @@ from bob.learn.pytorch.calibration.quality import (
 )
 from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.metrics import MetricError, ScoreTable, paired_tables
-from bob.learn.pytorch.scorefiles.rescoring import ScoreFile, read_score_file
+from bob.learn.pytorch.scorefiles import ScoreFile, read_score_file
 from bob.learn.pytorch.scorefiles.sides import measured
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.metrics import ScoreStream, ScoreTable, trial_conditions
 from bob.learn.pytorch.metrics import evaluate as _evaluate
-from bob.learn.pytorch.scorefiles.layouts import UnlabelledError
+from bob.learn.pytorch.scorefiles.forms import UnlabelledError
 from bob.learn.pytorch.scorefiles.reading import (
     labelled_scores,
     read_scores,

@@ -1,4 +1,4 @@
-"""Who speaks in score files that name recordings only: ``score a b`` and the like.
+"""Labels and speakers of score files that name recordings only, such as ``score a b``.
 
 Whether a trial is one of targets comes, in this order, from the labels in the file,
 from a list of trials or a protocol, or from VoxCeleb's names, which begin with the
@@ -17,13 +17,14 @@ import numpy as np
 from bob.learn.pytorch.metrics import Names
 from bob.learn.pytorch.protocols.listed import (
     LABELS,
+    WORDS,
     TrialList,
     first_folder,
 )
 from bob.learn.pytorch.protocols.names import loose_spelling
 from bob.learn.pytorch.protocols.sources import Side, TrialSource
 from bob.learn.pytorch.protocols.trials import DatabaseError, in_common
-from bob.learn.pytorch.scorefiles.layouts import ScoreFileError, UnlabelledError
+from bob.learn.pytorch.scorefiles.forms import ScoreFileError, UnlabelledError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,7 +38,7 @@ _VOXCELEB = re.compile(r"id\d{5}/")
 
 
 class Labels:
-    """What a list of trials, or a protocol, says of the trials of score files.
+    """Labels and facts of the trials of score files, from a list or a protocol.
 
     A name may be with or without the suffix of a recording.
 
@@ -60,7 +61,7 @@ class Labels:
     def of(
         self, path: Path, names: Mapping[str, Names], *, first: int = 0
     ) -> NDArray[np.bool_]:
-        """(lines,) Whether each pair of ``model`` and ``probe`` is one speaker.
+        """Return whether each pair of ``model`` and ``probe`` is one speaker, (lines,).
 
         Raises
         ------
@@ -94,7 +95,7 @@ class Labels:
             )
 
     def speakers(self, names: Mapping[str, Names]) -> tuple[Names, Names] | None:
-        """The columns ``claimed`` and ``real`` of trials in it; None if it has none."""
+        """Return ``claimed`` and ``real`` of trials; None if no speakers are known."""
         enrolled, tested = self._source.enrolled.subjects, self._source.tested.subjects
         if not (enrolled and tested):
             return None
@@ -117,10 +118,10 @@ class Labels:
             )
 
     def metadata(self, table: ScoreTable) -> dict[str, Names]:
-        """Title -> what it says of each trial of a table, nothing where it is unknown.
+        """Return title -> fact about each trial of a table, empty where it is unknown.
 
-        What is known of a recording has the titles of Bob's score files, such as
-        ``bio_ref_gender`` and ``probe_gender``. Titles of which no trial is known are
+        Facts about a recording have the titles of Bob's score files, such as
+        ``bio_ref_gender`` and ``probe_gender``. Titles without any known trial are
         left out.
         """
         source = self._source
@@ -151,60 +152,175 @@ class Labels:
         return found
 
     def _pairs(self, names: Mapping[str, Names]) -> NDArray[np.int64]:
-        """A number for each pair, negative where a name is unknown."""
+        """Return a number for each pair, negative where a name is unknown."""
         model = _found(names["model"], self._enrolled)
         probe = _found(names["probe"], self._tested)
         codes = model * len(self._source.listed.tested) + probe
         return np.where((model < 0) | (probe < 0), -1, codes)
 
     def _places(self, names: Mapping[str, Names]) -> NDArray[np.int64]:
-        """Where each pair is in the list; negative where it is not."""
+        """Return the place of each pair in the list; negative where it is not."""
         codes = self._pairs(names)
         place = np.searchsorted(self._codes, codes)
         place[place == len(self._codes)] = 0
         return np.where(self._codes[place] == codes, self._order[place], -1)
 
 
-def in_the_file(column: Names) -> NDArray[np.bool_]:
-    """(lines,) The column of labels; KeyError for what is no label."""
-    return np.array([LABELS[word] for word in column.distinct])[column.codes]
+class Blindness:
+    """Whether a file names no speakers; in CSV those of one side are empty throughout.
+
+    It is asked of a whole file, or of all its blocks in their order.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._empty = {"claimed", "real"}
+
+    def found(self, names: Mapping[str, Names], *, first: int = 0) -> bool:
+        """Return it of trials from `first` on; refuse speakers that only some lack."""
+        if "claimed" not in names:
+            return True
+        before = bool(self._empty)
+        self._empty = {side for side in self._empty if not any(names[side].distinct)}
+        if self._empty:
+            return True
+        if first and before:
+            raise self._lacking(0)
+        lacking = _empty_in(names["claimed"]) | _empty_in(names["real"])
+        if lacking.any():
+            raise self._lacking(first + int(lacking.argmax()))
+        return False
+
+    def _lacking(self, trial: int) -> ScoreFileError:
+        return ScoreFileError(
+            f"{self._path}, trial {trial + 1}: probe_subject_id or bio_ref_subject_id "
+            "is empty, and is not in all trials; fill it in, or empty the column "
+            "throughout and give the list of the trials"
+        )
 
 
-def in_the_names(path: Path, names: Mapping[str, Names]) -> NDArray[np.bool_]:
-    """(lines,) Whether the first folders are the same, for VoxCeleb's names only.
+def without_speakers(
+    path: Path, names: dict[str, Names], labels: Labels | None
+) -> dict[str, Names]:
+    """Leave out columns of speakers that are empty, where a list has the labels.
 
     Raises
     ------
     UnlabelledError
-        The names do not tell who speaks.
+        There is no list, or no column of references to look up in it.
     """
-    speakers: dict[str, int] = {}
-    sides = []
-    for column in (names["model"], names["probe"]):
-        other = next((n for n in column.distinct if not _VOXCELEB.match(n)), None)
-        if other is not None:
-            raise UnlabelledError(
-                f"{path} does not say which trials are of one speaker, and {other!r} "
-                "is not one of VoxCeleb's names (id10270/…), which begin with the "
-                "speaker: give the list of trials, which has the labels (--trials)"
-            )
-        codes = [
-            speakers.setdefault(first_folder(name), len(speakers))
-            for name in column.distinct
-        ]
-        sides.append(np.array(codes)[column.codes])
-    return np.equal(sides[0], sides[1])
+    if "claimed" in names and (labels is None or "model" not in names):
+        raise UnlabelledError(
+            f"{path} does not say which trials are of one speaker: its column "
+            "probe_subject_id or bio_ref_subject_id is empty; fill them in, or give "
+            "the list of its trials, which needs bio_ref_template_id"
+        )
+    return {
+        name: column
+        for name, column in names.items()
+        if name not in ("claimed", "real")
+    }
 
 
 def with_speakers(
-    path: Path, names: dict[str, Names], target: NDArray[np.bool_]
-) -> tuple[Names, Names]:
-    """The columns ``claimed`` and ``real`` that explain the labels.
+    path: Path, names: dict[str, Names], labels: Labels | None
+) -> dict[str, Names]:
+    """Return the columns of a score table, from two names and a source of labels.
 
     Raises
     ------
     ScoreFileError
-        If no speakers explain all labels.
+        A label or a pair is unknown, trials have no score, or labels contradict each
+        other. `UnlabelledError` where there are no labels.
+    """
+    names = without_speakers(path, names, labels)
+    target = targets_of(path, names, labels)
+    sides = sides_of(path, names)
+    known = None
+    if labels is not None and "label" not in names:
+        labels.refuse_unscored(path, sides)
+        known = labels.speakers(sides)
+    claimed, real = known or speakers_of_labels(path, sides, target)
+    return {"claimed": claimed, "real": real, **sides}
+
+
+def targets_of(
+    path: Path,
+    names: Mapping[str, Names],
+    labels: Labels | None,
+    *,
+    first: int = 0,
+) -> NDArray[np.bool_]:
+    """Return whether each trial is of one speaker, ``(lines,)``.
+
+    Parameters
+    ----------
+    first
+        Number of trials in the file before these.
+
+    Raises
+    ------
+    ScoreFileError
+        As `with_speakers` does.
+    """
+    if "claimed" in names:
+        code = {name: at for at, name in enumerate(names["claimed"].distinct)}
+        real = np.array([code.get(name, -1) for name in names["real"].distinct])
+        return np.equal(names["claimed"].codes, real[names["real"].codes])
+    if "label" in names:
+        column = names["label"]
+        try:
+            return np.array([LABELS[word] for word in column.distinct])[column.codes]
+        except KeyError as error:
+            raise ScoreFileError(
+                f"{path}: {error} is no label; expected one of {', '.join(WORDS)}"
+            ) from error
+    sides = sides_of(path, names)
+    if labels is not None:
+        return labels.of(path, sides, first=first)
+    return _in_the_names(path, sides)
+
+
+def sides_of(path: Path, names: Mapping[str, Names]) -> dict[str, Names]:
+    """Return the columns ``model`` and ``probe``, also of ESPnet's ``a*b``.
+
+    Raises
+    ------
+    ScoreFileError
+        A pair does not have two names.
+    """
+    if "pair" not in names:
+        return {"model": names["model"], "probe": names["probe"]}
+    pairs = names["pair"]
+    fields = [name.split("*") for name in pairs.distinct]
+    wrong = next(
+        (name for name, field in zip(pairs.distinct, fields, strict=True)
+         if len(field) != 2), None,
+    )  # fmt: skip
+    if wrong is not None:
+        raise ScoreFileError(
+            f"{path}: {wrong!r}; expected two names with one * between"
+        )
+    return {
+        side: Names.of(field[at] for field in fields).take(pairs.codes)
+        for at, side in enumerate(("model", "probe"))
+    }
+
+
+def speakers_of_labels(
+    path: Path, names: Mapping[str, Names], target: NDArray[np.bool_]
+) -> tuple[Names, Names]:
+    """Return the columns ``claimed`` and ``real`` that explain the labels.
+
+    Parameters
+    ----------
+    target
+        Whether each trial is of one speaker, ``(trials,)``.
+
+    Raises
+    ------
+    ScoreFileError
+        No speakers explain all labels.
     """
     model, probe = names["model"], names["probe"]
     listed = TrialList(
@@ -227,27 +343,34 @@ def with_speakers(
     return Names.of(claimed).take(model.codes), Names.of(real).take(probe.codes)
 
 
-def parted(path: Path, pairs: Names) -> dict[str, Names]:
-    """ESPnet's ``a*b`` -> the columns ``model`` and ``probe``."""
-    fields = [name.split("*") for name in pairs.distinct]
-    wrong = next(
-        (name for name, field in zip(pairs.distinct, fields, strict=True)
-         if len(field) != 2), None,
-    )  # fmt: skip
-    if wrong is not None:
-        raise ScoreFileError(
-            f"{path}: {wrong!r}; expected two names with one * between"
-        )
-    return {
-        side: Names.of(field[at] for field in fields).take(pairs.codes)
-        for at, side in enumerate(("model", "probe"))
-    }
+def _empty_in(column: Names) -> NDArray[np.bool_]:
+    return np.array([not name for name in column.distinct])[column.codes]
+
+
+def _in_the_names(path: Path, names: Mapping[str, Names]) -> NDArray[np.bool_]:
+    """Return whether the first folders are the same; for VoxCeleb's names only."""
+    speakers: dict[str, int] = {}
+    sides = []
+    for column in (names["model"], names["probe"]):
+        other = next((n for n in column.distinct if not _VOXCELEB.match(n)), None)
+        if other is not None:
+            raise UnlabelledError(
+                f"{path} does not say which trials are of one speaker, and {other!r} "
+                "is not one of VoxCeleb's names (id10270/…), which begin with the "
+                "speaker: give the list of trials, which has the labels"
+            )
+        codes = [
+            speakers.setdefault(first_folder(name), len(speakers))
+            for name in column.distinct
+        ]
+        sides.append(np.array(codes)[column.codes])
+    return np.equal(sides[0], sides[1])
 
 
 def _positions(
     names: Sequence[str], aliases: Sequence[tuple[str, int]]
 ) -> dict[str, int]:
-    """Where each name is; a spelling that may be either of two is none."""
+    """Return the place of each name; a spelling of two names has none."""
     exact = {name: place for place, name in enumerate(names)}
     spelled: dict[str, int] = {}
     for name, place in (*aliases, *exact.items()):
@@ -258,7 +381,7 @@ def _positions(
 
 
 def _by_subject(side: Side) -> tuple[Side, dict[str, int]]:
-    """What references of a subject have in common, where only that is known."""
+    """Join the references of each subject to one with what they have in common."""
     places: dict[str, list[int]] = {}
     for place, subject in enumerate(side.subjects):
         places.setdefault(subject, []).append(place)
@@ -271,7 +394,7 @@ def _by_subject(side: Side) -> tuple[Side, dict[str, int]]:
 
 
 def _looked_up(column: Names, at: NDArray[np.int64]) -> Names:
-    """What a column says at some places, nothing at negative ones."""
+    """Return a column at some places, empty at negative ones."""
     named = Names.of(["", *column.distinct])
     codes = named.codes[1:][column.codes]
     return Names(named.distinct, np.where(at < 0, named.codes[0], codes[at]))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bob.learn.pytorch.metrics import ScoreTable
-    from bob.learn.pytorch.scorefiles.rescoring import ScoreFile
+    from bob.learn.pytorch.scorefiles import ScoreFile
 
     FloatArray: TypeAlias = NDArray[np.float64]
 

@@ -60,19 +60,19 @@ def calibrate(
     with plain_errors():
         from bob.learn.pytorch.calibration import save_calibration
         from bob.learn.pytorch.metrics import find_costs
-        from bob.learn.pytorch.scorefiles import calibrating, rescoring
+        from bob.learn.pytorch.scorefiles import calibrating, read_score_file, writing
 
         costs = find_costs(cost)
         stored = None if use is None else calibrating.load_for_one(use)
         read = [
-            rescoring.read_score_file(
+            read_score_file(
                 path, trials=trials, unlabelled=use is not None or number > 0
             )
             for number, path in enumerate(files)
         ]
         calibration = stored or calibrating.calibrate(read[0], **fit)
         applied = [calibrating.calibrated(calibration, file) for file in read]
-        changes = rescoring.write_changed(
+        changes = writing.write_changed(
             list(zip(read, applied, strict=True)),
             folder,
             cost=costs,

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from bob.learn.pytorch.calibration import IsotonicCalibration, LinearCalibration
     from bob.learn.pytorch.metrics import CostFunction, DetectionCost, Figures
-    from bob.learn.pytorch.scorefiles.rescoring import Change, ScoreFile
+    from bob.learn.pytorch.scorefiles import ScoreFile
+    from bob.learn.pytorch.scorefiles.writing import Change
 
     Calibration = LinearCalibration | IsotonicCalibration
 
@@ -124,7 +125,7 @@ def refuse_overwriting(
         They would; or the calibration would take the place of a result, or of the file
         that says what made scores, which is there or may be.
     """
-    from bob.learn.pytorch.scorefiles.rescoring import result_paths
+    from bob.learn.pytorch.scorefiles.writing import result_paths
 
     with plain_errors():
         written = with_companions(*result_paths(results, folder))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from bob.learn.pytorch.scorefiles.rescoring import ScoreFile
+    from bob.learn.pytorch.scorefiles import ScoreFile
 
 
 @click.command()
@@ -72,7 +72,7 @@ def fuse(
     with plain_errors():
         from bob.learn.pytorch.calibration import save_calibration
         from bob.learn.pytorch.metrics import find_costs
-        from bob.learn.pytorch.scorefiles import calibrating, rescoring
+        from bob.learn.pytorch.scorefiles import calibrating, writing
 
         costs = find_costs(cost)
         stored = None if use is None else calibrating.load_fusion(use)
@@ -89,7 +89,7 @@ def fuse(
             sets[0], **{name: options[name] for name in FIT}
         )
         results = [calibrating.fused_scores(fusion, files) for files in sets]
-        changes = rescoring.write_changed(
+        changes = writing.write_changed(
             [(file, file) for file in results],
             folder,
             cost=costs,
@@ -120,7 +120,7 @@ def _read(
     unlabelled: bool,
 ) -> dict[str, ScoreFile]:
     """Read one score file of each system."""
-    from bob.learn.pytorch.scorefiles.rescoring import read_score_file
+    from bob.learn.pytorch.scorefiles import read_score_file
 
     return {
         name: read_score_file(path, trials=trials, unlabelled=unlabelled)

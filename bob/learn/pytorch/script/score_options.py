@@ -186,31 +186,8 @@ def refuse_overwriting(
 
 @contextlib.contextmanager
 def plain_errors() -> Iterator[None]:
-    """Say what a user can put right without a traceback."""
-    from bob.learn.pytorch.calibration import CalibrationError
-    from bob.learn.pytorch.errors import ScoringError
-    from bob.learn.pytorch.metrics import MetricError
-    from bob.learn.pytorch.protocols.trials import DatabaseError
-    from bob.learn.pytorch.scorefiles import ScoreFileError
-    from bob.learn.pytorch.scoring import TrainingError
-    from bob.learn.pytorch.store.records import StoreError
-
-    try:
-        yield
-    except OSError as error:
-        place = error.filename2 or error.filename
-        text = str(error) if place is None else f"{place}: {error.strerror}"
-        raise click.ClickException(text) from error
-    except (
-        CalibrationError,
-        DatabaseError,
-        MetricError,
-        ScoreFileError,
-        ScoringError,
-        StoreError,
-        TrainingError,
-    ) as error:
-        raise click.ClickException(str(error)) from error
+    """Leave errors to the door, which every command has."""
+    yield
 
 
 def score_into(

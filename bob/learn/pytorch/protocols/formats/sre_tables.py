@@ -57,7 +57,7 @@ _OURS = frozenset(_TITLES.values())
 _PLAIN = ("model", "segment", "side", "label")
 _SIDES = {"a": True, "1": True, "": True, "b": False, "2": False}
 
-#: Columns of the trial itself in a score file in CSV; as in `scorefiles.layouts`.
+#: Columns of the trial itself in a score file in CSV; as in `scorefiles.forms`.
 _TAKEN = frozenset(
     {
         "probe_template_id", "probe_subject_id", "bio_ref_template_id",
