@@ -47,7 +47,8 @@ def test_without_a_list_it_is_said(more):
 
     assert result.exit_code == 1
     assert "bio_ref_subject_id is empty; fill them in, or give" in result.output
-    with pytest.raises(UnlabelledError, match="--trials"):
+    assert "(--trials)" in result.output
+    with pytest.raises(UnlabelledError, match="the list of its trials"):
         read_scores("blind.csv")
 
 

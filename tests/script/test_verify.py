@@ -13,7 +13,7 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-from bob.learn.pytorch.script.calibrate import calibrate
+from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.script.verify import main
 
 RATE = 8000
@@ -141,7 +141,7 @@ def test_both_doors_refuse_scores_that_separate_perfectly_where_a_penalty_is_set
     assert main([toy, "-C", "--calibration-penalty", "0"]) == 1
     error = capsys.readouterr().err.removeprefix("verify.py: ")
 
-    other = CliRunner().invoke(calibrate, [str(SCORES), "--penalty", "0"])
+    other = CliRunner().invoke(pytorch, ["calibrate", str(SCORES), "--penalty", "0"])
 
     assert other.exit_code == 1
     assert other.output.removeprefix("Error: ") == error
@@ -152,7 +152,9 @@ def test_both_doors_give_one_calibration_of_scores_that_separate_perfectly(toy, 
     assert main([toy, "-C"]) == 0
     said = capsys.readouterr()
 
-    other = CliRunner().invoke(calibrate, [str(SCORES), "-o", "c.json", "--json"])
+    other = CliRunner().invoke(
+        pytorch, ["calibrate", str(SCORES), "-o", "c.json", "--json"]
+    )
 
     assert other.exit_code == 0, other.output
     one, two = (

@@ -12,9 +12,13 @@ class UserError(Exception):
     parameter
         Name of the parameter to blame, such as "model"; empty where it is none. A door
         says by which option or argument it was given.
+    remedy
+        Name of the parameter that may put it right, such as "trials"; empty where it is
+        none. A door says which option or argument that is.
     """
 
     parameter: str = ""
+    remedy: str = ""
 
 
 class ScoringError(UserError, ValueError):

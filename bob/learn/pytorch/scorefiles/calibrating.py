@@ -32,6 +32,7 @@ from bob.learn.pytorch.calibration.quality import (
 from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.metrics import MetricError, ScoreTable, paired_tables
 from bob.learn.pytorch.scorefiles import ScoreFile, read_score_file
+from bob.learn.pytorch.scorefiles.forms import UnlabelledError
 from bob.learn.pytorch.scorefiles.sides import measured
 
 if TYPE_CHECKING:
@@ -80,9 +81,10 @@ def calibrate(
     ------
     CalibrationError
         The trials do not determine one.
+    UnlabelledError
+        Nothing tells which trials are of one speaker.
     ScoringError
-        Labels or a column are missing, a value is no number, or an option is not for
-        this kind.
+        A column is missing, a value is no number, or an option is not for this kind.
     """
     dev = _as_file(scores, trials=trials)
     if kind == "isotonic":
@@ -125,8 +127,8 @@ def fit_on(
     ------
     CalibrationError
         The trials do not determine one; the message names the file.
-    ScoringError
-        Labels are missing.
+    UnlabelledError
+        Nothing tells which trials are of one speaker.
     """
     is_target = labels_of(dev)
     rows = values.reshape(len(dev.table), len(columns))
@@ -165,8 +167,10 @@ def fuse(
         The systems have not scored the same trials.
     CalibrationError
         The trials do not determine a fusion.
+    UnlabelledError
+        Nothing tells which trials are of one speaker.
     ScoringError
-        Labels are missing, or there is one system only.
+        There is one system only.
     """
     files = list(systems.values())
     is_target, columns = labels_of(files[0]), _aligned(systems)
@@ -345,13 +349,13 @@ def labels_of(dev: ScoreFile) -> NDArray[np.bool_]:
 
     Raises
     ------
-    ScoringError
+    UnlabelledError
         Nothing tells the labels.
     """
     if not dev.is_labelled:
-        raise ScoringError(
+        raise UnlabelledError(
             f"{dev.path} does not say which trials are of one speaker, and nothing can "
-            "be fitted without that; give the list of its trials (--trials)"
+            "be fitted without that; give the list of its trials"
         )
     return dev.table.is_target
 

@@ -93,6 +93,14 @@ class ScoreFileError(UserError, ValueError):
 class UnlabelledError(ScoreFileError):
     """Nothing tells which trials of a score file are of one speaker."""
 
+    remedy = "trials"
+
+
+class OverwritingError(ScoreFileError):
+    """A result would take the place of a score file that it is made of."""
+
+    remedy = "into"
+
 
 @dataclass(frozen=True)
 class Found:

@@ -145,7 +145,7 @@ def _numbers(file: ScoreFile, title: str) -> FloatArray:
             f"{file.path} has no column {title}; it has "
             f"{', '.join(file.metadata) or 'no other columns'}. Write such columns "
             "with `bob pytorch score … -o scores.csv --quality …`, or give a protocol "
-            "that has them (--trials)"
+            "that has them as the list of trials"
         )
     column = file.metadata[title]
     numbers = np.array([_number(text) for text in column.distinct])

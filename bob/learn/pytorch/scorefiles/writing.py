@@ -17,7 +17,12 @@ from bob.learn.pytorch.calibration.file import to_json
 from bob.learn.pytorch.calibration.origin import LOG_LIKELIHOOD_RATIO, write_provenance
 from bob.learn.pytorch.files import beside
 from bob.learn.pytorch.metrics import Names
-from bob.learn.pytorch.scorefiles.forms import COLUMNS, CSV_COLUMNS, ScoreFileError
+from bob.learn.pytorch.scorefiles.forms import (
+    COLUMNS,
+    CSV_COLUMNS,
+    OverwritingError,
+    ScoreFileError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -180,9 +185,8 @@ def write_changed(
     paths = result_paths([file.path for file, _ in files], folder)
     for (file, _), written in zip(files, paths, strict=True):
         if file.path.resolve() == written.resolve():
-            raise ScoreFileError(
-                f"{file.path} itself would be overwritten; write into another folder "
-                "(--into)"
+            raise OverwritingError(
+                f"{file.path} itself would be overwritten; write into another folder"
             )
     changes = []
     for (file, after), written in zip(files, paths, strict=True):

@@ -46,10 +46,13 @@ def _plain_errors(ctx: click.Context) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        blamed = _parameter(ctx, error.parameter) if error.parameter else None
+        text, repair = str(error), _parameter(ctx, error.remedy)
+        if repair is not None:
+            text += f" ({_shown(repair)})"
+        blamed = _parameter(ctx, error.parameter)
         if blamed is None:
-            raise click.ClickException(str(error)) from error
-        raise click.BadParameter(str(error), param_hint=_shown(blamed)) from error
+            raise click.ClickException(text) from error
+        raise click.BadParameter(text, param_hint=_shown(blamed)) from error
     except OSError as error:
         if error.errno is None or error.errno == errno.EPIPE:
             raise  # a defect, and an output that was closed: click knows what to do
@@ -60,6 +63,8 @@ def _plain_errors(ctx: click.Context) -> Iterator[None]:
 
 def _parameter(ctx: click.Context, name: str) -> click.Parameter | None:
     """Return the option or argument of a command that gave a parameter its value."""
+    if not name:
+        return None
     names = ("model", "models", "name", "names") if name == "model" else (name,)
     command = ctx.meta[_COMMAND]
     return next((one for one in command.params if one.name in names), None)
