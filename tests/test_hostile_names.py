@@ -14,7 +14,6 @@ import soundfile
 from click.testing import CliRunner
 
 from bob.learn.pytorch.errors import ScoringError
-from bob.learn.pytorch.experiment.named_embeddings import read_embeddings
 from bob.learn.pytorch.experiment.stored_scores import score_everything
 from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.protocols.formats.bob_csv import write_csv_protocol
@@ -31,6 +30,7 @@ from bob.learn.pytorch.scorefiles.forms import ScoreFileError
 from bob.learn.pytorch.scorefiles.quality import Measured, read_measures, write_measures
 from bob.learn.pytorch.script import demonstration
 from bob.learn.pytorch.script.template import new
+from bob.learn.pytorch.store import read_embeddings
 from bob.learn.pytorch.store.records import Record, StoreError
 from bob.learn.pytorch.store.store import EmbeddingStore
 from bob.learn.pytorch.templates.format.template import commented_start

@@ -6,12 +6,11 @@ import pytest
 from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.experiment.named_embeddings import (
     RowsByName,
-    read_embeddings,
     refuse_other_model,
 )
 from bob.learn.pytorch.experiment.stored_speakers import speakers_of
 from bob.learn.pytorch.files import source_of
-from bob.learn.pytorch.store import exchange
+from bob.learn.pytorch.store import exchange, read_embeddings
 from bob.learn.pytorch.store.store import EmbeddingStore, Record, StoreError
 
 NAMES = ["/data/m1/ann/1 a.wav", "/data/m1/bob/2.flac", "/data/m2/ann/2.flac", "utt-7"]

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from bob.learn.pytorch.errors import ScoringError
-from bob.learn.pytorch.experiment.named_embeddings import FAILED, read_embeddings
+from bob.learn.pytorch.experiment.named_embeddings import FAILED
 from bob.learn.pytorch.experiment.stored_trials import Side, StoredTrials, stored_trials
 from bob.learn.pytorch.metrics import Names
+from bob.learn.pytorch.store import read_embeddings
 from bob.learn.pytorch.store.store import EmbeddingStore, Record
 
 KEY = """\

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from bob.learn.pytorch.store import index as store_index
-from bob.learn.pytorch.store.index import NameIndex, hashes_of, state_of
+from bob.learn.pytorch.store import image as store_index
+from bob.learn.pytorch.store.image import NameIndex, hashes_of, state_of
 
 
 def test_an_index_is_a_dictionary(monkeypatch):

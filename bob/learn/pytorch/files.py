@@ -80,12 +80,17 @@ def locked(
 
 
 @contextmanager
-def beside(path: Path) -> Iterator[Path]:
-    """A place to write to; what is there afterwards moves to ``path`` at once.
+def beside(path: Path, *, durable: bool = False) -> Iterator[Path]:
+    """Yield a place to write to, which moves to ``path`` at once in the end.
 
     A reader, or a run that starts after a crash, sees the old file or the new one and
     never a part. Missing folders are made; after an error nothing is left, and what
     killed processes of this machine left of the same file is removed.
+
+    Parameters
+    ----------
+    durable
+        See the file and its name on disk before going on.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     for dead in left_by_dead(path):
@@ -94,9 +99,22 @@ def beside(path: Path) -> Iterator[Path]:
     place = unfinished(path)
     try:
         yield place
+        if durable:
+            sync(place)
         place.replace(path)
+        if durable:
+            sync(path.parent)
     finally:
         place.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """See on disk what was written to a file or folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def unfinished(path: Path) -> Path:

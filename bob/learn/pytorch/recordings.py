@@ -180,7 +180,7 @@ def embed_into(  # noqa: PLR0913 - all that an embedding run depends on
     stored = EmbeddingStore.read(place)
     if place != output:
         from bob.learn.pytorch.store.exchange import export
-        from bob.learn.pytorch.store.lock import remove
+        from bob.learn.pytorch.store.store import remove
 
         export(place, output)
         remove(place)

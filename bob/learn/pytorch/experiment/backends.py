@@ -9,11 +9,11 @@ import numpy as np
 
 from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.experiment.named_embeddings import (
-    read_embeddings,
     refuse_other_model,
 )
 from bob.learn.pytorch.scoring import Plda, PldaBackend
 from bob.learn.pytorch.scoring.backend import MEASURES
+from bob.learn.pytorch.store import read_embeddings
 
 if TYPE_CHECKING:
     import os

@@ -11,8 +11,6 @@ backslash. `verify.py --store` finds recordings by the same rule.
 from __future__ import annotations
 
 import os
-import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.errors import ScoringError
@@ -22,17 +20,13 @@ from bob.learn.pytorch.protocols.names import (
     safe_name,
     without_audio_suffix,
 )
-from bob.learn.pytorch.store import OTHERS, STORES
-from bob.learn.pytorch.store.made_by import differing
-from bob.learn.pytorch.store.reading import StoredEmbeddings
-from bob.learn.pytorch.store.reading import read as read_store
-from bob.learn.pytorch.store.records import StoreError
+from bob.learn.pytorch.store.records import differing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import TypeAlias
 
-    from bob.learn.pytorch.store.records import Columns
+    from bob.learn.pytorch.store.reading import StoredEmbeddings
 
     # Most names are of one row, and lists of one take room.
     _Rows: TypeAlias = int | list[int]
@@ -40,45 +34,6 @@ if TYPE_CHECKING:
 
 #: The row of a recording that has no embedding.
 FAILED = -1
-
-
-def read_embeddings(path: str | os.PathLike[str]) -> StoredEmbeddings:
-    """Embeddings with names, durations and what made them, as far as a file says it.
-
-    Parameters
-    ----------
-    path
-        A store (``.h5``, ``.hdf5``), or ``.npz``, ``.parquet``, ``.ark`` or ``.scp``.
-
-    Raises
-    ------
-    StoreError
-        The file is missing, damaged or of another kind.
-    """
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in (*STORES, *OTHERS):
-        raise StoreError(
-            f"{path} is of an unknown kind; expected embeddings in a file that ends in "
-            f"{', '.join((*STORES, *OTHERS))}, such as `bob pytorch embed` writes"
-        )
-    if not path.is_file():
-        raise StoreError(
-            f"{path} is no file; make it with `bob pytorch embed RECORDINGS -o "
-            f"{shlex.quote(str(path))}`"
-        )
-    if suffix in STORES:
-        return read_store(path)
-    columns, fingerprint = _others(path, suffix)
-    return StoredEmbeddings.of(columns, fingerprint or {}, path)
-
-
-def _others(path: Path, suffix: str) -> tuple[Columns, dict[str, str] | None]:
-    from bob.learn.pytorch.store import kaldi, npz, parquet
-
-    if suffix == ".npz":
-        return npz.read(path)
-    return parquet.read(path) if suffix == ".parquet" else kaldi.read(path)
 
 
 def refuse_other_model(first: StoredEmbeddings, second: StoredEmbeddings) -> None:

@@ -21,7 +21,7 @@ from bob.learn.pytorch.experiment.fingerprint import of_component
 from bob.learn.pytorch.experiment.stored_speakers import identities
 from bob.learn.pytorch.protocols.trials import Probe, Reference, WithoutExtras
 from bob.learn.pytorch.scoring import CohortNormaliser, CohortSides
-from bob.learn.pytorch.store.made_by import differing
+from bob.learn.pytorch.store.records import differing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence

@@ -14,7 +14,6 @@ from bob.learn.pytorch.calibration.origin import write_provenance
 from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.experiment.backends import backend_of
 from bob.learn.pytorch.experiment.named_embeddings import (
-    read_embeddings,
     refuse_other_model,
 )
 from bob.learn.pytorch.experiment.stored_speakers import StoredCohort, cohort_of
@@ -30,6 +29,7 @@ from bob.learn.pytorch.scoring import (
     score_into_file,
 )
 from bob.learn.pytorch.scoring.backend import PreparedRows, RowBackend
+from bob.learn.pytorch.store import read_embeddings
 from bob.learn.pytorch.store.reading import StoredEmbeddings
 
 if TYPE_CHECKING:

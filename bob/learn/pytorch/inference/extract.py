@@ -16,7 +16,7 @@ from bob.learn.pytorch.parallel.partitions import WorkersError
 from bob.learn.pytorch.parallel.processes import processors
 from bob.learn.pytorch.parallel.sharing import PARTITION, share_out
 from bob.learn.pytorch.progress import bar
-from bob.learn.pytorch.store import made_by
+from bob.learn.pytorch.store.records import of_all, of_some
 from bob.learn.pytorch.store.store import EmbeddingStore, Record, StoreError
 
 if TYPE_CHECKING:
@@ -175,8 +175,8 @@ def opened(
     """Open the store of an extractor; errors as for `EmbeddingStore.open`."""
     return EmbeddingStore.open(
         path,
-        fingerprint=made_by.of_all(fingerprint),
-        settings=made_by.of_some(fingerprint),
+        fingerprint=of_all(fingerprint),
+        settings=of_some(fingerprint),
     )
 
 

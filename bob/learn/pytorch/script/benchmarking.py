@@ -27,9 +27,8 @@ from bob.learn.pytorch.script.extractors import (
     ask_for_trust,
     make_extractor,
 )
-from bob.learn.pytorch.store import lock
-from bob.learn.pytorch.store.made_by import differing
-from bob.learn.pytorch.store.store import StoreError, read
+from bob.learn.pytorch.store.records import differing
+from bob.learn.pytorch.store.store import StoreError, alone, read
 from bob.learn.pytorch.store.store import summarise as in_numbers
 from bob.learn.pytorch.templates.format.errors import (
     InvalidTemplate,
@@ -262,7 +261,7 @@ def _remove_if_of_another(place: Path, made_by: Mapping[str, str]) -> None:
             place,
             ", ".join(others),
         )
-        with lock.alone(place):
+        with alone(place):
             place.unlink()
 
 

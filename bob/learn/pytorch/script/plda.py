@@ -76,9 +76,9 @@ def train(
             f"{printable(output)} has to end in .npz", param_hint="--output"
         )
     refuse_inputs([output], [store, speakers])
-    from bob.learn.pytorch.experiment.named_embeddings import read_embeddings
     from bob.learn.pytorch.experiment.stored_speakers import speakers_of
     from bob.learn.pytorch.scoring import train_plda
+    from bob.learn.pytorch.store import read_embeddings
 
     embeddings = read_embeddings(store)
     rows, names = speakers_of(embeddings, speakers, layout=layout)

@@ -72,9 +72,9 @@ def score(
 
 
 def _score_all(output: Path, store: Path, options: dict[str, Any]) -> Scored:
-    from bob.learn.pytorch.experiment.named_embeddings import read_embeddings
     from bob.learn.pytorch.experiment.stored_scores import score_everything
     from bob.learn.pytorch.script.recommended import recording_notes
+    from bob.learn.pytorch.store import read_embeddings
 
     if output.suffix.lower() != ".npy":
         raise click.BadParameter(

@@ -93,8 +93,8 @@ def score_norm(
             ("cohort_speakers", "layout"), why="--cohort-recordings needs no speakers"
         )
     refuse_overwriting(output, store, trials, options, cohort, chosen["speakers"])
-    from bob.learn.pytorch.experiment.named_embeddings import read_embeddings
     from bob.learn.pytorch.experiment.stored_speakers import StoredCohort, cohort_of
+    from bob.learn.pytorch.store import read_embeddings
 
     def made() -> StoredCohort:
         return cohort_of(read_embeddings(cohort), **chosen)

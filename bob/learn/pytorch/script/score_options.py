@@ -202,9 +202,9 @@ def score_into(
 ) -> Scored:
     """Score trials as the options say, and normalise by a cohort if there is one."""
     from bob.learn.pytorch.experiment import stored_scores
-    from bob.learn.pytorch.experiment.named_embeddings import read_embeddings
     from bob.learn.pytorch.experiment.stored_trials import stored_trials
     from bob.learn.pytorch.script.recommended import recording_notes
+    from bob.learn.pytorch.store import read_embeddings
 
     _check_quality(quality)
     embeddings = read_embeddings(store)

@@ -8,20 +8,32 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from bob.learn.pytorch.files import beside, is_another, path_in
-from bob.learn.pytorch.store import OTHERS, STORES, kaldi, npz, parquet
 from bob.learn.pytorch.store import image as store_image
-from bob.learn.pytorch.store.reading import read_content, summarise
-from bob.learn.pytorch.store.records import faults_of
-from bob.learn.pytorch.store.store import EmbeddingStore, Record, StoreError
+from bob.learn.pytorch.store import kaldi, npz, parquet
+from bob.learn.pytorch.store.reading import (
+    StoredEmbeddings,
+    read,
+    read_content,
+    summarise,
+)
+from bob.learn.pytorch.store.records import (
+    OTHERS,
+    STORES,
+    Record,
+    StoreError,
+    faults_of,
+)
+from bob.learn.pytorch.store.store import EmbeddingStore
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator, Mapping
 
     from bob.learn.pytorch.store.records import Columns
@@ -30,6 +42,7 @@ if TYPE_CHECKING:
 UNKNOWN = {"made_by": "unknown"}
 
 _SUFFIXES = (*STORES, *OTHERS)
+_FORMATS = {".npz": npz, ".parquet": parquet, ".ark": kaldi, ".scp": kaldi}
 _BATCH = 10_000
 
 
@@ -49,6 +62,37 @@ class Imported(NamedTuple):
     embeddings: int
     failures: int
     fingerprint: dict[str, str]
+
+
+def read_embeddings(path: str | os.PathLike[str]) -> StoredEmbeddings:
+    """Read embeddings with names, durations and what made them, as far as a file says.
+
+    Parameters
+    ----------
+    path
+        A store (``.h5``, ``.hdf5``), or ``.npz``, ``.parquet``, ``.ark`` or ``.scp``.
+
+    Raises
+    ------
+    StoreError
+        The file is missing, damaged or of another kind.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in _SUFFIXES:
+        raise StoreError(
+            f"{path} is of an unknown kind; expected embeddings in a file that ends in "
+            f"{', '.join(_SUFFIXES)}, such as `bob pytorch embed` writes"
+        )
+    if not path.is_file():
+        raise StoreError(
+            f"{path} is no file; make it with `bob pytorch embed RECORDINGS -o "
+            f"{shlex.quote(str(path))}`"
+        )
+    if suffix in STORES:
+        return read(path)
+    columns, fingerprint = _FORMATS[suffix].read(path)
+    return StoredEmbeddings.of(columns, fingerprint or {}, path)
 
 
 def export(store: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
@@ -71,14 +115,8 @@ def export(store: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
     with _failing_to_write(target):
         if suffix in STORES:
             _export_store(Path(store), target)
-            return
-        content = read_content(store)
-        if suffix == ".npz":
-            npz.write(content, target)
-        elif suffix == ".parquet":
-            parquet.write(content, target)
         else:
-            kaldi.write(content, target)
+            _FORMATS[suffix].write(read_content(store), target)
 
 
 def import_(
@@ -142,8 +180,7 @@ def _read(path: Path) -> tuple[Columns, dict[str, str] | None]:
     if suffix in STORES:
         content = read_content(path)
         return content.columns, content.fingerprint
-    read = {".npz": npz.read, ".parquet": parquet.read}.get(suffix, kaldi.read)
-    columns, made_by = read(path)
+    columns, made_by = _FORMATS[suffix].read(path)
     _check_made_by(made_by, path)
     return columns, made_by
 
@@ -183,13 +220,12 @@ def _export_store(store: Path, target: Path) -> None:
         raise StoreError(f"{target} is the store itself; name another file")
     summary = summarise(store)
     with store.open("rb") as file, beside(target) as place:
-        batches = os.fstat(file.fileno()).st_size - store_image.end_of(file.fileno())
-        room = store_image.room_for(
-            summary.waiting,
-            text_bytes=batches,
+        store_image.fold(
+            file.fileno(),
+            place,
+            rows=summary.waiting,
             numbers=summary.dimensions * len(summary.failures),
         )
-        store_image.fold(file.fileno(), place, room=room)
 
 
 @contextlib.contextmanager

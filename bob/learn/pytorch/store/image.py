@@ -1,4 +1,4 @@
-"""The HDF5 part of a store: a row for each recording.
+"""The HDF5 part of a store, a row for each recording, and the index of their names.
 
 It is never changed where it lies. New batches stand behind it in the same file, where
 HDF5 does not look; :func:`fold` writes a copy that holds them as rows.
@@ -13,24 +13,32 @@ import os
 import stat
 import struct
 import sys
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bob.learn.pytorch.store import HDF5_SIGNATURE, STORES
+from bob.learn.pytorch.files import beside, content_of, sync
 from bob.learn.pytorch.store.batches import read_exactly, scan
-from bob.learn.pytorch.store.index import NameIndex, hashes_of, state_of
-from bob.learn.pytorch.store.records import TEXTS, Columns, StoreError, empty, joined
+from bob.learn.pytorch.store.records import (
+    HDF5_SIGNATURE,
+    STORES,
+    TEXTS,
+    Columns,
+    StoreError,
+    empty,
+    joined,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     import h5py
     from numpy.typing import NDArray
 
-FORMAT = "bob.learn.pytorch embeddings"
-VERSION = 1
+_FORMAT = "bob.learn.pytorch embeddings"
+_VERSION = 1
 # Its superblock says at a fixed place where HDF5 ends.
 _LIBRARY = ("v110", "v110")
 #: Their datasets say where in `texts` each one begins, and how many bytes it has.
@@ -44,8 +52,10 @@ _ROW_BYTES = 160  # beside its embedding and its texts; 121 stand in datasets
 _TEXT_BYTES = 16  # of a row in each dataset of texts
 _SPARE_BYTES = 4 << 20  # of a chunk in each dataset, some rows are not used yet
 
+_RECENT = 65_536  # new names that wait in a dictionary before they are sorted in
 
-def create(place: Path, fingerprint: Mapping[str, str]) -> None:
+
+def create(path: Path, fingerprint: Mapping[str, str]) -> None:
     """Write a store without rows, and see it on disk."""
     import h5py
 
@@ -53,8 +63,8 @@ def create(place: Path, fingerprint: Mapping[str, str]) -> None:
     with h5py.File(content, "w", libver=_LIBRARY) as file:
         # Of fixed length, also below: what HDF5 stores otherwise has no checksum, and
         # a flipped bit in it can make HDF5 loop for ever.
-        file.attrs["format"] = np.bytes_(FORMAT)
-        file.attrs["version"] = VERSION
+        file.attrs["format"] = np.bytes_(_FORMAT)
+        file.attrs["version"] = _VERSION
         file.attrs["made_by"] = np.bytes_(json.dumps(dict(fingerprint)))
         file.create_dataset(
             "texts", (0,), np.uint8,
@@ -68,8 +78,8 @@ def create(place: Path, fingerprint: Mapping[str, str]) -> None:
             ("hashes", np.uint64, (3,)),
         ):
             _add_dataset(file, name, kind, (0, *width))
-    place.write_bytes(content.getbuffer())
-    sync(place)
+    with beside(path, durable=True) as place:
+        place.write_bytes(content.getbuffer())
 
 
 def _add_dataset(
@@ -82,7 +92,7 @@ def _add_dataset(
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[h5py.File]:
+def opened(path: Path) -> Iterator[Image]:
     """Open the HDF5 part to read.
 
     Raises
@@ -98,7 +108,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
         # A writer does not touch what is read here, so nothing needs to be locked.
         with h5py.File(path, "r", locking=False) as file:
             _check_format(file, path)
-            yield file
+            yield Image(file)
     except (OSError, KeyError, RuntimeError) as error:
         if isinstance(error, StoreError):
             raise
@@ -126,72 +136,84 @@ def _refuse_other_files(path: Path) -> None:
 
 
 def _check_format(file: h5py.File, path: Path) -> None:
-    if file.attrs.get("format") != FORMAT.encode():
+    if file.attrs.get("format") != _FORMAT.encode():
         raise StoreError(
             f"{path} is an HDF5 file of another kind; expected a store of embeddings "
-            f"(attribute format: {FORMAT!r}), see `bob pytorch store import`"
+            f"(attribute format: {_FORMAT!r}), see `bob pytorch store import`"
         )
-    if file.attrs["version"] > VERSION:
+    if file.attrs["version"] > _VERSION:
         raise StoreError(
             f"{path} is a store of version {file.attrs['version']}; this program "
-            f"knows version {VERSION}: install a newer bob.learn.pytorch"
+            f"knows version {_VERSION}: install a newer bob.learn.pytorch"
         )
-
-
-def descriptor(file: h5py.File) -> int:
-    """Of the very file that is open, even if its path is another file by now."""
-    return int(file.id.get_vfd_handle())
 
 
 def end_of(file: int) -> int:
-    """Where the HDF5 part ends, in bytes: what its superblock says."""
+    """Return the bytes of the HDF5 part of an open file, as its superblock says."""
     return int(struct.unpack("<Q", read_exactly(file, 8, 28))[0])
 
 
-def fingerprint_of(file: h5py.File) -> dict[str, str]:
-    """What made the embeddings."""
-    return dict(json.loads(file.attrs["made_by"]))
+class Image:
+    """The HDF5 part, open to read.
+
+    Attributes
+    ----------
+    count
+        Number of rows.
+    fingerprint
+        What made the embeddings.
+    dimensions
+        Numbers of an embedding, 0 where there is none yet.
+    """
+
+    def __init__(self, file: h5py.File) -> None:
+        self._file = file
+        self.count = len(file["names"])
+        self.fingerprint: dict[str, str] = dict(json.loads(file.attrs["made_by"]))
+        has_some = "embeddings" in file
+        self.dimensions = int(file["embeddings"].shape[1]) if has_some else 0
+
+    @property
+    def descriptor(self) -> int:
+        """Of the very file that is open, even if its path is another file by now."""
+        return int(self._file.id.get_vfd_handle())
+
+    def states(self) -> tuple[NameIndex, int]:
+        """Return what is known of each name (`state_of`), and how many failed."""
+        hashes = self._file["hashes"][:]
+        failed = int(np.count_nonzero(self._file["failed"][:]))
+        return NameIndex(hashes[:, :2], hashes[:, 2]), failed
+
+    def rows(self) -> NameIndex:
+        """Return the row of each name."""
+        return _rows_of(self._file)
+
+    def read(self, rows: int, dimensions: int) -> Columns:
+        """Read all rows, with room behind them.
+
+        Parameters
+        ----------
+        rows
+            Count of rows to make room for.
+        dimensions
+            Of the embeddings; 0 leaves them out.
+        """
+        file, stored = self._file, self.count
+        columns = empty(rows, dimensions)
+        texts = file["texts"][:].tobytes()
+        for name in _TEXTS:
+            if name in file:  # those of old lack the last ones
+                getattr(columns, name)[:stored] = _cut(texts, file[name][:])
+        for name in ("failed", "seconds", "sample_rates"):
+            getattr(columns, name)[:stored] = file[name][:]
+        if dimensions and stored and "embeddings" in file:
+            file["embeddings"].read_direct(columns.embeddings, dest_sel=np.s_[:stored])
+        return columns
 
 
-def dimensions_of(file: h5py.File) -> int:
-    """Return how many numbers an embedding has, 0 where there is none yet."""
-    return int(file["embeddings"].shape[1]) if "embeddings" in file else 0
-
-
-def index_of(file: h5py.File) -> tuple[NameIndex, int, int]:
-    """What is known of each name (`state_of`), and how many are there and failed."""
-    hashes = file["hashes"][:]
-    failed = int(np.count_nonzero(file["failed"][:]))
-    return NameIndex(hashes[:, :2], hashes[:, 2]), len(hashes), failed
-
-
-def rows_of(file: h5py.File) -> NameIndex:
-    """The row of each name."""
+def _rows_of(file: h5py.File) -> NameIndex:
     hashes = file["hashes"][:]
     return NameIndex(hashes[:, :2], np.arange(len(hashes), dtype=np.uint64))
-
-
-def read_rows(file: h5py.File, rows: int, dimensions: int) -> Columns:
-    """All rows, and room behind them.
-
-    Parameters
-    ----------
-    rows
-        How many to make room for.
-    dimensions
-        Of the embeddings; 0 leaves them out.
-    """
-    columns = empty(rows, dimensions)
-    stored = len(file["names"])
-    texts = file["texts"][:].tobytes()
-    for name in _TEXTS:
-        if name in file:  # those of old lack the last ones
-            getattr(columns, name)[:stored] = _cut(texts, file[name][:])
-    for name in ("failed", "seconds", "sample_rates"):
-        getattr(columns, name)[:stored] = file[name][:]
-    if dimensions and stored and "embeddings" in file:
-        file["embeddings"].read_direct(columns.embeddings, dest_sel=np.s_[:stored])
-    return columns
 
 
 def _cut(texts: bytes, places: NDArray[np.int64]) -> list[str]:
@@ -206,30 +228,18 @@ def _cut(texts: bytes, places: NDArray[np.int64]) -> list[str]:
     return [texts[start:end].decode() for start, end in ends]
 
 
-def room_for(rows: int, *, text_bytes: int, numbers: int) -> int:
-    """Return how many bytes more than its rows take now a table may need, at most.
-
-    Parameters
-    ----------
-    rows
-        How many are added.
-    text_bytes
-        Of their names, reasons and sources.
-    numbers
-        How many numbers their embeddings have together.
-    """
-    return 4 * numbers + text_bytes + _ROW_BYTES * rows + _SPARE_BYTES
-
-
-def fold(file: int, target: Path, *, room: int) -> None:
+def fold(file: int, target: Path, *, rows: int, numbers: int) -> None:
     """Write a copy whose rows are the rows of a store and its batches.
 
     Parameters
     ----------
     file
         Descriptor of the store.
-    room
-        Bytes that the copy may need more than the HDF5 part has now.
+    rows
+        How many records are in its batches.
+    numbers
+        How many numbers come in beside those in the batches: of records that failed,
+        whose places in the table of embeddings are filled too.
 
     Raises
     ------
@@ -239,6 +249,9 @@ def fold(file: int, target: Path, *, room: int) -> None:
     import h5py
 
     end = end_of(file)
+    texts = os.fstat(file).st_size - end
+    # At most so many bytes more than the rows take now.
+    room = 4 * numbers + texts + _ROW_BYTES * rows + _SPARE_BYTES
     with target.open("wb") as copy:
         os.fchmod(copy.fileno(), stat.S_IMODE(os.fstat(file).st_mode))
         # HDF5 must not meet the full disk: what it cannot write, it keeps, and a crash
@@ -251,9 +264,9 @@ def fold(file: int, target: Path, *, room: int) -> None:
             missing = sum(name not in image for name in _TEXTS) * len(image["names"])
         _reserve(copy.fileno(), end + room + _TEXT_BYTES * missing)
     with h5py.File(target, "r+", libver=_LIBRARY) as image:
-        rows = rows_of(image)
+        known = _rows_of(image)
         for columns in _gathered(file, end):
-            _merge(image, rows, columns)
+            _merge(image, known, columns)
     sync(target)
 
 
@@ -349,10 +362,76 @@ def _write_texts(dataset: h5py.Dataset, texts: list[str]) -> NDArray[np.int64]:
     return np.column_stack([start + np.cumsum(sizes) - sizes, sizes])
 
 
-def sync(path: Path) -> None:
-    """See on disk what was written to a file or folder."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+class NameIndex:
+    """A number for each name; 24 bytes a name, where a dictionary takes 200.
+
+    A name is known by 128 bits of its BLAKE2b hash. That two of ten million names share
+    them has a probability of 1e-25.
+
+    Parameters
+    ----------
+    hashes
+        (names, 2): :func:`hashes_of` names.
+    values
+        (names,).
+    """
+
+    def __init__(self, hashes: NDArray[np.uint64], values: NDArray[np.uint64]) -> None:
+        order = np.argsort(hashes[:, 0], kind="stable")
+        self._high = hashes[order, 0]
+        self._low = hashes[order, 1]
+        self._values = values[order]
+        self._recent: dict[bytes, int] = {}
+
+    def get(self, name: str) -> int | None:
+        """Value of a name, None where it is not known."""
+        digest = _digest(name)
+        value = self._recent.get(digest)
+        if value is not None:
+            return value
+        high, low = np.frombuffer(digest, dtype="<u8")
+        row = int(np.searchsorted(self._high, high))
+        # Behind each other stand a name and what came later for it.
+        while row < len(self._high) and self._high[row] == high:
+            if self._low[row] == low:
+                value = int(self._values[row])
+            row += 1
+        return value
+
+    def put(self, name: str, value: int) -> None:
+        """Set the value of a name."""
+        self._recent[_digest(name)] = value
+        if len(self._recent) >= _RECENT:
+            self._sort_in()
+
+    def _sort_in(self) -> None:
+        hashes = np.frombuffer(b"".join(self._recent), dtype="<u8").reshape(-1, 2)
+        values = np.fromiter(self._recent.values(), np.uint64, len(self._recent))
+        high = np.concatenate([self._high, hashes[:, 0]])
+        # Stable: of equal ones the later stays behind, and `get` takes that.
+        order = np.argsort(high, kind="stable")
+        self._high = high[order]
+        self._low = np.concatenate([self._low, hashes[:, 1]])[order]
+        self._values = np.concatenate([self._values, values])[order]
+        self._recent = {}
+
+
+def hashes_of(names: Iterable[str]) -> NDArray[np.uint64]:
+    """Names -> (names, 2), the two halves of their hashes."""
+    joined = b"".join(map(_digest, names))
+    return np.frombuffer(joined, dtype="<u8").astype(np.uint64).reshape(-1, 2)
+
+
+def state_of(source: str, *, failed: bool) -> int:
+    """What is remembered of a record: 63 bits of its source's hash, and if it failed.
+
+    Of a file, the content counts, wherever and since when it is. The bits are all 0
+    where the source is unknown.
+    """
+    content = content_of(source).encode()
+    known = int.from_bytes(blake2b(content, digest_size=8).digest(), "little")
+    return ((known & ~1) if source else 0) | failed
+
+
+def _digest(name: str) -> bytes:
+    return blake2b(name.encode(), digest_size=16).digest()

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from bob.learn.pytorch.files import beside, file_sha256
-from bob.learn.pytorch.store.image import sync
 from bob.learn.pytorch.store.records import (
     TEXT_FIELDS,
     TEXTS,
@@ -54,9 +53,10 @@ def write(content: Content, path: Path) -> None:
         )
     with contextlib.ExitStack() as places:
         # The last one is renamed first: the scp file when all that it names is there.
-        scp_place = places.enter_context(beside(ark.with_suffix(".scp")))
-        ark_place = places.enter_context(beside(ark))
-        json_place = places.enter_context(beside(_beside_ark(ark)))
+        scp_place, ark_place, json_place = (
+            places.enter_context(beside(path, durable=True))
+            for path in (ark.with_suffix(".scp"), ark, _beside_ark(ark))
+        )
         with ark_place.open("wb") as file, scp_place.open("w", encoding="utf-8") as scp:
             for row in np.flatnonzero(~columns.failed):
                 name = columns.names[row]
@@ -65,8 +65,6 @@ def write(content: Content, path: Path) -> None:
                 scp.write(f"{name} {ark}:{offset}\n")
         rest = _rest(content) | {"sha256": file_sha256(ark_place)}
         json_place.write_text(json.dumps(rest), encoding="utf-8")
-        for place in (ark_place, scp_place, json_place):
-            sync(place)
 
 
 def read(path: Path) -> tuple[Columns, dict[str, str] | None]:

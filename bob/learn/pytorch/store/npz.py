@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bob.learn.pytorch.files import beside
-from bob.learn.pytorch.store.image import sync
 from bob.learn.pytorch.store.records import TEXTS, Columns, StoreError, empty, joined
 
 if TYPE_CHECKING:
@@ -49,9 +48,8 @@ def write(content: Content, path: Path) -> None:
         },
         made_by=np.array(json.dumps(content.fingerprint)),
     )
-    with beside(path) as place:
+    with beside(path, durable=True) as place:
         place.write_bytes(buffer.getbuffer())
-        sync(place)
 
 
 def read(path: Path) -> tuple[Columns, dict[str, str] | None]:

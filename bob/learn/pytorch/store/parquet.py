@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bob.learn.pytorch.files import beside
-from bob.learn.pytorch.store.image import sync
 from bob.learn.pytorch.store.records import (
     TEXT_FIELDS,
     TEXTS,
@@ -45,12 +44,13 @@ def write(content: Content, path: Path) -> None:
         ],
         metadata={_MADE_BY: json.dumps(content.fingerprint)},
     )
-    with beside(path) as place:
-        with pq.ParquetWriter(place, schema, write_page_checksum=True) as file:
-            for start in range(0, len(content.columns), _ROWS):
-                part = content.columns.slice(start, start + _ROWS)
-                file.write_table(pa.table(_arrays(part), schema=schema))
-        sync(place)
+    with (
+        beside(path, durable=True) as place,
+        pq.ParquetWriter(place, schema, write_page_checksum=True) as file,
+    ):
+        for start in range(0, len(content.columns), _ROWS):
+            part = content.columns.slice(start, start + _ROWS)
+            file.write_table(pa.table(_arrays(part), schema=schema))
 
 
 def _arrays(columns: Columns) -> list[Any]:

@@ -1,7 +1,8 @@
-"""What a store holds, also while another process appends to it."""
+"""Reading a store, also while another process appends to it."""
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,35 +17,37 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    import h5py
     from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)
 class StoredEmbeddings:
-    """What a store held at one moment.
+    """Embeddings of a store, or of another file, as they were when it was read.
+
+    Its length is the number of embeddings.
 
     Attributes
     ----------
     names
-        Of the recordings that have an embedding.
+        Names of the recordings that have an embedding, n of them.
     embeddings
-        (names, dimensions).
+        (n, dimensions) float32, not normalised.
     seconds
-        (names,), durations; not a number where they are unknown.
+        (n,), durations; NaN where unknown.
     sample_rates
-        (names,), in hertz; 0 where they are unknown.
+        (n,), in hertz; 0 where unknown.
     sources
-        What tells whether a recording has changed since, empty where that is unknown.
+        Lines that tell whether a recording has changed since, n of them; empty where
+        unknown. See `bob.learn.pytorch.files.source_of`.
     failures
-        Name and reason of every other recording.
+        Reasons of the recordings without an embedding, by name.
     fingerprint
         What made the embeddings.
     path
-        Of the store.
+        The file.
     speakers
-        (names,), who speaks in each, empty where that is unknown; none where nobody is
-        known.
+        Speakers of the recordings, n of them, empty where unknown; none at all where
+        nobody is known.
     """
 
     names: tuple[str, ...]
@@ -64,7 +67,7 @@ class StoredEmbeddings:
         fingerprint: Mapping[str, str],
         path: str | os.PathLike[str],
     ) -> StoredEmbeddings:
-        """Those of records, failures apart.
+        """Take those of records, failures apart.
 
         A row that is no embedding (`fault_of`) counts as failed, and says why.
         """
@@ -83,8 +86,30 @@ class StoredEmbeddings:
             tuple(good.speakers) if any(good.speakers) else (),
         )
 
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __bool__(self) -> bool:
+        return True  # also without embeddings, it is one
+
+    @property
+    def dimensions(self) -> int:
+        """Numbers of an embedding, 0 where there is none."""
+        return int(self.embeddings.shape[1])
+
+    def __repr__(self) -> str:
+        model = self.fingerprint.get("model", "an unknown model")
+        failed = f", {len(self.failures)} failures" if self.failures else ""
+        return (
+            f"<{len(self):,} embeddings of {self.dimensions} numbers by {model}"
+            f"{failed}, in {self.path}>"
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<code>{html.escape(repr(self))}</code>"
+
     def refresh(self) -> StoredEmbeddings:
-        """What the store holds now."""
+        """Read again what the store holds now."""
         return read(self.path)
 
 
@@ -95,17 +120,17 @@ class Summary:
     Attributes
     ----------
     embeddings
-        How many recordings have one.
+        Number of recordings that have one.
     dimensions
-        How many numbers an embedding has, 0 where there is none yet.
+        Numbers of an embedding, 0 where there is none yet.
     hours
         Durations of these recordings together, as far as they are known.
     without_duration
-        How many of them have none.
+        Number of recordings of unknown duration.
     waiting
         Records that HDF5 alone does not see yet, as a writer is at work or was killed.
     failures
-        Name and reason of every other recording.
+        Reasons of the recordings without an embedding, by name.
     fingerprint
         What made the embeddings.
     """
@@ -130,12 +155,12 @@ class Content:
 
 
 def read(path: str | os.PathLike[str], *, embeddings: bool = True) -> StoredEmbeddings:
-    """What a store holds now.
+    """Read what a store holds now.
 
     Parameters
     ----------
     embeddings
-        Whether to read them too; without, they have no dimensions.
+        False leaves them out; they have no dimensions then.
 
     Raises
     ------
@@ -147,7 +172,7 @@ def read(path: str | os.PathLike[str], *, embeddings: bool = True) -> StoredEmbe
 
 
 def summarise(path: str | os.PathLike[str]) -> Summary:
-    """A store in numbers, without reading its embeddings.
+    """Count what a store holds, without reading its embeddings.
 
     Raises
     ------
@@ -195,10 +220,9 @@ def _without_faults(columns: Columns) -> Columns:
 
 
 def read_content(path: str | os.PathLike[str], *, embeddings: bool = True) -> Content:
-    """Every record of a store, by rows; see :func:`read`."""
+    """Read every record of a store, failures included; see `read`."""
     with store_image.opened(Path(path)) as image:
-        file = store_image.descriptor(image)
-        dimensions = store_image.dimensions_of(image)
+        file, dimensions = image.descriptor, image.dimensions
         batches = []
         try:
             for _, batch in scan(file, store_image.end_of(file)):
@@ -209,18 +233,20 @@ def read_content(path: str | os.PathLike[str], *, embeddings: bool = True) -> Co
         columns = _all_rows(image, batches, dimensions if embeddings else 0)
         return Content(
             columns,
-            store_image.fingerprint_of(image),
+            image.fingerprint,
             dimensions,
             sum(map(len, batches)),
         )
 
 
-def _all_rows(image: h5py.File, batches: list[Columns], dimensions: int) -> Columns:
-    """Rows of the HDF5 part, and over and behind them those of the batches."""
-    count = len(image["names"])
+def _all_rows(
+    image: store_image.Image, batches: list[Columns], dimensions: int
+) -> Columns:
+    """Read rows of the HDF5 part, and over and behind them those of the batches."""
+    count = image.count
     if not batches:
-        return store_image.read_rows(image, count, dimensions)
-    index = store_image.rows_of(image)
+        return image.read(count, dimensions)
+    index = image.rows()
     rows = []
     for batch in batches:
         for name in batch.names:
@@ -230,7 +256,7 @@ def _all_rows(image: h5py.File, batches: list[Columns], dimensions: int) -> Colu
                 index.put(name, row)
                 count += 1
             rows.append(row)
-    columns = store_image.read_rows(image, count, dimensions)
+    columns = image.read(count, dimensions)
     start = 0
     for batch in batches:
         stop = start + len(batch)

@@ -1,4 +1,4 @@
-"""What a store of embeddings holds: a record for each recording, or columns of many."""
+"""Records of a store, one or in columns, and the fingerprint of what made them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,17 @@ from bob.learn.pytorch.audio import storable
 from bob.learn.pytorch.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
+#: Suffixes of stores.
+STORES = (".h5", ".hdf5")
+#: Suffixes of the other kinds of files.
+OTHERS = (".npz", ".parquet", ".ark", ".scp")
+#: First bytes of an HDF5 file.
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 #: Texts of a `Record` beside its name -> columns of them; a file may lack some.
 TEXT_FIELDS = {
     "reason": "reasons",
@@ -24,8 +31,11 @@ TEXT_FIELDS = {
     "settings": "settings",
 }
 TEXTS = tuple(TEXT_FIELDS.values())
-#: Of an embedding with fewer numbers, all may be equal by chance.
-FEWEST_THAT_VARY = 3
+#: Settings that matter to some recordings only: to those of several channels, and to
+#: those that are cut into chunks. The source of a recording says it, where they did.
+OF_SOME = ("channel", "chunk_seconds")
+# Of an embedding with fewer numbers, all may be equal by chance.
+_FEWEST_THAT_VARY = 3
 
 
 class StoreError(UserError, RuntimeError):
@@ -56,7 +66,7 @@ class Record:
         Who speaks in it; empty where that is unknown.
     settings
         Settings that matter to some recordings only, where they did to this one, such
-        as ``channel=mix``; see `bob.learn.pytorch.store.made_by`.
+        as ``channel=mix``; see `refuse_mixture`.
     doubt
         Why it may hold little speech, for those that append; it is not stored.
     """
@@ -219,7 +229,7 @@ def fault_of(embedding: NDArray[Any]) -> str:
         return "is all zeros"
     first = embedding.flat[0]
     # Of one or two numbers, equal ones are an embedding like another.
-    if embedding.size >= FEWEST_THAT_VARY and (embedding == first).all():
+    if embedding.size >= _FEWEST_THAT_VARY and (embedding == first).all():
         return f"is one number, {first:g}, over and over"
     return ""
 
@@ -245,6 +255,55 @@ def text(value: str) -> str:
     'a\\x00b'
     """
     return storable(value).replace("\0", r"\x00")
+
+
+def of_all(fingerprint: Mapping[str, str]) -> dict[str, str]:
+    """Return what every embedding depends on: all but the settings `OF_SOME`."""
+    return {key: said for key, said in fingerprint.items() if key not in OF_SOME}
+
+
+def of_some(fingerprint: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings `OF_SOME` that were given a value."""
+    return {key: fingerprint[key] for key in OF_SOME if _said(fingerprint, key)}
+
+
+def differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
+    """Return the keys by which every embedding of one is other than of the other."""
+    left, right = of_all(one), of_all(other)
+    return sorted(key for key in {*left, *right} if left.get(key) != right.get(key))
+
+
+def refuse_mixture(
+    path: Path, stored: Mapping[str, str], given: Mapping[str, str]
+) -> None:
+    """Refuse to add embeddings to a store that were made in another way than its own.
+
+    A store that was made before recordings said which settings matter to them has the
+    settings `OF_SOME` among what made all: they may be others only if they had no
+    value, so that they cannot have mattered.
+
+    Raises
+    ------
+    StoreError
+        With what differs.
+    """
+    before = of_some(stored)
+    keys = differing(stored, given)
+    keys += [key for key, said in before.items() if given.get(key) != said]
+    if keys:
+        told = "; ".join(
+            f"{key} is {stored.get(key, 'not said')!r} there and "
+            f"{given.get(key, 'not said')!r} now"
+            for key in sorted(keys)
+        )
+        raise StoreError(
+            f"{path} holds embeddings that were made differently: {told}. Write to "
+            "another store, or choose what made these"
+        )
+
+
+def _said(fingerprint: Mapping[str, str], key: str) -> bool:
+    return fingerprint.get(key, "None") != "None"
 
 
 def _name(name: str) -> str:

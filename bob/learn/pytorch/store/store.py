@@ -12,17 +12,15 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import platform
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bob.learn.pytorch.files import before_hashes, beside
+from bob.learn.pytorch.files import AlreadyLocked, before_hashes, locked, sync
 from bob.learn.pytorch.store import image as store_image
 from bob.learn.pytorch.store.batches import packed, scan
-from bob.learn.pytorch.store.index import state_of
-from bob.learn.pytorch.store.lock import alone
-from bob.learn.pytorch.store.made_by import refuse_mixture
 from bob.learn.pytorch.store.reading import (
     StoredEmbeddings,
     Summary,
@@ -35,11 +33,12 @@ from bob.learn.pytorch.store.records import (
     Record,
     StoreError,
     as_columns,
+    refuse_mixture,
     text,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from io import FileIO
     from types import TracebackType
 
@@ -77,12 +76,11 @@ class EmbeddingStore:
             cleanup.enter_context(alone(path))
             self._copy.unlink(missing_ok=True)
             if not path.exists():
-                _create(path, fingerprint)
+                store_image.create(path, fingerprint)
             with store_image.opened(path) as image:
-                made_by = store_image.fingerprint_of(image)
-                refuse_mixture(path, made_by, {**fingerprint, **settings})
-                self._index, self._count, self._failed = store_image.index_of(image)
-                self._dimensions = store_image.dimensions_of(image)
+                refuse_mixture(path, image.fingerprint, {**fingerprint, **settings})
+                self._index, self._failed = image.states()
+                self._count, self._dimensions = image.count, image.dimensions
             self._file = path.open("r+b", buffering=0)
             cleanup.callback(self._close_file)
             self._take_up_batches()
@@ -104,7 +102,7 @@ class EmbeddingStore:
             Everything that the embeddings depend on.
         settings
             On what only some of them depend, whose sources say so; see
-            `bob.learn.pytorch.store.made_by`.
+            `bob.learn.pytorch.store.records.refuse_mixture`.
 
         Raises
         ------
@@ -216,8 +214,8 @@ class EmbeddingStore:
             return False
         now = text(source)
         return not (state and now) or state in {
-            state_of(now, failed=False),
-            state_of(before_hashes(now), failed=False),
+            store_image.state_of(now, failed=False),
+            store_image.state_of(before_hashes(now), failed=False),
         }
 
     def columns(self) -> Columns:
@@ -293,7 +291,7 @@ class EmbeddingStore:
             before = self._index.get(name)
             self._count += before is None
             self._failed += failed - ((before or 0) & 1)
-            self._index.put(name, state_of(source, failed=failed))
+            self._index.put(name, store_image.state_of(source, failed=failed))
 
     @property
     def _copy(self) -> Path:
@@ -301,14 +299,13 @@ class EmbeddingStore:
         return self.path.with_name(f".unfinished-{self.path.name}")
 
     def _fold(self) -> None:
-        room = store_image.room_for(
-            self._waiting,
-            text_bytes=self._end - self._image_end,
-            # Those that failed take the place of an embedding too.
-            numbers=self._dimensions * self._failed,
-        )
         try:
-            store_image.fold(self._file.fileno(), self._copy, room=room)
+            store_image.fold(
+                self._file.fileno(),
+                self._copy,
+                rows=self._waiting,
+                numbers=self._dimensions * self._failed,
+            )
             folded = self._copy.open("r+b", buffering=0)
             try:
                 self._copy.replace(self.path)
@@ -316,7 +313,7 @@ class EmbeddingStore:
                 folded.close()
                 raise
             self._turn_to(folded)
-            store_image.sync(self.path.parent)
+            sync(self.path.parent)
         # h5py says RuntimeError where a dataset cannot be written.
         except (OSError, RuntimeError) as error:
             logger.warning(
@@ -340,7 +337,49 @@ class EmbeddingStore:
         self._fold_at = _FOLD_AT
 
 
-def _create(path: Path, fingerprint: Mapping[str, str]) -> None:
-    with beside(path) as place:
-        store_image.create(place, fingerprint)
-    store_image.sync(path.parent)
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep a second writer out of a store; the lock of a killed one is gone with it.
+
+    Raises
+    ------
+    StoreError
+        Another process writes to it; it says which.
+    """
+    place, holder = _beside(path)
+
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(locked(place, waiting=None))
+        except AlreadyLocked as error:
+            raise StoreError(
+                f"{path} is being written to by {_read(holder)}; wait until that and "
+                "what it started have ended, or write to another store"
+            ) from error
+        try:
+            # On a full disk, only whose lock it is remains unknown.
+            with contextlib.suppress(OSError):
+                holder.write_text(f"process {os.getpid()} on {platform.node()}")
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                holder.unlink(missing_ok=True)
+
+
+def remove(path: Path) -> None:
+    """Remove a file that nobody writes to any more, and what its lock left beside."""
+    for place in (path, *_beside(path)):
+        place.unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> tuple[Path, Path]:
+    """The file that is locked, and the one that says by whom."""
+    lock, writer = (f".{path.name}.{end}" for end in ("lock", "writer"))
+    return path.with_name(lock), path.with_name(writer)
+
+
+def _read(holder: Path) -> str:
+    try:
+        return holder.read_text() or "another process"
+    except OSError:
+        return "another process"
