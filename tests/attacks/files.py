@@ -216,7 +216,8 @@ def _feature(folder):
 
 
 def _read_feature(folder):
-    from bob.learn.pytorch.experiment import features, stored
+    from bob.learn.pytorch.experiment import stored
+    from bob.learn.pytorch.experiment.components import as_rows
     from bob.learn.pytorch.store import arrays
 
     path = folder / "a.hdf5"
@@ -224,11 +225,11 @@ def _read_feature(folder):
     if made_by != "f" * 64:
         return "made anew"
     stored.check(path)
-    return features.as_rows(arrays.read(path), str(path)).tolist()
+    return as_rows(arrays.read(path), str(path)).tolist()
 
 
 def _of_a_recording():
-    from bob.learn.pytorch.experiment.making import OF_THE_RECORDING
+    from bob.learn.pytorch.experiment.components import OF_THE_RECORDING
 
     return OF_THE_RECORDING
 

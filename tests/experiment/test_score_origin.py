@@ -41,7 +41,7 @@ def known(experiment, toys):
             return type("Entry", (), {"name": "known"})
 
     made = Preprocessing(Known(), experiment.database)
-    made.many = Preprocessing(toys.Bands(), experiment.database).many
+    made.compute = Preprocessing(toys.Bands(), experiment.database).compute
     return replace(
         experiment,
         preprocessing=made,

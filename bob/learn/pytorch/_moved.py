@@ -159,7 +159,7 @@ _MODULES: dict[str, str] = {
     "verification.array_models": "experiment.algorithms",
     "verification.in_memory": "experiment.scores",
     "verification.plda_algorithm": "experiment.algorithms",
-    "verification.making": "experiment.making parallel.sharing",
+    "verification.making": "experiment.features experiment.components parallel.sharing",
     "verification.normalising": "experiment.normalising experiment.experiment",
     "verification.outcome": "experiment.experiment",
     "verification.progress": "progress",

@@ -272,10 +272,10 @@ def source_of(path: str | os.PathLike[str], *, known: str = "") -> str:
     return f"{status.st_size} {status.st_mtime_ns}"
 
 
-def remembered_source(path: str | os.PathLike[str]) -> str:
+def remembered_source(path: str | os.PathLike[str], *, known: str = "") -> str:
     """Return `source_of` a file, which a process reads again only where it changed."""
     place = os.fspath(path)
-    _remembered[place] = source_of(place, known=_remembered.get(place, ""))
+    _remembered[place] = source_of(place, known=_remembered.get(place) or known)
     return _remembered[place]
 
 

@@ -87,6 +87,10 @@ class Layout:
         """What makes log-likelihood ratios of scores."""
         return self.scores / "calibration.json"
 
+    def made_in(self, stage: str) -> Path:
+        """Folder of the files of ``preprocessing`` or of ``extraction``."""
+        return self.preprocessed if stage == "preprocessing" else self.extracted
+
     def stored(self, folder: Path, key: str) -> Path:
         """File of a recording in ``preprocessed`` or ``extracted``."""
         return folder / _relative(key, ".hdf5")

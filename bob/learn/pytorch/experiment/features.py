@@ -1,131 +1,97 @@
-"""The stages that turn recordings into stored features, and features into vectors."""
+"""Files of features: planned, made here or in other processes, and read as vectors."""
 
 from __future__ import annotations
 
+import json
 import logging
+from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.experiment import from_store, stored
-from bob.learn.pytorch.experiment.components import tried
+from bob.learn.pytorch.experiment.components import (
+    OF_THE_RECORDING,
+    ExtractionStep,
+    Made,
+    Planned,
+    Preprocessing,
+    Step,
+    failure,
+)
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.experiment import Outcome
-from bob.learn.pytorch.experiment.fingerprint import of_step, same_maker
-from bob.learn.pytorch.experiment.making import (
-    OF_THE_RECORDING,
-    Computed,
-    Planned,
-    Step,
-    carried_out,
-    failure,
-    half_written,
-)
-from bob.learn.pytorch.files import source_of
+from bob.learn.pytorch.experiment.fingerprint import digest, of_step, same_maker
+from bob.learn.pytorch.files import write_text
+from bob.learn.pytorch.models.errors import WeightsError
 from bob.learn.pytorch.progress import say, track
 from bob.learn.pytorch.protocols.cohorts import knows_speakers
-from bob.learn.pytorch.store.records import faults_of
+from bob.learn.pytorch.scorefiles.failures import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from bob.learn.pytorch.experiment.experiment import Experiment, Vectors
+    from bob.learn.pytorch.parallel.sharing import Workers
     from bob.learn.pytorch.protocols.trials import Recording
+
+_TOGETHER = ".together"
 
 logger = logging.getLogger(__name__)
 
 
-class Preprocess:
-    """From the recording to the preprocessed file."""
-
-    stage = "preprocessing"
-
-    def __init__(self, experiment: Experiment) -> None:
-        preprocessing = experiment.preprocessing
-        self.folder = experiment.layout.preprocessed
-        self.prepare = preprocessing.prepare
-        self.source = _source
-        self.made_by = preprocessing.made_by
-        self.made_from = preprocessing.made_from
-        self.write = preprocessing.write
-        self._preprocessing = preprocessing
-
-    def compute(self, recordings: Sequence[Recording]) -> Computed:
-        """Read and preprocess recordings."""
-        return self._preprocessing.many(recordings)
-
-
-class Extract:
-    """From the preprocessed file, or the recording itself, to the feature's file."""
-
-    stage = "extraction"
-
-    def __init__(self, experiment: Experiment) -> None:
-        self._preprocessing = experiment.preprocessing
-        self._extraction = experiment.extraction
-        self._layout = experiment.layout
-        self._stored = experiment.preprocessing.writes_data
-        self.folder = experiment.layout.extracted
-        self.write = experiment.extraction.write
-
-    def prepare(self) -> None:
-        """Load what the extractor needs, and the preprocessor if it runs here."""
-        self._extraction.prepare()
-        if not self._stored:
-            self._preprocessing.prepare()
-
-    def source(self, recording: Recording, known: str) -> str:
-        """Describe the recording's file as `source_of` does, if it is read here."""
-        return "" if self._stored else _source(recording, known)
-
-    def made_by(self, *, before: bool = False) -> Any:
-        """The extractor, and the preprocessor if it runs here."""
-        first = None if self._stored else self._preprocessing.made_by(before=before)
-        return [self._extraction.made_by(before=before), first]
-
-    def made_from(
-        self, recording: Recording, source: str, *, before: bool = False
-    ) -> Any:
-        """The preprocessed file, or the recording."""
-        if self._stored:
-            return stored.fingerprint(self._place(recording))
-        return self._preprocessing.made_from(recording, source, before=before)
-
-    def compute(self, recordings: Sequence[Recording]) -> Computed:
-        """Extract the features."""
-        read = partial(tried, self._read, stage=self.stage)
-        read_all: Computed = map(read, recordings)
-        data = read_all if self._stored else self._preprocessing.many(recordings)
-        for recording, made in zip(recordings, data, strict=True):
-            if made.error is None:
-                extract = partial(self._extraction, made.result)
-                done = tried(extract, recording, stage=self.stage)
-                yield done._replace(closes=made.closes)
-            else:
-                yield made
-
-    def _read(self, recording: Recording) -> Any:
-        path = self._place(recording)
-        if not path.exists():
-            raise FileNotFoundError(
-                f"no stored data at {path}; run once without --skip-preprocessing"
-            )
-        stored.check(path)
-        return self._preprocessing.read(path)
-
-    def _place(self, recording: Recording) -> Path:
-        return self._layout.stored(self._layout.preprocessed, recording.key)
-
-
-def _source(recording: Recording, known: str) -> str:
-    return "" if recording.path is None else source_of(recording.path, known=known)
-
-
 def make(
+    experiment: Experiment, recordings: Sequence[Recording], outcome: Outcome
+) -> None:
+    """Make the files of recordings that are missing or outdated, of both stages.
+
+    Raises
+    ------
+    ConfigurationError
+        A stage is left out whose files a later one needs, and they are outdated.
+    """
+    layout, preprocessing = experiment.layout, experiment.preprocessing
+
+    def preprocessed(recording: Recording) -> Path:
+        return layout.stored(layout.preprocessed, recording.key)
+
+    steps: list[Step] = [
+        ExtractionStep(experiment.extraction, preprocessing, preprocessed)
+    ]
+    if preprocessing.writes_data:
+        steps.insert(0, preprocessing)
+    for step in steps:
+        if step.stage not in experiment.skip:
+            _make(step, experiment, recordings, outcome)
+    _check_left_out(experiment, steps, recordings)
+
+
+def _check_left_out(
+    experiment: Experiment, steps: Sequence[Step], recordings: Sequence[Recording]
+) -> None:
+    """Files of stages that are left out must fit, if a later stage reads them."""
+    layout = experiment.layout
+    needed = {layout.extracted}
+    if "extraction" not in experiment.skip:
+        needed.add(layout.preprocessed)
+    # Where both stages name one folder, it holds what the first has made.
+    first = {layout.made_in(step.stage): step for step in reversed(steps)}
+    for folder, step in first.items():
+        if step.stage in experiment.skip and folder in needed:
+            try:
+                _refuse_outdated(step, experiment, recordings)
+            except WeightsError as error:
+                logger.warning(
+                    "%s is left out, and whether its files fit cannot be told: %s",
+                    step.stage,
+                    error,
+                )
+
+
+def _make(
     step: Step,
     experiment: Experiment,
     recordings: Sequence[Recording],
@@ -134,13 +100,16 @@ def make(
     """Run a step on every recording whose file is missing or outdated."""
     good = [item for item in recordings if item.key not in outcome.failures]
     before = len(outcome.failures)
-    half = half_written(step)
+    folder = experiment.layout.made_in(step.stage)
+    half = _half_written(folder, step.stage)
     again = frozenset[str]().union(*half.values())
     planned = _plan(step, experiment, good, outcome, again)
     noted = {item.recording.key for item in planned}
-    if experiment.store is not None and isinstance(step, Preprocess):
+    if experiment.store is not None and isinstance(step, Preprocessing):
         planned = _taken_from_store(step, experiment, planned)
-    failures = carried_out(step, planned, experiment.workers, total=len(good))
+    failures = _carried_out(
+        step, planned, experiment.workers, folder=folder, total=len(good)
+    )
     told = track(failures, step.stage, total=len(planned))
     for item, reason in zip(planned, told, strict=True):
         if reason is not None:
@@ -154,7 +123,7 @@ def make(
 
 
 def _taken_from_store(
-    step: Preprocess, experiment: Experiment, planned: list[Planned]
+    step: Preprocessing, experiment: Experiment, planned: list[Planned]
 ) -> list[Planned]:
     """Make files of what a store of embeddings has; the rest is left."""
     extractor = from_store.embedding_extractor(experiment.preprocessing.component)
@@ -201,7 +170,7 @@ def _plan(
             "setting and are computed anew",
             step.stage,
             outdated,
-            step.folder,
+            experiment.layout.made_in(step.stage),
         )
     return planned
 
@@ -213,9 +182,9 @@ def _expected(
     outcome: Outcome,
 ) -> Iterator[tuple[Planned, stored.Mark | None]]:
     """Yield each file as it should be, and the mark of the one that is there."""
-    made_by = step.made_by()
+    made_by, folder = step.made_by(), experiment.layout.made_in(step.stage)
     for place, recording in enumerate(recordings):
-        path = experiment.layout.stored(step.folder, recording.key)
+        path = experiment.layout.stored(folder, recording.key)
         made = stored.mark(path)
         source = step.source(recording, made.source if made else "")
         try:
@@ -237,7 +206,7 @@ def _before(step: Step, item: Planned) -> str:
     return of_step(step.made_by(before=True), made_from)
 
 
-def refuse_outdated(
+def _refuse_outdated(
     step: Step, experiment: Experiment, recordings: Sequence[Recording]
 ) -> None:
     """Refuse to leave out a step whose files do not fit what is there now.
@@ -256,8 +225,9 @@ def refuse_outdated(
     )
     if outdated:
         raise ConfigurationError(
-            f"{step.stage} is left out, but {outdated} stored files in {step.folder} "
-            "were made by another model or setting, or from what has changed since; "
+            f"{step.stage} is left out, but {outdated} stored files in "
+            f"{experiment.layout.made_in(step.stage)} were made by another model or "
+            "setting, or from what has changed since; "
             f"run without --skip-{step.stage} to make them anew"
         )
 
@@ -272,6 +242,125 @@ def _fits(made: stored.Mark | None, step: Step, item: Planned) -> bool:
         for known in (made.fingerprint, made.accepted)
         for expected in (item.fingerprint, _before(step, item))
     )
+
+
+def _carried_out(
+    step: Step,
+    planned: Sequence[Planned],
+    workers: Workers,
+    *,
+    folder: Path,
+    total: int,
+) -> Iterator[Failure | None]:
+    """Make the planned files; yields, for each in order, why it could not be made.
+
+    Parameters
+    ----------
+    total
+        Number of recordings, those included that need not be made.
+
+    Raises
+    ------
+    ConfigurationError
+        The step's components cannot be sent to another process.
+    WorkersError
+        Processes or Dask workers die while they load what the step needs.
+    """
+    if not planned:  # then nothing need be loaded
+        return
+    maker = partial(_Maker, step, folder)
+    if workers.dask is None and workers.jobs == 1:
+        yield from maker().one_by_one(planned)
+        return
+    from bob.learn.pytorch.parallel.sharing import share_out
+
+    try:
+        with ExitStack() as stack:
+            client = None
+            if workers.dask is not None:
+                from bob.learn.pytorch.parallel.dask_client import dask_client
+
+                client = stack.enter_context(dask_client(workers.dask))
+            for failures in share_out(
+                maker,
+                planned,
+                places=[item.place for item in planned],
+                total=total,
+                jobs=workers.jobs,
+                client=client,
+                give_up=partial(_given_up, step.stage),
+            ):
+                yield from failures
+    except TypeError as error:
+        if "cannot be sent" not in str(error):
+            raise
+        raise ConfigurationError(
+            f"the components of {step.stage} do not fit through to other processes, as "
+            f"parallel and dask need: {error}"
+        ) from error
+
+
+def _given_up(stage: str, item: Planned, reason: str) -> Failure:
+    return Failure(item.recording.key, item.recording.path, stage, reason)
+
+
+class _Maker:
+    """A step that is loaded, once for every process."""
+
+    def __init__(self, step: Step, folder: Path) -> None:
+        self._step, self._folder = step, folder
+        step.prepare()
+
+    def __call__(self, planned: Sequence[Planned]) -> list[Failure | None]:
+        """Make files; return why each could not be made, or None."""
+        return list(self.one_by_one(planned))
+
+    def one_by_one(self, planned: Sequence[Planned]) -> Iterator[Failure | None]:
+        """Yield the same as files are made."""
+        computed = self._step.compute([item.recording for item in planned])
+        together: list[tuple[Planned, Made]] = []
+        for item, made in zip(planned, computed, strict=True):
+            together.append((item, made))
+            if made.closes:
+                yield from self._written(together)
+                together = []
+        yield from self._written(together)
+
+    def _written(self, together: list[tuple[Planned, Made]]) -> list[Failure | None]:
+        """Write files that count only if all of them are there."""
+        step = self._step
+        keys = [item.recording.key for item, made in together if made.error is None]
+        note = self._folder / f".{step.stage}-{digest(keys)}{_TOGETHER}"
+        if len(keys) > 1:
+            write_text(note, json.dumps(keys))
+        for item, made in together:
+            if made.error is None:
+                step.write(made.result, item.path, item.fingerprint, source=item.source)
+        note.unlink(missing_ok=True)
+        return [
+            None
+            if made.error is None
+            else failure(item.recording, step.stage, made.error)
+            for item, made in together
+        ]
+
+
+def _half_written(folder: Path, stage: str) -> dict[Path, frozenset[str]]:
+    """Return keys of files that a killed run wrote some of, by where that is noted.
+
+    Their recordings were computed together, and are again, so that the embeddings are
+    those of a run that nobody stopped, to the last bit.
+    """
+    notes = folder.glob(f".{stage}-*{_TOGETHER}")
+    return {note: _keys_in(note) for note in notes}
+
+
+def _keys_in(note: Path) -> frozenset[str]:
+    try:
+        return frozenset(json.loads(note.read_bytes()))
+    except (OSError, ValueError, TypeError) as error:
+        logger.warning("%s cannot be read (%s) and is left out", note, error)
+        return frozenset()
 
 
 def load(
@@ -290,49 +379,17 @@ def load(
     ConfigurationError
         If two recordings have vectors of different size.
     """
+    layout, stage = experiment.layout, "reading of the feature"
     vectors: dict[str, NDArray[np.float64]] = {}
     for recording in recordings:
         if recording.key not in outcome.failures:
-            rows = _read(experiment, recording, outcome)
-            if rows is not None:
-                vectors[recording.key] = rows
+            path = layout.stored(layout.extracted, recording.key)
+            try:
+                vectors[recording.key] = experiment.extraction.rows(path)
+            except OF_THE_RECORDING as error:
+                outcome.failures[recording.key] = failure(recording, stage, error)
     _require_one_size(vectors)
     return vectors
-
-
-def _read(
-    experiment: Experiment, recording: Recording, outcome: Outcome
-) -> NDArray[np.float64] | None:
-    layout = experiment.layout
-    path = layout.stored(layout.extracted, recording.key)
-    try:
-        if not path.exists():
-            raise FileNotFoundError(f"no stored feature at {path}")
-        stored.check(path)
-        return as_rows(experiment.extraction.read(path), str(path))
-    except OF_THE_RECORDING as error:
-        stage = "reading of the feature"
-        outcome.failures[recording.key] = failure(recording, stage, error)
-        return None
-
-
-def as_rows(feature: Any, path: str) -> NDArray[np.float64]:
-    """A feature as rows of vectors, (vectors, dimensions).
-
-    Raises
-    ------
-    ValueError
-        It is none, or says nothing; the message names the path.
-    """
-    rows = np.atleast_2d(np.asarray(feature, dtype=np.float64))
-    if rows.ndim != 2 or rows.size == 0:
-        raise ValueError(
-            f"{path} holds an array of shape {rows.shape}, expected one embedding "
-            "(dimensions,) or several (vectors, dimensions)"
-        )
-    for fault in faults_of(rows).values():
-        raise ValueError(f"{path} holds an embedding that {fault}")
-    return rows
 
 
 def _require_one_size(vectors: Vectors) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from bob.learn.pytorch.experiment.making import Planned, Step
+    from bob.learn.pytorch.experiment.components import Planned, Step
     from bob.learn.pytorch.inference.extract import Extraction, Known, ManyExtractor
     from bob.learn.pytorch.parallel.sharing import Workers
     from bob.learn.pytorch.store.reading import StoredEmbeddings

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from bob.learn.pytorch.errors import ScoringError
-from bob.learn.pytorch.experiment import features, stored
+from bob.learn.pytorch.experiment import stored
 from bob.learn.pytorch.experiment.cohort import PREFIX, require_enough
+from bob.learn.pytorch.experiment.components import as_rows
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.fingerprint import of_component
 from bob.learn.pytorch.experiment.stored_speakers import identities
@@ -240,7 +241,7 @@ def _stored_vectors(cohort: CohortMembers, experiment: Experiment) -> Vectors:
     if "extraction" not in experiment.skip:
         for item in cohort.recordings():
             feature = extraction(found[item.key], item)
-            found[item.key] = features.as_rows(feature, item.key)
+            found[item.key] = as_rows(feature, item.key)
     return found
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from bob.learn.pytorch.audio import RecordingError, files
 from bob.learn.pytorch.audio.doubts import narrow_recordings, short_recordings
 from bob.learn.pytorch.audio.files import NO_LENGTH_SAMPLES
+from bob.learn.pytorch.experiment.components import OF_THE_RECORDING
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
-from bob.learn.pytorch.experiment.making import OF_THE_RECORDING
 from bob.learn.pytorch.files import is_same, source_of, write_text
 
 if TYPE_CHECKING:

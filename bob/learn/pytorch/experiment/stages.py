@@ -26,7 +26,6 @@ from bob.learn.pytorch.experiment.recording_seconds import (
     short_notes,
 )
 from bob.learn.pytorch.files import clear_up, locked
-from bob.learn.pytorch.models.errors import WeightsError
 from bob.learn.pytorch.protocols.self_trials import self_trials_notes
 from bob.learn.pytorch.protocols.trials import DatabaseError, with_trials
 from bob.learn.pytorch.scorefiles.failures import read_failures, write_failures
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bob.learn.pytorch.experiment.experiment import Experiment
-    from bob.learn.pytorch.experiment.making import Step
     from bob.learn.pytorch.protocols.trials import Database, Recording, Trials
 
 logger = logging.getLogger(__name__)
@@ -185,7 +183,7 @@ def _make_all_features(
     experiment: Experiment, recordings: Sequence[Recording], outcome: Outcome
 ) -> list[Recording]:
     """Features of the trials and of the cohorts; returns the cohorts' recordings."""
-    _make_features(experiment, recordings, outcome)
+    features.make(experiment, recordings, outcome)
     strangers: list[Recording] = []
     if experiment.normalisation is not None:
         for cohort, members in all_recordings(experiment.normalisation):
@@ -197,7 +195,7 @@ def _make_all_features(
             )
             made = Outcome()
             _one_file_each([*recordings, *members])
-            _make_features(of_cohort, members, made)
+            features.make(of_cohort, members, made)
             outcome.add(made)
             strangers += members
         for cohort in experiment.normalisation.cohorts.values():
@@ -206,42 +204,6 @@ def _make_all_features(
     if not experiment.skip >= {"preprocessing", "extraction"}:
         _judge_failures(experiment, [recordings, strangers], outcome)
     return strangers
-
-
-def _make_features(
-    experiment: Experiment, recordings: Sequence[Recording], outcome: Outcome
-) -> None:
-    steps: list[Step] = [features.Extract(experiment)]
-    if experiment.preprocessing.writes_data:
-        steps.insert(0, features.Preprocess(experiment))
-    for step in steps:
-        if step.stage not in experiment.skip:
-            features.make(step, experiment, recordings, outcome)
-    _check_left_out(experiment, steps, recordings)
-
-
-def _check_left_out(
-    experiment: Experiment,
-    steps: Sequence[Step],
-    recordings: Sequence[Recording],
-) -> None:
-    """Files of stages that are left out must fit, if a later stage reads them."""
-    layout = experiment.layout
-    needed = {layout.extracted}
-    if "extraction" not in experiment.skip:
-        needed.add(layout.preprocessed)
-    # Where both stages name one folder, it holds what the first has made.
-    first = {step.folder: step for step in reversed(steps)}
-    for step in first.values():
-        if step.stage in experiment.skip and step.folder in needed:
-            try:
-                features.refuse_outdated(step, experiment, recordings)
-            except WeightsError as error:
-                logger.warning(
-                    "%s is left out, and whether its files fit cannot be told: %s",
-                    step.stage,
-                    error,
-                )
 
 
 def _score(

@@ -15,7 +15,7 @@ import re
 import struct
 import zlib
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from bob.learn.pytorch.errors import UserError
 from bob.learn.pytorch.files import beside, content_hash, write_text
@@ -102,24 +102,26 @@ def accept(path: Path, fingerprint: str, source: str) -> None:
 
     Its own stays, since what was made from it goes by that.
     """
-    made = replace(mark(path) or Mark(), accepted=fingerprint, source=source)
+    made, content = _read(path)
+    made = replace(made or Mark(), accepted=fingerprint, source=source)
     with beside(path) as place:
-        place.write_bytes(_content(path))
+        place.write_bytes(content)
         _put(path, place, made)
 
 
 def _put(path: Path, place: Path, made: Mark) -> None:
     """Mark a file that is about to move to its path."""
-    made = replace(made, checksum=_checksum(place.read_bytes()))
-    if _is_hdf5(place):
+    content = place.read_bytes()
+    made = replace(made, checksum=_checksum(content))
+    if content.startswith(HDF5_SIGNATURE):
         text = json.dumps(asdict(made)).encode()
         with place.open("ab") as file:
             file.write(text + _FOOTER.pack(len(text), zlib.crc32(text), _MAGIC))
         return
     # This mark goes first and describes the file to come: a crash in between
     # leaves a mark that does not fit, and the file is made anew.
-    content = json.dumps({**asdict(made), **_state(place)})
-    write_text(_outside_path(path), content)
+    described = json.dumps({**asdict(made), **_state(place)})
+    write_text(_outside_path(path), described)
 
 
 def fingerprint(path: Path) -> str | None:
@@ -135,9 +137,8 @@ def fingerprint(path: Path) -> str | None:
 def mark(path: Path) -> Mark | None:
     """Return what is known of a stored file; None where it is missing or empty."""
     try:
-        if path.stat().st_size == 0:
-            return None
-        return _behind(path)[0] if _is_hdf5(path) else _outside(path)
+        with path.open("rb") as file:
+            return _marked(path, file)[0]
     except OSError:
         return None
 
@@ -162,10 +163,11 @@ def check(path: Path) -> None:
     DamagedFileError
         It names the file.
     """
-    made = mark(path)
-    if made is None or not made.checksum:
+    try:
+        made, content = _read(path)
+    except OSError:
         return
-    if _checksum(_content(path)) != made.checksum:
+    if made is not None and made.checksum not in ("", _checksum(content)):
         raise DamagedFileError(
             f"{path} is damaged: its content is not what was written; remove it, or "
             "run without --skip-* options to compute it again"
@@ -176,31 +178,29 @@ def _checksum(content: bytes) -> str:
     return content_hash(io.BytesIO(content))
 
 
-def _is_hdf5(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(HDF5_SIGNATURE)) == HDF5_SIGNATURE
-
-
-def _content(path: Path) -> bytes:
-    """Return a stored file without the mark behind it."""
+def _read(path: Path) -> tuple[Mark | None, bytes]:
+    """Return the mark of a stored file, and the file without a mark behind it."""
     content = path.read_bytes()
-    return content[: _behind(path)[1]] if _is_hdf5(path) else content
+    made, end = _marked(path, io.BytesIO(content))
+    return made, content[:end]
 
 
-def _behind(path: Path) -> tuple[Mark | None, int]:
-    """Return the mark behind an HDF5 file, and where it begins."""
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - _FOOTER.size))
-        length, checksum, magic = _FOOTER.unpack(file.read().rjust(_FOOTER.size))
-        start = size - _FOOTER.size - length
-        if magic == _MAGIC and start > 0:
-            file.seek(start)
-            text = file.read(length)
-            if zlib.crc32(text) == checksum:
-                return _of(json.loads(text)), start
-        file.seek(0)
-        return _inside(file.read()), size
+def _marked(path: Path, file: BinaryIO) -> tuple[Mark | None, int]:
+    """Return the mark of an open file, and where the file ends without it."""
+    start = file.read(len(HDF5_SIGNATURE))
+    size = file.seek(0, os.SEEK_END)
+    if start != HDF5_SIGNATURE:
+        return (_outside(path) if size else None), size
+    file.seek(max(0, size - _FOOTER.size))
+    length, checksum, magic = _FOOTER.unpack(file.read().rjust(_FOOTER.size))
+    end = size - _FOOTER.size - length
+    if magic == _MAGIC and end > 0:
+        file.seek(end)
+        text = file.read(length)
+        if zlib.crc32(text) == checksum:
+            return _of(json.loads(text)), end
+    file.seek(0)
+    return _inside(file.read()), size
 
 
 def _inside(content: bytes) -> Mark | None:
