@@ -251,26 +251,10 @@ _SMALLEST_DEVIATION = 1e-7
 def _bounds(
     frames: int, length: int, *, minimum: int, remainder: int = 0
 ) -> list[tuple[int, int]]:
-    """First and last frame of every chunk; together they cover all frames.
+    """Return first and last frame of every chunk; together they cover all frames.
 
     What is left after the last whole chunk is a chunk of its own from `remainder` and
     `minimum` frames on, and otherwise belongs to the chunk before.
-
-    Parameters
-    ----------
-    frames
-        Frames of the spectrogram.
-    length
-        Frames of a chunk; 0, or more than there are, takes the spectrogram whole.
-    minimum
-        Fewest frames of a chunk.
-    remainder
-        Fewest frames of a last chunk that is shorter than the others.
-
-    Raises
-    ------
-    ValueError
-        Chunks or spectrogram with fewer frames than `minimum`.
 
     Examples
     --------
@@ -301,23 +285,9 @@ def _embed_chunks(
     batch_size: int,
     remainder: int = 0,
 ) -> NDArray[np.float32]:
-    """Embed a spectrogram chunk by chunk.
+    """Embed magnitudes (frames, 257) by chunk -> (chunks, dimensions).
 
-    Parameters
-    ----------
-    network
-        In the mode and on the device that it is to be used in.
-    magnitudes
-        (frames, 257), before normalisation: each chunk is normalised by itself.
-    length, remainder
-        Frames of a chunk, as `_bounds` takes them.
-    batch_size
-        Chunks that go through the network together.
-
-    Returns
-    -------
-    ndarray
-        (chunks, dimensions).
+    Each chunk is normalised by itself.
     """
     import torch
 
@@ -347,7 +317,7 @@ def _normalised(chunk: NDArray[np.float64]) -> NDArray[np.float64]:
 def _batches(
     chunks: list[NDArray[np.float64]], size: int
 ) -> Iterator[list[NDArray[np.float64]]]:
-    """Chunks in their order; the last may have another length, and then goes alone."""
+    """Yield chunks in order; the last may have another length, and then goes alone."""
     whole = [chunk for chunk in chunks if len(chunk) == len(chunks[0])]
     for start in range(0, len(whole), size):
         yield whole[start : start + size]

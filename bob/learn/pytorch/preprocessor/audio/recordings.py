@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from typing_extensions import Self
 
+    from bob.learn.pytorch.models.catalogue import TrainedModel
+    from bob.learn.pytorch.templates.format.template import Template
+
 
 Key = TypeVar("Key")
 
@@ -100,14 +103,6 @@ class _Runner(BatchEmbedder, Protocol):
         """Do as `BatchEmbedder` does, with the rate of an array without one."""
 
 
-class _Model(Protocol):
-    """The model: an entry of the catalogue, or a template."""
-
-    @property
-    def name(self) -> str:
-        """Name of the model."""
-
-
 class RecordingTransformer(Transformer):
     """A recording becomes an embedding.
 
@@ -121,7 +116,7 @@ class RecordingTransformer(Transformer):
     min_preprocessed_file_size = 1000
 
     @property
-    def model(self) -> _Model:
+    def model(self) -> TrainedModel | Template:
         """The model."""
         raise NotImplementedError
 
@@ -326,23 +321,7 @@ def _join_bob(extractor: type) -> None:
 
 
 def _read_original(biofile: Any, directory: str | None, extension: str | None) -> Any:  # noqa: ANN401
-    """Give what an extractor takes for one file of a database.
-
-    Parameters
-    ----------
-    biofile
-        Object with the user's own `load(directory, extension)`, or with Bob's
-        `make_path`, or at least with `path`.
-    directory
-        Directory of the database's recordings; None leaves it to the file.
-    extension
-        With its dot; None leaves it to the file.
-
-    Returns
-    -------
-    object
-        Result of the user's `load`, else the path of the recording as str.
-    """
+    """Return the path of a file of a database, or what the user's `load` gives."""
     if _has_own_loader(biofile):
         return biofile.load(directory, extension)
     if directory is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from bob.learn.pytorch.audio import RecordingError
 from bob.learn.pytorch.errors import UserError
 from bob.learn.pytorch.printing import printable
 
@@ -66,35 +65,23 @@ class StageError(TemplateError):
         reason, detail = (printable(said, keep="\n\t") for said in (reason, detail))
         text = f"template {printable(template)}, {place}{printable(line)}: {reason}"
         super().__init__(f"{text}\n{detail.rstrip()}" if detail else text)
-        self.short = text
-        self._given: dict[str, Any] = {
-            "template": template,
-            "stage": stage,
-            "item": item,
-            "code": code,
-            "detail": detail,
-        }
-        self.template = template
-        self.stage = stage
-        self.item = item
         self.reason = reason
-        self.detail = detail
+        self.template, self.stage, self.item = template, stage, item
+        self.code, self.detail = code, detail
 
     @classmethod
     def told(cls, answer: Mapping[str, Any], *, template: str, said: str) -> StageError:
-        """From what the worker tells of it."""
+        """Make the error of a worker's answer and of what the model printed."""
         detail = "\n".join(part for part in (answer["traceback"], said) if part)
-        return cls(
-            answer["error"],
-            template=template,
-            stage=answer["stage"],
-            item=answer["item"],
-            code=answer["code"],
-            detail=detail,
-        )
+        where = {key: answer[key] for key in ("stage", "item", "code")}
+        return cls(answer["error"], template=template, detail=detail, **where)
 
-    def __reduce__(self) -> tuple[partial[StageError], tuple[()]]:
-        return partial(type(self), self.reason, **self._given), ()
+    def _facts(self, **changed: str) -> dict[str, Any]:
+        names = ("template", "stage", "item", "code", "detail")
+        return {name: getattr(self, name) for name in names} | changed
+
+    def __reduce__(self) -> tuple[partial[StageError], tuple[str]]:
+        return partial(type(self), **self._facts()), (self.reason,)
 
     def at(self, recording: str, failures: int) -> StageError:
         """Return the same error, with the recording at which it happened."""
@@ -103,7 +90,7 @@ class StageError(TemplateError):
 
     def explained(self, detail: str) -> StageError:
         """Return the same error, with other lines below it."""
-        return type(self)(self.reason, **{**self._given, "detail": detail})
+        return type(self)(self.reason, **self._facts(detail=detail))
 
 
 class WorkerDied(TemplateError):  # noqa: N818
@@ -118,10 +105,6 @@ class WorkerDied(TemplateError):  # noqa: N818
 
 class TookTooLong(WorkerDied):
     """The process that runs a template took longer than it may, and was ended."""
-
-
-class TemplateRecordingError(RecordingError):
-    """A recording that a template could not embed; the reason names the template."""
 
 
 def _told_at(recording: str, failures: int) -> str:

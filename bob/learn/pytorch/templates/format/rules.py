@@ -164,13 +164,7 @@ def _requirements(content: Content) -> Broken:
 
 
 def _pin(line: str) -> Requirement:
-    """Parse the requirement of a line.
-
-    Raises
-    ------
-    ValueError
-        It is none, or not pinned to one version.
-    """
+    """Parse the requirement of a line, which must be pinned to one version."""
     from packaging.requirements import InvalidRequirement, Requirement
 
     expected = "expected 'name==version', such as 'numpy==1.26.4'"

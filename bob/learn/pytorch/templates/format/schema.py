@@ -324,13 +324,7 @@ def _faults(content: dict[str, Any]) -> Iterator[_Fault]:
 
 @dataclass(frozen=True)
 class _Fault:
-    """An error of jsonschema at one place.
-
-    Attributes
-    ----------
-    keyword, allowed
-        The rule of the schema that is broken, such as "minimum" and 1000.
-    """
+    """An error of jsonschema: `keyword` of the schema, such as "minimum", is broken."""
 
     keys: tuple[str | int, ...]
     came: Any

@@ -52,17 +52,7 @@ def main():
 
 
 class _Worker:
-    """A template, and what it has defined so far.
-
-    Parameters
-    ----------
-    setup
-        The first request: template, weights, device, memory_mb.
-    given, taken
-        Shared memory, for what comes and what goes.
-    isolation
-        Measures that keep it from the network.
-    """
+    """A template, and what it has defined so far; the first request is its setup."""
 
     def __init__(self, setup, given, taken, isolation):
         self._content = setup["template"]

@@ -50,19 +50,7 @@ class StageFailed(Exception):  # noqa: N818 - says what is wrong as it is
 
 
 class _Statement:
-    """One or more items of a list that belong together.
-
-    Attributes
-    ----------
-    item
-        Item of the list, counted from 0; the first, where they are several.
-    text
-        The code, without the mark of a shell line.
-    is_shell
-        Whether the shell is to run it.
-    problem
-        The SyntaxError, where it is neither Python nor a line for the shell.
-    """
+    """One or more items of a list that belong together; the first has number `item`."""
 
     def __init__(self, item, text, is_shell=False, problem=None):
         self.item = item

@@ -64,10 +64,7 @@ def _uv_environment() -> dict[str, str]:
 
 
 def _interpreter(template: Template, installer: Installer, minor: str = "") -> Path:
-    """Find a Python for a template: ours, one of this machine, or one that uv fetches.
-
-    With `minor`, such as "3.11", it must be of that version.
-    """
+    """Find a Python of a minor version: ours, one of this machine, or one of uv."""
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     wanted = ",".join(filter(None, [template.python, minor and f"=={minor}.*"]))

@@ -305,11 +305,6 @@ def _require_trust(model_dict: Mapping[str, Any]) -> None:
     """Stop before what came out of a file, unless it is trusted as it is now.
 
     A plain dict is the caller's own code.
-
-    Raises
-    ------
-    UntrustedTemplate
-        It says what would be run, and how to allow it.
     """
     if isinstance(model_dict, ModelDict) and not model_dict.is_trusted:
         trust.require(model_dict.current())

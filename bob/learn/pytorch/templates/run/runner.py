@@ -26,7 +26,6 @@ from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.store.records import fault_of
 from bob.learn.pytorch.templates.format.errors import (
     StageError,
-    TemplateRecordingError,
     TookTooLong,
     WorkerDied,
 )
@@ -373,7 +372,7 @@ class TemplateEmbedder:
 
     def _failed(
         self, error: StageError | WorkerDied, name: str | None
-    ) -> TemplateRecordingError:
+    ) -> RecordingError:
         """Return the error of one recording.
 
         Raises
@@ -391,7 +390,7 @@ class TemplateEmbedder:
             raise error.at(name or "a recording", failures)
         first, *_ = str(error).splitlines()
         logger.warning("%s: %s", printable(name or "a recording"), error)
-        return TemplateRecordingError(f"cannot be embedded: {first}", recording=name)
+        return RecordingError(f"cannot be embedded: {first}", recording=name)
 
     def _works(self) -> bool:
         """Return whether it embeds a little noise, so that recordings are at fault."""
