@@ -310,9 +310,9 @@ def _read_scores(folder):
 def _read_protocol(at):
     def door(folder):
         from bob.learn.pytorch.protocols.cohorts import read_cohort
+        from bob.learn.pytorch.protocols.counts import summarise
         from bob.learn.pytorch.protocols.opening import as_database
         from bob.learn.pytorch.protocols.sources import read_trial_source
-        from bob.learn.pytorch.protocols.summary import summarise
 
         place = folder / at
         database = as_database(place)

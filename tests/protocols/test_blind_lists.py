@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bob.learn.pytorch.protocols.check import check
+from bob.learn.pytorch.protocols.checking import check
 from bob.learn.pytorch.protocols.formats.trial_list import read_trial_list
 from bob.learn.pytorch.protocols.opening import as_database
 from bob.learn.pytorch.protocols.sources import read_trial_source

@@ -6,10 +6,10 @@ import pytest
 import soundfile
 
 from bob.learn.pytorch.protocols.cohorts import read_cohort
+from bob.learn.pytorch.protocols.counts import summarise
 from bob.learn.pytorch.protocols.formats.folder import FolderDatabase
 from bob.learn.pytorch.protocols.opening import as_database
 from bob.learn.pytorch.protocols.speakers import SpeakerRule
-from bob.learn.pytorch.protocols.summary import summarise
 from bob.learn.pytorch.protocols.trials import DatabaseError
 from bob.learn.pytorch.script.demonstration import council_meetings
 

@@ -26,7 +26,7 @@ _UNSAFE = re.compile(r"\s|^/+|(?<![^/])\.\.?(?![^/])|[\udc80-\udcff]")
 
 
 def safe_name(name: str) -> str:
-    """A name without white space that stays inside the folder it is joined to.
+    """Return a name without white space that stays inside the folder it is joined to.
 
     Score lines are split at white space, and output files are named after keys. What
     is unsafe is written like in a web address; a safe name stays as it is, so that it
@@ -56,7 +56,7 @@ class SafeNames:
     Parameters
     ----------
     kind : str
-        What is named, for the message.
+        The kind of thing that has a name, for the message.
     """
 
     def __init__(self, kind: str) -> None:
@@ -64,12 +64,12 @@ class SafeNames:
         self._names: dict[str, str] = {}
 
     def __call__(self, name: str) -> str:
-        """The safe name.
+        """Return the safe name.
 
         Raises
         ------
         DatabaseError
-            If another name before was made the same: one would be lost in the other.
+            Another name before was made the same: one would be lost in the other.
         """
         safe = safe_name(name)
         first = self._names.setdefault(safe, name)
@@ -128,7 +128,7 @@ def existing_spelling(folder: Path, name: str) -> str:
 
 
 def recording_keys(paths: Iterable[str]) -> dict[str, str]:
-    """Path of each recording -> its key: relative, safe, without the audio suffix.
+    """Return path -> key of each recording: relative, safe, without the audio suffix.
 
     The suffix stays where two paths differ in nothing else; absolute paths lose the
     folder that all of them share. Spellings of one path have one key.
@@ -136,7 +136,7 @@ def recording_keys(paths: Iterable[str]) -> dict[str, str]:
     Raises
     ------
     DatabaseError
-        If two recordings would have one key (see `SafeNames`).
+        Two recordings would have one key (see `SafeNames`).
     """
     relative = relative_paths(paths)
     names = set(relative.values())
@@ -153,14 +153,14 @@ def recording_keys(paths: Iterable[str]) -> dict[str, str]:
 def relative_paths(
     paths: Iterable[str], *, folder: str | os.PathLike[str] = "."
 ) -> dict[str, str]:
-    """Each spelling of a path -> one spelling for all of them.
+    """Return each spelling of a path -> one spelling for all of them.
 
     Parameters
     ----------
     paths : iterable of str
         Absolute, or seen from `folder`.
     folder : path
-        Where relative paths start.
+        Folder that relative paths start from.
 
     Returns
     -------

@@ -15,9 +15,9 @@ from bob.learn.pytorch.script.door import Group
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bob.learn.pytorch.protocols.check import ProtocolReport
+    from bob.learn.pytorch.protocols.checking import ProtocolReport
+    from bob.learn.pytorch.protocols.counts import GroupSummary
     from bob.learn.pytorch.protocols.speakers import SpeakerRule
-    from bob.learn.pytorch.protocols.summary import GroupSummary
     from bob.learn.pytorch.protocols.trials import Database
 
 _SHOWN = 5
@@ -147,7 +147,7 @@ def check(
     together. The exit status is 1 where there is an error, and 0 with warnings.
     """
     from bob.learn.pytorch.printing import printable
-    from bob.learn.pytorch.protocols import check as protocol_check
+    from bob.learn.pytorch.protocols import checking as protocol_check
     from bob.learn.pytorch.protocols.trials import DatabaseError
 
     try:
@@ -173,8 +173,8 @@ def _convert(
     source: Path, output: Path, form: str, reading: dict[str, Any], *, as_json: bool
 ) -> None:
     from bob.learn.pytorch.printing import printable
+    from bob.learn.pytorch.protocols.counts import summarise
     from bob.learn.pytorch.protocols.opening import convert as converted
-    from bob.learn.pytorch.protocols.summary import summarise
     from bob.learn.pytorch.protocols.trials import DatabaseError
 
     try:

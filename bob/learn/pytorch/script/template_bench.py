@@ -131,13 +131,13 @@ def _trials(
     minimum_seconds: float | None,
 ) -> tuple[Trials, str, str]:
     """Return the trials of a protocol, its title, and its counts in words."""
+    from bob.learn.pytorch.protocols.counts import summarise_trials
     from bob.learn.pytorch.protocols.opening import as_database
     from bob.learn.pytorch.protocols.speakers import (
         ALL_PAIRS,
         SpeakerDatabase,
         SpeakerRule,
     )
-    from bob.learn.pytorch.protocols.summary import summarise_trials
     from bob.learn.pytorch.protocols.trials import DatabaseError
 
     try:

@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.protocols.check import check
+from bob.learn.pytorch.protocols import checking
+from bob.learn.pytorch.protocols.checking import check
 from bob.learn.pytorch.protocols.opening import as_database
 from bob.learn.pytorch.protocols.trials import (
     Probe,
@@ -280,3 +281,49 @@ def test_random_lists_have_what_a_slow_look_finds(tmp_path):
         assert counts.get("duplicateswarning", 0) == len(again)
         mirrored = {frozenset(p) for p in pairs if p[0] != p[1] and p[::-1] in pairs}
         assert counts.get("duplicatesnote", 0) == len(mirrored)
+
+
+def findings_on(recordings, **options):
+    """Findings on a protocol in which all recordings enrol one reference."""
+    trials = Trials((Reference("m", "ann", tuple(recordings)),), ())
+    return check({"made": Made(trials)}, **options).findings
+
+
+def test_folders_are_no_recordings_and_others_may_have_no_file(tmp_path):
+    (tmp_path / "a").write_text("a")
+    (tmp_path / "b").touch()
+    (tmp_path / "c").mkdir()
+    recordings = [Recording(name, tmp_path / name, "ann") for name in "abcd"]
+
+    found = findings_on([*recordings, Recording("e", None, "ann")])
+
+    assert {item.kind: item.examples for item in found if item.kind in
+            ("missing", "empty")} == {
+        "missing": (str(tmp_path / "c"), str(tmp_path / "d")),
+        "empty": (str(tmp_path / "b"),),
+    }  # fmt: skip
+
+
+def test_only_files_of_one_size_are_read(tmp_path, monkeypatch):
+    contents = dict(
+        zip("abcdefg", ("12", "13", "12", "12345", "", "", "13"), strict=True)
+    )
+    for name, text in contents.items():
+        (tmp_path / name).write_text(text)
+    read = []
+    digest = checking.file_sha256
+    monkeypatch.setattr(
+        checking, "file_sha256", lambda path: read.append(path.name) or digest(path)
+    )
+
+    found = findings_on(
+        [Recording(name, tmp_path / name, "ann") for name in [*contents, "gone"]],
+        contents=True,
+    )
+
+    assert [
+        [Path(path).name for path in item.examples]
+        for item in found
+        if item.kind == "duplicates"
+    ] == [["a", "c"], ["b", "g"]]
+    assert sorted(read) == ["a", "b", "c", "g"]  # d is the only one of its size

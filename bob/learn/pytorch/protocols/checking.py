@@ -1,4 +1,4 @@
-"""What is wrong with a protocol, before anything is computed on it.
+"""Faults of a protocol, found before anything is computed on it.
 
 An *error* makes figures wrong or an experiment stop, a *warning* makes them doubtful, a
 *note* is worth knowing.
@@ -6,21 +6,27 @@ An *error* makes figures wrong or an experiment stop, a *warning* makes them dou
 
 from __future__ import annotations
 
-from collections import Counter
+import stat
+from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from bob.learn.pytorch.files import file_sha256
 from bob.learn.pytorch.metrics.reliability import RULE_OF_THIRTY
-from bob.learn.pytorch.protocols.recording_files import same_contents, without_file
-from bob.learn.pytorch.protocols.summary import GroupSummary, summarise_trials
-from bob.learn.pytorch.protocols.trial_counts import TrialCounts, count_trials
+from bob.learn.pytorch.protocols.counts import (
+    GroupSummary,
+    TrialCounts,
+    count_trials,
+    summarise_trials,
+)
 from bob.learn.pytorch.protocols.trials import trial_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from bob.learn.pytorch.metrics import Names
     from bob.learn.pytorch.protocols.trials import Database, Recording, Trials
@@ -44,13 +50,13 @@ class Finding:
     kind : str
         One word for it, such as ``missing``.
     group : str
-        Where; two groups with a comma if it is between them.
+        The group; two with a comma if it is between them.
     count : int
-        How many there are.
+        Number of trials, recordings or speakers.
     text : str
-        In words.
+        The finding in words.
     examples : tuple of str
-        What is concerned, all of it.
+        All trials, recordings or speakers concerned.
     """
 
     severity: Severity
@@ -63,20 +69,20 @@ class Finding:
 
 @dataclass(frozen=True)
 class GroupStatistics:
-    """Counts of one group, and how they are spread.
+    """Counts of one group, and their spread.
 
     Attributes
     ----------
     summary : GroupSummary
         The counts.
     target_share : float
-        Of all trials, as a fraction.
+        Target trials as a fraction of all trials.
     target_trials_per_speaker, enrolment_recordings : (least, median, most)
         Over enrolled speakers, and over references.
     conditions : mapping
         Column of metadata with few values -> value -> count of recordings.
     trial_conditions : mapping
-        The same of columns that say something of trials, with counts of trials.
+        The same for columns of trials, with counts of trials.
     """
 
     summary: GroupSummary
@@ -87,7 +93,7 @@ class GroupStatistics:
     trial_conditions: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON, the counts on top."""
+        """Return the statistics for JSON, the counts on top."""
         rest = {
             name: value for name, value in asdict(self).items() if name != "summary"
         }
@@ -96,14 +102,14 @@ class GroupStatistics:
 
 @dataclass(frozen=True)
 class ProtocolReport:
-    """What `check` finds: numbers by group, and findings, errors first."""
+    """Result of `check`: statistics by group, and findings, errors first."""
 
     groups: Mapping[str, GroupStatistics]
     findings: tuple[Finding, ...]
 
     @property
     def is_sound(self) -> bool:
-        """No error was found."""
+        """True if there is no error among the findings."""
         return all(item.severity != "error" for item in self.findings)
 
 
@@ -126,37 +132,32 @@ def check(
     ProtocolReport
         Without ``contents``, no recording is opened.
     """
-    groups = {
-        _titled(name, group, databases): database.trials(group)
-        for name, database in databases.items()
-        for group in database.groups()
-    }
-    columns = {
-        _titled(name, group, databases): trial_columns(database, group)
-        for name, database in databases.items()
-        for group in database.groups()
-    }
-    counts = {group: count_trials(trials) for group, trials in groups.items()}
-    statistics = {
-        group: _statistics(trials, counts[group], columns[group])
-        for group, trials in groups.items()
-    }
-    sets: dict[str, Sequence[Recording]] = {
-        group: trials.recordings() for group, trials in groups.items()
-    }
+    statistics: dict[str, GroupStatistics] = {}
+    sets: dict[str, Sequence[Recording]] = {}
+    training: dict[str, Sequence[Recording]] = {}
+    empty: list[Finding] = []
+    within: list[Finding] = []
     for name, database in databases.items():
-        training = _titled(name, "train", databases)
-        sets |= {training: found} if (found := database.training()) else {}
-    findings = [
-        *_without_group(databases),
-        *_between(sets),
-        *(
-            finding
-            for group, trials in groups.items()
-            for finding in _within(
-                group, trials, counts[group], statistics[group].summary
+        prefix = f"{name} " if len(databases) > 1 else ""
+        if not database.groups():
+            text = "no recording enrols or probes, so nothing is compared"
+            empty.append(Finding("error", "trials", name, 0, text))
+        for group in database.groups():
+            title = prefix + group
+            trials = database.trials(group)
+            counts = count_trials(trials)
+            statistics[title] = _statistics(
+                trials, counts, trial_columns(database, group)
             )
-        ),
+            sets[title] = trials.recordings()
+            within += _within(title, trials, counts, statistics[title].summary)
+        if found := database.training():
+            training[f"{prefix}train"] = found
+    sets |= training
+    findings = [
+        *empty,
+        *_between(sets),
+        *within,
         *_without_file(sets),
         *(_contents(sets) if contents else ()),
     ]
@@ -164,10 +165,6 @@ def check(
     return ProtocolReport(
         statistics, tuple(sorted(findings, key=lambda item: rank[item.severity]))
     )
-
-
-def _titled(name: str, group: str, databases: Mapping[str, Database]) -> str:
-    return f"{name} {group}" if len(databases) > 1 else group
 
 
 def _statistics(
@@ -204,15 +201,6 @@ def _conditions(recordings: Sequence[Recording]) -> dict[str, dict[str, int]]:
     }
 
 
-def _without_group(databases: Mapping[str, Database]) -> Iterator[Finding]:
-    for name, database in databases.items():
-        if not database.groups():
-            yield Finding(
-                "error", "trials", name, 0,
-                "no recording enrols or probes, so nothing is compared",
-            )  # fmt: skip
-
-
 def _trial_conditions(columns: Mapping[str, Names]) -> dict[str, dict[str, int]]:
     counted = {
         title: Counter(
@@ -225,7 +213,7 @@ def _trial_conditions(columns: Mapping[str, Names]) -> dict[str, dict[str, int]]
 
 
 def _between(sets: Mapping[str, Sequence[Recording]]) -> Iterator[Finding]:
-    """Speakers and recordings that two groups share."""
+    """Yield speakers and recordings that two groups share."""
     for one, other in combinations(sets, 2):
         both = f"{one}, {other}"
         speakers = {item.subject for item in sets[one] if item.subject} & {
@@ -251,7 +239,7 @@ def _between(sets: Mapping[str, Sequence[Recording]]) -> Iterator[Finding]:
 def _within(
     group: str, trials: Trials, counts: TrialCounts, summary: GroupSummary
 ) -> Iterator[Finding]:
-    """What the trials of one group tell."""
+    """Yield findings on the trials of one group."""
     if summary.unlabelled_trials:
         yield Finding(
             "note", "labels", group, summary.unlabelled_trials,
@@ -342,17 +330,29 @@ def _files_of_several_keys(trials: Trials) -> tuple[str, ...]:
     return tuple(path for path, number in uses.items() if number > 1)
 
 
-def _without_file(
-    sets: Mapping[str, Sequence[Recording]],
-) -> Iterator[Finding]:
-    """Recordings that are not there, or are empty."""
+def _without_file(sets: Mapping[str, Sequence[Recording]]) -> Iterator[Finding]:
+    """Yield recordings that are not there, or are empty."""
     for group, recordings in sets.items():
-        for kind, found in without_file(recordings).items():
-            if found:
+        found: dict[str, list[str]] = {"missing": [], "empty": []}
+        for item in recordings:
+            if item.path is not None and (state := _state(item.path)):
+                found[state].append(str(item.path))
+        for state, paths in found.items():
+            if paths:
                 yield Finding(
-                    "error", kind, group, len(found),
-                    f"{len(found)} recordings are {kind}", found,
+                    "error", state, group, len(paths),
+                    f"{len(paths)} recordings are {state}", tuple(paths),
                 )  # fmt: skip
+
+
+def _state(path: Path) -> str:
+    try:
+        found = path.stat()
+    except OSError:
+        return "missing"
+    if not stat.S_ISREG(found.st_mode):
+        return "missing"
+    return "" if found.st_size else "empty"
 
 
 def _contents(sets: Mapping[str, Sequence[Recording]]) -> Iterator[Finding]:
@@ -362,7 +362,7 @@ def _contents(sets: Mapping[str, Sequence[Recording]]) -> Iterator[Finding]:
         for item in recordings
         if item.path is not None
     }
-    for paths in same_contents(everything):
+    for paths in _same_contents(everything):
         items = [everything[path] for path in paths]
         groups = dict.fromkeys(group for group, _ in items)
         speakers = {item.subject for _, item in items}
@@ -373,3 +373,17 @@ def _contents(sets: Mapping[str, Sequence[Recording]]) -> Iterator[Finding]:
             f"{len(paths)} recordings of {len(speakers)} speaker(s) have the same "
             "contents", tuple(map(str, paths)),
         )  # fmt: skip
+
+
+def _same_contents(paths: Iterable[Path]) -> list[tuple[Path, ...]]:
+    """Return files of the same bytes, together; only files of one size are read."""
+    by_size: dict[int, list[Path]] = defaultdict(list)
+    for path in paths:
+        if path.is_file() and path.stat().st_size:
+            by_size[path.stat().st_size].append(path)
+    by_digest: dict[str, list[Path]] = defaultdict(list)
+    for alike in by_size.values():
+        if len(alike) > 1:
+            for path in alike:
+                by_digest[file_sha256(path)].append(path)
+    return [tuple(alike) for alike in by_digest.values() if len(alike) > 1]
