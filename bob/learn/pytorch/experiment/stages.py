@@ -26,7 +26,7 @@ from bob.learn.pytorch.experiment.recording_seconds import (
     short_notes,
 )
 from bob.learn.pytorch.files import clear_up, locked
-from bob.learn.pytorch.protocols.self_trials import self_trials_notes
+from bob.learn.pytorch.protocols.counts import self_trials_notes
 from bob.learn.pytorch.protocols.trials import DatabaseError, with_trials
 from bob.learn.pytorch.scorefiles.failures import read_failures, write_failures
 
