@@ -20,8 +20,8 @@ from bob.learn.pytorch.calibration import (
     save_calibration,
     threshold_for,
 )
-from bob.learn.pytorch.calibration.quality import doubtful_weights
-from bob.learn.pytorch.scoring import log_durations, magnitudes
+from bob.learn.pytorch.calibration.quality import doubtful_weights, log_durations
+from bob.learn.pytorch.scoring import magnitudes
 
 
 def normal(seed=0, targets=300, non_targets=2000):

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.experiment.algorithms import NAMED, as_algorithm
 from bob.learn.pytorch.experiment.cohort import normalisation_of
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
@@ -210,7 +211,7 @@ def test_copies_of_one_recording_are_no_cohort(experiment, tmp_path, toys, metho
     asked = normalised(
         experiment, tmp_path / "same", score_normalisation=method, cohort_top=2
     )
-    with pytest.raises(ConfigurationError, match=r"^same: the scores of .* do not dif"):
+    with pytest.raises(ScoringError, match=r"^same: the scores of .* do not dif"):
         run(asked)
 
 

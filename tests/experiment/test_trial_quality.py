@@ -11,7 +11,8 @@ import soundfile
 from scipy.optimize import minimize
 
 from bob.learn.pytorch.calibration import CalibrationError, load_calibration
-from bob.learn.pytorch.experiment import options, stored_scores, trial_quality
+from bob.learn.pytorch.errors import ScoringError
+from bob.learn.pytorch.experiment import options, stored_scores
 from bob.learn.pytorch.experiment.cohort import normalisation_of
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.dev_calibration import calibration_of
@@ -20,6 +21,7 @@ from bob.learn.pytorch.experiment.options import settle
 from bob.learn.pytorch.experiment.stages import run
 from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.protocols.trials import Probe, Recording, Reference, Trials
+from bob.learn.pytorch.scorefiles import quality
 
 GIVEN = {
     "database": "d",
@@ -201,7 +203,7 @@ def test_measures_that_were_not_made_are_asked_for_and_results_stay(
     before = uneven.layout.calibrated_scores("dev").read_bytes()
     skip = frozenset({"score-computation"})
 
-    with pytest.raises(ConfigurationError, match=message) as caught:
+    with pytest.raises(ScoringError, match=message) as caught:
         run(replace(weighing(uneven, "duration"), skip=skip))
 
     assert "without --skip-score-computation" in str(caught.value)
@@ -236,12 +238,10 @@ def test_listed_pairs_in_any_order_get_the_measures_of_their_own_sides():
         probe_subjects=["b", "a"],
     )
 
-    found = trial_quality.measure(
-        trials, ["duration"], vectors=vectors, seconds=seconds
-    )
-    of_reference, of_probe = trial_quality.of_trials(
-        found, table, trials, path="scores-dev"
-    )["duration"]
+    found = quality.measure(trials, ["duration"], vectors=vectors, seconds=seconds)
+    of_reference, of_probe = quality.of_trials(found, table, trials, path="scores-dev")[
+        "duration"
+    ]
 
     assert of_reference.tolist() == [5, 5, 3]
     assert of_probe.tolist() == [5, 3, 5]
@@ -252,7 +252,7 @@ def test_a_score_file_of_other_trials_is_refused(uneven):
     path = run(asked).score_files["dev"]
     path.write_text("\n".join(path.read_text().splitlines()[::-1]) + "\n")
 
-    with pytest.raises(ConfigurationError, match="not of the trials of the database"):
+    with pytest.raises(ScoringError, match="not of the trials of the database"):
         run(replace(asked, skip=OTHERS))
 
 

@@ -121,6 +121,7 @@ _MODULES: dict[str, str] = {
     "report.summary": "report",
     "report.trial_conditions": "metrics.classes",
     "scorefiles.figures": "scorefiles.evaluating",
+    "scoring.quality": "scoring.similarity calibration.quality",
     "scoring.sparse": "scoring.similarity",
     "scorefiles.rescoring": "scorefiles.reading scorefiles.writing",
     "scoring.calibration": "calibration",
@@ -163,6 +164,7 @@ _MODULES: dict[str, str] = {
     "verification.legacy": "experiment.components",
     "verification.array_models": "experiment.algorithms",
     "verification.in_memory": "experiment.scores",
+    "verification.trial_quality": "scorefiles.quality",
     "verification.plda_algorithm": "experiment.algorithms",
     "verification.making": "experiment.features experiment.components parallel.sharing",
     "verification.normalising": "experiment.normalising experiment.experiment",
@@ -207,6 +209,7 @@ _NAMES: dict[str, dict[str, str]] = {
             ),
             "calibration",
         ),
+        "log_durations": "calibration.quality",
     },
     "report": {
         "Evaluation": "report:Report",

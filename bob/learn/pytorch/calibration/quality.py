@@ -20,7 +20,6 @@ import numpy as np
 from bob.learn.pytorch.calibration.linear import SCORE, LinearCalibration
 from bob.learn.pytorch.calibration.logistic import CalibrationError
 from bob.learn.pytorch.metrics import ErrorCurve
-from bob.learn.pytorch.scoring.quality import log_durations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -287,3 +286,21 @@ def _names(columns: tuple[str, ...]) -> list[str]:
 
 def _columns_of(names: list[str]) -> tuple[str, ...]:
     return tuple(side + name for name in names for side in (_SMALLER, _LARGER))
+
+
+def log_durations(seconds: ArrayLike) -> FloatArray:
+    """Return the natural logarithm of durations in seconds: ``(count,)``.
+
+    Raises
+    ------
+    ValueError
+        A duration is not above zero; NaN is let through, as that of a failed
+        recording.
+    """
+    values = np.asarray(seconds, dtype=np.float64)
+    if (values <= 0).any() or np.isinf(values).any():
+        raise ValueError(
+            f"{values[(values <= 0) | np.isinf(values)][0]} is no duration in seconds; "
+            f"give positive numbers, and NaN for recordings that failed"
+        )
+    return np.log(values)

@@ -18,13 +18,13 @@ from bob.learn.pytorch.calibration.quality import (
     doubtful_weights,
     separating_columns,
 )
-from bob.learn.pytorch.experiment import trial_quality
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.experiment import TRAINED_ON, DevCalibration
 from bob.learn.pytorch.experiment.score_origin import origin
 from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.scorefiles import ScoreFile, read_scores, write_scores
 from bob.learn.pytorch.scorefiles.calibrating import fit_on
+from bob.learn.pytorch.scorefiles.quality import of_trials, read_measures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -151,10 +151,10 @@ def _with_quality(
     """Scores, ``(trials,)`` or ``(trials, columns)`` with measures; and the columns."""
     if not how.quality:
         return group.table.score, (SCORE,)
-    found = trial_quality.read_measures(measures, how.quality)
+    found = read_measures(measures, how.quality)
     return measured_columns(
         group.table.score,
-        trial_quality.of_trials(found, group.table, group.trials, path=group.path),
+        of_trials(found, group.table, group.trials, path=group.path),
     )
 
 

@@ -215,7 +215,7 @@ class DevCalibration:
         See `bob.learn.pytorch.calibration.fit_calibration`.
     quality
         Measures of both sides that it weighs beside the score; see
-        :func:`bob.learn.pytorch.experiment.trial_quality.measure`.
+        :func:`bob.learn.pytorch.scorefiles.quality.measure`.
     """
 
     p_target: float

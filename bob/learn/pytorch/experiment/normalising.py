@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.experiment import stored
 from bob.learn.pytorch.experiment.cohort import PREFIX, require_enough
 from bob.learn.pytorch.experiment.components import as_rows
@@ -66,10 +65,7 @@ class RowNormaliser:
 
         Of as-norm that of the highest; NaN where there is no embedding.
         """
-        try:
-            of_references, of_probes = self.normaliser.means
-        except ScoringError as error:
-            raise ConfigurationError(str(error)) from error
+        of_references, of_probes = self.normaliser.means
         places = [self.place.get(name, -1) for name in references]
         probes = np.full(len(self.good), np.nan)
         probes[self.good] = of_probes
@@ -78,13 +74,7 @@ class RowNormaliser:
     def __call__(
         self, reference: str, chosen: Sequence[int], scores: FloatArray
     ) -> FloatArray:
-        """(probes,) -> (probes,): normalise scores against the chosen probes.
-
-        Raises
-        ------
-        ConfigurationError
-            The cohort tells nothing about a reference or a probe.
-        """
+        """(probes,) -> (probes,): normalise scores against the chosen probes."""
         normalised = np.full(len(scores), np.nan)
         where = np.asarray(chosen, dtype=np.int64)
         usable = self.good[where]
@@ -92,10 +82,7 @@ class RowNormaliser:
             return normalised
         probes = (np.cumsum(self.good) - 1)[where[usable]]
         pairs = np.full(probes.size, self.place[reference]), probes
-        try:
-            normalised[usable] = self.normaliser(scores[usable], pairs=pairs)
-        except ScoringError as error:
-            raise ConfigurationError(str(error)) from error
+        normalised[usable] = self.normaliser(scores[usable], pairs=pairs)
         return normalised
 
 

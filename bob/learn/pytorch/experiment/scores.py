@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bob.learn.pytorch.calibration.origin import provenance_file, write_provenance
-from bob.learn.pytorch.experiment import normalising, stored, trial_quality
+from bob.learn.pytorch.experiment import normalising, stored
 from bob.learn.pytorch.experiment.algorithms import NAMED, Algorithm
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.fingerprint import digest
@@ -18,7 +18,12 @@ from bob.learn.pytorch.experiment.score_origin import origin
 from bob.learn.pytorch.files import beside, write_text
 from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.protocols.trials import Probe, Reference, Trials
-from bob.learn.pytorch.scorefiles.quality import Measured, write_measures
+from bob.learn.pytorch.scorefiles.quality import (
+    Measured,
+    measure,
+    read_measures,
+    write_measures,
+)
 from bob.learn.pytorch.scoring.dense import spans
 
 if TYPE_CHECKING:
@@ -89,9 +94,7 @@ def _measured(
     means = None
     if normaliser is not None and "cohort_mean" in how.quality:
         means = normaliser.means([item.id for item in trials.references])
-    return trial_quality.measure(
-        trials, how.quality, vectors=vectors, seconds=seconds, means=means
-    )
+    return measure(trials, how.quality, vectors=vectors, seconds=seconds, means=means)
 
 
 class _Writer:
@@ -176,7 +179,7 @@ def refuse_outdated(experiment: Experiment, group: str, trials: Trials) -> None:
         )
     how = experiment.calibration
     if how is not None and how.quality and "calibration" not in experiment.skip:
-        trial_quality.read_measures(experiment.layout.measures(group), how.quality)
+        read_measures(experiment.layout.measures(group), how.quality)
 
 
 def set_aside(experiment: Experiment, *, names: Sequence[str]) -> None:

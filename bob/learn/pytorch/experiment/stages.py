@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.experiment import enrolment, features, scores
 from bob.learn.pytorch.experiment.components import Preprocessing
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
@@ -81,7 +82,7 @@ def run(
     BadRecordingsError
         Before anything is scored, with all recordings that cannot be used,
         unless the experiment allows them and others are left.
-    ConfigurationError
+    ConfigurationError, ScoringError
         If a stage is left out whose result is not there or is outdated.
     DatabaseError
         If two recordings would share a file.
@@ -91,7 +92,7 @@ def run(
         clear_up(experiment.layout.results)
         try:
             outcome = _run(experiment)
-        except ConfigurationError:
+        except (ConfigurationError, ScoringError):
             # Nothing was computed: the results of the run before it still stand.
             for kind in experiment.kinds():
                 scores.restore_previous(kind, names=REPORT_FILES)

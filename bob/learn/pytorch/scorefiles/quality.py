@@ -11,12 +11,16 @@ import numpy as np
 from bob.learn.pytorch import csv_rows
 from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.files import write_text
+from bob.learn.pytorch.scoring import magnitudes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from bob.learn.pytorch.metrics import ScoreTable
+    from bob.learn.pytorch.protocols.trials import Probe, Recording, Reference, Trials
 
     FloatArray: TypeAlias = NDArray[np.float64]
 
@@ -34,7 +38,7 @@ class _Table(Protocol[_KeyIn]):
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """Measures of both sides of a group.
+    """Quality measures of both sides of a group.
 
     Attributes
     ----------
@@ -62,11 +66,11 @@ def measured_sides(
         ``duration`` in seconds (all recordings together), ``magnitude`` of the
         embedding (mean of several), ``cohort_mean``.
     recordings
-        For each those that can be used; NaN is measured where there is none.
+        For each its usable recordings; NaN is measured where there is none.
     seconds, lengths
         Duration, and length of the embedding, of each recording.
     means
-        What each scores against the cohort on average.
+        Mean cohort score of each.
 
     Returns
     -------
@@ -104,7 +108,7 @@ def write_measures(found: Measured, path: Path) -> None:
 
 
 def as_text(number: float) -> str:
-    """A measure as files have it: six digits, and nothing for NaN."""
+    """Write a measure with six digits, and NaN as nothing."""
     return "" if np.isnan(number) else f"{number:.6g}"
 
 
@@ -135,6 +139,137 @@ def read_measures(path: Path, measures: Sequence[str]) -> Measured:
             raise
         raise _unfit(path, f"is no file of measures ({error!r})") from error
     return Measured(sides[_REFERENCE], sides[_PROBE])
+
+
+def measure(
+    trials: Trials,
+    measures: Sequence[str],
+    *,
+    vectors: Mapping[str, FloatArray],
+    seconds: Mapping[str, float],
+    means: tuple[FloatArray, FloatArray] | None = None,
+) -> Measured:
+    """Measure the references and probes of trials.
+
+    Parameters
+    ----------
+    measures
+        ``duration`` in seconds (all recordings together), ``magnitude`` of the
+        embedding (mean of several), ``cohort_mean``.
+    vectors
+        By key of the recording; those that cannot be used are absent.
+    seconds
+        Durations, by key of the recording.
+    means
+        Mean cohort score of each reference, and of each probe.
+
+    Raises
+    ------
+    ScoringError
+        The duration of a recording that is used is not known.
+    """
+
+    def side(
+        items: Sequence[Reference | Probe], mean: FloatArray | None
+    ) -> dict[str, dict[str, float]]:
+        used = [[r for r in item.recordings if r.key in vectors] for item in items]
+        if "duration" in measures:
+            _require_durations([r for part in used for r in part], seconds)
+        keys = [[recording.key for recording in part] for part in used]
+        lengths = {}
+        if "magnitude" in measures:
+            lengths = {
+                key: float(magnitudes(vectors[key]).mean())
+                for part in keys
+                for key in part
+            }
+        columns = measured_sides(
+            measures, keys, seconds=seconds, lengths=lengths, means=mean
+        )
+        ids = [item.id for item in items]
+        return {
+            name: dict(zip(ids, column, strict=True))
+            for name, column in columns.items()
+        }
+
+    of_references, of_probes = means or (None, None)
+    return Measured(side(trials.references, of_references),
+                    side(trials.probes, of_probes))  # fmt: skip
+
+
+def _require_durations(used: Sequence[Recording], seconds: Mapping[str, float]) -> None:
+    unknown = [recording for recording in used if recording.key not in seconds]
+    if unknown:
+        first = unknown[0]
+        raise ScoringError(
+            f"the duration of {len(unknown)} of the recordings is not known, such as "
+            f"{first.path or first.key}; leave duration out of calibration_quality"
+        )
+
+
+def of_trials(
+    found: Measured, table: ScoreTable, trials: Trials, *, path: Path
+) -> dict[str, tuple[FloatArray, FloatArray]]:
+    """Return the measures of both sides of each line of a score file.
+
+    Parameters
+    ----------
+    table
+        The score file: trials by the sorted ids of the references, and for each of
+        these in the order of its probes.
+    path
+        Of the score file, for messages.
+
+    Returns
+    -------
+    dict
+        Measure -> ``(trials,)`` and ``(trials,)``.
+
+    Raises
+    ------
+    ScoringError
+        The measures, or the score file, are of other trials.
+    """
+    ids = [item.id for item in trials.probes]
+    first, second = _positions(trials)
+    if not _are_probes(table, ids, second):
+        raise ScoringError(
+            f"{path} is not of the trials of the database, so it cannot be told which "
+            "recordings its scores are of; run without --skip-concatenation"
+        )
+    references = [item.id for item in trials.references]
+    try:
+        return {
+            name: (
+                np.array([found.references[name][item] for item in references])[first],
+                np.array([found.probes[name][item] for item in ids])[second],
+            )
+            for name in found.references
+        }
+    except KeyError as error:
+        raise ScoringError(
+            f"of {error} in {path} there are no quality measures; run without "
+            "--skip-score-computation"
+        ) from error
+
+
+def _positions(trials: Trials) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """Return positions of both sides of each trial, as score files are sorted."""
+    names = [item.id for item in trials.references]
+    order = sorted(range(len(names)), key=names.__getitem__)
+    everyone = np.arange(len(trials.probes), dtype=np.int64)
+    chosen = [everyone if trials.pairs is None else trials.pairs[at] for at in order]
+    counts = [len(part) for part in chosen]
+    return np.repeat(np.array(order, dtype=np.intp), counts), np.concatenate(chosen)
+
+
+def _are_probes(table: ScoreTable, ids: list[str], second: NDArray[np.int64]) -> bool:
+    if len(table) != second.size:
+        return False
+    code = {name: at for at, name in enumerate(dict.fromkeys(ids))}
+    expected = np.array([code[name] for name in ids])[second]
+    there = np.array([code.get(name, -1) for name in table.probe.distinct])
+    return bool((there[table.probe.codes] == expected).all())
 
 
 def _unfit(path: Path, what: str) -> ScoringError:

@@ -33,13 +33,13 @@ from bob.learn.pytorch.scoring.projection import (
     scaled_to_dimensions,
     whitening,
 )
-from bob.learn.pytorch.scoring.quality import log_durations, magnitudes
 from bob.learn.pytorch.scoring.similarity import (
     cosine,
     cosine_of_pairs,
     euclidean,
     inner,
     inner_of_pairs,
+    magnitudes,
     unit_length,
 )
 
@@ -80,7 +80,6 @@ __all__ = [
     "PldaBackend",
     "train_plda",
     "TrainingError",
-    "log_durations",
     "magnitudes",
 ]
 

@@ -263,6 +263,23 @@ def unit_length(embeddings: ArrayLike) -> FloatArray:
     return directions
 
 
+def magnitudes(embeddings: ArrayLike, *, mean: ArrayLike | None = None) -> FloatArray:
+    """Return the Euclidean length of each embedding, less the mean if there is one.
+
+    ``(count, dimensions) -> (count,)``
+
+    Examples
+    --------
+    >>> magnitudes([[3, 4]])
+    array([5.])
+    """
+    rows = np.asarray(embeddings, dtype=np.float64)
+    if mean is not None:
+        rows = rows - np.asarray(mean, dtype=np.float64)
+    lengths: FloatArray = np.linalg.norm(rows, axis=1)
+    return lengths
+
+
 def _directions(
     embeddings: NDArray[np.generic],
 ) -> tuple[FloatArray, NDArray[np.bool_]]:

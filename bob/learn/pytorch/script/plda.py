@@ -33,12 +33,12 @@ def plda() -> None:
 @click.option(
     "-o", "--output", required=True, type=NEW_FILE, help="Model to write, .npz."
 )
-@speakers_option("--speakers", purpose="Who speaks, if STORE does not say it. ")
+@speakers_option("--speakers", purpose="Speakers, where STORE does not name them. ")
 @click.option(
     "--lda",
     "dimensions",
     type=click.IntRange(min=1),
-    help="Dimensions that LDA leaves.",
+    help="Dimensions after LDA.  [no LDA]",
 )
 @click.option(
     "--whiten", "whitened", is_flag=True, help="Without LDA, whiten embeddings first."
@@ -54,7 +54,7 @@ def plda() -> None:
     "--iterations",
     type=click.IntRange(min=1),
     default=20,
-    help="Of expectation maximisation.  [20]",
+    help="Iterations of expectation maximisation.  [20]",
 )
 @json_option
 def train(
@@ -68,8 +68,8 @@ def train(
 ) -> None:
     """Train on STORE: centring, LDA or whitening, length, two-covariance PLDA.
 
-    The embeddings must be of the model that is scored later, and most speakers have
-    several recordings. Those whose speaker is not said are left out.
+    Train on embeddings of the model that is scored later, with several recordings of
+    most speakers. Recordings whose speaker is not known are left out.
     """
     if output.suffix.lower() != ".npz":
         raise click.BadParameter(

@@ -36,7 +36,7 @@ COMMANDS = (
 
 
 class Commands(Group):
-    """A module of this room for each command."""
+    """Commands, each in the module of its first word."""
 
     def make_context(
         self,
@@ -63,9 +63,10 @@ class Commands(Group):
         """Import the module of a command."""
         if cmd_name not in COMMANDS:
             return None
-        name = cmd_name.replace("-", "_")
-        module = importlib.import_module(f"bob.learn.pytorch.script.{name}")
-        command: click.Command = getattr(module, name)
+        # `score-norm` stands beside `score`, with which it shares all options.
+        room = cmd_name.partition("-")[0]
+        module = importlib.import_module(f"bob.learn.pytorch.script.{room}")
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
 

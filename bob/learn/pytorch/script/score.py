@@ -1,28 +1,97 @@
-"""`bob pytorch score`: stored embeddings and trials become scores."""
+"""`bob pytorch score` and `score-norm`: stored embeddings and trials become scores."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bob.learn.pytorch.printing import printable
+from bob.learn.pytorch.script.door import refuse_inputs
 from bob.learn.pytorch.script.score_options import (
     FILE,
+    NEW_FILE,
     SOURCE,
-    backend_from,
+    Command,
+    json_option,
     refuse_given,
-    refuse_overwriting,
-    report_scored,
-    score_into,
-    scoring_options,
+    speakers_option,
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
     from bob.learn.pytorch.experiment.stored_scores import Scored
+    from bob.learn.pytorch.experiment.stored_speakers import StoredCohort
+    from bob.learn.pytorch.scoring.backend import RowBackend
+    from bob.learn.pytorch.store.reading import StoredEmbeddings
+
+# As scoring/ and scorefiles/ have them, which --help does not import.
+_MEASURES = ("cosine", "euclidean")
+_ENROLMENTS = ("mean", "unit-mean", "scores", "max")
+_FORMS = ("four", "five", "csv", "voxsrc", "kaldi", "wespeaker")
+_SHORT = ("as", "s", "z", "t", "zt")
+_KINDS = tuple(f"{name}-norm" for name in _SHORT)
+
+
+def _scoring_options(command: Command) -> Command:
+    """Add the options of both commands: trials, measure, enrolment and output."""
+    for option in (
+        json_option,
+        click.option(
+            "--quality",
+            multiple=True,
+            metavar="duration|magnitude|cohort_mean",
+            help="Quality measure to write as columns of CSV; may be given again.",
+        ),
+        click.option(
+            "--form",
+            type=click.Choice(_FORMS),
+            help="Form of the output.  [csv if its name ends so, else five columns]",
+        ),
+        click.option(
+            "--allow-missing",
+            is_flag=True,
+            help="Let trials of recordings that STORE lacks score nan.  [an error]",
+        ),
+        click.option(
+            "--protocol", help="Name of the protocol, where there are several."
+        ),
+        click.option("--group", help="Group of the protocol, such as dev or eval."),
+        click.option(
+            "--enrolment",
+            type=click.Choice(_ENROLMENTS),
+            default="mean",
+            help="References of several recordings: mean embedding (by the book with "
+            "--plda), mean after length normalisation, mean or highest of the scores.  "
+            "[mean]",
+        ),
+        click.option(
+            "--subtract-mean",
+            type=FILE,
+            metavar="STORE",
+            help="Subtract the mean embedding of this store from all.",
+        ),
+        click.option(
+            "--plda",
+            type=FILE,
+            metavar="MODEL.npz",
+            help="Score by a model of `bob pytorch plda train` instead.",
+        ),
+        click.option(
+            "--measure",
+            type=click.Choice(_MEASURES),
+            help="Similarity measure.  [cosine]",
+        ),
+        click.option(
+            "-o", "--output", required=True, type=NEW_FILE, help="File to write."
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 @click.command()
@@ -34,7 +103,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Without TRIALS: every recording with every other, a matrix in .npy.",
 )
-@scoring_options
+@_scoring_options
 def score(
     store: Path,
     trials: Path | None,
@@ -42,7 +111,7 @@ def score(
     everything: bool,
     output: Path,
     as_json: bool,
-    **options: Any,  # noqa: ANN401 - those of scoring_options
+    **options: Any,  # noqa: ANN401 - those of _scoring_options
 ) -> None:
     """Score TRIALS between the embeddings of STORE; higher means more alike.
 
@@ -61,14 +130,14 @@ def score(
             ("quality", "form", "allow_missing", "protocol", "group"),
             why="with --all there are no trials, and the scores are a matrix",
         )
-    refuse_overwriting(
+    _refuse_overwriting(
         output, store, trials, options, beside=".names" if everything else ".json"
     )
     if trials is not None:
-        scored = score_into(output, store, trials, **options)
+        scored = _score_into(output, store, trials, **options)
     else:
         scored = _score_all(output, store, options)
-    report_scored(scored, as_json=as_json)
+    _report_scored(scored, as_json=as_json)
 
 
 def _score_all(output: Path, store: Path, options: dict[str, Any]) -> Scored:
@@ -83,6 +152,204 @@ def _score_all(output: Path, store: Path, options: dict[str, Any]) -> Scored:
             param_hint="--output",
         )
     embeddings = read_embeddings(store)
-    backend = backend_from(embeddings, options)
+    backend = _backend_from(embeddings, options)
     scored = score_everything(embeddings, output, backend=backend)
     return replace(scored, notes=(*scored.notes, *recording_notes(embeddings)))
+
+
+@click.command()
+@click.argument("store", type=FILE)
+@click.argument("trials", type=SOURCE)
+@click.option(
+    "--cohort",
+    required=True,
+    type=FILE,
+    metavar="STORE",
+    help="Embeddings of speakers that are in no trial, by the same model.",
+)
+@click.option(
+    "--kind",
+    type=click.Choice((*_KINDS, *_SHORT)),
+    metavar="|".join(_KINDS),
+    default="as-norm",
+    help="Normalisation; as-norm is adaptive s-norm, and -norm may be left out.  "
+    "[as-norm]",
+)
+@click.option(
+    "--top",
+    type=click.IntRange(min=2),
+    default=300,
+    help="Number of highest cohort scores that as-norm takes.  [300]",
+)
+@speakers_option(
+    "--cohort-speakers",
+    purpose="Speakers of the cohort, where its store does not name them. ",
+)
+@click.option(
+    "--cohort-recordings",
+    is_flag=True,
+    help="Take every recording of the cohort by itself, not the mean of a speaker's.",
+)
+@_scoring_options
+def score_norm(
+    store: Path,
+    trials: Path,
+    *,
+    output: Path,
+    cohort: Path,
+    as_json: bool,
+    **options: Any,  # noqa: ANN401 - those of the cohort and _scoring_options
+) -> None:
+    """Score TRIALS like `bob pytorch score`, relative to a cohort of other speakers.
+
+    A normalised score counts in deviations above the scores of both sides against the
+    cohort, in which each speaker counts once, as the mean embedding. Where neither the
+    store nor --cohort-speakers names the speakers, each recording counts as a speaker
+    of its own. zt-norm uses the cohort for both of its steps, and there no speaker as
+    an impostor of itself.
+    """
+    chosen = {
+        parameter: options.pop(option)
+        for option, parameter in {
+            "kind": "normalisation",
+            "top": "top",
+            "cohort_speakers": "speakers",
+            "layout": "layout",
+            "cohort_recordings": "recordings",
+        }.items()
+    }
+    if chosen["normalisation"] not in ("as", "as-norm"):
+        refuse_given(("top",), why="only adaptive s-norm, --kind as-norm, has a top")
+    if chosen["recordings"]:
+        refuse_given(
+            ("cohort_speakers", "layout"), why="--cohort-recordings needs no speakers"
+        )
+    _refuse_overwriting(output, store, trials, options, cohort, chosen["speakers"])
+    from bob.learn.pytorch.experiment.stored_speakers import cohort_of
+    from bob.learn.pytorch.store import read_embeddings
+
+    def made() -> StoredCohort:
+        return cohort_of(read_embeddings(cohort), **chosen)
+
+    scored = _score_into(output, store, trials, cohort=made, **options)
+    _report_scored(scored, as_json=as_json)
+
+
+def _refuse_overwriting(
+    output: Path,
+    store: Path,
+    trials: Path | None,
+    options: Mapping[str, Any],
+    *others: Path | None,
+    beside: str = ".json",
+) -> None:
+    """Refuse to overwrite the files that the scores are made of.
+
+    Parameters
+    ----------
+    options
+        Options of the command.
+    others
+        Further inputs.
+    beside
+        Suffix of the companion of the output.
+
+    Raises
+    ------
+    UsageError
+        They would. So would a file in the folder of a protocol, if it is no scores.
+    """
+    companion = Path(f"{output}{beside}")
+    inputs = [store, trials, options["plda"], options["subtract_mean"], *others]
+    refuse_inputs([output, companion], inputs)
+    if trials is None or not output.exists() or companion.exists():
+        return
+    if trials.resolve() in output.resolve().parents:
+        here, there, beside = map(printable, (output, trials, companion))
+        raise click.UsageError(
+            f"{here} would be overwritten: it lies in the folder of the trials "
+            f"({there}), and nothing says that it is a result (there is no {beside}); "
+            "write into another file or folder"
+        )
+
+
+def _score_into(
+    output: Path,
+    store: Path,
+    trials: Path,
+    *,
+    cohort: Callable[[], StoredCohort] | None = None,
+    form: str | None,
+    quality: tuple[str, ...],
+    **options: Any,  # noqa: ANN401 - those of _scoring_options
+) -> Scored:
+    """Score trials as the options say, and normalise by a cohort if there is one."""
+    from bob.learn.pytorch.experiment import stored_scores
+    from bob.learn.pytorch.experiment.stored_trials import stored_trials
+    from bob.learn.pytorch.script.recommended import recording_notes
+    from bob.learn.pytorch.store import read_embeddings
+
+    _check_quality(quality)
+    embeddings = read_embeddings(store)
+    names = ("group", "protocol", "allow_missing")
+    chosen = {name: options[name] for name in names}
+    wanted = stored_trials(trials, embeddings, **chosen)
+    notes = recording_notes(embeddings, wanted.rows_by_name(embeddings.names))
+    scored = stored_scores.score_trials(
+        wanted,
+        embeddings,
+        output,
+        backend=_backend_from(embeddings, options),
+        cohort=None if cohort is None else cohort(),
+        form=form,
+        quality=quality,  # type: ignore[arg-type]  # checked above
+        provenance={"store": str(store), "trials": str(trials)}
+        | {name: options[name] for name in names[:2] if options[name]}
+        | ({"notes": notes} if notes else {}),
+    )
+    return replace(scored, notes=(*scored.notes, *notes))
+
+
+def _backend_from(
+    embeddings: StoredEmbeddings, options: Mapping[str, Any]
+) -> RowBackend:
+    """Return the backend that options ask for."""
+    from bob.learn.pytorch.experiment.backends import backend_of, mean_of, plda_for
+
+    measure, plda = options["measure"], options["plda"]
+    if plda is not None and measure is not None:
+        raise click.UsageError("--plda is a measure itself; leave --measure out")
+    others = options["subtract_mean"]
+    return backend_of(
+        (measure or "cosine") if plda is None else plda_for(embeddings, plda),
+        enrolment=options["enrolment"],
+        mean=None if others is None else mean_of(others, alike=embeddings),
+    )
+
+
+def _check_quality(quality: tuple[str, ...]) -> None:
+    from bob.learn.pytorch.experiment.stored_scores import QUALITIES
+
+    for name in quality:
+        if name not in QUALITIES:
+            raise click.BadParameter(
+                f"{name!r} is none of {', '.join(QUALITIES)}", param_hint="--quality"
+            )
+
+
+def _report_scored(scored: Scored, *, as_json: bool) -> None:
+    """Print what was written."""
+    where = click.format_filename(scored.path)
+    if as_json:
+        content = {
+            "scores": where,
+            "trials": scored.trials,
+            "failures": scored.failures,
+            "notes": list(scored.notes),
+        }
+        click.echo(json.dumps(content, indent=2))
+        return
+    failed = f", {scored.failures} of them nan" if scored.failures else ""
+    click.echo(f"{scored.trials} scores are in {printable(scored.path)}{failed}")
+    for note in scored.notes:
+        click.echo(printable(f"  {note}"))
