@@ -60,7 +60,7 @@ def test_equal_scores_give_equal_files(tmp_path, suffix):
 
 
 def test_another_suffix_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"end in \.png, \.pdf"):
+    with pytest.raises(ValueError, match=r"end in \.pdf or \.png"):
         plot_det(tmp_path / "det.txt", {})
 
 
@@ -93,16 +93,17 @@ def test_marks_lie_at_the_figures(tmp_path, figures):
     assert mark.get_ydata()[0] == pytest.approx(expected)
     labels = [text.get_text() for text in axes.get_xticklabels()]
     places = dict(zip(labels, axes.get_xticks(), strict=True))
-    assert places["10"] == pytest.approx(norm.ppf(0.1))
+    assert len(places) > 5
+    for label, place in places.items():
+        assert place == pytest.approx(norm.ppf(float(label) / 100))
 
 
 def test_a_perfect_system_is_put_into_words(tmp_path, figures):
     plot_det(tmp_path / "det.png", {"perfect": made_up_table(gap=99)}, resamples=5)
 
     (axes,) = figures[0].axes
-    assert [text.get_text() for text in axes.texts] == [
-        "no error at the best threshold:\nperfect"
-    ]
+    (notes,) = axes.texts
+    assert "No error at the best threshold: perfect." in notes.get_text()
     assert "EER 0 % (no error)" in legend(figures[0])[0]
 
 
@@ -113,8 +114,10 @@ def test_a_system_without_curve_is_named(tmp_path, figures):
     plot_det(tmp_path / "2.png", {"alone": alone}, resamples=5)
 
     for figure in figures:
-        assert "alone: no curve, it lacks target or non-target trials" in legend(figure)
-    assert figures[1].axes[0].texts[0].get_text() == "no curve"
+        (notes,) = [one for one in figure.axes[0].texts if "curve" in one.get_text()]
+        assert "No curve, for lack of target or non-target trials: alone." in (
+            notes.get_text()
+        )
 
 
 @pytest.mark.parametrize("gap", [-99, -1, 0, 1, 99])

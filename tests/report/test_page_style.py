@@ -6,8 +6,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from bob.learn.pytorch.drawing.plot import COLOURS
 from bob.learn.pytorch.report.page_style import STYLE
-from bob.learn.pytorch.report.pictures import COLOURS
 
 # What is left of red, green and blue (linear) without one kind of cones: Machado et
 # al., "A physiologically-based model for simulation of color vision deficiency", 2009.

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.report import pictures
+from bob.learn.pytorch.drawing import pictures
+from bob.learn.pytorch.drawing.plot import Line
 from bob.learn.pytorch.report.pictures import save_pictures
-from bob.learn.pytorch.report.plot import Line
 from bob.learn.pytorch.report.systems import System, evaluate_systems
 
 

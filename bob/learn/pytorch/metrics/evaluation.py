@@ -184,6 +184,11 @@ class Evaluation(Figures):
 
         return as_text(self)
 
+    def _repr_html_(self) -> str:
+        from bob.learn.pytorch.metrics.showing import as_html
+
+        return as_html(self)
+
     def as_dict(self) -> dict[str, Any]:
         """Return everything, ready for JSON: None for what is not finite."""
         content = super().as_dict()

@@ -6,9 +6,15 @@ import math
 import textwrap
 from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.printing import printable
+from bob.learn.pytorch.drawing import DetCurve, DetPoint, det_plot, svg
+from bob.learn.pytorch.printing import in_markup, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from bob.learn.pytorch.metrics.bootstrap import Interval
     from bob.learn.pytorch.metrics.evaluation import Evaluation
 
@@ -22,11 +28,13 @@ _NAMES = {
     "fnmr": "FNMR",
     "fmr": "FMR",
 }
+#: Of the columns of a table in a notebook.
+_SIDES = ("left", "right", "left")
 _RATES = ("eer", "rocch_eer", "fnmr", "fmr")
 
 
-def as_text(evaluation: Evaluation) -> str:
-    """Return lines for people: rates in percent, costs and bits as they are."""
+def figure_rows(evaluation: Evaluation) -> list[tuple[str, str, str]]:
+    """Return names, figures and intervals: rates in percent, costs, and bits."""
     found, failed = evaluation, evaluation.failure_to_acquire
     rows = [
         ("target trials", f"{found.targets:,}", ""),
@@ -49,8 +57,13 @@ def as_text(evaluation: Evaluation) -> str:
         for one in found.costs:
             rows.append((f"minDCF, {one.cost}", _text("", one.min_dcf), ""))
             rows.append((f"actDCF, {one.cost}", _text("", one.act_dcf), ""))
-    rows += _other_rows(evaluation)
-    lines = [*_aligned(rows), "", f"DCF: {found.cost_function}"]
+    return rows + _other_rows(evaluation)
+
+
+def as_text(evaluation: Evaluation) -> str:
+    """Return lines for people."""
+    found = evaluation
+    lines = [*_aligned(figure_rows(found)), "", f"DCF: {found.cost_function}"]
     lines += [f"DCF, {one.cost.name}: {one.cost}" for one in evaluation.others]
     lines += _point_lines(evaluation)
     for title, conditions in evaluation.conditions.items():
@@ -151,3 +164,68 @@ def _aligned(rows: list[tuple[str, str, str]]) -> list[str]:
         f"{name:<{first}}  {value:>{second}}   {more}".rstrip()
         for name, value, more in rows
     ]
+
+
+def det_curve(
+    evaluation: Evaluation,
+    *,
+    name: str,
+    look: int = 0,
+    kinds: Collection[str] = ("eer", "minimum", "actual", "dev"),
+    band: NDArray[np.float64] | None = None,
+) -> DetCurve:
+    """Return the DET curve of an evaluation, which has one, for a picture.
+
+    Parameters
+    ----------
+    kinds
+        Decisions to mark.
+    band
+        See `bob.learn.pytorch.drawing.DetCurve`.
+    """
+    assert evaluation.curve is not None  # noqa: S101 - only such are drawn
+    corners = evaluation.curve.corners()
+    points = tuple(
+        DetPoint(
+            one.kind, one.name,
+            one.point.false_match_rate, one.point.false_non_match_rate,
+        )
+        for one in evaluation.decisions
+        if one.kind in kinds
+    )  # fmt: skip
+    rates = corners.false_match_rates, corners.false_non_match_rates
+    return DetCurve(name, look, *rates, evaluation.eer, points, band)
+
+
+def as_html(evaluation: Evaluation) -> str:
+    """Return a table with intervals beside the DET curve, for a notebook.
+
+    It needs no style sheet, no script and no other file.
+    """
+    body = "\n".join(
+        f"<tr>{''.join(map(_cell, row, _SIDES))}</tr>"
+        for row in figure_rows(evaluation)
+    )
+    notes = "".join(
+        f"<li>{in_markup(text[:1].upper() + text[1:])}.</li>"
+        for text in evaluation.warnings
+    )
+    picture = ""
+    if evaluation.curve is not None:
+        plot = det_plot(
+            [det_curve(evaluation, name="scores", kinds=("eer", "minimum"))]
+        )
+        picture = (
+            f'<figure style="margin:0">{svg.standalone(plot)}'
+            "<figcaption>DET curve; circle: EER, diamond: minDCF</figcaption></figure>"
+        )
+    return (
+        '<div style="display:flex;flex-wrap:wrap;gap:1.5em;align-items:flex-start">'
+        f'<div style="flex:1 1 22em;max-width:36em"><table>\n{body}\n</table>\n'
+        f"<p>DCF: {in_markup(str(evaluation.cost_function))}</p>"
+        f'<ul style="padding-left:1.2em">{notes}</ul></div>{picture}</div>'
+    )
+
+
+def _cell(text: str, side: str) -> str:
+    return f'<td style="text-align:{side};padding:.1em .6em">{in_markup(text)}</td>'

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 from bob.learn.pytorch._moved import moved_names
 
 if TYPE_CHECKING:
-    from bob.learn.pytorch.report.det import plot_det
     from bob.learn.pytorch.report.figure_tables import all_tables, systems_table
     from bob.learn.pytorch.report.page import as_page
-    from bob.learn.pytorch.report.pictures import save_pictures
+    from bob.learn.pytorch.report.pictures import plot_det, save_pictures
     from bob.learn.pytorch.report.systems import Report, System, evaluate_systems
     from bob.learn.pytorch.report.tables import as_csv, as_latex, as_text
 
@@ -28,10 +27,9 @@ __all__ = [
 ]
 
 _PLACES = {
-    "det": ("plot_det",),
     "figure_tables": ("all_tables", "systems_table"),
     "page": ("as_page",),
-    "pictures": ("save_pictures",),
+    "pictures": ("plot_det", "save_pictures"),
     "systems": ("Report", "System", "evaluate_systems"),
     "tables": ("as_csv", "as_latex", "as_text"),
 }

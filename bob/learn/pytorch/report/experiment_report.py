@@ -67,7 +67,7 @@ def write_report(
         The summary as text.
     """
     from bob.learn.pytorch.files import write_text
-    from bob.learn.pytorch.report.det import plot_det
+    from bob.learn.pytorch.report.pictures import plot_det
     from bob.learn.pytorch.scorefiles import read_scores
 
     tables = {group: read_scores(path) for group, path in score_files.items()}
@@ -96,7 +96,7 @@ def write_report(
     text = "\n\n".join(parts)
     write_text(folder / "report.json", json.dumps(content, indent=2) + "\n")
     write_text(folder / "report.txt", text + "\n")
-    plot_det(folder / "det.png", tables, title=title)
+    plot_det(folder / "det.png", found, title=title)
     return text
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from bob.learn.pytorch.drawing import svg
+from bob.learn.pytorch.drawing.plot import MANY_SYSTEMS, MEANINGS, SHAPES
 from bob.learn.pytorch.printing import in_markup
-from bob.learn.pytorch.report import figure_tables, page_parts, plots, svg
+from bob.learn.pytorch.report import figure_tables, page_parts, plots
 from bob.learn.pytorch.report.page_style import SCRIPT, STYLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from bob.learn.pytorch.report.plot import Plot
+    from bob.learn.pytorch.drawing.plot import Plot
     from bob.learn.pytorch.report.systems import Report
     from bob.learn.pytorch.report.tables import Table
 
@@ -165,10 +167,10 @@ def _signs(report: Report) -> str:
         mark.kind
         for one in report.systems
         for mark in one.figures.decisions
-        if mark.kind == "eer" or len(report.systems) <= plots.MANY_SYSTEMS
+        if mark.kind == "eer" or len(report.systems) <= MANY_SYSTEMS
     )
     items = "".join(
-        f"<li>{svg.sign(plots.SHAPES[kind])}<span>{in_markup(plots.MEANINGS[kind])}</span></li>"
+        f"<li>{svg.sign(SHAPES[kind])}<span>{in_markup(MEANINGS[kind])}</span></li>"
         for kind in kinds
     )
     return f'<ul class="legend" aria-label="Marks">{items}</ul>'
@@ -194,7 +196,7 @@ def _histograms(report: Report) -> str:
         for number, plot in enumerate(plots.histogram_plots(report))
     )
     figures = f'<div class="pictures small">\n{figures}\n</div>'
-    if len(report.systems) > plots.MANY_SYSTEMS:
+    if len(report.systems) > MANY_SYSTEMS:
         summary = f"<summary>Of {len(report.systems)} systems</summary>"
         figures = f"<details>{summary}\n{figures}\n</details>"
     return (
@@ -211,7 +213,7 @@ def _kinds(report: Report) -> str:
         (svg.swatch(-1, dashed=False), "EER threshold"),
     ]
     if any(one.system.dev for one in report.systems):
-        kinds.append((svg.swatch(-1, dashed=True), plots.MEANINGS["dev"]))
+        kinds.append((svg.swatch(-1, dashed=True), MEANINGS["dev"]))
     return "".join(f"<li>{look}<span>{text}</span></li>" for look, text in kinds)
 
 
@@ -237,7 +239,7 @@ def _comparisons(report: Report) -> str:
 
 def _conditions(report: Report) -> str:
     found = figure_tables.condition_tables(report)
-    few = len(report.systems) <= plots.MANY_SYSTEMS
+    few = len(report.systems) <= MANY_SYSTEMS
     return "\n".join(
         f"<details{' open' if few and number < 2 else ''}>"
         f"<summary>{in_markup(table.title)}</summary>\n"

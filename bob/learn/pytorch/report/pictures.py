@@ -1,31 +1,33 @@
-"""The described pictures in a PDF or PNG, by matplotlib."""
+"""Pictures of a report, and of the trials of one experiment, as PDF and PNG."""
 
 from __future__ import annotations
 
-import textwrap
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.files import beside
+import numpy as np
+
+from bob.learn.pytorch.drawing import det_plot, pictures
+from bob.learn.pytorch.metrics import (
+    CostFunction,
+    DetectionCost,
+    Evaluation,
+    ScoreTable,
+    evaluate,
+)
+from bob.learn.pytorch.metrics.bootstrap import resampled_curves
+from bob.learn.pytorch.metrics.showing import det_curve
 from bob.learn.pytorch.report import plots
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Mapping
+    from pathlib import Path
 
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
+    from numpy.typing import NDArray
 
-    from bob.learn.pytorch.report.plot import Line, Plot, Shape
     from bob.learn.pytorch.report.systems import Report
 
-# As the page has them on white; with dashes and numbers, any colour vision will do.
-COLOURS = ("#00318b", "#c65300", "#177456", "#c66ea9", "#4a2f04", "#4f8fff", "#1c1e21")
-_DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (5, 2, 1.2, 2)))
-_GREY = "#6b7178"
-_MARKERS = {"circle": "o", "diamond": "D", "square": "s", "triangle": "^"}
-_HISTOGRAMS_PER_PAGE = 8
+_LEVEL = 0.95
 
 
 def save_pictures(path: str | os.PathLike[str], report: Report) -> Path:
@@ -43,202 +45,88 @@ def save_pictures(path: str | os.PathLike[str], report: Report) -> Path:
     ValueError
         The suffix is not known.
     """
-    path = Path(path)
-    kind = path.suffix.lower()
-    if kind not in (".pdf", ".png"):
-        raise ValueError(
-            f"{path} cannot hold pictures; let its name end in .pdf or .png"
-        )
     curves = [plots.det_plot(report), plots.bayes_plot(report)]
     if len(report.systems) > 1:
         curves.append(plots.interval_plot(report))
-    histograms = plots.histogram_plots(report)
     names = [one.name for one in report.systems]
-    import matplotlib as mpl  # slow to import
-
-    # Type 42 keeps text as text that can be searched and copied.
-    with mpl.rc_context({"pdf.fonttype": 42, "font.size": 9}), beside(path) as place:
-        if kind == ".pdf":
-            _save_pages(place, curves, histograms, names)
-        else:
-            figure = _everything(curves, histograms, names)
-            figure.savefig(place, format="png", dpi=150)
-    return path
+    return pictures.save(path, curves, plots.histogram_plots(report), names=names)
 
 
-def _save_pages(
-    place: Path, curves: Sequence[Plot], histograms: Sequence[Plot], names: list[str]
-) -> None:
-    from matplotlib.backends.backend_pdf import PdfPages
+def plot_det(
+    path: str | os.PathLike[str],
+    tables: Mapping[str, ScoreTable | Evaluation],
+    *,
+    title: str = "Detection error trade-off",
+    p_target: float = 0.01,
+    resamples: int = 0,
+    seed: int = 0,
+) -> Path:
+    """Draw the DET curve of each table of scores into one picture.
 
-    # Without its date, equal scores give equal files.
-    with PdfPages(place, metadata={"CreationDate": None}) as pages:
-        for plot in curves:
-            figure = _figure(6.4, 6.2 * plot.size[1] / plot.size[0] + 0.2 * len(names))
-            _draw(figure.add_subplot(), plot)
-            _legend(figure, names, [plot])
-            pages.savefig(figure)
-        for start in range(0, len(histograms), _HISTOGRAMS_PER_PAGE):
-            part = histograms[start : start + _HISTOGRAMS_PER_PAGE]
-            figure = _figure(8.3, 0.4 + 2.4 * -(-len(part) // 2))
-            for number, plot in enumerate(part, 1):
-                _draw(figure.add_subplot(-(-len(part) // 2), 2, number), plot)
-            _legend(figure, [], part)
-            pages.savefig(figure)
+    The file appears at once and complete, or not at all; missing folders are made.
 
+    Parameters
+    ----------
+    path
+        Its suffix says the format: png or pdf.
+    tables
+        Name of a system or of a group -> its trials, or their evaluation. Those that
+        have no target or no non-target trial are named below the picture.
+    p_target
+        Prior of a target trial for the point of minDCF; both costs are 1.
+    resamples
+        Draws of the speakers, for a band that holds 95 % of the curves of trials; 0
+        for none.
 
-def _everything(
-    curves: Sequence[Plot], histograms: Sequence[Plot], names: list[str]
-) -> Figure:
-    """Curves side by side, histograms in rows below."""
-    across = len(curves)
-    rows = -(-len(histograms) // across)
-    height = 5.2 + 2.2 * rows + 0.18 * len(names)
-    figure = _figure(5.2 * across, height)
-    grid = figure.add_gridspec(1 + rows, across, height_ratios=[5.2] + [2.2] * rows)
-    for column, plot in enumerate(curves):
-        _draw(figure.add_subplot(grid[0, column]), plot)
-    for number, plot in enumerate(histograms):
-        place = grid[1 + number // across, number % across]
-        _draw(figure.add_subplot(place), plot)
-    _legend(figure, names, [*curves, *histograms])
-    return figure
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _draw(axes: Axes, plot: Plot, *, width: int = 80) -> None:
-    axes.set_title(_plain(plot.title), fontsize=10, loc="left")
-    axes.set(xlim=(plot.x.low, plot.x.high), ylim=(plot.y.low, plot.y.high))
-    for side, axis in ((axes.xaxis, plot.x), (axes.yaxis, plot.y)):
-        side.set_ticks(
-            [place for place, _ in axis.ticks], labels=[text for _, text in axis.ticks]
+    Raises
+    ------
+    ValueError
+        The suffix is not known.
+    """
+    cost = CostFunction(f"p{p_target:g}", (DetectionCost(p_target),))
+    curves, labels, missing = [], [], []
+    for name, table in tables.items():
+        found = (
+            table
+            if isinstance(table, Evaluation)
+            else evaluate(table, cost=cost, resamples=0)
         )
-        side.set_label_text(axis.label)
-    axes.grid(color="#d5d9de", linewidth=0.7)
-    axes.set_axisbelow(True)
-    for line in plot.lines:
-        _draw_line(axes, line)
-    for mark in plot.marks:
-        axes.plot(
-            mark.x,
-            mark.y,
-            marker=_MARKERS[mark.shape],
-            markersize=6,
-            markerfacecolor="white",
-            markeredgecolor=_colour(mark.look),
-            markeredgewidth=1.4,
-            clip_on=False,
-            zorder=3,
+        if found.curve is None:
+            missing.append(name)
+            continue
+        curves.append(
+            det_curve(
+                found,
+                name=name,
+                look=len(curves),
+                kinds=("eer", "minimum"),
+                band=_band(table, resamples=resamples, seed=seed),
+            )
         )
-    for line in plot.lines:
-        _draw_tag(axes, line, plot)
-    if plot.notes:
-        text = "\n".join(textwrap.fill(_escaped(note), width) for note in plot.notes)
-        # Constrained layout makes room for titles, and for what hangs on the axis.
-        axes.annotate(
-            text,
-            (0, 0),
-            xytext=(0, -32),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            fontsize=7,
-            va="top",
+        rate = f"EER {100 * found.eer:.2f} %" if found.eer else "EER 0 % (no error)"
+        labels.append(
+            f"{pictures.clipped(name, 48)}: {rate}, minDCF {found.min_dcf:.3f}"
         )
+    notes = plots.absent_notes(missing)
+    if any(one.band is not None for one in curves):
+        notes.append(f"Bands: {100 * _LEVEL:g} % of the curves of resampled speakers.")
+    plot = det_plot(curves, title=title, notes=[f"minDCF: {cost}.", *notes])
+    return pictures.save(path, [plot], names=labels)
 
 
-def _draw_line(axes: Axes, line: Line) -> None:
-    if line.filled:
-        colour = _colour(line.look)
-        axes.fill_between(line.x, line.y, color=colour, alpha=0.2, linewidth=0)
-    axes.plot(line.x, line.y, **_stroke(line))
-
-
-def _stroke(line: Line) -> dict[str, Any]:
-    dashes: dict[str, Any] = {"solid": "-", "dashed": (0, (4, 3))}
-    own = _DASHES[line.look % len(_DASHES)] if line.look >= 0 else "-"
-    is_faint = line.look < 0 or line.stroke == "dashed"
-    return {
-        "color": _colour(line.look),
-        "linestyle": dashes.get(line.stroke, own),
-        "linewidth": 0.7 if line.stroke == "thin" else 0.9 if is_faint else 1.5,
-    }
-
-
-def _draw_tag(axes: Axes, line: Line, plot: Plot) -> None:
-    place = plot.tag_place(line)
-    if place is None:
-        return
-    axes.text(
-        *place,
-        str(line.look + 1),
-        fontsize=7,
-        ha="center",
-        va="center",
-        zorder=4,
-        bbox={
-            "boxstyle": "circle,pad=0.25",
-            "facecolor": "white",
-            "edgecolor": _colour(line.look),
-        },
-    )
-
-
-def _legend(figure: Figure, names: Sequence[str], drawn: Sequence[Plot]) -> None:
-    """Say what the lines of systems are, and the marks upon them."""
-    from matplotlib.lines import Line2D
-
-    keys = [
-        Line2D([], [], color=_colour(look), linestyle=_DASHES[look % len(_DASHES)])
-        for look in range(len(names))
-    ]
-    labels = [f"{number} {_plain(name)}" for number, name in enumerate(names, 1)]
-    shapes = {mark.shape for plot in drawn for mark in plot.marks}
-    for kind, shape in plots.SHAPES.items():
-        if shape in shapes:
-            keys.append(_key(shape))
-            labels.append(plots.MEANINGS[kind])
-    for line in _of_histograms(drawn):
-        label = f"{line.name} trials" if line.filled else f"{line.name} (histograms)"
-        if label not in labels:
-            keys.append(Line2D([], [], **_stroke(line)))
-            labels.append(label)
-    figure.legend(
-        keys, labels, loc="outside lower left", frameon=False, handlelength=3.5, ncols=2
-    )
-
-
-def _of_histograms(drawn: Sequence[Plot]) -> list[Line]:
-    return [
-        line
-        for plot in drawn
-        if any(line.filled for line in plot.lines)
-        for line in plot.lines
-    ]
-
-
-def _key(shape: Shape) -> Line2D:
-    from matplotlib.lines import Line2D
-
-    look: dict[str, Any] = {"markerfacecolor": "white", "markeredgecolor": _GREY}
-    return Line2D([], [], linestyle="", marker=_MARKERS[shape], **look)
-
-
-def _colour(look: int) -> str:
-    return COLOURS[look % len(COLOURS)] if look >= 0 else _GREY
-
-
-def _plain(name: str) -> str:
-    """A dollar would begin a formula."""
-    return _escaped(textwrap.shorten(name, 90))
-
-
-def _escaped(text: str) -> str:
-    return text.replace("$", r"\$")
+def _band(
+    table: ScoreTable | Evaluation, *, resamples: int, seed: int
+) -> NDArray[np.float64] | None:
+    """Return false match rates, and the range of 95 % of the miss rates there."""
+    if not resamples or isinstance(table, Evaluation):
+        return None
+    grid = np.concatenate([np.geomspace(1e-6, 0.1, 300), np.linspace(0.11, 0.999, 90)])
+    curves = []
+    for curve in resampled_curves(table, resamples=resamples, seed=seed):
+        rates = curve.false_match_rates[::-1]
+        last = np.searchsorted(rates, grid, side="right") - 1
+        curves.append(curve.false_non_match_rates[::-1][last])
+    if not curves:
+        return None
+    low, high = np.quantile(curves, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2], axis=0)
+    return np.stack([grid, low, high])

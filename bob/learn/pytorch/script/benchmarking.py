@@ -20,8 +20,8 @@ from bob.learn.pytorch.models.errors import WeightsError
 from bob.learn.pytorch.parallel.partitions import WorkersError
 from bob.learn.pytorch.preprocessor.audio.loading import is_template
 from bob.learn.pytorch.printing import printable
-from bob.learn.pytorch.report.det import plot_det
 from bob.learn.pytorch.report.models import Costs, ModelRow, as_csv, as_page
+from bob.learn.pytorch.report.pictures import plot_det
 from bob.learn.pytorch.script import model_costs
 from bob.learn.pytorch.script.extractors import (
     ask_for_trust,

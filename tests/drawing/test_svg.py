@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from bob.learn.pytorch.report import svg
-from bob.learn.pytorch.report.plot import Axis, Line, Mark, Plot
+from bob.learn.pytorch.drawing import svg
+from bob.learn.pytorch.drawing.plot import Axis, Line, Mark, Plot
 
 
 def test_a_path_drops_points_on_one_line_and_keeps_the_corners():

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from bob.learn.pytorch.report.plot import Axis, Line, Plot, deviates, round_ticks
+from bob.learn.pytorch.drawing.plot import Axis, Line, Plot, deviates, round_ticks
 
 AXIS = Axis("", 0, 1, ())
 

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bob.learn.pytorch.drawing.plot import COLOURS, GREY
 from bob.learn.pytorch.printing import in_markup
 
 if TYPE_CHECKING:
-    from bob.learn.pytorch.report.plot import Axis, Line, Mark, Plot, Shape
+    from bob.learn.pytorch.drawing.plot import Axis, Line, Mark, Plot, Shape
 
-COLOURS = 7
-DASHES = ("", "7 3", "2 2", "7 2.5 1.5 2.5")
+_DASHES = ("", "7 3", "2 2", "7 2.5 1.5 2.5")
 _DASHED = "4 3"
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 12, 46
+# The style of the page as attributes, by the first class; {} is the colour.
+_ATTRIBUTES = {
+    "grid": 'fill="none" stroke="#d5d9de"',
+    "frame": f'fill="none" stroke="{GREY}"',
+    "label": 'fill="#5a6068"',
+    "line": 'fill="none" stroke="{}" stroke-width="1.7" stroke-linejoin="round"',
+    "area": 'fill="{}" fill-opacity="0.22"',
+    "mark": 'fill="#fff" stroke="{}" stroke-width="2"',
+}
 
 
 class _Frame:
@@ -48,6 +58,27 @@ def draw(plot: Plot, *, identifier: str, switchable: bool = True) -> str:
     """
     text = _drawn(plot, identifier)
     return text if switchable else re.sub(r' data-system="\d+"', "", text)
+
+
+def standalone(plot: Plot) -> str:
+    """Return an ``<svg>`` element on white that needs no style sheet around it."""
+    name = f"plot-{hashlib.sha256(_drawn(plot, '').encode()).hexdigest()[:12]}"
+    width, height = plot.size
+    text = re.sub(
+        r'class="(\w+)( thin)?(?: (\w+))?"',
+        lambda found: _ATTRIBUTES.get(found[1], "").format(_hex(found[3] or "")),
+        draw(plot, identifier=name, switchable=False),
+    )
+    return text.replace(
+        "<svg ",
+        f'<svg width="{width}" height="{height}" style="background:#fff" '
+        'font-family="sans-serif" font-size="13" ',
+        1,
+    )
+
+
+def _hex(name: str) -> str:
+    return COLOURS[int(name[1:])] if name[1:].isdecimal() else GREY
 
 
 def _drawn(plot: Plot, identifier: str) -> str:
@@ -83,7 +114,7 @@ def swatch(look: int, *, dashed: bool | None = None) -> str:
     dashed
         Instead of the dash that the system has.
     """
-    dash = DASHES[look % 4] if dashed is None else _DASHED * dashed
+    dash = _DASHES[look % 4] if dashed is None else _DASHED * dashed
     return (
         '<svg class="swatch" viewBox="0 0 34 10" aria-hidden="true">'
         f'<path class="line {colour(look)}" d="M1 5H33"{_dash(dash)}/>'
@@ -101,7 +132,7 @@ def sign(shape: Shape) -> str:
 
 def colour(look: int) -> str:
     """Class of a system's colour."""
-    return "guide" if look < 0 else f"c{look % COLOURS}"
+    return "guide" if look < 0 else f"c{look % len(COLOURS)}"
 
 
 def _grid(plot: Plot, frame: _Frame) -> str:
@@ -143,16 +174,17 @@ def _line(line: Line, frame: _Frame) -> str:
     path = "M" + "L".join(f"{a:g} {b:g}" for a, b in zip(x, y, strict=True))
     dash = _DASHED if line.stroke == "dashed" else ""
     if line.stroke in ("own", "thin") and line.look >= 0:
-        dash = DASHES[line.look % 4]
+        dash = _DASHES[line.look % 4]
     fill = ""
     if line.filled:
         fill = f'<path class="area {colour(line.look)}" d="{path}Z"/>'
     title = f"<title>{in_markup(line.name)}</title>" if line.name else ""
     thin = " thin" if line.stroke == "thin" else ""
-    return (
-        f"<g{_system(line.look)}>{title}{fill}"
-        f'<path class="line{thin} {colour(line.look)}" d="{path}"{_dash(dash)}/></g>'
-    )
+    stroke = ""
+    if line.stroke != "none":
+        look = colour(line.look)
+        stroke = f'<path class="line{thin} {look}" d="{path}"{_dash(dash)}/>'
+    return f"<g{_system(line.look)}>{title}{fill}{stroke}</g>"
 
 
 def _thinned(x: np.ndarray, y: np.ndarray) -> tuple[list[float], list[float]]:  # type: ignore[type-arg]
