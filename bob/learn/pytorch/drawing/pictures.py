@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
-    from bob.learn.pytorch.report.plot import Line, Plot, Shape
+    from bob.learn.pytorch.drawing.plot import Line, Plot, Shape
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
@@ -204,7 +204,8 @@ def _draw_tag(axes: Axes, line: Line, plot: Plot) -> None:
     if place is None:
         return
     axes.text(
-        *place,
+        place[0],
+        place[1],
         str(line.look + 1),
         fontsize=7,
         ha="center",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bob.learn.pytorch.drawing import det_plot, pictures
+from bob.learn.pytorch.drawing import DetCurve, det_plot, pictures
 from bob.learn.pytorch.metrics import (
     CostFunction,
     DetectionCost,
@@ -84,7 +84,8 @@ def plot_det(
         The suffix is not known.
     """
     cost = CostFunction(f"p{p_target:g}", (DetectionCost(p_target),))
-    curves, labels, missing = [], [], []
+    curves: list[DetCurve] = []
+    labels, missing = [], []
     for name, table in tables.items():
         found = (
             table
@@ -129,4 +130,5 @@ def _band(
     if not curves:
         return None
     low, high = np.quantile(curves, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2], axis=0)
-    return np.stack([grid, low, high])
+    band: NDArray[np.float64] = np.stack([grid, low, high])
+    return band
