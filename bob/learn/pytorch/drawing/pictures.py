@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
-    from bob.learn.pytorch.drawing.plot import Line, Plot, Shape
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
+
+    from bob.learn.pytorch.drawing.plot import Line, Plot, Shape
 
 
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (5, 2, 1.2, 2)))
