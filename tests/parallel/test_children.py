@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bob.learn.pytorch.parallel.children import python
-from bob.learn.pytorch.parallel.processes import in_processes
+from bob.learn.pytorch.parallel.processes import in_processes, python
 
 # Loaded before any code of ours is, by `python -m` itself and by the package bob.
 FIRST = "import sys, pkgutil; print(*{name.partition('.')[0] for name in sys.modules})"

@@ -14,7 +14,7 @@ import pytest
 from bob.learn.pytorch.parallel import dask_client as module
 from bob.learn.pytorch.parallel.dask_client import dask_client
 from bob.learn.pytorch.parallel.partitions import WorkersError
-from bob.learn.pytorch.script import interrupts
+from bob.learn.pytorch.script import terminal
 
 IN_THREADS = """
 from distributed import Client, LocalCluster
@@ -194,7 +194,7 @@ def test_what_a_file_imports_does_not_change_what_ctrl_c_does(tmp_path):
     path = tmp_path / "cluster.py"
     path.write_text("import dask_jobqueue.runner\n" + IN_THREADS.format(name="client"))
     # An earlier test may have imported it.
-    interrupts.take_back()
+    terminal.take_back_interrupts()
 
     with dask_client(str(path)):
         during = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)

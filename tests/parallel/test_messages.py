@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from bob.learn.pytorch.parallel.messages import held_back
+from bob.learn.pytorch.parallel.dask_client import held_back
 
 
 @contextmanager

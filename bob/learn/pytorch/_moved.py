@@ -31,7 +31,7 @@ _ROOMS = {
 #: Modules -> modules where their names stand today; several where one was split.
 _MODULES: dict[str, str] = {
     "atomic": "files",
-    "children": "parallel.children",
+    "children": "parallel.processes",
     "embedder": "models.embedder",
     "hashes": "files",
     "lengths": "masking",
@@ -41,6 +41,11 @@ _MODULES: dict[str, str] = {
     "architectures.packed": "inference.fold",
     "architectures.pooling": "architectures.blocks",
     "architectures.trunk": "architectures.resnet",
+    "parallel.children": "parallel.processes",
+    "parallel.messages": "parallel.dask_client",
+    "parallel.process": "parallel.processes",
+    "workers.messages": "parallel.dask_client",
+    "workers.process": "parallel.processes",
     "store.index": "store.image",
     "store.lock": "store.store",
     "store.made_by": "store.records",

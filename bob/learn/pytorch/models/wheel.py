@@ -16,7 +16,7 @@ from bob.learn.pytorch import settings
 from bob.learn.pytorch.models.download import bring, settle
 from bob.learn.pytorch.models.errors import DownloadError, HashMismatch
 from bob.learn.pytorch.models.web import LARGEST_BYTES, Interrupted, Pace
-from bob.learn.pytorch.parallel.children import python
+from bob.learn.pytorch.parallel.processes import python
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,10 +11,12 @@ from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bob.learn.pytorch.parallel.partitions import (
+    Crew,
     Window,
     WorkersError,
-    check_one_each,
+    delivered,
     pickled,
+    results_of,
 )
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def on_dask(
     client: Client,
     give_up: Callable[[T, str], R],
 ) -> Iterator[list[R]]:
-    """Results of each partition, from Dask workers that each load what they need once.
+    """Yield the results of each partition from Dask workers, which load the work once.
 
     They come in the order of the partitions; those of later ones wait for a long one.
 
@@ -74,32 +76,10 @@ def on_dask(
         Whatever `make_work`, or what it makes, raises on a worker.
     """
     window = Window(partitions, give_up)
-    return _delivered(window, _Cluster(client, pickled(make_work)))
+    return delivered(window, _Cluster(client, pickled(make_work)))
 
 
-def _delivered(window: Window[T, R], cluster: _Cluster) -> Iterator[list[R]]:
-    try:
-        cluster.try_to_load()
-        while True:
-            done = list(window.ready())
-            # Before the results go out: nobody waits for whoever takes them.
-            cluster.hand_out(window)
-            yield from done
-            if not cluster.is_busy:
-                return
-            cluster.listen(window)
-    except Exception as error:
-        if cluster.is_lost(error):
-            raise WorkersError(
-                f"the Dask scheduler at {cluster.address} was lost, or it dropped the "
-                "work; what has been stored is kept: start the same command again"
-            ) from error
-        raise
-    finally:
-        cluster.end()
-
-
-class _Cluster:
+class _Cluster(Crew):
     """What is under way on the workers."""
 
     def __init__(self, client: Client, make_work: bytes) -> None:
@@ -120,32 +100,30 @@ class _Cluster:
         self._counted = -float("inf")
 
     @property
-    def address(self) -> str:
-        """Of the scheduler."""
+    def _address(self) -> str:
         return str(self._client.scheduler.address)
 
     @property
     def is_busy(self) -> bool:
         return bool(self._tasks)
 
-    def try_to_load(self) -> None:
+    def begin(self) -> None:
         """Let one worker load, so that what is wrong with that is told as such."""
         from distributed import KilledWorker
 
         if not self._client.nthreads():
-            logger.warning("no worker is at %s yet; waiting for one", self.address)
+            logger.warning("no worker is at %s yet; waiting for one", self._address)
         future = self._submit([], priority=1)
         try:
             future.result()
         except KilledWorker as error:
             raise WorkersError(
-                f"Dask workers at {self.address} died while they loaded the "
+                f"Dask workers at {self._address} died while they loaded the "
                 f"trained model, the last at {error.last_worker.address}: give them "
                 "more memory, and see their logs"
             ) from error
 
-    def hand_out(self, window: Window[T, R]) -> None:
-        """Submit what there is to do, up to the limit."""
+    def hand_out(self, window: Window[Any, Any]) -> None:
         self._count_workers()
         if self._suspect is None and (task := window.next_again()):
             # First, since what is ready may have to wait for it.
@@ -153,7 +131,7 @@ class _Cluster:
         while task := window.next_task(self._limit):
             self._begin(task, priority=0)
 
-    def _begin(self, task: Task[T, R], *, priority: int) -> Any:  # noqa: ANN401
+    def _begin(self, task: Task[Any, Any], *, priority: int) -> Any:  # noqa: ANN401
         future = self._submit(task.items, priority=priority)
         self._tasks[future] = task
         self._completed.add(future)
@@ -179,8 +157,7 @@ class _Cluster:
             self._limit = _OPEN * max(1, threads)
             self._counted = now
 
-    def listen(self, window: Window[T, R]) -> None:
-        """Wait for one result, and keep it."""
+    def listen(self, window: Window[Any, Any]) -> None:
         from distributed import KilledWorker
 
         future = next(self._completed)
@@ -198,12 +175,16 @@ class _Cluster:
         else:
             window.finish(task, results)
 
-    def is_lost(self, error: Exception) -> bool:
-        """Whether an error comes from work that nobody will do any more."""
-        return isinstance(error, CancelledError) or self._client.status != "running"
+    def explain(self, error: Exception) -> None:
+        if isinstance(error, CancelledError) or self._client.status != "running":
+            raise WorkersError(
+                f"the Dask scheduler at {self._address} was lost, or it dropped the "
+                "work; what has been stored is kept: start the same command again"
+            ) from error
 
-    def end(self) -> None:
+    def end(self, *, at_once: bool) -> None:
         """Take back what is not done, and let the workers forget what they made."""
+        del at_once  # nothing is left to do where the work is finished
         if self._client.status != "running":
             return
         self._client.cancel(list(self._tasks))
@@ -233,9 +214,7 @@ def work_on(run: str, make_work: bytes, pickled_items: bytes) -> Sequence[Any]:
     items = pickle.loads(pickled_items)  # noqa: S301 - from our client
     if not items:
         return []
-    results: Sequence[Any] = work(items)
-    check_one_each(items, results)
-    return results
+    return results_of(work, items)
 
 
 def forget(run: str, dask_worker: Any) -> None:  # noqa: ANN401 - Dask names and gives it

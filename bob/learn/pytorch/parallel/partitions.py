@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from bob.learn.pytorch.errors import UserError
 
@@ -39,10 +39,8 @@ class Task(Generic[T, R]):
 
     Attributes
     ----------
-    items
-        What is to be done.
     deaths
-        How many workers died with it.
+        Number of workers that died with it.
     """
 
     items: Sequence[T]
@@ -76,7 +74,7 @@ class Window(Generic[T, R]):
         self._again: deque[Task[T, R]] = deque()
 
     def next_task(self, limit: int) -> Task[T, R] | None:
-        """A new partition; None where `limit` are open, or all have begun."""
+        """Return a new partition; None where `limit` are open, or all have begun."""
         if len(self._open) >= limit:
             return None
         for items in self._source:
@@ -87,7 +85,7 @@ class Window(Generic[T, R]):
         return None
 
     def next_again(self) -> Task[T, R] | None:
-        """Work with which a worker died."""
+        """Return work with which a worker died."""
         return self._again.popleft() if self._again else None
 
     def finish(self, task: Task[T, R], results: Sequence[R]) -> None:
@@ -96,11 +94,11 @@ class Window(Generic[T, R]):
         task.partition.done += len(task.items)
 
     def put_back(self, task: Task[T, R]) -> None:
-        """Another worker does the task, which is not to blame for the death of one."""
+        """Let another worker do a task, which is not to blame for the death of one."""
         self._again.appendleft(task)
 
     def died(self, task: Task[T, R], how: str) -> None:
-        """A process died with the task; retry it, then split it, then give it up."""
+        """Retry a task with which a process died; then split it, then give it up."""
         task.deaths += 1
         if task.deaths <= RETRIES:
             self.put_back(task)
@@ -108,7 +106,7 @@ class Window(Generic[T, R]):
             self.split(task, f"ended {task.deaths} processes that worked on it ({how})")
 
     def split(self, task: Task[T, R], reason: str) -> None:
-        """Workers died too often with the task; one item is given up for a reason."""
+        """Split a task with which workers died too often, or give up its one item."""
         if len(task.items) == 1:
             self.finish(task, [self._give_up(task.items[0], reason)])
             return
@@ -118,22 +116,77 @@ class Window(Generic[T, R]):
         )
 
     def ready(self) -> Iterator[list[R]]:
-        """Results of partitions that are done, each once, in the order they came in."""
+        """Yield results of partitions that are done, each once, in order."""
         while self._open and self._open[0].done == len(self._open[0].items):
             yield self._open.popleft().whole()
 
 
-def check_one_each(items: Sequence[object], results: Sequence[object]) -> None:
-    """Raise a WorkersError where items and results are not as many."""
+class Crew:
+    """Workers that do the tasks of a window: processes, or those of a Dask cluster."""
+
+    def begin(self) -> None:
+        """Get ready before the first task."""
+
+    def hand_out(self, window: Window[Any, Any]) -> None:
+        """Give work to every worker that has none."""
+        raise NotImplementedError
+
+    @property
+    def is_busy(self) -> bool:
+        """Return whether any task is under way."""
+        raise NotImplementedError
+
+    def listen(self, window: Window[Any, Any]) -> None:
+        """Wait until something happens, and tell the window."""
+        raise NotImplementedError
+
+    def explain(self, error: Exception) -> None:
+        """Raise a clearer error in place of one that ends the work, if there is one."""
+
+    def end(self, *, at_once: bool) -> None:
+        """Let the workers go, at once where the work was broken off."""
+        raise NotImplementedError
+
+
+def delivered(window: Window[T, R], crew: Crew) -> Iterator[list[R]]:
+    """Yield the results of each partition, in order, as a crew makes them."""
+    finished = False
+    try:
+        crew.begin()
+        while not finished:
+            done = list(window.ready())
+            # Before the results go out: nobody waits for whoever takes them.
+            crew.hand_out(window)
+            finished = not crew.is_busy
+            yield from done
+            if not finished:
+                crew.listen(window)
+    except Exception as error:
+        crew.explain(error)
+        raise
+    finally:
+        crew.end(at_once=not finished)
+
+
+def results_of(work: Callable[[Any], Any], items: Sequence[Any]) -> Sequence[Any]:
+    """Call work on items, on a worker.
+
+    Raises
+    ------
+    WorkersError
+        Items and results are not as many.
+    """
+    results: Sequence[Any] = work(items)
     if len(results) != len(items):
         raise WorkersError(
             f"a worker made {len(results)} results of {len(items)} recordings; "
             "expected one of each: the function that works is at fault"
         )
+    return results
 
 
 def pickled(content: object) -> bytes:
-    """What goes to workers: what makes the work, and items.
+    """Pickle items, or the function that makes the work, for a worker.
 
     Functions and classes that another process could not import, such as those of a
     configuration file, go along.

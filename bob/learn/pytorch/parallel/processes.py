@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import os
-from multiprocessing.connection import wait
+import pickle
+import signal
+import subprocess
+import sys
+import traceback
+from contextlib import contextmanager, suppress
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bob.learn.pytorch.parallel.partitions import RETRIES, Window, WorkersError, pickled
-from bob.learn.pytorch.parallel.process import WorkerProcess
+from bob.learn.pytorch import settings
+from bob.learn.pytorch.parallel.partitions import (
+    RETRIES,
+    Crew,
+    Window,
+    WorkersError,
+    delivered,
+    pickled,
+    results_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,6 +35,15 @@ R = TypeVar("R")
 # Partitions a process that are under way, or wait for one that takes long: enough that
 # an hour among recordings of seconds stops nobody, few enough to be done again.
 _OPEN = 8
+# `-P` is new in Python 3.11. What `-c` looks through first is the working folder, which
+# is the empty entry: it goes before anything is imported.
+_FIRST = "import sys; sys.path[:] = filter(None, sys.path); "
+_PATIENCE = 5  # seconds for a process that was asked to end
+# It imports from where this process does, in the same order.
+_SERVE = (
+    "number = int(sys.argv.pop(1)); sys.path[:] = sys.argv[1:]; del sys.argv[1:]; "
+    "from bob.learn.pytorch.parallel.processes import serve_at; serve_at(number)"
+)
 
 
 def in_processes(
@@ -29,7 +53,7 @@ def in_processes(
     jobs: int,
     give_up: Callable[[T, str], R],
 ) -> Iterator[list[R]]:
-    """Results of each partition, from processes that each load what they need once.
+    """Yield the results of each partition from processes, which load the work once.
 
     They come in the order of the partitions; those of later ones wait for a long one.
 
@@ -68,7 +92,7 @@ def in_processes(
     if jobs < 1:
         raise ValueError(f"jobs is {jobs!r}; expected a count of processes, 1 or more")
     window = Window(partitions, give_up)
-    return _delivered(window, _Crew(pickled(make_work), jobs=jobs))
+    return delivered(window, _Processes(pickled(make_work), jobs=jobs))
 
 
 def processors() -> int:
@@ -79,40 +103,36 @@ def processors() -> int:
 
 
 def threads_each(jobs: int) -> int:
-    """Threads for each of several processes that share the processors of this one."""
+    """Return the threads for each process that shares the processors of this one."""
     return max(1, processors() // jobs)
 
 
-def _delivered(window: Window[T, R], crew: _Crew) -> Iterator[list[R]]:
-    finished = False
-    try:
-        while not finished:
-            done = list(window.ready())
-            # Before the results go out: nobody waits for whoever takes them.
-            crew.hand_out(window)
-            finished = not crew.is_busy
-            yield from done
-            crew.listen(window)
-    finally:
-        crew.end(at_once=not finished)
+def python(code: str, *arguments: str) -> list[str]:
+    """Return a command that runs code in this Python, away from the working folder.
+
+    A file there that is called like a module, such as ``pip.py``, is not run. Folders
+    that the user named in ``PYTHONPATH`` count as ever.
+    """
+    warnings = [f"-W{option}" for option in sys.warnoptions]
+    isolated = ["-I"] if sys.flags.isolated else []
+    return [sys.executable, *isolated, *warnings, "-c", _FIRST + code, *arguments]
 
 
-class _Crew:
+class _Processes(Crew):
     """The processes, as many as there is work for."""
 
     def __init__(self, make_work: bytes, *, jobs: int) -> None:
         self._make_work = make_work
         self._jobs = jobs
-        self._workers: list[WorkerProcess] = []
-        self._tasks: dict[WorkerProcess, Task[Any, Any]] = {}
+        self._workers: list[_Worker] = []
+        self._tasks: dict[_Worker, Task[Any, Any]] = {}
         self._deaths_at_start = 0
 
     @property
     def is_busy(self) -> bool:
         return bool(self._tasks)
 
-    def hand_out(self, window: Window[T, R]) -> None:
-        """Give every process work, and start processes if there is more."""
+    def hand_out(self, window: Window[Any, Any]) -> None:
         idle = [worker for worker in self._workers if worker not in self._tasks]
         while idle or len(self._workers) < self._jobs:
             task = window.next_again() or window.next_task(_OPEN * self._jobs)
@@ -123,21 +143,20 @@ class _Crew:
             if worker.is_ready:
                 worker.begin(task.items)
 
-    def _started(self) -> WorkerProcess:
-        worker = WorkerProcess(self._make_work, threads=threads_each(self._jobs))
+    def _started(self) -> _Worker:
+        worker = _Worker(self._make_work, threads=threads_each(self._jobs))
         self._workers.append(worker)
         return worker
 
-    def listen(self, window: Window[T, R]) -> None:
-        """Wait until something happens, and see to it."""
+    def listen(self, window: Window[Any, Any]) -> None:
         busy = list(self._tasks)
         # One that has died closes its end.
-        happened = wait([worker.connection for worker in busy]) if busy else []
+        happened = wait([worker.connection for worker in busy])
         for worker in busy:
             if worker.connection in happened:
                 self._see_to(worker, window)
 
-    def _see_to(self, worker: WorkerProcess, window: Window[T, R]) -> None:
+    def _see_to(self, worker: _Worker, window: Window[Any, Any]) -> None:
         report = worker.receive()
         if report is None:
             self._bury(worker, window)
@@ -148,7 +167,7 @@ class _Crew:
         else:
             window.finish(self._tasks.pop(worker), report[1])
 
-    def _bury(self, worker: WorkerProcess, window: Window[T, R]) -> None:
+    def _bury(self, worker: _Worker, window: Window[Any, Any]) -> None:
         how = worker.cause_of_death()
         worker.stop(at_once=True)
         self._workers.remove(worker)
@@ -170,3 +189,151 @@ class _Crew:
             worker.stop(at_once=at_once)
         for worker in self._workers:
             worker.join()
+
+
+class _WorkerTraceback(Exception):  # noqa: N818 - not raised, only shown
+    """Where in another process an error came from."""
+
+    def __str__(self) -> str:
+        return f"\n\n{self.args[0]}"
+
+
+class _Worker:
+    """A process that makes its work once, and then does one task after the other.
+
+    Parameters
+    ----------
+    make_work
+        Pickled; without arguments, makes what does a task.
+    threads
+        Of OpenMP in that process.
+    """
+
+    def __init__(self, make_work: bytes, *, threads: int) -> None:
+        self.connection, theirs = Pipe()
+        number = theirs.fileno()
+        with settings.threads_of_children(threads), _interrupts_are_ours():
+            self._process = subprocess.Popen(  # noqa: S603 - no shell, our own program
+                python(_SERVE, str(number), *sys.path),
+                stdin=subprocess.DEVNULL,
+                pass_fds=[number],
+            )
+        theirs.close()
+        self.is_ready = False
+        self._send(make_work)
+
+    def begin(self, items: Sequence[Any]) -> None:
+        """Send what is to be done."""
+        self._send(pickled(items))
+
+    def _send(self, content: bytes) -> None:
+        # Of a process that has just died; whoever listens to it learns that.
+        with suppress(OSError):
+            self.connection.send_bytes(content)
+
+    def receive(self) -> tuple[str, Any] | None:
+        """What it reports, None where it has died.
+
+        Raises
+        ------
+        Exception
+            Whatever ended the work there.
+        """
+        try:
+            if not self.connection.poll():
+                return None
+            content = self.connection.recv_bytes()
+        except (EOFError, OSError):
+            return None
+        kind, value = pickle.loads(content)  # noqa: S301 - from our own process
+        if kind == "failed":
+            error, place = value
+            raise error from _WorkerTraceback(place)
+        return kind, value
+
+    def stop(self, *, at_once: bool) -> None:
+        """Tell the process to end; `join` waits for it.
+
+        Parameters
+        ----------
+        at_once
+            Whether in the middle of what it does.
+        """
+        self.connection.close()
+        if at_once:
+            self._process.terminate()
+
+    def join(self) -> None:
+        """Wait until the process has ended, and see to it that it does."""
+        try:
+            self._process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def cause_of_death(self) -> str:
+        """In words, after it has died."""
+        status = self._process.wait()
+        if status >= 0:
+            return f"exit status {status}"
+        name = signal.Signals(-status).name
+        if name == "SIGKILL":
+            return "SIGKILL, as the system sends it when memory runs out"
+        return name
+
+
+@contextmanager
+def _interrupts_are_ours() -> Iterator[None]:
+    """Processes that are started inside never see Ctrl-C; ours waits until the end.
+
+    Ctrl-C goes to every process of a terminal, and each would print a traceback.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def serve_at(number: int) -> None:
+    """Do what comes through a connection until its other end is closed.
+
+    Parameters
+    ----------
+    number
+        Descriptor of the connection that this process was started with.
+    """
+    connection = Connection(number)
+    work = None
+    while (content := _received(connection)) is not None:
+        try:
+            # In here, since it imports and may fail with errors of the user.
+            told = pickle.loads(content)  # noqa: S301 - from the process that started us
+            if work is None:
+                work = told()
+                answer: tuple[str, object] = ("ready", None)
+            else:
+                answer = ("done", results_of(work, told))
+            message = pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL)
+        except Exception as error:  # noqa: BLE001 - raised again where it is read
+            message = _failure(error)
+        with suppress(OSError):  # the other end has gone; the next turn sees it
+            connection.send_bytes(message)
+
+
+def _received(connection: Connection) -> bytes | None:
+    try:
+        return connection.recv_bytes()
+    except (EOFError, OSError):
+        return None
+
+
+def _failure(error: Exception) -> bytes:
+    place = "".join(traceback.format_exception(error))
+    try:
+        message = pickle.dumps(("failed", (error, place)))
+        pickle.loads(message)  # noqa: S301 - some pickle and do not come back
+    except Exception:  # noqa: BLE001 - any; then its text must do
+        told = RuntimeError(f"{type(error).__name__}: {error}")
+        message = pickle.dumps(("failed", (told, place)))
+    return message

@@ -46,7 +46,7 @@ def share_out(
     client: Client | None,
     give_up: Callable[[T, str], R],
 ) -> Iterator[list[R]]:
-    """Results of items in their order, a partition at a time: all workers have some.
+    """Yield results of items in their order, a partition at a time.
 
     Items of a list come in the same partitions whatever of it is done already.
 
