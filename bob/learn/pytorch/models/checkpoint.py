@@ -219,7 +219,7 @@ def _read_torch(path: Path, *, mmap: bool) -> object:
 def _check_sums(path: Path) -> None:
     """Refuse a zip file with damaged numbers, which torch would not notice.
 
-    It can be told to write none of its checksums right; then nothing can be told. What
+    Torch can be set to write no correct checksum; then nothing is found. What
     is no zip file is left to torch.
     """
     try:

@@ -116,7 +116,7 @@ def parallel_options(command: Command) -> Command:
 
 
 def report_options(command: Command) -> Command:
-    """Add the options that say how the outcome is told."""
+    """Add the options that say how the result is reported."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Report in JSON."),
         click.option(

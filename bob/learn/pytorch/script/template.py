@@ -16,9 +16,10 @@ from bob.learn.pytorch.script.extractors import ask_for_trust, plain_errors
 from bob.learn.pytorch.script.template_bench import bench
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from bob.learn.pytorch.templates.format.template import Template
+    from bob.learn.pytorch.templates.run.checking import Finding
 
 TEMPLATE = click.argument("name", metavar="NAME|FILE")
 YES = click.option("--yes", is_flag=True, help="Run it though it is not trusted.")
@@ -95,37 +96,34 @@ def check(
 
     The exit status is 1 where something is wrong.
     """
+    findings = []
     with plain_errors():
-        from bob.learn.pytorch.templates.format.static import (
-            static_problems,
-            static_warnings,
-        )
         from bob.learn.pytorch.templates.format.template import load
 
         found = load(name)
-        wrong = static_problems(found)
-        entries = [{"name": "code", "ok": False, "detail": text} for text in wrong]
-        if not wrong:
-            entries.append({"name": "code", "ok": True, "detail": "nothing is wrong"})
-        entries += [
-            {"name": "code", "ok": None, "detail": text}
-            for text in static_warnings(found)
-        ]
-        for entry in entries:
-            _say_finding(entry, as_json=as_json)
-        if run and not wrong:
-            ask_for_trust(found, yes=yes)
-            from bob.learn.pytorch.inference.engine import chosen_device
-            from bob.learn.pytorch.templates.run.checking import check as try_out
-
-            chosen = chosen_device(device)
-            for finding in try_out(found, device=chosen, trusted=True, progress=True):
-                entries.append(vars(finding))
-                _say_finding(entries[-1], as_json=as_json)
+        for finding in _findings(found, run=run, device=device, yes=yes):
+            findings.append(vars(finding))
+            if not as_json:
+                mark = {True: "ok  ", False: "FAIL", None: "note"}[finding.ok]
+                click.echo(f"{mark}  {finding.name}: {finding.detail}")
     if as_json:
-        click.echo(json.dumps({"template": found.name, "findings": entries}, indent=2))
-    if any(entry["ok"] is False for entry in entries):
+        click.echo(json.dumps({"template": found.name, "findings": findings}, indent=2))
+    if any(finding["ok"] is False for finding in findings):
         sys.exit(1)
+
+
+def _findings(
+    found: Template, *, run: bool, device: str | None, yes: bool
+) -> Iterator[Finding]:
+    from bob.learn.pytorch.inference.engine import chosen_device
+    from bob.learn.pytorch.templates.run import checking
+
+    code = checking.check_code(found)
+    yield from code
+    if run and not any(finding.ok is False for finding in code):
+        ask_for_trust(found, yes=yes)
+        chosen = chosen_device(device)
+        yield from checking.check(found, device=chosen, trusted=True, progress=True)
 
 
 @template.command()
@@ -210,7 +208,7 @@ def environments(as_json: bool) -> None:  # noqa: FBT001
             f"{', '.join(one.templates)}"
         )
     if not found:
-        click.echo("none is installed")
+        click.echo("no environment is installed")
 
 
 @template.command()
@@ -285,10 +283,3 @@ def _number(result: Mapping[str, Any]) -> str:
 def _result(result: Mapping[str, Any]) -> str:
     where = ", ".join(str(result[key]) for key in ("corpus", "trials") if key in result)
     return f"{_number(result)} ({where})" if where else _number(result)
-
-
-def _say_finding(entry: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        return
-    mark = {True: "ok  ", False: "FAIL", None: "note"}[entry["ok"]]
-    click.echo(f"{mark}  {entry['name']}: {entry['detail']}")

@@ -73,7 +73,7 @@ class EmbeddingExtractor(RecordingTransformer):
     UnknownModelError
         No trained model has that name.
     TypeError, ValueError
-        Another precision, a channel that is none, or what is no path or name.
+        An unknown precision or channel, or an argument of another type.
     """
 
     def __init__(

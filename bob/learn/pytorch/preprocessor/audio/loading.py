@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Extractor: TypeAlias = EmbeddingExtractor | TemplateExtractor
 
-#: Trained model that is used where none is named.
+#: Trained model that is used by default.
 DEFAULT_MODEL = "campplus-zh-en"
 
 

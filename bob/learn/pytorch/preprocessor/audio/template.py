@@ -47,9 +47,9 @@ class TemplateExtractor(RecordingTransformer):
     Raises
     ------
     UnknownTemplate, InvalidTemplate
-        No such template, or a file that is none.
+        There is no such template, or the file is not a template.
     TypeError, ValueError
-        A channel or a pooling that is none, or a pooling of what has no frames.
+        An unknown channel or pooling, or a pooling where there are no frames.
     """
 
     def __init__(

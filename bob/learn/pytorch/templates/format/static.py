@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # What is there before the first stage, and what the runner puts there before a stage.
 _ALWAYS = frozenset(dir(builtins)) | {"weights", "device", "__builtins__"}
 _GIVEN = {"pre_proc": {"x"}, "embed_fwd": {"x"}}
-# What it calls, or imports with a star, may define names that cannot be told.
+# These calls, and imports with a star, may define names that are not found here.
 _DYNAMIC = frozenset({"exec", "globals", "eval", "vars", "locals"})
 _FETCHING = ("pip", "pip3", "git", "wget", "curl", "python -m pip", "conda", "apt")
 _STAGES = ("import_cmds", "download_cmds", "model_init", "pre_proc", "embed_fwd")

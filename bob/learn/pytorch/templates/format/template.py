@@ -251,7 +251,7 @@ def load(name_or_path: str | os.PathLike[str]) -> Template:
     Raises
     ------
     UnknownTemplate
-        There is none; the message names the nearest.
+        There is no such template; the message names the nearest.
     InvalidTemplate
         The file is no template; the message names everything that is wrong.
     """
@@ -267,7 +267,7 @@ def from_content(
     Raises
     ------
     InvalidTemplate
-        It is none.
+        It is not a template.
     """
     where = name if path is None else printable(str(path))
     try:

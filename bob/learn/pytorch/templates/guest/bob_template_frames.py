@@ -15,7 +15,7 @@ _LENGTH = struct.Struct(">I")
 PLACE = struct.Struct("<ii")
 STAGES = ("import_cmds", "download_cmds", "model_init", "pre_proc", "embed_fwd")
 HEADER_BYTES = 64
-# No message of ours is longer; who says so is none of us.
+# No message of ours is longer; a longer one comes from other code.
 MOST_BYTES = 1 << 26
 
 

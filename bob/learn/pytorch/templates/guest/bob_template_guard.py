@@ -47,7 +47,7 @@ def go_on_in_child(lifeline, others, folder):
     _prctl(SET_CHILD_SUBREAPER, 1)
     child = os.fork()
     if child:
-        # The parent asks so where the template is; the child tells.
+        # By this signal the parent asks where the template is; the child prints it.
         signal.signal(signal.SIGUSR1, lambda *_: os.kill(child, signal.SIGUSR1))
         for descriptor in (0, 1, 2, *others):
             with contextlib.suppress(OSError):

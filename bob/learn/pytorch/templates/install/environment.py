@@ -131,7 +131,7 @@ def remove(what: Template | str) -> list[Installed]:
     Raises
     ------
     InstallError
-        There is none, or another process is making it right now.
+        There is no such environment, or another process is making it right now.
     """
     with disk_errors_explained(what if isinstance(what, str) else what.name):
         found = _wanted(what)
@@ -174,8 +174,8 @@ def _wanted(what: Template | str) -> list[Installed]:
         keys = ", ".join(f"{one.key} ({', '.join(one.templates)})" for one in there)
         raise InstallError(
             f"no environment is installed for {', '.join(names)}; there "
-            f"{'are ' + keys if keys else 'is none at all'}. Give a key or the name of "
-            f"a template"
+            f"{'are ' + keys if keys else 'is no environment at all'}. Give a key or "
+            f"the name of a template"
         )
     return found
 

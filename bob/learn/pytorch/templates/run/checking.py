@@ -11,6 +11,7 @@ import numpy as np
 
 from bob.learn.pytorch.store.records import fault_of
 from bob.learn.pytorch.templates.format.errors import StageError, WorkerDied
+from bob.learn.pytorch.templates.format.static import static_problems, static_warnings
 from bob.learn.pytorch.templates.run import shaping
 from bob.learn.pytorch.templates.run.runner import install
 from bob.learn.pytorch.templates.run.worker import Worker
@@ -37,7 +38,7 @@ class Finding:
     name
         Name of the trial.
     ok
-        Whether it went as it should; None for what is only told.
+        Whether it went as it should; None for mere information.
     detail
         Figures, or what went wrong.
     """
@@ -45,6 +46,17 @@ class Finding:
     name: str
     ok: bool | None
     detail: str
+
+
+def check_code(template: Template) -> list[Finding]:
+    """Check the code of a template without running it."""
+    wrong = static_problems(template)
+    notes = static_warnings(template)
+    return [
+        *(Finding("code", ok=False, detail=text) for text in wrong),
+        *([] if wrong else [Finding("code", ok=True, detail="nothing is wrong")]),
+        *(Finding("code", ok=None, detail=text) for text in notes),
+    ]
 
 
 def check(

@@ -282,7 +282,7 @@ def end_leftovers(folder: Path) -> None:
     """End every process whose folder for temporary files is that of a worker.
 
     Its name is the worker's alone, and what the worker starts inherits it. Only Linux
-    tells the environment of a process; elsewhere nothing is done.
+    shows the environment of a process; elsewhere nothing is done.
     """
     mark = os.fsencode(f"TMPDIR={folder}")
     for _ in range(MOST_LOOKS):

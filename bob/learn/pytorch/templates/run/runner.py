@@ -216,7 +216,7 @@ class TemplateEmbedder:
         Raises
         ------
         RecordingError
-            The recording cannot be read or used; it says why.
+            The recording cannot be read or used; the message gives the reason.
         """
         waveform = as_waveform(recording, rate=rate, channel=self._channel)
         check_usable(waveform, minimum_seconds=SHORTEST_SECONDS)

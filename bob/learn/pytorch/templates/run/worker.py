@@ -170,7 +170,7 @@ class Worker:
         self._ask({"do": "download"}, seconds, longest=1)
 
     def load(self) -> dict[str, Any]:
-        """Import, and make the model; return what the worker tells of it.
+        """Import, and make the model; return the facts about it.
 
         Raises
         ------
@@ -311,7 +311,7 @@ class Worker:
     def _took_too_long(self, watch: Stopwatch) -> TookTooLong:
         how = str(watch)
         with suppress(ProcessLookupError):
-            # It then tells where it is, by Python's faulthandler.
+            # It then prints where it is, by Python's faulthandler.
             os.kill(self._process.pid, signal.SIGUSR1)
         time.sleep(LAST_WORDS)
         place = self._place()
