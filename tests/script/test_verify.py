@@ -262,7 +262,7 @@ def test_a_written_configuration_is_never_overwritten(tmp_path, monkeypatch, cap
         (["-e", "no_such_thing"], "no_such_thing"),
         (["-Z"], "--write-compressed-score-files is not offered"),
         (["-z"], "the database corpus has no cohort and no training recordings"),
-        (["--score-normalisation", "x-norm"], "expected one of: z-norm, t-norm"),
+        (["--score-normalisation", "x-norm"], "choose one of z-norm, t-norm"),
         (["-z", "--score-normalisation", "s-norm"], "exclude each other"),
         (["-z", "--cohort", "nowhere"], "'nowhere'"),
         (["-z", "--cohort", "corpus", "--score-directories", "one"], "need one each"),

@@ -13,7 +13,7 @@ import inspect
 import logging
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 
@@ -43,9 +43,8 @@ STAGES_WITHOUT_WORK = (
     "enroller-training",
 )
 
-#: Ways to normalise scores by a cohort.
-Method: TypeAlias = Literal["z-norm", "t-norm", "s-norm", "zt-norm", "as-norm"]
-NORMALISATIONS: tuple[Method, ...] = get_args(Method)
+#: Those of `bob.learn.pytorch.scoring`, whose import would slow ``--help`` down.
+NORMALISATIONS = ("z-norm", "t-norm", "s-norm", "zt-norm", "as-norm")
 
 #: Measures of both sides of a trial that a calibration may weigh beside the score.
 CALIBRATION_QUALITIES = ("duration", "magnitude", "cohort_mean")
@@ -89,7 +88,6 @@ class Option:
 _KINDS = {
     "Any": "component",
     "str": "text",
-    "Method": "text",
     "tuple[str, ...]": "words",
     "int": "number",
     "float": "real",
@@ -204,7 +202,7 @@ class Settings:
         help="Normalise scores by a cohort: --score-normalisation zt-norm.",
         default=False,
     )
-    score_normalisation: Method | None = _set(
+    score_normalisation: str | None = _set(
         help="Write scores normalised by a cohort as well: "
         f"{', '.join(NORMALISATIONS[:-1])} or {NORMALISATIONS[-1]}."
     )
