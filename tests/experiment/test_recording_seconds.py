@@ -8,7 +8,10 @@ import pytest
 
 from bob.learn.pytorch.audio import files
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
-from bob.learn.pytorch.experiment.recording_seconds import recording_seconds
+from bob.learn.pytorch.experiment.recording_seconds import (
+    recording_seconds,
+    short_notes,
+)
 from bob.learn.pytorch.protocols.trials import Recording
 
 DATABASE = SimpleNamespace(
@@ -112,6 +115,31 @@ def test_a_header_without_a_length_is_decoded(recordings, seconds_of, monkeypatc
     monkeypatch.setattr(files, "info", lambda _: (2**62 / 8000, 8000, 1))
 
     assert seconds_of(recordings) == pytest.approx({"a": 0.5, "b": 1.25})
+
+
+@pytest.mark.parametrize("first", ["durations", "notes", "file of before"])
+def test_notes_on_short_recordings_read_headers_once(
+    recordings, seconds_of, looked_at, tmp_path, first
+):
+    place = tmp_path / "temp" / "durations.json"
+    model = SimpleNamespace(name="toy", recommended_seconds=1.0, sample_rate=16_000)
+
+    def notes():
+        component = SimpleNamespace(model=model)
+        return short_notes(component, recordings, remembered=place)
+
+    if first != "notes":
+        seconds_of(recordings)
+    if first == "file of before":  # it held no rate
+        kept = json.loads(place.read_text())
+        place.write_text(json.dumps({key: item[:2] for key, item in kept.items()}))
+
+    found = notes()
+
+    assert [note[:15] for note in found] == ["1 of 2 recordin", "of 2 recordings"]
+    assert notes() == found
+    assert seconds_of(recordings) == {"a": 0.5, "b": 1.25}
+    assert looked_at == (2 if first == "file of before" else 1) * ["a.wav", "b.wav"]
 
 
 def test_samples_in_memory_last_as_long_as_their_rate_says(seconds_of):
