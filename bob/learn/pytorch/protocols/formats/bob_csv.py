@@ -102,18 +102,6 @@ def is_it(path: Path) -> bool:
     return any(any(path.glob(pattern)) for pattern in depths)
 
 
-def read(
-    path: Path,
-    *,
-    protocol: str | None = None,
-    original_directory: str | os.PathLike[str] | None = None,
-) -> CsvProtocolDatabase:
-    """Read a protocol; see `CsvProtocolDatabase`."""
-    return CsvProtocolDatabase(
-        path, protocol=protocol, original_directory=original_directory
-    )
-
-
 class CsvProtocolDatabase(WithoutExtras):
     """A Bob CSV protocol, read without Bob; see the top of this module.
 
@@ -257,6 +245,10 @@ class CsvProtocolDatabase(WithoutExtras):
                 "with all, since there is none in dev",
                 self._folder / group / MATCHING_FILE,
             )
+
+
+#: Reader of this format.
+read = CsvProtocolDatabase
 
 
 def _stated_directory(root: Path, protocol: Path) -> str | None:

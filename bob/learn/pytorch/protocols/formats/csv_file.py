@@ -39,18 +39,6 @@ def is_it(path: Path) -> bool:
     return path.suffix.lower() == ".csv" and not is_table(path)
 
 
-def read(
-    path: Path,
-    *,
-    protocol: str | None = None,
-    original_directory: str | os.PathLike[str] | None = None,
-) -> CsvFileDatabase:
-    """Read a protocol in one file; see `CsvFileDatabase`."""
-    return CsvFileDatabase(
-        path, protocol=protocol, original_directory=original_directory
-    )
-
-
 class CsvRecordings:
     """Rows of CSV made into recordings, references and probes.
 
@@ -223,6 +211,10 @@ class CsvFileDatabase(WithoutExtras):
     @property
     def _made(self) -> CsvRecordings:
         return CsvRecordings(self.original_directory or "", self._subjects)
+
+
+#: Reader of this format.
+read = CsvFileDatabase
 
 
 def _purpose(row: Row) -> str:

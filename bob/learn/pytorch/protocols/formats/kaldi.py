@@ -32,19 +32,6 @@ def is_it(path: Path) -> bool:
     return (path / "wav.scp").is_file()
 
 
-def read(
-    path: Path,
-    *,
-    protocol: str | None = None,
-    original_directory: str | os.PathLike[str] | None = None,
-    rule: SpeakerRule | None = None,
-) -> KaldiFolderDatabase:
-    """Read a data folder as a folder of speakers; see `KaldiFolderDatabase`."""
-    return KaldiFolderDatabase(
-        path, protocol=protocol, original_directory=original_directory, rule=rule
-    )
-
-
 def write_data(
     folder: Path, recordings: Iterable[Recording], speakers: Mapping[str, str]
 ) -> None:
@@ -294,3 +281,7 @@ class KaldiFolderDatabase(SpeakerDatabase):
             )
             for utterance, item in found.items()
         ]
+
+
+#: Reader of this format.
+read = KaldiFolderDatabase

@@ -22,7 +22,8 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import repeat, takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -58,7 +59,7 @@ from bob.learn.pytorch.protocols.writing import (
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -113,30 +114,47 @@ def read(
             "the trials, beside which it is found"
         )
     known = _read_segments(path, segments)
-    enrols = read_table(Path(enrolment or _enrolment_beside(path)), label=False)
-    models = _Models(enrols, known)
-    listed = _with_labels(path, models, known)
+    table = Path(enrolment or _enrolment_beside(path))
+    models = _read_models(table, known)
+    listed = read_table(path, label=False).listed()
+    unknown = next((name for name in listed.enrolled if name not in models), None)
+    if unknown is not None:
+        raise DatabaseError(
+            f"{listed.where(unknown)}: model {unknown!r} is not in {table}"
+        )
+    speakers = {
+        model: _speaker(model, models[model].values()) for model in listed.enrolled
+    }
+    testing = {name: _find(known, name) for name in listed.tested}
+    listed = _with_labels(
+        listed,
+        list(speakers.values()),
+        [segment.subject for segment in testing.values()],
+    )
     folder = Path(original_directory or path.absolute().parent)
-    paths = _paths(folder, enrols.names["segment"].distinct, listed.tested)
+    enrolled = [name for model in models.values() for name in model]
+    paths = _paths(folder, enrolled, listed.tested)
     keys = recording_keys(paths)
 
     def recording(name: str, subject: str, metadata: Mapping[str, str]) -> Recording:
         speaker = subject or safe_name(name)
         return Recording(keys[name], paths[name], speaker, metadata=metadata)
 
-    enrolling = {
-        model: [
-            recording(name, models.subject(model), metadata)
-            for name, metadata in models.segments(model).items()
-        ]
-        for model in listed.enrolled
-    }
-    testing = {
-        name: recording(name, known.subject(name), known.metadata(name))
-        for name in listed.tested
-    }
     return NamedTrialDatabase(
-        listed, enrolling, testing, protocol=protocol, original_directory=folder
+        listed,
+        {
+            model: [
+                recording(name, speaker, segment.metadata)
+                for name, segment in models[model].items()
+            ]
+            for model, speaker in speakers.items()
+        },
+        {
+            name: recording(name, segment.subject, segment.metadata)
+            for name, segment in testing.items()
+        },
+        protocol=protocol,
+        original_directory=folder,
     )
 
 
@@ -267,109 +285,82 @@ def _shared(one: str, other: str) -> int:
     return sum(1 for _ in takewhile(bool, alike))
 
 
-class _Segments:
-    """Speakers and metadata of segments.
+class _Segment(NamedTuple):
+    """A segment, its speaker and metadata as far as they are known, and its line."""
 
-    Parameters
-    ----------
-    table : SreTable, optional
-        Without one, there are none.
+    name: str
+    subject: str = ""
+    metadata: Mapping[str, str] = MappingProxyType({})
+    where: str = ""
+
+
+def _rows(table: SreTable) -> Iterator[_Segment]:
+    names = table.names["segment"].tolist()
+    subject = table.names.get("subject")
+    subjects = [""] * len(names) if subject is None else subject.tolist()
+    titles = list(table.metadata)
+    values = zip(*(column.tolist() for column in table.metadata.values()))  # noqa: B905 - there may be none
+    for name, speaker, line, row in zip(
+        names, subjects, table.lines, values if titles else repeat(()), strict=False
+    ):
+        metadata = {title: v for title, v in zip(titles, row, strict=True) if v}
+        yield _Segment(name, speaker, metadata, f"{table.path}:{line}")
+
+
+def _read_segments(
+    trials: Path, segments: str | os.PathLike[str] | None
+) -> dict[str, _Segment]:
+    """Read a table of segments, by default that beside the trials, by names.
+
+    A name without the suffix of a recording stands for the first that has one.
     """
-
-    def __init__(self, table: SreTable | None) -> None:
-        self._columns = {} if table is None else table.metadata
-        self._subject = None if table is None else table.names.get("subject")
-        self._row: dict[str, int] = {}
-        if table is not None:
-            segment = table.names["segment"]
-            first = np.unique(segment.codes, return_index=True)[1].tolist()
-            self._row = dict(zip(segment.distinct, first, strict=True))
-            for name, row in list(self._row.items()):
-                self._row.setdefault(without_audio_suffix(name), row)
-
-    def subject(self, segment: str) -> str:
-        """Return the speaker of a segment; empty where it is not known."""
-        row = self._find(segment)
-        return "" if row is None or self._subject is None else _at(self._subject, row)
-
-    def metadata(self, segment: str) -> dict[str, str]:
-        """Return the metadata of a segment, by title."""
-        row = self._find(segment)
-        return {} if row is None else _described(self._columns, row)
-
-    def _find(self, segment: str) -> int | None:
-        row = self._row.get(segment)
-        return self._row.get(without_audio_suffix(segment)) if row is None else row
+    found = _segments_beside(trials) if segments is None else Path(segments)
+    known: dict[str, _Segment] = {}
+    if found is not None:
+        for row in _rows(read_segment_table(found)):
+            known.setdefault(row.name, row)
+        for name, row in list(known.items()):
+            known.setdefault(without_audio_suffix(name), row)
+    return known
 
 
-def _described(columns: Mapping[str, Names], row: int) -> dict[str, str]:
-    values = {title: _at(column, row) for title, column in columns.items()}
-    return {title: value for title, value in values.items() if value}
+def _find(known: Mapping[str, _Segment], name: str) -> _Segment:
+    found = known.get(name) or known.get(without_audio_suffix(name))
+    return found or _Segment(name)
 
 
-def _at(column: Names, row: int) -> str:
-    return column.distinct[int(column.codes[row])]
+def _read_models(
+    path: Path, known: Mapping[str, _Segment]
+) -> dict[str, dict[str, _Segment]]:
+    """Read a table of enrolment: model -> its segments by name.
 
-
-class _Models:
-    """Models, and the segments that enrol them.
-
-    Parameters
-    ----------
-    table : SreTable
-        Table of enrolment; its metadata come before those of the segments.
-    segments : _Segments
-        Speakers and metadata of segments.
+    Its subjects and metadata come before those of the segments.
     """
+    table = read_table(path, label=False)
+    models: dict[str, dict[str, _Segment]] = {}
+    for model, row in zip(table.names["model"].tolist(), _rows(table), strict=True):
+        general = _find(known, row.name)
+        models.setdefault(model, {})[row.name] = row._replace(
+            subject=row.subject or general.subject,
+            metadata={**general.metadata, **row.metadata},
+        )
+    return models
 
-    def __init__(self, table: SreTable, segments: _Segments) -> None:
-        self.path = table.path
-        self._table, self._segments = table, segments
-        model = table.names["model"]
-        order = np.argsort(model.codes, kind="stable")
-        ends = np.cumsum(np.bincount(model.codes, minlength=len(model.distinct)))
-        rows = np.split(order, ends[:-1])
-        self._rows = {
-            name: found.tolist()
-            for name, found in zip(model.distinct, rows, strict=True)
-        }
 
-    def __contains__(self, model: str) -> bool:
-        return model in self._rows
-
-    def segments(self, model: str) -> dict[str, dict[str, str]]:
-        """Return segment -> its metadata; empty for an unknown model."""
-        segment = self._table.names["segment"]
-        found = {}
-        for row in self._rows.get(model, ()):
-            name = _at(segment, row)
-            known = self._segments.metadata(name)
-            found[name] = known | _described(self._table.metadata, row)
-        return found
-
-    def subject(self, model: str) -> str:
-        """Return the speaker of a model; empty where it is not known.
-
-        Raises
-        ------
-        DatabaseError
-            The segments are of several speakers.
-        """
-        stated = self._table.names.get("subject")
-        segment = self._table.names["segment"]
-        found: dict[str, int] = {}
-        for row in self._rows[model]:
-            here = "" if stated is None else _at(stated, row)
-            found.setdefault(here or self._segments.subject(_at(segment, row)), row)
-        found.pop("", None)
-        if len(found) > 1:
-            one, other = list(found)[:2]
-            raise DatabaseError(
-                f"{self.path}:{self._table.lines[found[other]]}: model {model!r} is "
-                f"enrolled with segments of {one!r} and of {other!r}; expected one "
-                "speaker: correct this table, or that of the segments"
-            )
-        return next(iter(found), "")
+def _speaker(model: str, segments: Iterable[_Segment]) -> str:
+    """Return the one speaker of a model; empty where not known."""
+    found: dict[str, str] = {}
+    for item in segments:
+        found.setdefault(item.subject, item.where)
+    found.pop("", None)
+    if len(found) > 1:
+        one, other = list(found)[:2]
+        raise DatabaseError(
+            f"{found[other]}: model {model!r} is enrolled with segments of {one!r} and "
+            f"of {other!r}; expected one speaker: correct this table, or that of the "
+            "segments"
+        )
+    return next(iter(found), "")
 
 
 def read_sre_trials(
@@ -407,44 +398,29 @@ def read_sre_trials(
     enrolments = _enrolments(path) if enrolment is None else [Path(enrolment)]
     columns = dict(listed.metadata)
     if len(enrolments) == 1:
-        models = _Models(read_table(enrolments[0], label=False), known)
-        described = [
-            _common(models.segments(name).values()) for name in listed.enrolled
-        ]
-        columns |= _columns(_REFERENCE, described, listed.enrolled_at)
-    described = [known.metadata(name) for name in listed.tested]
+        models = _read_models(enrolments[0], known)
+        common = [_common(models.get(name, {}).values()) for name in listed.enrolled]
+        columns |= _columns(_REFERENCE, common, listed.enrolled_at)
+    described = [_find(known, name).metadata for name in listed.tested]
     columns |= _columns(_PROBE, described, listed.tested_at)
     return replace(listed, metadata=columns)
 
 
-def _with_labels(path: Path, models: _Models, segments: _Segments) -> TrialList:
-    """Read trials, with labels where the table or the speakers of all have them."""
-    listed = read_table(path, label=False).listed()
-    unknown = next((name for name in listed.enrolled if name not in models), None)
-    if unknown is not None:
-        raise DatabaseError(
-            f"{listed.where(unknown)}: model {unknown!r} is not in {models.path}"
-        )
-    if listed.is_labelled:
+def _with_labels(
+    listed: TrialList, speakers: Sequence[str], tested: Sequence[str]
+) -> TrialList:
+    """Return a list with labels, if it has them or the speakers of all are known."""
+    if listed.is_labelled or "" in speakers or "" in tested:
         return listed
-    enrolled = Names.of(models.subject(name) for name in listed.enrolled)
-    tested = Names.of(segments.subject(name) for name in listed.tested)
-    if "" in enrolled.distinct or "" in tested.distinct:
-        return listed
-    code = {name: at for at, name in enumerate(enrolled.distinct)}
-    same = np.array([code.get(name, -1) for name in tested.distinct])[tested.codes]
-    target = enrolled.codes[listed.enrolled_at] == same[listed.tested_at]
-    return replace(listed, target=target, is_labelled=True)
+    code = {name: at for at, name in enumerate(dict.fromkeys((*speakers, *tested)))}
+    claimed = np.array([code[name] for name in speakers])[listed.enrolled_at]
+    real = np.array([code[name] for name in tested])[listed.tested_at]
+    return replace(listed, target=claimed == real, is_labelled=True)
 
 
-def _read_segments(trials: Path, segments: str | os.PathLike[str] | None) -> _Segments:
-    """Read a table of segments; by default that beside the trials, if any."""
-    found = _segments_beside(trials) if segments is None else Path(segments)
-    return _Segments(None if found is None else read_segment_table(found))
-
-
-def _common(described: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    every = list(described)
+def _common(segments: Iterable[_Segment]) -> dict[str, str]:
+    """Return the metadata that all segments have in common."""
+    every = [item.metadata for item in segments]
     titles = dict.fromkeys(title for item in every for title in item)
     said = {title: in_common(item.get(title, "") for item in every) for title in titles}
     return {title: value for title, value in said.items() if value}
