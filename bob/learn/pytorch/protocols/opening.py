@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.protocols.formats import (
+    FORMS,
     bob_csv,
     bob_databases,
     csv_file,
@@ -49,16 +50,14 @@ if TYPE_CHECKING:
 #: Formats of files, asked in this order; a list of trials is whatever is left.
 _FILES = (csv_file, sre, kaldi_trials)
 
-_WRITERS: dict[str, Callable[[Database, Path], Written]] = {
-    "bob": bob_csv.write,
-    "voxceleb": trial_list.write,
-    "kaldi": kaldi_trials.write,
-    "wespeaker": kaldi_trials.write_wespeaker,
-    "espnet": espnet.write,
-    "sre": sre.write,
-}
-#: Names of the forms that `convert` writes.
-FORMS = tuple(_WRITERS)
+_WRITERS: tuple[Callable[[Database, Path], Written], ...] = (
+    bob_csv.write,
+    trial_list.write,
+    kaldi_trials.write,
+    kaldi_trials.write_wespeaker,
+    espnet.write,
+    sre.write,
+)
 
 
 def read_protocol(
@@ -244,4 +243,5 @@ def convert(
     """
     if form not in FORMS:
         raise DatabaseError(f"form {form!r}; expected one of {', '.join(FORMS)}")
-    return _WRITERS[form](database, Path(folder).resolve())
+    writer = dict(zip(FORMS, _WRITERS, strict=True))[form]
+    return writer(database, Path(folder).resolve())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bob.learn.pytorch.protocols.formats import FORMS
 from bob.learn.pytorch.script.door import Group
 
 if TYPE_CHECKING:
@@ -22,15 +23,12 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 
-# As in protocols/trial_writing.py, which --help does not import.
-_FORMS = ("bob", "voxceleb", "kaldi", "wespeaker", "espnet", "sre")
-
 
 class _WriteUnlessNamed(Group):
     """`protocol SOURCE OUTPUT` is `protocol write SOURCE OUTPUT`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the name of the command before what is none."""
+        """Put `write` before arguments that name no command."""
         helps = any(word in ctx.help_option_names for word in args[:1])
         if args and not helps and args[0] not in self.commands:
             args = ["write", *args]
@@ -42,7 +40,7 @@ class _WriteUnlessNamed(Group):
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 def protocol() -> None:
-    """Write, convert or check a protocol: who is compared with whom.
+    """Write, convert or check a protocol: its references, probes and trials.
 
     `protocol SOURCE OUTPUT` is `protocol write SOURCE OUTPUT`.
 
@@ -52,30 +50,38 @@ def protocol() -> None:
 
 
 def _reading(command: Callable[..., None]) -> Callable[..., None]:
-    """Options that say how a source is read."""
+    """Add the options for reading a source."""
     for option in reversed(
         [
             click.option(
                 "--protocol",
-                help="Name of the protocol; for a folder of speakers session or "
-                "recording (what enrols), session-one-group or recording-one-group "
-                "(all speakers in dev), or all-pairs.",
+                help="Name of the protocol. For a folder of speakers: session or "
+                "recording (the unit that enrols), session-one-group or "
+                "recording-one-group (all speakers in dev), or all-pairs.  [session, "
+                "if most speakers have several]",
             ),
             click.option(
                 "--layout",
-                help="Folder levels: speaker (default), session/speaker, …; "
-                "speaker/session-* if names of files begin with the session.",
+                help="Meaning of the folder levels: speaker, session/speaker, …; "
+                "speaker/session-* if names of files begin with the session.  "
+                "[speaker]",
             ),
             click.option(
-                "--enrol-count", type=int, help="Recordings that enrol a speaker."
+                "--enrol-count",
+                type=int,
+                help="Recordings that enrol a speaker.  [all of the first session, or "
+                "one]",
             ),
             click.option(
-                "--minimum-seconds", type=float, help="Leave out shorter recordings."
+                "--minimum-seconds",
+                type=float,
+                help="Leave out shorter recordings.  [0]",
             ),
             click.option(
                 "--original-directory",
                 type=click.Path(exists=True, file_okay=False),
-                help="Folder that the paths in a list are relative to.",
+                help="Folder that the paths in a list are relative to.  [that of the "
+                "list]",
             ),
             click.option("--json", "as_json", is_flag=True, help="Report in JSON."),
         ]
@@ -105,7 +111,7 @@ def write(source: Path, output: Path, *, as_json: bool, **reading: Any) -> None:
 @click.argument("source", type=_SOURCE)
 @click.argument("output", type=_FOLDER)
 @click.option(
-    "--to", "form", type=click.Choice(_FORMS), required=True, help="Form to write."
+    "--to", "form", type=click.Choice(FORMS), required=True, help="Form to write."
 )
 @_reading
 def convert(
@@ -118,8 +124,8 @@ def convert(
 ) -> None:
     """Write SOURCE to OUTPUT in the form of another toolkit.
 
-    What a form cannot say, such as a reference of several recordings in a list of
-    pairs, is refused.
+    A protocol that the form cannot say, such as a reference of several recordings in a
+    list of pairs, is refused.
     """
     _convert(source, output, form, reading, as_json=as_json)
 
@@ -129,7 +135,7 @@ def convert(
 @click.option(
     "--contents",
     is_flag=True,
-    help="Also find recordings of the same contents, for which files are read.",
+    help="Also find recordings of the same contents, which reads the files.",
 )
 @_reading
 def check(
@@ -139,7 +145,7 @@ def check(
     as_json: bool,
     **reading: Any,  # noqa: ANN401 - click's
 ) -> None:
-    """Count what is in SOURCES and look for what makes results wrong.
+    """Count the trials of SOURCES, and find faults that make results wrong.
 
     Speakers and recordings that groups share, recordings compared with themselves,
     trials that come twice, recordings that are missing or empty, trials of one session,
@@ -255,7 +261,7 @@ def _lines(groups: dict[str, GroupSummary]) -> list[str]:
 
 
 def _where(written: dict[str, Path], start: Path | None) -> list[str]:
-    """What to give to whoever reads the groups again."""
+    """Return the arguments that read the groups again, in words."""
     paths = "" if start is None else f" --original-directory {shlex.quote(str(start))}"
     return [
         f"{group} is read from {shlex.quote(str(path))}{paths}"

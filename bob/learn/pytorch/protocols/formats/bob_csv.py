@@ -164,11 +164,8 @@ class CsvProtocolDatabase(WithoutExtras):
 
     def groups(self) -> tuple[str, ...]:
         """Return the groups that have a ``for_enrolling.csv``."""
-        return tuple(
-            sorted(
-                path.parent.name for path in self._folder.glob(f"*/{ENROLLING_FILE}")
-            )
-        )
+        found = self._folder.glob(f"*/{ENROLLING_FILE}")
+        return tuple(sorted(path.parent.name for path in found))
 
     def trials(self, group: str) -> Trials:
         """Return the references, probes and trials of a group."""
@@ -200,17 +197,12 @@ class CsvProtocolDatabase(WithoutExtras):
         return (self._folder / group / MATCHING_FILE).is_file()
 
     def _sides(self, group: str) -> tuple[_Rows, _Rows]:
-        return (
-            list(self._rows(f"{group}/{ENROLLING_FILE}")),
-            list(self._rows(f"{group}/{PROBING_FILE}")),
-        )
+        enrolling = list(self._rows(f"{group}/{ENROLLING_FILE}"))
+        return enrolling, list(self._rows(f"{group}/{PROBING_FILE}"))
 
-    def _matching(self, group: str, enrolling: _Rows, probing: _Rows) -> Matching:
-        return read_matching(
-            self._folder / group / MATCHING_FILE,
-            *(list(dict.fromkeys(name for name, _ in side)) for side in
-              (enrolling, probing)),
-        )  # fmt: skip
+    def _matching(self, group: str, *sides: _Rows) -> Matching:
+        ids = [list(dict.fromkeys(name for name, _ in side)) for side in sides]
+        return read_matching(self._folder / group / MATCHING_FILE, ids[0], ids[1])
 
     def training(self) -> tuple[Recording, ...]:
         """Return recordings to train on; empty without ``for_background_model.csv``."""
@@ -236,10 +228,7 @@ class CsvProtocolDatabase(WithoutExtras):
             yield row.get("template_id"), row
 
     def _warn_if_bob_ignores(self, group: str) -> None:
-        if (
-            "dev" in self.groups()
-            and not (self._folder / "dev" / MATCHING_FILE).exists()
-        ):
+        if "dev" in self.groups() and not self._is_sparse("dev"):
             logger.warning(
                 "%s is followed here; bob bio pipeline would ignore it and compare all "
                 "with all, since there is none in dev",
@@ -332,10 +321,11 @@ def write_csv_protocol(
             _write_provenance(made / group, database.name, layout.directory)
         own = _Layout(layout.directory, _titles(training))
         lines = [own.line(item, item.subject) for item in training]
-        _write_if_any(made / TRAINING_FILE, (*_HEADER[:-1], *own.titles), lines)
+        if lines:
+            _write(made / TRAINING_FILE, (*_HEADER[:-1], *own.titles), lines)
         for file, items in cohorts.items():
-            members = layout.lines((item.id, item) for item in items)
-            _write_if_any(made / file, layout.header, list(members))
+            if items:
+                layout.write(made / file, ((item.id, item) for item in items))
     _write_configuration(root, name, database.name, layout)
     return root
 
@@ -380,10 +370,6 @@ class _Layout:
     directory: Path
     titles: tuple[str, ...]
 
-    @property
-    def header(self) -> tuple[str, ...]:
-        return (*_HEADER, *self.titles)
-
     def line(
         self, recording: Recording, subject: str, *template: str
     ) -> tuple[str, ...]:
@@ -391,12 +377,13 @@ class _Layout:
         known = (recording.metadata.get(title, "") for title in self.titles)
         return (place, recording.key, subject, *template, *known)
 
-    def lines(
-        self, named: Iterable[tuple[str, Reference | Probe]]
-    ) -> Iterator[tuple[str, ...]]:
-        for name, item in named:
-            for recording in item.recordings:
-                yield self.line(recording, item.subject, name)
+    def write(self, path: Path, named: Iterable[tuple[str, Reference | Probe]]) -> None:
+        lines = (
+            self.line(recording, item.subject, name)
+            for name, item in named
+            for recording in item.recordings
+        )
+        _write(path, (*_HEADER, *self.titles), lines)
 
 
 def _titles(recordings: Iterable[Recording]) -> tuple[str, ...]:
@@ -421,12 +408,11 @@ def _write_group(
     probes = dict.fromkeys(trials.probes)
     if columns is not None:
         header, rows, used = matching_rows(trials, ids, columns)
-        _write_if_any(folder / MATCHING_FILE, header, rows)
+        if rows:
+            _write(folder / MATCHING_FILE, header, rows)
         probes = dict.fromkeys(trials.probes[at] for at in np.unique(used).tolist())
-    enrolling = layout.lines(zip(ids, trials.references, strict=True))
-    _write(folder / ENROLLING_FILE, layout.header, enrolling)
-    probing = layout.lines((probe.id, probe) for probe in probes)
-    _write(folder / PROBING_FILE, layout.header, probing)
+    layout.write(folder / ENROLLING_FILE, zip(ids, trials.references, strict=True))
+    layout.write(folder / PROBING_FILE, ((probe.id, probe) for probe in probes))
 
 
 def _reference_ids(groups: Mapping[str, Trials]) -> dict[str, list[str]]:
@@ -471,10 +457,3 @@ def _write_configuration(root: Path, protocol: str, name: str, layout: _Layout) 
 def _write(path: Path, header: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
     with replacing(path) as file:
         write_rows(file, chain([header], lines))
-
-
-def _write_if_any(
-    path: Path, header: Sequence[str], lines: Sequence[Sequence[str]]
-) -> None:
-    if lines:
-        _write(path, header, lines)
