@@ -333,8 +333,21 @@ def test_many_recordings_embedded(recordings, capsys):
     runpy.run_path(example("embed_recordings.py"))
 
     output = capsys.readouterr().out
-    assert "cut was left out: it is not audio" in output
+    assert "cut.flac was left out: it is not audio" in output
     assert EmbeddingStore.read("anna.h5").embeddings.shape == (4, 192)
+
+
+def test_the_steps_in_python(recordings, capsys):
+    runpy.run_path(example("face.py"))
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == ["(192,)", "dev", "eval"]
+    assert lines[3].startswith("EER ")
+    score, ratio, same = lines[4].split()
+    assert f"score {float(score):.4f}" in run_command(
+        "compare", "recordings/anna/monday/1.flac", "recordings/anna/friday/1.flac"
+    )
+    assert (float(ratio) >= 1) is (same == "True")
 
 
 def test_an_extractor_as_a_transformer(recordings, capsys):

@@ -5,6 +5,7 @@ A calibration is of one system, a fusion of several that scored the same trials.
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -36,18 +37,18 @@ from bob.learn.pytorch.scorefiles.forms import UnlabelledError
 from bob.learn.pytorch.scorefiles.sides import measured
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from bob.learn.pytorch.calibration.decision import Calibration
+    from bob.learn.pytorch.scorefiles.reading import ScoredTrials
 
     FloatArray: TypeAlias = NDArray[np.float64]
 
 
 def calibrate(
-    scores: ScoreFile | ScoreTable | str | os.PathLike[str],
+    scores: ScoreFile | ScoreTable | ScoredTrials | str | os.PathLike[str],
     *,
     trials: str | os.PathLike[str] | None = None,
     kind: str = "linear",
@@ -60,7 +61,8 @@ def calibrate(
     Parameters
     ----------
     scores
-        A score file, or its path, or a table of scores; labelled.
+        A score file, or its path, a table of scores, or what `score` returned;
+        labelled.
     trials
         With a path: a list of the trials, or a protocol, which has the labels.
     kind
@@ -361,15 +363,19 @@ def labels_of(dev: ScoreFile) -> NDArray[np.bool_]:
 
 
 def _as_file(
-    scores: ScoreFile | ScoreTable | str | os.PathLike[str],
+    scores: ScoreFile | ScoreTable | ScoredTrials | str | os.PathLike[str],
     *,
     trials: str | os.PathLike[str] | None,
 ) -> ScoreFile:
     if isinstance(scores, ScoreFile):
         return scores
+    if isinstance(scores, str | os.PathLike):
+        return read_score_file(scores, trials=trials)
+    place = Path("the scores")
     if isinstance(scores, ScoreTable):
-        return ScoreFile(Path("the scores"), "four", scores, {}, in_memory=True)
-    return read_score_file(scores, trials=trials)
+        return ScoreFile(place, "four", scores, {}, in_memory=True)
+    origin = Origin(scores.provenance)
+    return ScoreFile(place, "four", scores.table, {}, origin=origin, in_memory=True)
 
 
 def _provenance(
@@ -377,7 +383,9 @@ def _provenance(
 ) -> dict[str, str]:
     origins = {file.path: file.origin for file in files if not file.in_memory}
     speakers = files[0].table.speakers
-    return provenance_of_fit(origins, speakers=speakers, systems=systems)
+    kept = provenance_of_fit(origins, speakers=speakers, systems=systems)
+    # One that is scored in memory is alone.
+    return files[0].origin.facts | kept if files[0].in_memory else kept
 
 
 def _refuse_useless(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from bob.learn.pytorch.metrics import CostFunction, Evaluation, Names
     from bob.learn.pytorch.metrics.evaluation import Scores
+    from bob.learn.pytorch.scorefiles.reading import ScoredTrials
 
     Place: TypeAlias = str | os.PathLike[str]
 
@@ -32,10 +33,10 @@ class ColumnError(ScoringError):
 
 
 def evaluate(
-    scores: Scores | Place,
+    scores: Scores | ScoredTrials | Place,
     *,
     trials: Place | None = None,
-    dev: Scores | Place | None = None,
+    dev: Scores | ScoredTrials | Place | None = None,
     by: Sequence[str] = (),
     versus: Sequence[Place] = (),
     **options: Any,  # noqa: ANN401 - cost, calibrated, conditions, resamples, seed
@@ -45,8 +46,9 @@ def evaluate(
     Parameters
     ----------
     scores
-        A score file of any form; or a `ScoreTable`; or the scores of target and of
-        non-target trials, natural log-likelihood ratios for actDCF and Cllr.
+        A score file of any form; or a `ScoreTable`, or what `score` returned; or the
+        scores of target and of non-target trials, natural log-likelihood ratios for
+        actDCF and Cllr.
     trials
         A list with the labels, for files that have none.
     dev
@@ -73,18 +75,22 @@ def evaluate(
     >>> evaluate(([3.0, 1.5, 0.5], [-2.0, 1.0, -1.0])).eer
     0.3333333333333333
     """
-    if dev is not None and not isinstance(dev, ScoreTable | tuple):
-        dev = _dev(dev, trials)
-    if isinstance(scores, ScoreTable | tuple):
-        return _evaluate(scores, dev=dev, **options)
+    others = _dev(dev, trials) if isinstance(dev, str | os.PathLike) else _table(dev)
+    if not isinstance(scores, str | os.PathLike):
+        return _evaluate(_table(scores), dev=others, **options)
     table, metadata = read_with_metadata(scores, trials=trials)
     return _evaluate(
         table,
-        dev=dev,
+        dev=others,
         conditions=_conditions(Path(scores), metadata, by),
         versus={os.fspath(path): read_scores(path, trials=trials) for path in versus},
         **options,
     )
+
+
+def _table(scores: Any) -> Any:  # noqa: ANN401 - all that `evaluate` takes
+    """Return the table of trials that were scored in memory; all else as it is."""
+    return getattr(scores, "table", scores)
 
 
 def evaluate_in_bounded_memory(

@@ -11,7 +11,7 @@ import csv
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -65,6 +65,18 @@ BLOCK_CHARACTERS = 1 << 22
 BLOCK_ROWS = 8192
 # Facts about the file itself, not about its scores.
 _OF_FILE = ("scores", "bob.learn.pytorch")
+
+
+class ScoredTrials(Protocol):
+    """Trials that were scored in memory, as `score` of the face returns them."""
+
+    @property
+    def table(self) -> ScoreTable:
+        """Return the trials with their scores."""
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """Return what made the scores, as JSON values."""
 
 
 @dataclass(frozen=True, eq=False)
