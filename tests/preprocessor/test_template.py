@@ -14,7 +14,8 @@ import soundfile
 from sklearn.base import clone
 
 from bob.learn.pytorch.audio import RecordingError
-from bob.learn.pytorch.preprocessor.audio import TemplateExtractor
+from bob.learn.pytorch.inference.engine import ChoiceError
+from bob.learn.pytorch.preprocessor.audio import TemplateExtractor, load_model
 from bob.learn.pytorch.templates.format.errors import (
     InvalidTemplate,
     StageError,
@@ -94,6 +95,21 @@ def test_a_recording_becomes_an_embedding(extractor, noise, tmp_path):
     np.testing.assert_array_equal(found.embed(tmp_path / "a.wav"), noise[:4])
     np.testing.assert_array_equal(found.embed(noise, rate=RATE), noise[:4])
     np.testing.assert_array_equal(found((RATE, noise)), noise[None, :4])
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_template_is_loaded_as_any_model_is(written, noise):
+    model = load_model(written(), trusted=True, memory_mb=4096)
+
+    np.testing.assert_array_equal(model.embed(noise, rate=RATE), noise[:4])
+    model.close()
+    with pytest.raises(UntrustedTemplate):
+        load_model(written(embed_fwd=["y = x[:, :5]"]))
+    with pytest.raises(ChoiceError, match="a template decides this") as refused:
+        load_model(written(), engine="onnxruntime")
+    assert refused.value.option == "engine"
+    with pytest.raises(TypeError, match="no option 'speed'"):
+        load_model(written(), speed=2)
 
 
 def test_in_this_process_it_is_the_same(extractor, noise, installed):

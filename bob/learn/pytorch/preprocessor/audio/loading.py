@@ -126,6 +126,10 @@ def make_extractor(
         return EmbeddingExtractor(model, device=device, channel=channel, **options)
     usual = inspect.signature(EmbeddingExtractor).parameters
     for name, value in options.items():
+        if name not in usual:
+            raise TypeError(
+                f"make_extractor has no option {name!r}; it has {', '.join(usual)}"
+            )
         if value != usual[name].default:
             raise ChoiceError(
                 "a template decides this itself; it takes a device and a channel",

@@ -54,8 +54,9 @@ def _padded(part: NDArray[np.float32], least: int, padding: str) -> NDArray[np.f
 def batch(
     pieces: Sequence[NDArray[np.float32]], template: Template
 ) -> NDArray[np.float32]:
-    """Pieces of one length -> an array in the template's layout.
+    """Stack pieces of one length, (time,) each, in the template's layout.
 
+    That is (time,), (batch, time) or (batch, channels, time), as `in_layout` says.
     A template of several channels gets the same one in each.
     """
     if template.in_layout == "samples":
