@@ -131,7 +131,6 @@ _MODULES: dict[str, str] = {
     "scorefiles.figures": "scorefiles.evaluating",
     "scoring.quality": "scoring.similarity calibration.quality",
     "scoring.sparse": "scoring.similarity",
-    "scorefiles.rescoring": "scorefiles.reading scorefiles.writing",
     "scoring.calibration": "calibration",
     "scoring.calibration_file": "calibration.file",
     "scoring.fusion": "calibration.linear",

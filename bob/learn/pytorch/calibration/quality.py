@@ -20,6 +20,7 @@ import numpy as np
 from bob.learn.pytorch.calibration.linear import SCORE, LinearCalibration
 from bob.learn.pytorch.calibration.logistic import CalibrationError
 from bob.learn.pytorch.metrics import ErrorCurve
+from bob.learn.pytorch.metrics.reliability import FEW_SPEAKERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -232,6 +233,19 @@ def doubtful_weights(
             "limits these measures: fit it again"
         )
     return found
+
+
+def few_speakers_trained(
+    calibration: LinearCalibration | IsotonicCalibration,
+) -> list[str]:
+    """Say that a calibration rests on few speakers, if it does."""
+    speakers = calibration.provenance.get("speakers", "")
+    if not speakers.isdecimal() or int(speakers) >= FEW_SPEAKERS:
+        return []
+    return [
+        f"{speakers} speakers are few: ratios far from 1 are extrapolated, and other "
+        "recordings may need a calibration of their own"
+    ]
 
 
 def _separated(calibration: LinearCalibration) -> list[str]:

@@ -1,24 +1,37 @@
-"""What log-likelihood ratios are worth, and where their calibration comes from."""
+"""Calibrations and calibrated scores as text and as JSON."""
 
 from __future__ import annotations
 
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from bob.learn.pytorch.calibration.quality import doubtful_weights
+from bob.learn.pytorch.calibration import LinearCalibration, Origin, threshold_for
+from bob.learn.pytorch.calibration.quality import (
+    doubtful_weights,
+    few_speakers_trained,
+    is_fusion,
+    quality_of,
+)
 from bob.learn.pytorch.metrics.overview import figures
-from bob.learn.pytorch.metrics.reliability import FEW_SPEAKERS, misfits
+from bob.learn.pytorch.metrics.reliability import misfits
+from bob.learn.pytorch.printing import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-    from bob.learn.pytorch.calibration import IsotonicCalibration, LinearCalibration
-    from bob.learn.pytorch.metrics import ScoreTable
+    from bob.learn.pytorch.calibration.decision import Calibration
+    from bob.learn.pytorch.metrics import CostFunction, DetectionCost, ScoreTable
     from bob.learn.pytorch.metrics.overview import Figures
+    from bob.learn.pytorch.scorefiles.rescoring import Change, Rescored
+
+_UNLABELLED = "no labels: not measured"
+# Facts on the origin of the scores in the line for people.
+_PROVENANCE = ("model", "measure", "normalisation", "speakers", "scores")
 
 
 def calibrated_figures(tables: Mapping[str, ScoreTable]) -> dict[str, Figures]:
-    """Figures of calibrated scores by group, with the cost P_target 0.01."""
+    """Return figures of calibrated scores by group, with the cost P_target 0.01."""
     return {
         group: figures(table.targets, table.non_targets)
         for group, table in tables.items()
@@ -28,7 +41,7 @@ def calibrated_figures(tables: Mapping[str, ScoreTable]) -> dict[str, Figures]:
 def as_dict(
     found: Mapping[str, Figures], calibration: LinearCalibration
 ) -> dict[str, Any]:
-    """Everything, ready for JSON."""
+    """Return figures of each group and the calibration, ready for JSON."""
     trials = calibration.trained_on
     return {
         "weight": calibration.weights[0],
@@ -43,7 +56,7 @@ def as_dict(
 
 
 def as_text(found: Mapping[str, Figures], calibration: LinearCalibration) -> str:
-    """A table for people, and how far to trust it."""
+    """Return a table for people, and how far to trust it."""
     rows = [("", *found)]
     rows += [
         (name, *(f"{getattr(each, field):.4f}" for each in found.values()))
@@ -72,7 +85,7 @@ def as_text(found: Mapping[str, Figures], calibration: LinearCalibration) -> str
 
 
 def notes_on(calibration: LinearCalibration) -> list[str]:
-    """Where a calibration comes from, and how far to trust it, in sentences."""
+    """Return the origin of a calibration, and how far to trust it, in sentences."""
     trials, said = calibration.trained_on, calibration.provenance
     speakers = said.get("speakers")
     of_speakers = f" of {speakers} speakers" if speakers else ""
@@ -101,14 +114,130 @@ def notes_on(calibration: LinearCalibration) -> list[str]:
     return lines + [f"Note: {doubt}." for doubt in doubts]
 
 
-def few_speakers_trained(
-    calibration: LinearCalibration | IsotonicCalibration,
-) -> list[str]:
-    """What to say of a calibration of few speakers; nothing if they are enough."""
-    speakers = calibration.provenance.get("speakers", "")
-    if not speakers.isdecimal() or int(speakers) >= FEW_SPEAKERS:
-        return []
-    return [
-        f"{speakers} speakers are few: ratios far from 1 are extrapolated, and other "
-        "recordings may need a calibration of their own"
+def rescored_as_dict(found: Rescored, cost: CostFunction) -> dict[str, Any]:
+    """Return a calibration, or fusion, and figures before and after, ready for JSON."""
+    calibration = found.calibration
+    trained = calibration.trained_on
+    content = {
+        "calibration": _shown(found.path),
+        "trained_on": {
+            "targets": trained.targets,
+            "non_targets": trained.non_targets,
+            "failures": trained.failures,
+        },
+        "provenance": dict(calibration.provenance),
+        "thresholds": [
+            {
+                "cost": str(one),
+                "p_target": one.p_target,
+                "c_miss": one.c_miss,
+                "c_fa": one.c_fa,
+                "log_likelihood_ratio": one.threshold,
+                "score": _raw_score(calibration, one),
+                "out_of_reach": _is_out_of_reach(calibration, one),
+            }
+            for one in cost.costs
+        ],
+        "files": [
+            {
+                "source": _shown(change.source),
+                "scores": _shown(change.written),
+                "before": None if change.before is None else change.before.as_dict(),
+                "after": None if change.after is None else change.after.as_dict(),
+                "note": _UNLABELLED if change.after is None else None,
+            }
+            for change in found.changes
+        ],
+        "notes": list(found.notes),
+    }
+    if found.systems:
+        systems = found.systems.items()
+        content["systems"] = {name: _shown(file) for name, file in systems}
+    return content
+
+
+def rescored_as_text(found: Rescored, cost: CostFunction) -> str:
+    """Return the same for people."""
+    lines = _heading(found.path, found.calibration, cost)
+    lines += [f"  {name}: {printable(file)}" for name, file in found.systems.items()]
+    lines += _changes(found.changes)
+    for note in found.notes:
+        lines += ["", textwrap.fill(f"Note: {note}.", 79, subsequent_indent="      ")]
+    return "\n".join(lines)
+
+
+def _heading(path: Path, calibration: Calibration, cost: CostFunction) -> list[str]:
+    trained, said = calibration.trained_on, calibration.provenance
+    lines = [
+        f"{printable(path)}: {_formula(calibration)}",
+        f"  fitted on {trained.targets} target and {trained.non_targets} non-target "
+        f"trials ({trained.failures} without a score left out)",
     ]
+    told = [f"{name} {said[name]}" for name in _PROVENANCE if name in said]
+    lines += [f"  of {', '.join(told)}"] if told else []
+    otherwise = _beside_score(calibration)
+    for one in cost.costs:
+        score = _raw_score(calibration, one)
+        raw = otherwise if score is None else f", which is a raw score of {score:.4f}"
+        if _is_out_of_reach(calibration, one):
+            raw += ", out of reach: cosines lie between -1 and 1"
+        lines.append(f"  {one}: accept at or above {one.threshold:.3f}{raw}")
+    return lines
+
+
+def _beside_score(calibration: Calibration) -> str:
+    """Say on what the raw score at a threshold depends."""
+    quality = () if is_fusion(calibration) else quality_of(calibration)
+    return f", at a raw score that depends on {', '.join(quality)}" if quality else ""
+
+
+def _changes(changes: Sequence[Change]) -> list[str]:
+    titles = ("EER", "minDCF", "actDCF", "Cllr", "min Cllr")
+    measured = any(change.after is not None for change in changes)
+    lines = [""]
+    if measured:
+        lines.append(" " * 10 + "".join(f"{title:>10}" for title in titles))
+    for change in changes:
+        lines.append(printable(change.written))
+        if change.before is not None:
+            lines.append(f"  before  {_row(change.before)}")
+        if change.after is not None:
+            lines.append(f"  after   {_row(change.after)}")
+        else:
+            lines.append(f"  {_UNLABELLED}")
+    return lines
+
+
+def _formula(calibration: Calibration) -> str:
+    if not isinstance(calibration, LinearCalibration):
+        return f"log-likelihood ratio in {len(calibration.ratios)} steps"
+    weights = zip(calibration.weights, calibration.columns, strict=True)
+    terms = [f"{weight:+.5g} {column}" for weight, column in weights]
+    return f"log-likelihood ratio = {calibration.offset:.5g} " + " ".join(
+        f"{term[0]} {term[1:]}" for term in terms
+    )
+
+
+def _raw_score(calibration: Calibration, cost: DetectionCost) -> float | None:
+    """Return the raw score at the threshold, where it depends on nothing else."""
+    return threshold_for(
+        calibration, p_target=cost.p_target, c_miss=cost.c_miss, c_fa=cost.c_fa
+    ).score
+
+
+def _is_out_of_reach(calibration: Calibration, cost: DetectionCost) -> bool:
+    """Return whether scores are plain cosines, none or all of which are accepted."""
+    score = _raw_score(calibration, cost)
+    are_cosines = Origin(calibration.provenance).are_cosines
+    return are_cosines and score is not None and abs(score) > 1
+
+
+def _row(figures: Figures) -> str:
+    percent = f"{100 * figures.eer:.3f} %"
+    values = figures.min_dcf, figures.act_dcf, figures.cllr, figures.min_cllr
+    return f"{percent:>10}" + "".join(f"{value:>10.4f}" for value in values)
+
+
+def _shown(path: Path) -> str:
+    """Return a path as JSON has it, without bytes that are not UTF-8."""
+    return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -6,7 +6,6 @@ A calibration is of one system, a fusion of several that scored the same trials.
 from __future__ import annotations
 
 import os
-import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -20,13 +19,11 @@ from bob.learn.pytorch.calibration import (
     fit_calibration,
     fit_fusion,
     fit_isotonic,
-    load_calibration,
     measured_columns,
 )
 from bob.learn.pytorch.calibration.origin import provenance_of_fit
 from bob.learn.pytorch.calibration.quality import (
     beyond_ranges,
-    is_fusion,
     quality_of,
     separating_columns,
 )
@@ -95,7 +92,7 @@ def calibrate(
                 "an isotonic calibration has no place for quality measures, a prior or "
                 "a penalty; leave them out, or take a linear one"
             )
-        is_target, values = labels_of(dev), dev.table.score
+        is_target, values = _labels_of(dev), dev.table.score
         _refuse_useless(dev, is_target, {"score": values})
         return fit_isotonic(
             values[is_target], values[~is_target], provenance=_provenance([dev])
@@ -132,7 +129,7 @@ def fit_on(
     UnlabelledError
         Nothing tells which trials are of one speaker.
     """
-    is_target = labels_of(dev)
+    is_target = _labels_of(dev)
     rows = values.reshape(len(dev.table), len(columns))
     _refuse_useless(dev, is_target, dict(zip(columns, rows.T, strict=True)))
     try:
@@ -175,7 +172,7 @@ def fuse(
         There is one system only.
     """
     files = list(systems.values())
-    is_target, columns = labels_of(files[0]), _aligned(systems)
+    is_target, columns = _labels_of(files[0]), _aligned(systems)
     _refuse_useless(files[0], is_target, columns)
     origins = {name: file.origin for name, file in systems.items()}
     try:
@@ -259,12 +256,12 @@ def separating_measures(dev: ScoreFile, quality: Sequence[str]) -> list[str]:
     if not quality:
         return []
     values, columns = _with_quality(dev, quality)
-    return separating_columns(values, columns, labels_of(dev))
+    return separating_columns(values, columns, _labels_of(dev))
 
 
 def separating_systems(systems: Mapping[str, ScoreFile]) -> list[str]:
     """Say which systems make no error alone, which leaves the weights to chance."""
-    is_target = labels_of(next(iter(systems.values())))
+    is_target = _labels_of(next(iter(systems.values())))
     found = []
     for name, scores in _aligned(systems).items():
         lowest = np.nanmin(scores[is_target], initial=np.inf)
@@ -277,83 +274,8 @@ def separating_systems(systems: Mapping[str, ScoreFile]) -> list[str]:
     return found
 
 
-def load_for_one(path: Path) -> Calibration:
-    """Read a calibration of the scores of one system.
-
-    Raises
-    ------
-    CalibrationError
-        It is a fusion, or no calibration at all.
-    """
-    calibration = load_calibration(path)
-    if is_fusion(calibration):
-        columns = getattr(calibration, "columns", ())
-        raise CalibrationError(
-            f"{path} is a fusion of {', '.join(columns)}, not a calibration of one "
-            f"system; apply it with `bob pytorch fuse --use {shlex.quote(str(path))}` "
-            f"and {len(columns)} score files"
-        )
-    return calibration
-
-
-def load_fusion(path: Path) -> LinearCalibration:
-    """Read a fusion.
-
-    Raises
-    ------
-    CalibrationError
-        It is a calibration of one system, or none at all.
-    """
-    fusion = load_calibration(path)
-    if not isinstance(fusion, LinearCalibration) or not is_fusion(fusion):
-        raise CalibrationError(
-            f"{path} is a calibration of one system, not a fusion of several; apply it "
-            f"with `bob pytorch calibrate --use {shlex.quote(str(path))}`"
-        )
-    return fusion
-
-
-def systems_of(
-    fusion: LinearCalibration, files: Sequence[Path], *, names: Sequence[str] = ()
-) -> dict[str, Path]:
-    """Return the score file of each system of a fusion.
-
-    Parameters
-    ----------
-    names
-        Of the systems, in the order of the files. Without them, files are found by
-        name if the fusion calls its systems so, and else are in its order.
-
-    Raises
-    ------
-    ScoringError
-        There are more or fewer of them, or the fusion knows no such name.
-    """
-    columns = fusion.columns
-    if len(files) != len(columns):
-        raise ScoringError(
-            f"{len(files)} score files for a fusion of {len(columns)} systems "
-            f"({', '.join(columns)}); give one of each, in this order or with names"
-        )
-    paths = tuple(map(str, files))
-    chosen = tuple(names) or (paths if set(paths) == set(columns) else columns)
-    if sorted(chosen) != sorted(columns):
-        raise ScoringError(
-            f"the names {', '.join(chosen)} are not those of the fusion, "
-            f"{', '.join(columns)}; give each of these once, in the order of the "
-            "files, or no name at all for this order"
-        )
-    return dict(zip(chosen, files, strict=True))
-
-
-def labels_of(dev: ScoreFile) -> NDArray[np.bool_]:
-    """Return which trials are of one speaker, ``(trials,)``; refuse unlabelled files.
-
-    Raises
-    ------
-    UnlabelledError
-        Nothing tells the labels.
-    """
+def _labels_of(dev: ScoreFile) -> NDArray[np.bool_]:
+    """Return which trials are of one speaker, ``(trials,)``; refuse unknown labels."""
     if not dev.is_labelled:
         raise UnlabelledError(
             f"{dev.path} does not say which trials are of one speaker, and nothing can "

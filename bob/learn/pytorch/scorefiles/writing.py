@@ -1,61 +1,32 @@
-"""Write score files in the forms of `forms`, and those whose scores were changed."""
+"""Write score files in the forms of `forms`."""
 
 from __future__ import annotations
 
-import os
-from collections import Counter
-from dataclasses import dataclass
-from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bob.learn.pytorch._moved import moved_names
-from bob.learn.pytorch.calibration.file import to_json
-from bob.learn.pytorch.calibration.origin import LOG_LIKELIHOOD_RATIO, write_provenance
 from bob.learn.pytorch.files import beside
 from bob.learn.pytorch.metrics import Names
 from bob.learn.pytorch.scorefiles.forms import (
     COLUMNS,
     CSV_COLUMNS,
-    OverwritingError,
     ScoreFileError,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    import os
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from bob.learn.pytorch.calibration.decision import Calibration
-    from bob.learn.pytorch.metrics import CostFunction, Figures, ScoreTable
-    from bob.learn.pytorch.scorefiles.reading import ScoreFile
+    from bob.learn.pytorch.metrics import ScoreTable
 
 # Written at a time, in trials.
 BLOCK_TRIALS = 1 << 16
-_MEANING = "natural log-likelihood ratios"
 
 __getattr__ = moved_names(__name__)
-
-
-@dataclass(frozen=True)
-class Change:
-    """Figures of one file before and after its scores were changed.
-
-    Attributes
-    ----------
-    source, written
-        The files.
-    before
-        None where several systems were fused, and without labels.
-    after
-        None without labels.
-    """
-
-    source: Path
-    written: Path
-    before: Figures | None
-    after: Figures | None
 
 
 def write_scores(
@@ -152,94 +123,6 @@ def score_lines(
         fields.insert(place, [number] * len(scores))
         template = "\n".join(map(separator.join, zip(*fields, strict=True)))
         yield template % tuple(scores) + "\n"
-
-
-def write_changed(
-    files: Sequence[tuple[ScoreFile, ScoreFile]],
-    folder: str | os.PathLike[str],
-    *,
-    cost: CostFunction,
-    made_by: tuple[Path, Calibration],
-    is_fusion: bool = False,
-) -> tuple[Change, ...]:
-    """Write files with log-likelihood ratios into a folder; see `result_paths`.
-
-    Parameters
-    ----------
-    files
-        Each as it was read, and with its new scores.
-    cost
-        Cost function of minDCF and actDCF.
-    made_by
-        File of the calibration, or fusion, and itself. It is kept beside each file, as
-        ``<name>.json``, with what made the scores before.
-    is_fusion
-        There are no figures to compare with.
-
-    Raises
-    ------
-    ScoreFileError
-        A file is there twice, or would be overwritten.
-    """
-    folder = Path(folder)
-    paths = result_paths([file.path for file, _ in files], folder)
-    for (file, _), written in zip(files, paths, strict=True):
-        if file.path.resolve() == written.resolve():
-            raise OverwritingError(
-                f"{file.path} itself would be overwritten; write into another folder"
-            )
-    changes = []
-    for (file, after), written in zip(files, paths, strict=True):
-        metadata = {title: file.metadata[title] for title in file.columns}
-        write_blocks(written, [(after.table, metadata)], form=file.form)
-        before = {} if is_fusion else file.origin.kept
-        measure = f"{LOG_LIKELIHOOD_RATIO} of {before.get('measure', 'scores')}"
-        made = _fitted(*made_by, "fusion" if is_fusion else "calibration")
-        write_provenance(
-            written, {**before, "measure": measure, "meaning": _MEANING, **made}
-        )
-        figures_before = None if is_fusion else file.figures(cost)
-        changes.append(Change(file.path, written, figures_before, after.figures(cost)))
-    return tuple(changes)
-
-
-def _fitted(path: Path, calibration: Calibration, what: str) -> dict[str, Any]:
-    """Return what is kept beside scores of the calibration, or fusion, that made them.
-
-    Its hash is that of the file which `save_calibration` writes, wherever that is.
-    """
-    known = calibration.provenance
-    trained = {name: known[name] for name in ("scores", "sha256") if name in known}
-    digest = sha256(to_json(calibration).encode("utf-8")).hexdigest()
-    return {
-        what: str(path),
-        f"{what} sha256": digest,
-        f"{what} trained on": trained,
-    }
-
-
-def result_paths(paths: Sequence[Path], folder: Path) -> list[Path]:
-    """Return the places of results of score files in a folder.
-
-    They keep their names, and where two have one name (``dev/scores`` and
-    ``eval/scores``) also their folders, as seen from the one that all share.
-
-    Raises
-    ------
-    ScoreFileError
-        A file is there twice.
-    """
-    names = [path.name for path in paths]
-    if len(set(names)) < len(names):
-        places = [os.path.abspath(path) for path in paths]  # noqa: PTH100 - keeps links
-        shared = os.path.commonpath([os.path.dirname(place) for place in places])  # noqa: PTH120
-        names = [os.path.relpath(place, shared) for place in places]
-    name, uses = Counter(names).most_common(1)[0]
-    if uses > 1:
-        raise ScoreFileError(
-            f"{paths[names.index(name)]} is given {uses} times; give each file once"
-        )
-    return [folder / name for name in names]
 
 
 def _columns(

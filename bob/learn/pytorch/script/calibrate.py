@@ -2,21 +2,120 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from bob.learn.pytorch.script.fitting import (
-    doubts,
-    fitting_options,
-    refuse_beside_use,
-    refuse_overwriting,
-    tell,
+from bob.learn.pytorch.printing import printable
+from bob.learn.pytorch.script.door import refuse_inputs, with_companions
+from bob.learn.pytorch.script.score_options import (
+    FILE,
+    NEW_FILE,
+    NEW_FOLDER,
+    cost_option,
+    json_option,
+    refuse_given,
+    trials_option,
 )
-from bob.learn.pytorch.script.score_options import FILE, plain_errors
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from bob.learn.pytorch.metrics import CostFunction
+    from bob.learn.pytorch.scorefiles.rescoring import Rescored
+
+Command = TypeVar("Command", bound="Callable[..., Any]")
+
+BESIDE_USE = "it is for fitting, and --use fits nothing"
+
+
+def fitting_options(what: str, *, results: str) -> Callable[[Command], Command]:
+    """Add the options of a calibration, or fusion, and of the folder of its results."""
+
+    def added(command: Command) -> Command:
+        for option in (
+            json_option,
+            trials_option,
+            cost_option,
+            click.option(
+                "--penalty",
+                type=click.FloatRange(min=0),
+                help="L2 regularisation of the logistic regression.  [0, the maximum-"
+                "likelihood fit; 0.001 where the trials separate perfectly]",
+            ),
+            click.option(
+                "--p-target",
+                type=click.FloatRange(0, 1, min_open=True, max_open=True),
+                default=0.5,
+                help="Prior of target trials that the fit is to be best for.  [0.5]",
+            ),
+            click.option(
+                "--into",
+                type=NEW_FOLDER,
+                help=f"Folder of the {results} files.  [{results}, beside the {what}]",
+            ),
+            click.option(
+                "--use",
+                type=FILE,
+                metavar="FILE",
+                help=f"Fit nothing: apply this {what} to all files.",
+            ),
+            click.option(
+                "-o",
+                "--output",
+                type=NEW_FILE,
+                default=f"{what}.json",
+                show_default=True,
+                help=f"{what.capitalize()} to write.",
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return added
+
+
+def refuse_overwriting(
+    folder: Path,
+    results: Sequence[Path],
+    *inputs: Path | None,
+    output: Path | None,
+) -> None:
+    """Refuse results, and a calibration, that would overwrite an input or each other.
+
+    Parameters
+    ----------
+    results
+        Score files whose results go into the folder; they are inputs, too.
+    inputs
+        Other inputs, such as the list of trials.
+    output
+        The calibration, or fusion; None with --use.
+    """
+    from bob.learn.pytorch.scorefiles.rescoring import result_paths
+
+    written = with_companions(*result_paths(results, folder))
+    read = with_companions(*results, *inputs)
+    refuse_inputs([*written, output], read)
+    taken = {path.resolve() for path in (*written, *read)}
+    if output is not None and output.resolve() in taken:
+        raise click.UsageError(
+            f"{printable(output)} is the place of one of the results, or "
+            "of what tells where scores come from; give another --output, or another "
+            "folder (--into)"
+        )
+
+
+def report(found: Rescored, cost: CostFunction, *, as_json: bool) -> None:
+    """Print a calibration, or fusion, and the figures before and after it."""
+    from bob.learn.pytorch.report.calibrated import rescored_as_dict, rescored_as_text
+
+    if as_json:
+        click.echo(json.dumps(rescored_as_dict(found, cost), indent=2))
+    else:
+        click.echo(rescored_as_text(found, cost))
 
 
 @click.command()
@@ -44,7 +143,7 @@ def calibrate(
     cost: str,
     trials: Path | None,
     as_json: bool,
-    **fit: Any,  # noqa: ANN401 - what the calibration is to be like
+    **fit: Any,  # noqa: ANN401 - options of the fit
 ) -> None:
     """Fit a calibration on the scores DEV, and apply it to DEV and EVAL.
 
@@ -54,34 +153,14 @@ def calibrate(
     measured.
     """
     if use is not None:
-        refuse_beside_use("output", *fit)
+        refuse_given(("output", *fit), why=BESIDE_USE)
     folder = into or (use or output).parent / "calibrated"
     refuse_overwriting(folder, files, trials, use, output=None if use else output)
-    with plain_errors():
-        from bob.learn.pytorch.calibration import save_calibration
-        from bob.learn.pytorch.metrics import find_costs
-        from bob.learn.pytorch.scorefiles import calibrating, read_score_file, writing
 
-        costs = find_costs(cost)
-        stored = None if use is None else calibrating.load_for_one(use)
-        read = [
-            read_score_file(
-                path, trials=trials, unlabelled=use is not None or number > 0
-            )
-            for number, path in enumerate(files)
-        ]
-        calibration = stored or calibrating.calibrate(read[0], **fit)
-        applied = [calibrating.calibrated(calibration, file) for file in read]
-        changes = writing.write_changed(
-            list(zip(read, applied, strict=True)),
-            folder,
-            cost=costs,
-            made_by=(use or output, calibration),
-        )
-        if use is None:
-            save_calibration(calibration, output)
-        notes = [note for file in applied for note in file.notes]
-        if use is None:
-            notes += calibrating.separating_measures(read[0], fit["quality"])
-        notes += doubts(calibration, applied[0] if use is None else None, costs)
-    tell(use or output, calibration, changes, costs, notes=notes, as_json=as_json)
+    from bob.learn.pytorch.metrics import find_costs
+    from bob.learn.pytorch.scorefiles.rescoring import calibrate_files
+
+    costs = find_costs(cost)
+    given = {"use": use, "trials": trials, **fit}
+    found = calibrate_files(files, folder, cost=costs, output=output, **given)
+    report(found, costs, as_json=as_json)

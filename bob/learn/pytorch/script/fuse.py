@@ -6,21 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bob.learn.pytorch.script.fitting import (
-    FIT,
-    doubts,
+from bob.learn.pytorch.script.calibrate import (
+    BESIDE_USE,
     fitting_options,
-    refuse_beside_use,
     refuse_overwriting,
-    tell,
+    report,
 )
-from bob.learn.pytorch.script.score_options import FILE, plain_errors
+from bob.learn.pytorch.script.score_options import FILE, refuse_given
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
-
-    from bob.learn.pytorch.scorefiles import ScoreFile
 
 
 @click.command()
@@ -46,9 +41,10 @@ def fuse(
     names: tuple[str, ...],
     output: Path,
     use: Path | None,
+    into: Path | None,
     cost: str,
     trials: Path | None,
-    **options: Any,  # noqa: ANN401 - the others of fitting_options
+    **fit: Any,  # noqa: ANN401 - options of the fit, and of the output
 ) -> None:
     """Weigh the systems with the scores DEV, two or more, of the same trials.
 
@@ -56,76 +52,24 @@ def fuse(
     names of the first system's files. DEV has to be labelled; what follows --eval is
     fused without labels as well, and then not measured. So are, with --use, all files.
     """
+    as_json = fit.pop("as_json")
     if use is not None:
-        refuse_beside_use("output", *FIT)
+        refuse_given(("output", *fit), why=BESIDE_USE)
     _check_counts(dev, evaluation, names)
-    folder = options["into"] or (use or output).parent / "fused"
-    refuse_overwriting(
-        folder,
-        [*dev[:1], *evaluation[:1]],
-        *dev,
-        *evaluation,
-        trials,
-        use,
-        output=None if use else output,
-    )
-    with plain_errors():
-        from bob.learn.pytorch.calibration import save_calibration
-        from bob.learn.pytorch.metrics import find_costs
-        from bob.learn.pytorch.scorefiles import calibrating, writing
+    folder = into or (use or output).parent / "fused"
+    results = [*dev[:1], *evaluation[:1]]
+    inputs = [*dev, *evaluation, trials, use]
+    refuse_overwriting(folder, results, *inputs, output=None if use else output)
 
-        costs = find_costs(cost)
-        stored = None if use is None else calibrating.load_fusion(use)
-        if stored is None:
-            systems = dict(zip(names or tuple(map(str, dev)), dev, strict=True))
-        else:
-            systems = calibrating.systems_of(stored, dev, names=names)
-        sets = [
-            _read(systems, paths, trials, unlabelled=use is not None or number > 0)
-            for number, paths in enumerate((dev, evaluation))
-            if paths
-        ]
-        fusion = stored or calibrating.fuse(
-            sets[0], **{name: options[name] for name in FIT}
-        )
-        results = [calibrating.fused_scores(fusion, files) for files in sets]
-        changes = writing.write_changed(
-            [(file, file) for file in results],
-            folder,
-            cost=costs,
-            made_by=(use or output, fusion),
-            is_fusion=True,
-        )
-        if use is None:
-            save_calibration(fusion, output)
-        notes = [note for file in results for note in file.notes]
-        notes += [] if stored else calibrating.separating_systems(sets[0])
-        notes += doubts(fusion, None if use is not None else results[0], costs)
-    tell(
-        use or output,
-        fusion,
-        changes,
-        costs,
-        notes=notes,
-        as_json=options["as_json"],
-        systems=systems,
-    )
+    from bob.learn.pytorch.metrics import find_costs
+    from bob.learn.pytorch.scorefiles.rescoring import fuse_files
 
-
-def _read(
-    systems: Iterable[str],
-    paths: Iterable[Path],
-    trials: Path | None,
-    *,
-    unlabelled: bool,
-) -> dict[str, ScoreFile]:
-    """Read one score file of each system."""
-    from bob.learn.pytorch.scorefiles import read_score_file
-
-    return {
-        name: read_score_file(path, trials=trials, unlabelled=unlabelled)
-        for name, path in zip(systems, paths, strict=True)
-    }
+    costs = find_costs(cost)
+    found = fuse_files(
+        dev, evaluation, folder, cost=costs, output=output, names=names, use=use,
+        trials=trials, **fit,
+    )  # fmt: skip
+    report(found, costs, as_json=as_json)
 
 
 def _check_counts(
