@@ -65,11 +65,8 @@ _CAF = Chunks(4, 8, "big", 1)
 def wav(content: Content, start: int) -> Sound | None:
     """Read the header of a wav, little or big endian, or of an RF64.
 
-    Raises
-    ------
-    UnreadableRecording
-        It contradicts itself, leads to no samples, or names a coding that libsndfile
-        does not decode.
+    One that contradicts itself, leads to no samples, or names a coding that libsndfile
+    does not decode, is refused.
     """
     kind = content.at(start, 4)
     style = _IFF if kind == b"RIFX" else _WAV

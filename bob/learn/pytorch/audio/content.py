@@ -43,15 +43,7 @@ _CUT_OFF_CHUNKS = (
 
 
 class Content:
-    """Bytes of a file that can be sought.
-
-    Attributes
-    ----------
-    name
-        Of the recording, for messages.
-    size
-        In bytes.
-    """
+    """Bytes of a file that can be sought, with the name of the recording."""
 
     def __init__(self, file: BinaryIO, name: str | None) -> None:
         self._file = file
@@ -114,17 +106,16 @@ class Content:
         """Return the error that says what is wrong with this recording."""
         return UnreadableRecording(reason, recording=self.name)
 
+    def cut_off(self, found: int, promised: int, rate: int) -> UnreadableRecording:
+        """Return the error on a file of fewer samples than its header promises."""
+        return self.refusal(
+            f"is cut off: {found / rate:.2f} s of the {promised / rate:.2f} s ({found} "
+            f"of {promised} samples) that its header promises; {AGAIN}"
+        )
+
 
 class View(io.RawIOBase):
-    """The same bytes, a few of them perhaps replaced, as a file of its own.
-
-    Parameters
-    ----------
-    content
-        The bytes.
-    place, replacement
-        Position of the other bytes, and those bytes.
-    """
+    """The same bytes as a file, with ``replacement`` at ``place``."""
 
     def __init__(
         self, content: Content, place: int = 0, replacement: bytes = b""
@@ -164,25 +155,13 @@ class View(io.RawIOBase):
 
 
 class Chunks(NamedTuple):
-    """Layout of the chunks of a container.
-
-    Attributes
-    ----------
-    name_bytes, size_bytes
-        Of the name and of the size in front of each.
-    order
-        "little" or "big".
-    alignment
-        Each chunk begins at a multiple of it.
-    counts_itself
-        Whether the size takes in name and size.
-    """
+    """Layout of the chunks of a container."""
 
     name_bytes: int = 4
     size_bytes: int = 4
     order: str = "little"
-    alignment: int = 2
-    counts_itself: bool = False
+    alignment: int = 2  # each chunk begins at a multiple of it
+    counts_itself: bool = False  # the size takes in name and size
 
     @property
     def header_bytes(self) -> int:
@@ -191,7 +170,7 @@ class Chunks(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """One of them: its name, where its content begins, and how long that is."""
+    """One chunk: its name, and the place and bytes of its content."""
 
     name: bytes
     start: int
@@ -200,36 +179,17 @@ class Chunk(NamedTuple):
 
 @dataclass(frozen=True)
 class Sound:
-    """Samples of a file by its header.
+    """Samples of a file by its header; numbers are bytes, the rate is in hertz."""
 
-    Attributes
-    ----------
-    container
-        For messages, such as "wav".
-    start
-        First byte of the samples.
-    length
-        In bytes; None where the header does not tell.
-    frame
-        Bytes of one sample of all channels; 0 where samples are coded in packets.
-    rate
-        In hertz, 0 where it stands elsewhere.
-    chunks
-        How the chunks behind the samples are written, where there are any.
-    end_bytes
-        Of what ends the file behind the samples.
-    replacement
-        Place of a length and the bytes to put there, so that a decoder which does not
-        know of open lengths takes all there is.
-    """
-
-    container: str
+    container: str  # for messages, such as "wav"
     start: int
-    length: int | None
-    frame: int = 0
-    rate: int = 0
-    chunks: Chunks | None = None
-    end_bytes: int = 0
+    length: int | None  # None where the header does not tell
+    frame: int = 0  # one sample of all channels; 0 where they are coded in packets
+    rate: int = 0  # 0 where it stands elsewhere
+    chunks: Chunks | None = None  # behind the samples, where there are any
+    end_bytes: int = 0  # of what ends the file behind the samples
+    # Place of a length and the bytes to put there, so that a decoder which does not
+    # know of open lengths takes all there is.
     replacement: tuple[int, bytes] | None = None
 
     @property
@@ -284,13 +244,9 @@ def _chunk_at(content: Content, start: int, style: Chunks) -> Chunk | None:
 
 
 def check(sound: Sound, content: Content) -> Sound:
-    """Hold what a header says against what is there, and return it with its length.
+    """Hold what a header says against the bytes, and return it with its length.
 
-    Raises
-    ------
-    UnreadableRecording
-        There are fewer bytes than the header says, more, or none of a whole number of
-        samples; or the length was never filled in.
+    Fewer bytes are refused, more, a part of a sample, and a length never filled in.
     """
     present = content.size - sound.start
     if present < 0:

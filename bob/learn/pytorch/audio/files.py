@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 _FILE_ERRORS = (OSError, EOFError, zlib.error)
 # Of more channels a block has fewer samples.
 _BLOCK_CHANNELS = 8
-# Counts in mp3 headers take in the encoder's padding, two MPEG frames, where they do
-# not say how much it is.
-_MP3_TOLERANCE_SAMPLES = 2 * 1152
 # Length by libsndfile of a file of which it cannot tell.
 NO_LENGTH_SAMPLES = 2**62
 # Of what libsndfile says. The second is on what may be an mp3 and has no frames.
@@ -65,15 +62,15 @@ def read(
         is open in binary mode. Such a file is read from its first byte on, whatever its
         position, and has the same position afterwards.
     channel
-        Which channel to take, counted from 0, or "mix" for their mean.
+        Channel to take, counted from 0, or "mix" for their mean.
         None takes the only one, and refuses a file with several.
     name
-        What messages call a file that is open; by default the name that it has.
+        Name of an open file in messages; by default its own.
 
     Returns
     -------
     Waveform
-        Samples in [-1, 1] at the file's own rate.
+        Samples (time,) in [-1, 1] at the file's own rate.
 
     Raises
     ------
@@ -110,10 +107,10 @@ def read(
 
 
 def info(path: str | os.PathLike[str]) -> tuple[float, int, int]:
-    """Duration in seconds, sampling rate in hertz, number of channels.
+    """Return duration in seconds, sampling rate in hertz, number of channels.
 
-    Read from the header, but for a flac that does not say its length. Of flac, ogg and
-    mp3, a file that was cut off shows only in `read`.
+    They are read from the header, but for a flac that does not say its length. A cut
+    off flac, ogg or mp3 shows only in `read`.
 
     Raises
     ------
@@ -130,7 +127,7 @@ def info(path: str | os.PathLike[str]) -> tuple[float, int, int]:
 @contextmanager
 def opened(
     recording: str | os.PathLike[str] | BinaryIO, name: str | None = None
-) -> Iterator[Decoder]:
+) -> Iterator[_Decoder]:
     """Open a recording to be decoded block by block.
 
     Raises
@@ -147,7 +144,7 @@ def opened(
         name = named if name is None and isinstance(named, str) else name
         source = _kept_position(recording, name)
     try:
-        with source as (content, target), Decoder(content, target) as decoder:
+        with source as (content, target), _Decoder(content, target) as decoder:
             yield decoder
     except _FILE_ERRORS as error:
         reason = f"cannot be read to its end ({type(error).__name__}: {error}); {AGAIN}"
@@ -236,31 +233,15 @@ def _missing(path: Path) -> str:
     return f"does not exist, nor does its directory (what does exist is {near_name})"
 
 
-class Decoder:
-    """A recording that is open, as a context manager.
-
-    Parameters
-    ----------
-    content
-        Its bytes.
-    target
-        Path or file object of them, for libsndfile.
-
-    Raises
-    ------
-    UnreadableRecording, SampleRateError
-        As `files.read`, for what the header shows.
+class _Decoder:
+    """A recording that is open: header, samples, and whether they agree.
 
     Attributes
     ----------
-    name
-        For messages.
-    rate
-        In hertz.
-    channels
-        Count of them.
+    rate, channels
+        Hertz, and count of channels.
     samples
-        Of one channel by the header; None where it does not tell.
+        Count in one channel by the header; None where it does not tell.
     """
 
     def __init__(self, content: Content, target: str | bytes | View) -> None:
@@ -282,7 +263,7 @@ class Decoder:
         self.channels = int(self._file.channels)
         self.samples = self._promised()
 
-    def __enter__(self) -> Decoder:
+    def __enter__(self) -> _Decoder:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -298,17 +279,14 @@ class Decoder:
         return int(self._file.frames)
 
     def blocks(self) -> Iterator[NDArray[np.float64]]:
-        """Yield all samples, (time, channels) in [-1, 1]; once only.
+        """Yield all samples, (time, channels) in [-1, 1], once only.
 
-        Raises
-        ------
-        UnreadableRecording
-            As `files.read`, before the first block, on the way, or behind the last.
+        Faults are raised before the first block, on the way, or behind the last.
         """
-        self._check_ogg()
+        ogg.check(self._content)
         frames = self._frames()
         if frames is not None:
-            self._check_frames(frames)
+            frames.check(self._content, self.rate)
         digest = flac.Digest(self._flac) if self._flac is not None else None
         factor, decoded = self._factor(), 0
         for block in self._decoded():
@@ -329,7 +307,7 @@ class Decoder:
         try:
             file = soundfile.SoundFile(target)
         except (soundfile.SoundFileError, TypeError) as error:
-            self._check_ogg()
+            ogg.check(self._content)
             raise self._content.refusal(self._reason(error)) from error
         # soundfile would seek behind each block, which not every coding can.
         file.seekable = lambda: False
@@ -371,80 +349,24 @@ class Decoder:
             raise self._content.refusal(self._reason(error)) from error
         return np.asarray(block)
 
-    def _check_ogg(self) -> None:
-        fault = ogg.fault(self._content)
-        if fault is None:
-            return
-        if fault.kind == "several":
-            raise self._content.refusal(
-                f"holds several ogg streams one after the other, of which only the "
-                f"first, {fault.seconds:.2f} s, can be read; {CONVERT}"
-            )
-        if fault.kind == "end":
-            raise self._content.refusal(
-                f"is cut off, or damaged at its end: {fault.seconds:.2f} s are there, "
-                f"and its last page is missing; {AGAIN}"
-            )
-        raise self._content.refusal(
-            f"is corrupt: {fault.seconds:.2f} s from its start a page of its ogg "
-            f"stream is damaged or missing; {AGAIN}"
-        )
-
-    def _check_frames(self, frames: mpeg.Mpeg) -> None:
-        """Refuse a damaged mp3 before its decoder passes over the damage."""
-        seconds = frames.samples / frames.rate
-        if frames.other is not None:
-            rate, channels = frames.other
-            raise self._content.refusal(
-                f"goes on after {seconds:.2f} s of {frames.rate} hertz with a part of "
-                f"{rate} hertz and {channels} channel{'s' * (channels > 1)}, which "
-                f"would be left out; {CONVERT}"
-            )
-        if frames.broken:
-            reason = f"is corrupt: {seconds:.2f} s from its start something is lost"
-            raise self._content.refusal(f"{reason}; {AGAIN}")
-        if frames.promised is not None and frames.samples < frames.promised:
-            raise self._cut_off(frames.samples, frames.promised)
-        counted = frames.promised
-        if counted is not None and frames.samples > counted + 2 * mpeg.NOTE_SAMPLES:
-            raise self._content.refusal(
-                f"goes on behind the {counted / frames.rate:.2f} s that its header "
-                f"counts, up to {seconds:.2f} s, which would be left out; {CONVERT}"
-            )
-        if frames.cut_off:
-            reason = f"is cut off: after {seconds:.2f} s it ends within a frame"
-            raise self._content.refusal(f"{reason}; {AGAIN}")
-
     def _check_mpeg(self, frames: mpeg.Mpeg | None, decoded: int) -> None:
         if frames is None:
             raise self._content.refusal(
                 f"does not begin as an mp3, but has parts of one; {AGAIN}, or {CONVERT}"
             )
-        tolerance = mpeg.NOTE_SAMPLES if frames.trimmed else _MP3_TOLERANCE_SAMPLES
-        if decoded + tolerance < frames.due:
-            raise self._content.refusal(
-                f"can be read only in part, {decoded} of at least {frames.due} "
-                f"samples, since it does not say how long it is; {CONVERT}"
-            )
+        frames.check_decoded(self._content, decoded)
 
     def _check_complete(self, decoded: int) -> None:
         promised = self.samples
         if promised is None or promised >= NO_LENGTH_SAMPLES:
             return
         if decoded < promised:
-            raise self._cut_off(decoded, promised)
+            raise self._content.cut_off(decoded, promised, self.rate)
         if decoded > promised:
             raise self._content.refusal(
                 f"contradicts itself: its header promises {promised} samples, and "
                 f"{decoded} came out of it; {AGAIN}"
             )
-
-    def _cut_off(self, decoded: int, promised: int) -> UnreadableRecording:
-        return self._content.refusal(
-            f"is cut off: {decoded / self.rate:.2f} s of the "
-            f"{promised / self.rate:.2f} s ({decoded} of {promised} samples) that its "
-            f"header promises; {AGAIN}"
-        )
 
     def _reason(self, error: Exception) -> str:
         detail = str(getattr(error, "error_string", error)).strip().rstrip(".")

@@ -32,38 +32,22 @@ _RATES = {
 
 
 @dataclass(frozen=True)
-class Flac:
-    """Fields of the header.
+class _Flac:
+    """Fields of the header."""
 
-    Attributes
-    ----------
-    rate
-        In hertz.
-    bits
-        Of one sample.
-    samples
-        Of one channel; 0 where it is not known, as when written to a pipe.
-    digest
-        MD5 of the samples; empty where it was not computed.
-    replacement
-        Place of the count and what to put there so that the decoder takes all there is;
-        None where the count can be relied on, since the digest would tell.
-    """
-
-    rate: int
-    bits: int
-    samples: int
-    digest: bytes
+    rate: int  # in hertz
+    bits: int  # of one sample
+    samples: int  # of one channel; 0 where unknown, as when written to a pipe
+    digest: bytes  # MD5 of the samples; empty where it was not computed
+    # Place of the count and what to put there so that the decoder takes all there is;
+    # None where the count can be relied on, since the digest would tell.
     replacement: tuple[int, bytes] | None
 
 
-def header(content: Content) -> Flac | None:
+def header(content: Content) -> _Flac | None:
     """Read the header of a flac; None for anything else.
 
-    Raises
-    ------
-    UnreadableRecording
-        Its first frame is of another rate, or a second flac follows.
+    A first frame of another rate is refused, and a second flac that follows.
     """
     start = content.begin()
     begin = content.at(start, 4 + _BLOCK_HEADER_BYTES + _HEADER_BYTES)
@@ -79,7 +63,7 @@ def header(content: Content) -> Flac | None:
     if not count or not digest:
         open_count = fields | 2**_COUNT_BITS - 1
         replacement = start + 18, open_count.to_bytes(8, "big")
-    return Flac(rate, (fields >> _COUNT_BITS & 31) + 1, count, digest, replacement)
+    return _Flac(rate, (fields >> _COUNT_BITS & 31) + 1, count, digest, replacement)
 
 
 def _check_alone(content: Content, start: int) -> None:
@@ -117,7 +101,7 @@ def _check_rate(content: Content, place: int, rate: int) -> None:
 class Digest:
     """Checksum and count of samples as they are decoded."""
 
-    flac: Flac
+    flac: _Flac
     samples: int = 0
     _sum: Any = field(default_factory=lambda: hashlib.md5(usedforsecurity=False))
 
@@ -131,13 +115,7 @@ class Digest:
             self._sum.update(np.ascontiguousarray(octets))
 
     def check(self, content: Content) -> None:
-        """Refuse other samples than the header promises.
-
-        Raises
-        ------
-        UnreadableRecording
-            Their count or their checksum is another.
-        """
+        """Refuse samples of another count or checksum than the header promises."""
         flac = self.flac
         if flac.samples and flac.samples != self.samples:
             relation = "is cut off" if self.samples < flac.samples else "is corrupt"

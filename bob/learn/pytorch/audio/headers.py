@@ -46,10 +46,7 @@ _SPHERE_CODINGS = ("pcm", "ulaw", "mu-law", "alaw")
 def find(content: Content) -> Sound | None:
     """Read a header, whichever it is; None for what tells its length in another way.
 
-    Raises
-    ------
-    UnreadableRecording
-        The header contradicts itself, or names a coding without a decoder.
+    One that contradicts itself, or names a coding without a decoder, is refused.
     """
     start = content.begin()
     head = content.at(start, 64)

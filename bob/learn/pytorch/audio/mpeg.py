@@ -1,4 +1,4 @@
-"""How many samples an mp3 holds, and whether something between its frames is broken.
+"""Frames of an mp3: how many samples they hold, and damage between them.
 
 Its decoder passes over broken frames, and where the file does not say its length,
 libsndfile guesses one and stops there. Frames say their own length, so a walk along
@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bob.learn.pytorch.audio.content import AGAIN, CONVERT
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -27,9 +29,9 @@ if TYPE_CHECKING:
 
 _COARSE = (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384)
 _LOW = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
-FEWEST_FRAMES = 2
+_FEWEST_FRAMES = 2
 # Behind those of a file: fewer may be chance.
-FEWEST_OF_ANOTHER_KIND = 3
+_FEWEST_OF_ANOTHER_KIND = 3
 _SYNC, _MONO = 0x7FF, 3
 # By whether it is MPEG 1, and layer: kilobits a second, from index 1.
 _KILOBITS = {
@@ -43,7 +45,10 @@ _KILOBITS = {
 _RATES = (44_100, 48_000, 32_000)
 _HALVED = {3: 0, 2: 1, 0: 2}  # version bits of MPEG 1, 2 and 2.5
 # A frame that is only a note on the file.
-NOTE_SAMPLES = 1152
+_NOTE_SAMPLES = 1152
+# Counts in mp3 headers take in the encoder's padding, two MPEG frames, where they do
+# not say how much it is.
+_TOLERANCE_SAMPLES = 2 * 1152
 # Where a note says the delay and the padding of the encoder, behind its tables.
 _NOTED = ((1, 4), (2, 4), (4, 100), (8, 4))
 _PADDING_BYTE = 21
@@ -51,40 +56,55 @@ _PADDING_BYTE = 21
 
 @dataclass(frozen=True)
 class Mpeg:
-    """What the frames of a file say.
+    """Summary of the frames of a file."""
 
-    Attributes
-    ----------
-    rate
-        In hertz.
-    samples
-        In all whole frames.
-    promised
-        Samples in as many frames as the file says it has, or None.
-    trimmed
-        Samples that decoders take off, as the file says: delay and padding.
-    broken
-        Whether frames come again after bytes that belong to none.
-    cut_off
-        Whether the last frame is not whole.
-    other
-        Hertz and channels of frames that follow and are of another kind, or None.
-    """
-
-    rate: int
-    samples: int
-    promised: int | None
-    trimmed: int
-    broken: bool
-    cut_off: bool
-    other: tuple[int, int] | None = None
+    rate: int  # in hertz
+    samples: int  # in all whole frames
+    promised: int | None  # in as many frames as the file says it has
+    trimmed: int  # that decoders take off, as the file says: delay and padding
+    broken: bool  # frames come again after bytes that belong to none
+    cut_off: bool  # the last frame is not whole
+    other: tuple[int, int] | None = None  # hertz and channels of what follows
 
     @property
     def due(self) -> int:
         """Fewest samples that a decoder has to give."""
-        if self.promised is None:
-            return self.samples
-        return self.samples - NOTE_SAMPLES - self.trimmed
+        noted = 0 if self.promised is None else _NOTE_SAMPLES + self.trimmed
+        return self.samples - noted
+
+    def check(self, content: Content, rate: int) -> None:
+        """Refuse a damaged mp3 before its decoder passes over the damage."""
+        seconds = self.samples / self.rate
+        if self.other is not None:
+            rate, channels = self.other
+            raise content.refusal(
+                f"goes on after {seconds:.2f} s of {self.rate} hertz with a part of "
+                f"{rate} hertz and {channels} channel{'s' * (channels > 1)}, which "
+                f"would be left out; {CONVERT}"
+            )
+        if self.broken:
+            reason = f"is corrupt: {seconds:.2f} s from its start something is lost"
+            raise content.refusal(f"{reason}; {AGAIN}")
+        if self.promised is not None and self.samples < self.promised:
+            raise content.cut_off(self.samples, self.promised, rate)
+        counted = self.promised
+        if counted is not None and self.samples > counted + 2 * _NOTE_SAMPLES:
+            raise content.refusal(
+                f"goes on behind the {counted / self.rate:.2f} s that its header "
+                f"counts, up to {seconds:.2f} s, which would be left out; {CONVERT}"
+            )
+        if self.cut_off:
+            reason = f"is cut off: after {seconds:.2f} s it ends within a frame"
+            raise content.refusal(f"{reason}; {AGAIN}")
+
+    def check_decoded(self, content: Content, decoded: int) -> None:
+        """Refuse what its decoder gave only a part of."""
+        tolerance = _NOTE_SAMPLES if self.trimmed else _TOLERANCE_SAMPLES
+        if decoded + tolerance < self.due:
+            raise content.refusal(
+                f"can be read only in part, {decoded} of at least {self.due} samples, "
+                f"since it does not say how long it is; {CONVERT}"
+            )
 
 
 @dataclass(frozen=True)
@@ -101,13 +121,6 @@ def scan(content: Content, start: int = 0, end: int | None = None) -> Mpeg | Non
 
     Damage within a frame does not show, nor a file without a count of its frames that
     was cut off exactly between two.
-
-    Parameters
-    ----------
-    content
-        Bytes of the file.
-    start, end
-        Where the frames stand in it, by default anywhere.
     """
     end = content.size if end is None else end
     if not re.match(rb"ID3|\xff[\xe2-\xff]|\0", content.at(start, 3)):
@@ -117,7 +130,7 @@ def scan(content: Content, start: int = 0, end: int | None = None) -> Mpeg | Non
     begin = content.after_zeros(content.after_tags(start))
     for frame in _frames(content, begin, end):
         first, last, count = first or frame, frame, count + 1
-    if first is None or last is None or count < FEWEST_FRAMES:
+    if first is None or last is None or count < _FEWEST_FRAMES:
         return None
     after = last.start + last.length
     note, trimmed = _count(content.at(first.start, first.length))
@@ -133,7 +146,7 @@ def scan(content: Content, start: int = 0, end: int | None = None) -> Mpeg | Non
 
 
 def _frames(content: Content, start: int, end: int) -> Iterator[_Frame]:
-    """Frames of one kind that follow each other, tags between them passed over."""
+    """Yield frames of one kind that follow each other, and pass over tags."""
     kind = None
     while start < end and (frame := _frame(content, start)):
         if kind is not None and frame.kind != kind:
@@ -148,14 +161,14 @@ def _frames(content: Content, start: int, end: int) -> Iterator[_Frame]:
 def _changed(content: Content, start: int, end: int) -> tuple[int, int] | None:
     """Return rate and channels of frames of another kind that follow at once."""
     start = content.after_zeros(content.after_tags(start))
-    follows = list(islice(_frames(content, start, end), FEWEST_OF_ANOTHER_KIND))
-    if len(follows) < FEWEST_OF_ANOTHER_KIND:
+    follows = list(islice(_frames(content, start, end), _FEWEST_OF_ANOTHER_KIND))
+    if len(follows) < _FEWEST_OF_ANOTHER_KIND:
         return None
     return follows[0].rate, 1 if follows[0].kind & 1 else 2
 
 
 def _frame(content: Content, start: int) -> _Frame | None:
-    """The frame that begins at a byte, if one does."""
+    """Return the frame that begins at a byte, if one does."""
     head = content.at(start, 4)
     if len(head) < 4:
         return None

@@ -1,4 +1,4 @@
-"""What is wrong with an ogg file where its decoder takes what it finds for the whole.
+"""Faults of an ogg file, of which its decoder takes what it finds for the whole.
 
 References
 ----------
@@ -10,19 +10,21 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from bob.learn.pytorch.audio.content import AGAIN, CONVERT
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bob.learn.pytorch.audio.content import Content
 
-HEADER_BYTES = 27
-OPUS_CLOCK = 48_000
-FIRST_OF_STREAM = 2
-END_OF_STREAM = 4
+_HEADER_BYTES = 27
+_OPUS_CLOCK = 48_000
+_FIRST_OF_STREAM = 2
+_END_OF_STREAM = 4
 
 
-class Fault(NamedTuple):
-    """Fault of a file, and how much sound, in seconds, stands before it."""
+class _Fault(NamedTuple):
+    """Fault of a file, and the seconds of sound before it."""
 
     kind: Literal["end", "several", "damaged"]
     seconds: float
@@ -42,8 +44,29 @@ class _Page(NamedTuple):
     end: int
 
 
-def fault(content: Content) -> Fault | None:
-    """Find whether the end is missing, pages are, or several streams follow each other.
+def check(content: Content) -> None:
+    """Refuse an ogg file with a fault; see `fault`."""
+    found = fault(content)
+    if found is None:
+        return
+    if found.kind == "several":
+        raise content.refusal(
+            f"holds several ogg streams one after the other, of which only the "
+            f"first, {found.seconds:.2f} s, can be read; {CONVERT}"
+        )
+    if found.kind == "end":
+        raise content.refusal(
+            f"is cut off, or damaged at its end: {found.seconds:.2f} s are there, "
+            f"and its last page is missing; {AGAIN}"
+        )
+    raise content.refusal(
+        f"is corrupt: {found.seconds:.2f} s from its start a page of its ogg "
+        f"stream is damaged or missing; {AGAIN}"
+    )
+
+
+def fault(content: Content) -> _Fault | None:
+    """Find a missing end, missing pages, or several streams after each other.
 
     None for a file without such a fault, and for one that is not ogg at all. Every byte
     is looked at once: behind the first page that is not whole, only the name of another
@@ -58,42 +81,42 @@ def fault(content: Content) -> Fault | None:
         follows = page.whole and expected.setdefault(page.stream, page.number)
         if not page.whole or follows != page.number:
             more = page.whole or content.find(b"OggS", page.start + 4) >= 0
-            return Fault("damaged" if more else "end", seconds)
+            return _Fault("damaged" if more else "end", seconds)
         expected[page.stream] += 1
-        firsts += bool(page.flags & FIRST_OF_STREAM)
+        firsts += bool(page.flags & _FIRST_OF_STREAM)
         if firsts > 1 and ended:
-            return Fault("several", seconds)
+            return _Fault("several", seconds)
         seconds = max(seconds, page.samples / clock)
-        ended = bool(page.flags & END_OF_STREAM)
-    return None if ended else Fault("end", seconds)
+        ended = bool(page.flags & _END_OF_STREAM)
+    return None if ended else _Fault("end", seconds)
 
 
 def _clock(content: Content) -> int:
     """Return the samples a second of page counts: Vorbis' rate, 48000 of Opus."""
-    head = content.at(HEADER_BYTES + 1, 16)
+    head = content.at(_HEADER_BYTES + 1, 16)
     if head.startswith(b"\x01vorbis"):
-        return int.from_bytes(head[12:16], "little") or OPUS_CLOCK
-    return OPUS_CLOCK
+        return int.from_bytes(head[12:16], "little") or _OPUS_CLOCK
+    return _OPUS_CLOCK
 
 
 def _pages(content: Content) -> Iterator[_Page]:
-    """Page after page; one that is cut off or damaged is the last."""
+    """Yield page after page; one that is cut off or damaged is the last."""
     start = 0
     while start < content.size:
         page = _page(content, start)
         yield page
         follows = content.at(page.end, 4) == b"OggS"
-        if not page.whole or (page.flags & END_OF_STREAM and not follows):
+        if not page.whole or (page.flags & _END_OF_STREAM and not follows):
             return  # what lies behind is no part of it
         start = page.end
 
 
 def _page(content: Content, start: int) -> _Page:
-    header = content.at(start, HEADER_BYTES)
-    if len(header) < HEADER_BYTES or header[:4] != b"OggS":
+    header = content.at(start, _HEADER_BYTES)
+    if len(header) < _HEADER_BYTES or header[:4] != b"OggS":
         return _Page(start, 0, 0, 0, 0, whole=False, end=content.size)
-    segments = content.at(start + HEADER_BYTES, header[26])
-    end = start + HEADER_BYTES + len(segments) + sum(segments)
+    segments = content.at(start + _HEADER_BYTES, header[26])
+    end = start + _HEADER_BYTES + len(segments) + sum(segments)
     page = content.at(start, end - start)
     stream, number = (
         int.from_bytes(header[place : place + 4], "little") for place in (14, 18)

@@ -1,4 +1,4 @@
-"""What can be wrong with a recording, by name."""
+"""Errors of recordings, a class for each fault."""
 
 from functools import partial
 
@@ -23,7 +23,7 @@ class RecordingError(UserError, ValueError):
     Attributes
     ----------
     reason
-        What came, what was expected, and the next step.
+        The fault, what was expected, and the next step.
     recording
         Path or name of the recording, where it has one.
     """
@@ -41,7 +41,7 @@ class RecordingError(UserError, ValueError):
 
 
 class UnreadableRecording(RecordingError):  # noqa: N818 - named for what came
-    """Missing, corrupt, cut off, or not audio at all."""
+    """A recording that is missing, corrupt, cut off, or not audio at all."""
 
 
 class EmptyRecording(RecordingError):  # noqa: N818
@@ -49,15 +49,15 @@ class EmptyRecording(RecordingError):  # noqa: N818
 
 
 class TooShortRecording(RecordingError):  # noqa: N818
-    """Fewer samples than the network needs."""
+    """A recording of fewer samples than the network needs."""
 
 
 class TooLongRecording(RecordingError):  # noqa: N818
-    """More of it than fits into the memory that it may take."""
+    """A recording that needs more memory than it may take."""
 
 
 class SilentRecording(RecordingError):  # noqa: N818
-    """Nothing louder than one step of 16-bit audio."""
+    """A recording with nothing louder than one step of 16-bit audio."""
 
 
 class ConstantRecording(RecordingError):  # noqa: N818
@@ -69,11 +69,11 @@ class NonFiniteRecording(RecordingError):  # noqa: N818
 
 
 class UnusableEmbedding(RecordingError):  # noqa: N818
-    """Made into an embedding that nothing can be compared with, such as zeros."""
+    """A recording whose embedding nothing can be compared with, such as zeros."""
 
 
 class ChannelError(RecordingError):
-    """Several channels and no word on which to take."""
+    """Several channels and no choice of one, or a channel that is not there."""
 
 
 class SampleRateError(RecordingError):
