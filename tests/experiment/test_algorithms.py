@@ -3,7 +3,8 @@ import pytest
 from scipy.spatial.distance import cosine as cosine_distance
 from scipy.spatial.distance import euclidean as euclidean_distance
 
-from bob.learn.pytorch.experiment.algorithms import NAMED, Similarity, as_algorithm
+from bob.learn.pytorch.experiment.algorithms import NAMED, Similarity
+from bob.learn.pytorch.experiment.bob_algorithms import as_algorithm
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 
 RANDOM = np.random.default_rng(0)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.experiment.algorithms import as_algorithm
+from bob.learn.pytorch.experiment.bob_algorithms import as_algorithm
 from bob.learn.pytorch.experiment.cohort import normalisation_of
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.options import NORMALISATIONS, settle

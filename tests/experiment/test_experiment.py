@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from bob.learn.pytorch.experiment.algorithms import as_algorithm
+from bob.learn.pytorch.experiment.bob_algorithms import as_algorithm
 from bob.learn.pytorch.experiment.components import Preprocessing
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.experiment import lay_out

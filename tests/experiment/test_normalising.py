@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from bob.learn.pytorch.errors import ScoringError
-from bob.learn.pytorch.experiment.algorithms import NAMED, as_algorithm
+from bob.learn.pytorch.experiment.algorithms import NAMED
+from bob.learn.pytorch.experiment.bob_algorithms import as_algorithm
 from bob.learn.pytorch.experiment.cohort import normalisation_of
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.experiment import BadRecordingsError

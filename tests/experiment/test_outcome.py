@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from bob.learn.pytorch.experiment.algorithms import as_algorithm
+from bob.learn.pytorch.experiment.bob_algorithms import as_algorithm
 from bob.learn.pytorch.experiment.components import Preprocessing
 from bob.learn.pytorch.experiment.experiment import BadRecordingsError
 from bob.learn.pytorch.experiment.stages import run

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from bob.learn.pytorch.experiment.algorithms import as_algorithm, plda_at
+from bob.learn.pytorch.errors import ScoringError
+from bob.learn.pytorch.experiment.algorithms import plda_at
+from bob.learn.pytorch.experiment.bob_algorithms import as_algorithm
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.stages import run
 from bob.learn.pytorch.scoring import (
@@ -70,7 +72,7 @@ def test_a_model_of_another_size_is_refused(experiment):
     rows = random.normal(size=(20, 3))[speakers] + random.normal(size=(80, 3))
     other = as_algorithm(train_plda(rows, speakers))
 
-    with pytest.raises(ConfigurationError, match="of 3 dimensions, and these have 8"):
+    with pytest.raises(ScoringError, match="of 3 dimensions, and these have 8"):
         run(replace(experiment, algorithm=other))
 
 

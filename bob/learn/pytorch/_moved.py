@@ -169,6 +169,7 @@ _MODULES: dict[str, str] = {
     "verification.experiment": "experiment.stages experiment.experiment",
     "verification.layout": "experiment.experiment",
     "verification.legacy": "experiment.components",
+    "verification.algorithms": "experiment.algorithms experiment.bob_algorithms",
     "verification.array_models": "experiment.algorithms",
     "verification.in_memory": "experiment.scores",
     "verification.trial_quality": "scorefiles.quality",

@@ -13,7 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bob.learn.pytorch.experiment.algorithms import NAMED, as_algorithm, plda_at
+from bob.learn.pytorch.experiment.algorithms import NAMED, plda_at
+from bob.learn.pytorch.experiment.bob_algorithms import as_algorithm
 from bob.learn.pytorch.experiment.cohort import normalisation_of
 from bob.learn.pytorch.experiment.components import Extraction, Preprocessing
 from bob.learn.pytorch.experiment.configuration import (

@@ -38,7 +38,10 @@ if TYPE_CHECKING:
 
 FloatArray: TypeAlias = NDArray[np.float64]
 Positions: TypeAlias = NDArray[np.int64]
+Pairs: TypeAlias = tuple[Positions, Positions]
 Groups: TypeAlias = Sequence[Sequence[int]]
+# What a backend itself has prepared.
+_Side: TypeAlias = Any
 
 #: Enrolments by the scores of each recording -> their fusion.
 _BY_SCORES: dict[str, Fusion] = {
@@ -76,15 +79,10 @@ class Backend(ABC):
     symmetric: ClassVar[bool] = False
 
     @abstractmethod
-    def matrix(self, references: Any, probes: Any) -> FloatArray:  # noqa: ANN401
+    def matrix(self, references: _Side, probes: _Side) -> FloatArray:
         """Score each reference with each probe: ``(references, probes)``."""
 
-    def pairs(
-        self,
-        references: Any,  # noqa: ANN401
-        probes: Any,  # noqa: ANN401
-        pairs: tuple[Positions, Positions],
-    ) -> FloatArray:
+    def pairs(self, references: _Side, probes: _Side, pairs: Pairs) -> FloatArray:
         """Score listed pairs of positions only: ``(pairs,)``."""
         first, second = pairs
         scores = np.empty(first.size)
@@ -189,7 +187,7 @@ class RowBackend(Backend):
         if not len(references) or not len(probes):
             return np.empty((len(references), len(probes)))
         matched(references.rows, probes.rows)
-        scores = self._matrix(references, probes.rows)
+        scores = self._scores(references, probes.rows)
         if probes.groups is not None:
             fusion = _BY_SCORES[self.several_probes or ""]
             scores = fuse_scores(scores.T, probes.groups, fusion=fusion).T
@@ -199,10 +197,7 @@ class RowBackend(Backend):
         return scores
 
     def pairs(
-        self,
-        references: PreparedRows,
-        probes: PreparedRows,
-        pairs: tuple[Positions, Positions],
+        self, references: PreparedRows, probes: PreparedRows, pairs: Pairs
     ) -> FloatArray:
         """Score listed pairs of positions only: ``(pairs,)``."""
         fusion: Fusion = "mean"
@@ -211,14 +206,15 @@ class RowBackend(Backend):
         if probes.groups is not None or fusion not in ("mean", "max"):
             return super().pairs(references, probes, pairs)
         if references.groups is None:
-            return self._pairs(references, probes, pairs)
+            return self._scores(references, probes.rows, pairs)
         sizes = np.array([group.size for group in references.groups])
         starts = np.cumsum(sizes) - sizes
         counts = sizes[pairs[0]]
         ends = np.cumsum(counts)
         inside = np.arange(counts.sum()) - np.repeat(ends - counts, counts)
         each = np.repeat(starts[pairs[0]], counts) + inside
-        scores = self._pairs(references, probes, (each, np.repeat(pairs[1], counts)))
+        both = each, np.repeat(pairs[1], counts)
+        scores = self._scores(references, probes.rows, both)
         return _fused(scores, counts, highest=fusion == "max")
 
     def listed(
@@ -226,7 +222,7 @@ class RowBackend(Backend):
         embeddings: NDArray[Any],
         references: Groups,
         probes: Groups,
-        pairs: tuple[Positions, Positions],
+        pairs: Pairs,
     ) -> FloatArray:
         """Prepare both sides of listed pairs out of one array, and score: ``(pairs,)``.
 
@@ -246,7 +242,7 @@ class RowBackend(Backend):
     def _prepared(
         self, embeddings: NDArray[Any], groups: Groups, how: str
     ) -> PreparedRows:
-        good, sizes = without_failures(groups)
+        good, sizes = _without_failures(groups)
         if how not in _BY_SCORES:
             return self._joined(embeddings, good, sizes, unit=how == "unit-mean")
         each = self._joined(embeddings, good, np.ones(good.size, np.int64), unit=False)
@@ -263,15 +259,10 @@ class RowBackend(Backend):
         """Make one row of each so many of the good recordings."""
 
     @abstractmethod
-    def _matrix(self, references: PreparedRows, probes: FloatArray) -> FloatArray: ...
-
-    @abstractmethod
-    def _pairs(
-        self,
-        references: PreparedRows,
-        probes: PreparedRows,
-        pairs: tuple[Positions, Positions],
-    ) -> FloatArray: ...
+    def _scores(
+        self, references: PreparedRows, probes: FloatArray, pairs: Pairs | None = None
+    ) -> FloatArray:
+        """Score each row with each, ``(references, probes)``, or listed pairs only."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -330,10 +321,10 @@ class Cosine(_Similarity):
         embeddings: NDArray[Any],
         references: Groups,
         probes: Groups,
-        pairs: tuple[Positions, Positions],
+        pairs: Pairs,
     ) -> FloatArray:
         """Prepare and score listed pairs out of one array: ``(pairs,)``."""
-        sides = [without_failures(groups) for groups in (references, probes)]
+        sides = [_without_failures(groups) for groups in (references, probes)]
         rows = sum(good.size for good, _ in sides)
         alone = all((sizes == 1).all() for _, sizes in sides)
         if not alone or rows < len(embeddings):
@@ -348,17 +339,13 @@ class Cosine(_Similarity):
     def _ready(self, rows: NDArray[Any]) -> FloatArray:
         return unit_length(rows)
 
-    def _matrix(self, references: PreparedRows, probes: FloatArray) -> FloatArray:
-        scores = inner(references.rows, probes)
-        return self._scaled(np.clip(scores, -1, 1, out=scores))
-
-    def _pairs(
-        self,
-        references: PreparedRows,
-        probes: PreparedRows,
-        pairs: tuple[Positions, Positions],
+    def _scores(
+        self, references: PreparedRows, probes: FloatArray, pairs: Pairs | None = None
     ) -> FloatArray:
-        scores = inner_of_pairs(references.rows, probes.rows, pairs=pairs)
+        if pairs is None:
+            scores = inner(references.rows, probes)
+        else:
+            scores = inner_of_pairs(references.rows, probes, pairs=pairs)
         return self._scaled(np.clip(scores, -1, 1, out=scores))
 
 
@@ -367,16 +354,12 @@ class Euclidean(_Similarity):
 
     name = "euclidean"
 
-    def _matrix(self, references: PreparedRows, probes: FloatArray) -> FloatArray:
-        return self._scaled(euclidean(references.rows, probes))
-
-    def _pairs(
-        self,
-        references: PreparedRows,
-        probes: PreparedRows,
-        pairs: tuple[Positions, Positions],
+    def _scores(
+        self, references: PreparedRows, probes: FloatArray, pairs: Pairs | None = None
     ) -> FloatArray:
-        found = euclidean_of_pairs(references.rows, probes.rows, pairs=pairs)
+        if pairs is None:
+            return self._scaled(euclidean(references.rows, probes))
+        found = euclidean_of_pairs(references.rows, probes, pairs=pairs)
         return self._scaled(found)
 
 
@@ -406,6 +389,12 @@ class Plda(RowBackend):
         self, embeddings: NDArray[Any], good: Positions, sizes: Positions, *, unit: bool
     ) -> PreparedRows:
         del unit  # refused above
+        given, width = embeddings.shape[1], self.model.projection.mean.size
+        if good.size and given != width:
+            raise ScoringError(
+                f"the PLDA model is of embeddings of {width} dimensions, and these "
+                f"have {given}; train one on embeddings of the same model"
+            )
         used, inside = np.unique(good, return_inverse=True)
         if not used.size:
             shape = (sizes.size, self.model.model.mean.size)
@@ -414,18 +403,13 @@ class Plda(RowBackend):
             *self.model.enrol(embeddings[used], _grouped(inside, sizes))
         )
 
-    def _matrix(self, references: PreparedRows, probes: FloatArray) -> FloatArray:
-        return self.model.score(references.rows, probes, counts=references.counts)
-
-    def _pairs(
-        self,
-        references: PreparedRows,
-        probes: PreparedRows,
-        pairs: tuple[Positions, Positions],
+    def _scores(
+        self, references: PreparedRows, probes: FloatArray, pairs: Pairs | None = None
     ) -> FloatArray:
-        return self.model.score_pairs(
-            references.rows, probes.rows, pairs=pairs, counts=references.counts
-        )
+        rows, counts = references.rows, references.counts
+        if pairs is None:
+            return self.model.score(rows, probes, counts=counts)
+        return self.model.score_pairs(rows, probes, pairs=pairs, counts=counts)
 
 
 #: Backends that take no training, by name.
@@ -435,7 +419,7 @@ MEASURES: dict[str, type[Cosine | Euclidean]] = {
 }
 
 
-def without_failures(groups: Groups) -> tuple[Positions, Positions]:
+def _without_failures(groups: Groups) -> tuple[Positions, Positions]:
     """Return all positions that are not negative, in order, and how many of each."""
     sizes = np.fromiter(map(len, groups), np.int64, len(groups))
     flat = np.fromiter(chain.from_iterable(groups), np.int64, int(sizes.sum()))

@@ -33,12 +33,12 @@ ROWS_AT_LEAST = 64
 
 
 def spans(rows: int, columns: int, *, at_once: int | None = None) -> Iterator[slice]:
-    """Rows that are scored together, so that not too many scores are held.
+    """Yield spans of rows that are scored together, so that few scores are held.
 
     Parameters
     ----------
     at_once
-        How many scores may be held, by default 32 MB of them; a row is at least one.
+        Number of scores that may be held, by default 32 MB of them; at least a row.
 
     Examples
     --------
@@ -65,15 +65,15 @@ def score_rows(
     references, probes
         ``(references, dimensions)`` and ``(probes, dimensions)``.
     score
-        What compares two blocks of rows.
+        Compares two blocks of rows.
     at_once
-        How many scores may be held, see `spans`.
+        Number of scores that may be held, see `spans`.
 
     Yields
     ------
     tuple
-        Which references, and their scores ``(some, probes)``. The array is used
-        again for those that follow.
+        A slice of the references, and their scores ``(some, probes)``. The array is
+        used again for those that follow.
 
     Examples
     --------
@@ -99,7 +99,7 @@ def score_into_file(
     score: Score = cosine,
     dtype: Literal["float32", "float64"] = "float32",
 ) -> NDArray[np.floating[Any]]:
-    """All scores in a file of NumPy's, which may be larger than memory.
+    """Write all scores into a file of NumPy, which may be larger than memory.
 
     Parameters
     ----------
@@ -108,9 +108,9 @@ def score_into_file(
     path
         A file ``.npy`` that is there whole or not at all.
     score
-        What compares two blocks of rows.
+        Compares two blocks of rows.
     dtype
-        What the file holds; everything is computed in float64.
+        Type of the numbers in the file; everything is computed in float64.
 
     Returns
     -------
@@ -141,7 +141,7 @@ def score_into_file(
 def _prepared(
     references: ArrayLike, probes: ArrayLike, score: Score
 ) -> tuple[FloatArray, FloatArray, _Fill]:
-    """What is worth doing once is done before all blocks."""
+    """Prepare both sides once, and return what fills a block with their scores."""
     left, right = np.asarray(references), np.asarray(probes)
     if score is cosine:
         # One row of each is enough for cosine to refuse what does not match.
@@ -159,6 +159,6 @@ def _prepared(
 
 
 def _fill_with_cosines(left: FloatArray, right: FloatArray, scores: FloatArray) -> None:
-    """Of directions; one product, which the library cuts to the cache by itself."""
+    """Multiply directions in one product, which the library cuts to the cache."""
     np.matmul(left, right.T, out=scores)
     np.clip(scores, -1, 1, out=scores)

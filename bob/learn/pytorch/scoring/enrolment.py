@@ -37,7 +37,7 @@ def mean_embeddings(
     *,
     length_normalised: bool = False,
 ) -> FloatArray:
-    """One embedding per reference, the mean of those of its recordings.
+    """Return one embedding per reference, the mean of those of its recordings.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def mean_embeddings(
 def fuse_scores(
     scores: ArrayLike, groups: Sequence[ArrayLike], *, fusion: Fusion = "mean"
 ) -> FloatArray:
-    """One row of scores per reference, from those of each of its recordings.
+    """Return one row of scores per reference, from those of each of its recordings.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def speaker_means(
 def by_speaker(
     rows: FloatArray, speakers: Sequence[str] | Sequence[int]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], FloatArray]:
-    """Speaker of each recording as a code; recordings and mean of each speaker.
+    """Return speakers as codes, and the recordings and mean of each.
 
     ``(recordings,), (speakers,), (speakers, dimensions)``, speakers sorted by name.
     """

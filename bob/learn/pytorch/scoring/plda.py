@@ -109,7 +109,7 @@ class TwoCovariance:
         counts: ArrayLike = 1,
         kaldi_length: bool = False,
     ) -> FloatArray:
-        """Log-likelihood ratio of each reference and probe, as one product.
+        """Return the log-likelihood ratio of each reference and probe, as one product.
 
         Parameters
         ----------
@@ -145,7 +145,7 @@ class TwoCovariance:
         counts: ArrayLike = 1,
         kaldi_length: bool = False,
     ) -> FloatArray:
-        """Log-likelihood ratio of listed pairs only: ``(pairs,)``.
+        """Return the log-likelihood ratio of listed pairs only: ``(pairs,)``.
 
         Parameters
         ----------
@@ -201,7 +201,7 @@ class TwoCovariance:
     def log_likelihood(
         self, embeddings: ArrayLike, speakers: Sequence[str] | Sequence[int]
     ) -> float:
-        """Log-density of all recordings, given who speaks in each, in nats."""
+        """Return the log-density of all recordings, given their speakers, in nats."""
         latent = self.latent(embeddings)
         codes, counts, means = by_speaker(latent, speakers)
         axes, ratios = self.basis
@@ -216,10 +216,10 @@ class TwoCovariance:
 
 @dataclass(frozen=True, eq=False)
 class _Terms:
-    """What log-likelihood ratios are sums of.
+    """Terms of log-likelihood ratios.
 
-    Of each reference a row to be multiplied with the probe and a number, and of each
-    probe its squares, weighed by a curve that depends on the count of recordings.
+    Each reference has a row to be multiplied with the probe, and a number; each probe
+    its squares, weighed by a curve that depends on the count of recordings.
     """
 
     cross: FloatArray
@@ -248,9 +248,9 @@ def train_two_covariance(
     Parameters
     ----------
     embeddings, speakers
-        ``(recordings, dimensions)``, and who speaks in each recording.
+        ``(recordings, dimensions)``, and the speaker of each recording.
     iterations
-        How often the covariances are estimated again.
+        Number of times that the covariances are estimated again.
 
     Raises
     ------
@@ -285,7 +285,7 @@ def _improved(
     counts: NDArray[np.intp],
     scatter: FloatArray,
 ) -> TwoCovariance:
-    """One step: where each speaker may be, then the covariances that follow."""
+    """Return a better model: first the posterior of each speaker, then covariances."""
     axes, ratios = model.basis
     back = np.linalg.inv(axes)
     number = counts[:, np.newaxis]

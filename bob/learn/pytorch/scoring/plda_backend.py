@@ -110,7 +110,7 @@ class PldaBackend:
     def score(
         self, references: ArrayLike, probes: ArrayLike, *, counts: ArrayLike = 1
     ) -> FloatArray:
-        """Log-likelihood ratio of each reference and probe.
+        """Return the log-likelihood ratio of each reference and probe.
 
         Parameters
         ----------
@@ -137,7 +137,7 @@ class PldaBackend:
         pairs: tuple[ArrayLike, ArrayLike],
         counts: ArrayLike = 1,
     ) -> FloatArray:
-        """Log-likelihood ratio of listed pairs only: ``(pairs,)``; see :meth:`score`.
+        """Return the log-likelihood ratio of listed pairs only: ``(pairs,)``.
 
         Parameters
         ----------
@@ -208,16 +208,16 @@ def train_plda(
     Parameters
     ----------
     embeddings, speakers
-        ``(recordings, dimensions)``, and who speaks in each recording.
+        ``(recordings, dimensions)``, and the speaker of each recording.
     dimensions
-        To be left by LDA; None does without.
+        Dimensions after LDA; None does without.
     whitened
         Without LDA, bring the covariance of all embeddings to the identity, which
         decides what length normalisation does; LDA whitens by itself.
     length_normalisation
         See :class:`PldaBackend`.
     iterations
-        Of expectation maximisation.
+        Iterations of expectation maximisation.
 
     Raises
     ------

@@ -94,9 +94,9 @@ def lda(
     Parameters
     ----------
     embeddings, speakers
-        ``(recordings, dimensions)``, and who speaks in each recording.
+        ``(recordings, dimensions)``, and the speaker of each recording.
     dimensions
-        To be left; fewer than there are speakers.
+        Dimensions after LDA; fewer than there are speakers.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def lda(
 
 
 def principal_axes(rows: FloatArray) -> Projection:
-    """White coordinates, in the directions in which finite rows vary at all."""
+    """Return white coordinates, in the directions in which finite rows vary at all."""
     mean = rows.mean(axis=0)
     centred = rows - mean
     values, axes = np.linalg.eigh(centred.T @ centred / len(rows))
@@ -143,7 +143,7 @@ def principal_axes(rows: FloatArray) -> Projection:
 def within_shares(
     white: FloatArray, speakers: Sequence[str] | Sequence[int]
 ) -> tuple[FloatArray, FloatArray]:
-    """How much of the variance in white coordinates is that of single speakers.
+    """Return the share of single speakers in the variance of white coordinates.
 
     Returns
     -------
@@ -172,7 +172,7 @@ def within_shares(
 def of_several_speakers(
     rows: FloatArray, speakers: Sequence[str] | Sequence[int]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], FloatArray]:
-    """As `by_speaker`, of recordings that show how speakers differ and vary.
+    """Group recordings as `by_speaker` if they show how speakers differ and vary.
 
     Raises
     ------
@@ -200,9 +200,9 @@ def refuse_too_few(
     Parameters
     ----------
     rows, speakers
-        ``(recordings, dimensions)``, and who speaks in each recording.
+        ``(recordings, dimensions)``, and the speaker of each recording.
     dimensions
-        To be left by LDA.
+        Dimensions after LDA.
 
     Raises
     ------
@@ -231,7 +231,7 @@ def refuse_too_few(
 
 
 def scaled_to_dimensions(embeddings: ArrayLike) -> FloatArray:
-    """Rows of length sqrt(dimensions), so that an entry has variance one.
+    """Scale rows to the length sqrt(dimensions), so that an entry has variance one.
 
     ``(count, dimensions) -> (count, dimensions)``
 
@@ -246,7 +246,7 @@ def scaled_to_dimensions(embeddings: ArrayLike) -> FloatArray:
 
 
 def finite(embeddings: ArrayLike) -> FloatArray:
-    """Embeddings to train on, in float64: ``(recordings, dimensions)``, all finite."""
+    """Return finite embeddings in float64: ``(recordings, dimensions)``."""
     rows = np.asarray(embeddings, dtype=np.float64)
     if rows.ndim != 2 or not rows.size:
         raise ValueError(

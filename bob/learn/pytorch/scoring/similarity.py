@@ -29,7 +29,7 @@ DIFFERENCES_AT_ONCE = 1 << 20
 def cosine(
     references: ArrayLike, probes: ArrayLike, *, mean: ArrayLike | None = None
 ) -> FloatArray:
-    """Cosine of the angle between each reference and each probe.
+    """Return the cosine of the angle between each reference and each probe.
 
     ``(references, dimensions), (probes, dimensions) -> (references, probes)``
 
@@ -71,7 +71,7 @@ def cosine_of_pairs(
     pairs: Pairs,
     mean: ArrayLike | None = None,
 ) -> FloatArray:
-    """Cosine of listed pairs only: ``(pairs,)``.
+    """Return the cosine of listed pairs only: ``(pairs,)``.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def centred(
     probes: NDArray[np.generic],
     mean: ArrayLike | None,
 ) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
-    """Both sides less the mean ``(dimensions,)``, if there is one.
+    """Subtract the mean ``(dimensions,)`` from both sides, if there is one.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def centred(
 
 
 def euclidean(references: ArrayLike, probes: ArrayLike) -> FloatArray:
-    """Negative Euclidean distance.
+    """Return the negative Euclidean distance.
 
     ``(references, dimensions), (probes, dimensions) -> (references, probes)``
 
@@ -142,7 +142,7 @@ def euclidean(references: ArrayLike, probes: ArrayLike) -> FloatArray:
 def euclidean_of_pairs(
     references: ArrayLike, probes: ArrayLike, *, pairs: Pairs
 ) -> FloatArray:
-    """Negative Euclidean distance of listed pairs only: ``(pairs,)``.
+    """Return the negative Euclidean distance of listed pairs only: ``(pairs,)``.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def euclidean_of_pairs(
 
 
 def inner(references: ArrayLike, probes: ArrayLike) -> FloatArray:
-    """Inner product of each reference with each probe, in float64.
+    """Return the inner product of each reference with each probe, in float64.
 
     ``(references, dimensions), (probes, dimensions) -> (references, probes)``
 
@@ -186,7 +186,7 @@ def inner(references: ArrayLike, probes: ArrayLike) -> FloatArray:
 def inner_of_pairs(
     references: ArrayLike, probes: ArrayLike, *, pairs: Pairs
 ) -> FloatArray:
-    """Inner product of listed pairs of rows, in float64: ``(pairs,)``.
+    """Return the inner product of listed pairs of rows, in float64: ``(pairs,)``.
 
     Parameters
     ----------
@@ -225,7 +225,7 @@ def inner_of_pairs(
 def checked_pairs(
     pairs: Pairs, *, references: int, probes: int
 ) -> tuple[Positions, Positions]:
-    """Both lists of positions as integers, none outside of its array.
+    """Return both lists of positions as integers, none outside of its array.
 
     Raises
     ------
@@ -283,7 +283,7 @@ def magnitudes(embeddings: ArrayLike, *, mean: ArrayLike | None = None) -> Float
 def _directions(
     embeddings: NDArray[np.generic],
 ) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """Rows of length one in float64, and which rows have none (they are zeros)."""
+    """Return rows of length one in float64, and a mask of those without one (zeros)."""
     directions = np.empty(embeddings.shape)
     lost = np.empty(len(embeddings), dtype=np.bool_)
     size = max(1, BLOCK_NUMBERS // max(1, embeddings.shape[1]))
