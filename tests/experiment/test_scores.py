@@ -19,7 +19,7 @@ def test_blocks_of_references_give_the_same_rows_as_one_product(monkeypatch):
     trials = Trials(references, probes)
 
     def rows():
-        sides = scores.PreparedTrials.of(Similarity(), trials, models, vectors)
+        sides = scores._PreparedTrials.of(Similarity(), trials, models, vectors)
         return {reference.id: values for reference, _, values in sides.blocks()}
 
     whole = rows()

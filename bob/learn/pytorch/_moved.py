@@ -129,6 +129,8 @@ _MODULES: dict[str, str] = {
     "report.summary": "report",
     "report.trial_conditions": "metrics.classes",
     "scorefiles.figures": "scorefiles.evaluating",
+    "scoring.plda_backend": "scoring.plda scoring.plda_training",
+    "scoring.projection": "scoring.plda_training scoring.plda",
     "scoring.quality": "scoring.similarity calibration.quality",
     "scoring.sparse": "scoring.similarity",
     "scoring.calibration": "calibration",

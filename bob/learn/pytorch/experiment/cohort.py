@@ -47,7 +47,7 @@ def normalisation_of(
     settled
         The options.
     database
-        Its own cohort counts where none is given.
+        Brings the cohort if none is given.
     given
         The cohort: a path, a database, or None.
 
@@ -61,7 +61,7 @@ def normalisation_of(
     normalisation = _normalisation_of(settled, database, given)
     if normalisation is not None:
         for cohort in normalisation.cohorts.values():
-            require_enough(
+            _require_enough(
                 normalisation.method,
                 normalisation.top,
                 references=len(cohort.references),
@@ -196,7 +196,7 @@ def _grouped(
     by_speaker: bool,
     database: Database | None,
 ) -> CohortMembers:
-    """One member a speaker, or one a recording."""
+    """Make one member a speaker, or one a recording."""
     members: dict[str, list[Recording]] = defaultdict(list)
     for item in recordings:
         members[item.subject if by_speaker else item.key].append(item)
@@ -210,7 +210,7 @@ def _grouped(
     )
 
 
-def require_enough(
+def _require_enough(
     method: Method, top: int | None, *, references: int, probes: int
 ) -> None:
     """Refuse a cohort with fewer members on either side than the method takes.
@@ -221,9 +221,7 @@ def require_enough(
         With what to set.
     """
     if reason := too_small_for(method, top, references=references, probes=probes):
-        asked_for = (
-            top
-            and too_small_for(method, None, references=references, probes=probes) == ""
-        )
-        how = " (cohort_top, --cohort-top)" if asked_for else ""
+        sizes = {"references": references, "probes": probes}
+        repairs = top and not too_small_for(method, None, **sizes)
+        how = " (cohort_top, --cohort-top)" if repairs else ""
         raise ConfigurationError(f"{method}: {reason}{how}")

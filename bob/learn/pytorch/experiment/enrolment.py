@@ -30,8 +30,8 @@ def enrol(
     Returns
     -------
     dict
-        Id of the reference -> what the algorithm made of it; references
-        without any usable recording are absent, and so are their files.
+        Id of the reference -> the model of the algorithm; references without any
+        usable recording are absent, and so are their files.
     """
     models: dict[str, Any] = {}
     for reference in trials.references:
@@ -49,7 +49,7 @@ def enrol(
 
 
 def _left_before(experiment: Experiment, path: Path, keys: list[str]) -> Any:
-    """What an earlier run has enrolled."""
+    """Read a reference of an earlier run."""
     present = stored.fingerprint(path)
     if present is None:
         raise ConfigurationError(

@@ -224,7 +224,7 @@ def _spellings(path: str) -> tuple[str, ...]:
 
 
 def _bare(name: str) -> str:
-    """As keys are: without white space and suffix, each path spelled in one way."""
+    """Spell a path in one way, as keys are: without white space and suffix."""
     plain = os.path.normpath(name.replace("\\", "/"))
     return loose_spelling(safe_name(plain))
 

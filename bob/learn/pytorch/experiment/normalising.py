@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from bob.learn.pytorch.experiment import stored
-from bob.learn.pytorch.experiment.cohort import PREFIX, require_enough
+from bob.learn.pytorch.experiment.cohort import PREFIX
 from bob.learn.pytorch.experiment.components import as_rows
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.fingerprint import of_component
@@ -108,7 +108,7 @@ def row_normaliser(
 
     Raises
     ------
-    ConfigurationError
+    ScoringError
         The cohort has fewer members with an embedding than asked for.
     """
     normalisation = experiment.normalisation
@@ -116,16 +116,18 @@ def row_normaliser(
         return None
     members = normalisation.cohorts[group]
     sides = _sides(members, experiment, vectors)
-    method, top = normalisation.method, normalisation.top
-    require_enough(
-        method, top, references=len(sides.references), probes=len(sides.probes)
-    )
     names = (
         [item.id for item in trials.references if item.id in place],
         [item.id for item, usable in zip(trials.probes, good, strict=True) if usable],
     )
     normaliser = CohortNormaliser(
-        method, experiment.algorithm, references, probes, sides, names, top
+        normalisation.method,
+        experiment.algorithm,
+        references,
+        probes,
+        sides,
+        names,
+        normalisation.top,
     )
     return RowNormaliser(normaliser, place, good)
 
@@ -146,7 +148,7 @@ class _Plain(WithoutExtras):
 def all_recordings(
     normalisation: Normalisation,
 ) -> list[tuple[CohortMembers, list[Recording]]]:
-    """Each different cohort with the recordings of which files are made."""
+    """Return each different cohort with the recordings of which files are made."""
     cohorts = {id(cohort): cohort for cohort in normalisation.cohorts.values()}
     return [
         (cohort, cohort.recordings())
@@ -156,7 +158,7 @@ def all_recordings(
 
 
 def database_of(cohort: CohortMembers) -> Database:
-    """What loads the recordings of a cohort."""
+    """Return the database that loads the recordings of a cohort."""
     return cohort.database or _Plain()
 
 
@@ -235,7 +237,7 @@ def _stored_vectors(cohort: CohortMembers, experiment: Experiment) -> Vectors:
 def fingerprint(
     normalisation: Normalisation, group: str, experiment: Experiment
 ) -> list[object]:
-    """What determines the normalisation of a group's scores, as JSON values."""
+    """Return what determines the normalisation of a group's scores, as JSON values."""
     cohort, layout = normalisation.cohorts[group], experiment.layout
     if cohort.store is not None:
         made = hashlib.blake2b(cohort.content.embeddings.tobytes(), digest_size=16)

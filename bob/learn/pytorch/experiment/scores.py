@@ -58,7 +58,7 @@ def compute(
     measures that the calibration asks for are written beside; ``seconds`` are the
     durations of recordings, by their keys.
     """
-    sides = PreparedTrials.of(experiment.algorithm, trials, models, vectors)
+    sides = _PreparedTrials.of(experiment.algorithm, trials, models, vectors)
     writers = [_Writer(kind, group, trials) for kind in experiment.kinds()]
     normalise = normalising.row_normaliser(
         experiment,
@@ -87,7 +87,7 @@ def _measured(
     seconds: Mapping[str, float],
     normaliser: RowNormaliser | None,
 ) -> Measured | None:
-    """Quality measures that the calibration asks for; None if there are none."""
+    """Measure the quality that the calibration asks for, None if it asks for none."""
     how = experiment.calibration
     if how is None or not how.quality:
         return None
@@ -138,12 +138,12 @@ class _Writer:
         for path in folder.rglob("*.txt"):
             if path not in self._written:  # of a reference that is no more
                 path.unlink()
-        made_by = fingerprint(self._experiment, self._group, self._trials)
+        made_by = _fingerprint(self._experiment, self._group, self._trials)
         write_text(self._made_by, made_by)
 
 
-def fingerprint(experiment: Experiment, group: str, trials: Trials) -> str:
-    """What determines the scores of a group: algorithm, references and probes."""
+def _fingerprint(experiment: Experiment, group: str, trials: Trials) -> str:
+    """Return what determines the scores: algorithm, references and probes."""
     layout = experiment.layout
     references = [
         stored.fingerprint(layout.model(group, item.id)) for item in trials.references
@@ -171,7 +171,7 @@ def refuse_outdated(experiment: Experiment, group: str, trials: Trials) -> None:
         calibration asks for quality measures that they were made without.
     """
     path = experiment.layout.made_by(group)
-    if path.exists() and path.read_text() != fingerprint(experiment, group, trials):
+    if path.exists() and path.read_text() != _fingerprint(experiment, group, trials):
         raise ConfigurationError(
             f"score-computation is left out, but the scores in {path.parent} were made "
             "by another algorithm, from other references or probes, or not to the end; "
@@ -182,47 +182,52 @@ def refuse_outdated(experiment: Experiment, group: str, trials: Trials) -> None:
         read_measures(experiment.layout.measures(group), how.quality)
 
 
-def set_aside(experiment: Experiment, *, names: Sequence[str]) -> None:
-    """Rename the results of an earlier run, so that they do not stand for this one's.
+@dataclass(frozen=True)
+class PreviousResults:
+    """Results of an earlier run, so that they do not stand for those of this one.
 
     They are there as ``<name>.previous`` until this run has results of its own.
     """
-    for path in _results(experiment, names):
-        if path.exists():
-            path.replace(path.with_name(path.name + _PREVIOUS))
 
+    experiment: Experiment
+    names: Sequence[str]
 
-def restore_previous(experiment: Experiment, *, names: Sequence[str]) -> None:
-    """Give what was set aside its name back."""
-    for path in _results(experiment, names):
-        previous = path.with_name(path.name + _PREVIOUS)
-        if previous.exists() and not path.exists():
-            previous.replace(path)
+    def set_aside(self) -> None:
+        """Give results of the usual names another one."""
+        for path in self._paths():
+            if path.exists():
+                path.replace(path.with_name(path.name + _PREVIOUS))
 
+    def restore(self) -> None:
+        """Give the results that were set aside their names back."""
+        for path in self._paths():
+            previous = path.with_name(path.name + _PREVIOUS)
+            if previous.exists() and not path.exists():
+                previous.replace(path)
 
-def forget_previous(experiment: Experiment, *, names: Sequence[str]) -> None:
-    """Remove what was set aside."""
-    for path in _results(experiment, names):
-        path.with_name(path.name + _PREVIOUS).unlink(missing_ok=True)
+    def forget(self) -> None:
+        """Remove the results that were set aside."""
+        for path in self._paths():
+            path.with_name(path.name + _PREVIOUS).unlink(missing_ok=True)
 
-
-def _results(experiment: Experiment, names: Sequence[str]) -> list[Path]:
-    layout = experiment.layout
-    groups = [
-        path
-        for group in experiment.groups
-        for file in (layout.group_scores(group), layout.calibrated_scores(group))
-        for path in (file, provenance_file(file))
-    ]
-    return [*groups, layout.calibration(), *(layout.scores / name for name in names)]
+    def _paths(self) -> list[Path]:
+        layout = self.experiment.layout
+        files = [
+            path
+            for group in self.experiment.groups
+            for file in (layout.group_scores(group), layout.calibrated_scores(group))
+            for path in (file, provenance_file(file))
+        ]
+        reports = (layout.scores / name for name in self.names)
+        return [*files, layout.calibration(), *reports]
 
 
 def _literal(name: str) -> str:
-    """A name in a % template."""
+    """Escape a name for a % template."""
     return name.replace("%", "%%")
 
 
-def usable(item: Reference | Probe, vectors: Vectors) -> list[NDArray[np.float64]]:
+def _usable(item: Reference | Probe, vectors: Vectors) -> list[NDArray[np.float64]]:
     """Return the features of the recordings that have some."""
     return [vectors[rec.key] for rec in item.recordings if rec.key in vectors]
 
@@ -232,7 +237,7 @@ Block = tuple[Reference, Sequence[int], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, eq=False)
-class PreparedTrials:
+class _PreparedTrials:
     """The references and probes of trials, ready to be compared.
 
     Attributes
@@ -257,10 +262,10 @@ class PreparedTrials:
         trials: Trials,
         models: Mapping[str, Any],
         vectors: Mapping[str, Any],
-    ) -> PreparedTrials:
+    ) -> _PreparedTrials:
         """Prepare references, of which each model is known by id, and probes."""
         enrolled = [item.id for item in trials.references if item.id in models]
-        rows = [usable(probe, vectors) for probe in trials.probes]
+        rows = [_usable(probe, vectors) for probe in trials.probes]
         return cls(
             algorithm,
             trials,
@@ -326,9 +331,9 @@ def score_trials(
     models = {
         item.id: by_name.enrol(rows)
         for item in trials.references
-        if (rows := usable(item, vectors))
+        if (rows := _usable(item, vectors))
     }
-    blocks = PreparedTrials.of(by_name, trials, models, vectors).blocks()
+    blocks = _PreparedTrials.of(by_name, trials, models, vectors).blocks()
     found = {reference.id: (chosen, values) for reference, chosen, values in blocks}
     each = [found[item.id] for item in trials.references]
     counts = [len(chosen) for chosen, _ in each]

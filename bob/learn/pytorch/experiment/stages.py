@@ -95,7 +95,7 @@ def run(
         except (ConfigurationError, ScoringError):
             # Nothing was computed: the results of the run before it still stand.
             for kind in experiment.kinds():
-                scores.restore_previous(kind, names=REPORT_FILES)
+                scores.PreviousResults(kind, REPORT_FILES).restore()
             raise
         if finish is not None:
             finish(outcome)
@@ -112,7 +112,7 @@ def _run(experiment: Experiment) -> Outcome:
     joins = "concatenation" not in experiment.skip
     if joins:
         for kind in experiment.kinds():
-            scores.set_aside(kind, names=REPORT_FILES)
+            scores.PreviousResults(kind, REPORT_FILES).set_aside()
     strangers = _make_all_features(experiment, recordings, outcome)
     if experiment.skip >= {"enrollment", "score-computation"}:
         _remember_failures(experiment, outcome)
@@ -122,7 +122,7 @@ def _run(experiment: Experiment) -> Outcome:
         outcome.files_of(kind).update(_joined(kind, trials))
     if joins:
         for kind in experiment.kinds():
-            scores.forget_previous(kind, names=REPORT_FILES)
+            scores.PreviousResults(kind, REPORT_FILES).forget()
     _calibrate(experiment, outcome)
     return outcome
 

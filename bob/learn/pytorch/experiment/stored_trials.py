@@ -1,4 +1,4 @@
-"""Trials of any kind, and where in stored embeddings their recordings are."""
+"""Trials of any kind, with the rows of their recordings in stored embeddings."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Side:
         For each the rows of its recordings in the embeddings; `FAILED` for those that
         have none.
     metadata
-        What else is known of each, by title.
+        Further facts on each, by title.
     """
 
     names: Sequence[str]
@@ -67,7 +67,7 @@ class Side:
 
 @dataclass(frozen=True, eq=False)
 class StoredTrials:
-    """Who is compared with whom, with rows of embeddings.
+    """Trials, each between rows of embeddings.
 
     Attributes
     ----------
@@ -77,9 +77,9 @@ class StoredTrials:
         Positions in the references and in the probes, ``(trials,)`` each, in the order
         of the list; None: every reference with every probe.
     notes
-        What a user should know, such as recordings without an embedding.
+        Hints for the user, such as recordings without an embedding.
     columns
-        What else is known of each trial, by title, in the order of the pairs.
+        Further facts on each trial, by title, in the order of the pairs.
     """
 
     references: Side
@@ -118,7 +118,7 @@ class StoredTrials:
         return int(left @ right)
 
     def form(self, path: Path, asked: str | None) -> str:
-        """The form of their score file; see `write_scores`.
+        """Return the form of their score file; see `write_scores`.
 
         Raises
         ------
@@ -139,7 +139,7 @@ class StoredTrials:
     def table(
         self, scores: ArrayLike, first: Positions, second: Positions
     ) -> ScoreTable:
-        """Scores of trials between references and probes at these positions."""
+        """Return scores of trials between references and probes at these positions."""
         return ScoreTable.from_trials(
             scores,
             trials=(first, second),
@@ -150,7 +150,7 @@ class StoredTrials:
         )
 
     def metadata(self, first: Positions, second: Positions) -> dict[str, Names]:
-        """Titles of Bob's score files -> what is known of each of these trials.
+        """Return what is known of each of these trials, by titles of Bob's score files.
 
         The references and probes at these positions have to be trials of the list if
         something is known of trials.
@@ -171,7 +171,7 @@ class StoredTrials:
         }
 
     def _places(self, first: Positions, second: Positions) -> Positions:
-        """Where these trials stand in the list."""
+        """Return the positions of these trials in the list."""
         assert self.pairs is not None  # noqa: S101 - columns come with a list
         if first is self.pairs[0] and second is self.pairs[1]:
             return np.arange(first.size)
@@ -244,7 +244,7 @@ def _marks(side: Side, embeddings: StoredEmbeddings) -> list[list[Hashable]]:
 
 
 def _plain_list(path: Path, finder: Finder) -> TrialList | None:
-    """A list of pairs of recordings; None for everything else."""
+    """Read a list of pairs of recordings; None for everything else."""
     from bob.learn.pytorch.protocols.formats import kaldi_trials, sre
 
     if not path.is_file() or path.suffix.lower() == ".csv":
@@ -286,7 +286,7 @@ def _of_list(listed: TrialList, finder: Finder) -> StoredTrials:
 
 
 def _one_each(names: Names, speakers: Names) -> list[str]:
-    """The speaker of each distinct name, out of those of trials."""
+    """Return the speaker of each distinct name, out of those of trials."""
     code = np.zeros(len(names.distinct), dtype=np.int64)
     code[names.codes] = speakers.codes
     return [speakers.distinct[at] for at in code.tolist()]

@@ -24,13 +24,12 @@ from bob.learn.pytorch.scoring.normalisation import (
     z_norm,
     zt_norm,
 )
-from bob.learn.pytorch.scoring.plda import TwoCovariance, train_two_covariance
-from bob.learn.pytorch.scoring.plda_backend import PldaBackend, train_plda
-from bob.learn.pytorch.scoring.projection import (
-    Projection,
+from bob.learn.pytorch.scoring.plda import PldaBackend, Projection, TwoCovariance
+from bob.learn.pytorch.scoring.plda_training import (
     TrainingError,
     lda,
-    scaled_to_dimensions,
+    train_plda,
+    train_two_covariance,
     whitening,
 )
 from bob.learn.pytorch.scoring.similarity import (
@@ -40,6 +39,7 @@ from bob.learn.pytorch.scoring.similarity import (
     inner,
     inner_of_pairs,
     magnitudes,
+    scaled_to_dimensions,
     unit_length,
 )
 

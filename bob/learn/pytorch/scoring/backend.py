@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from bob.learn.pytorch.scoring.enrolment import Fusion
-    from bob.learn.pytorch.scoring.plda_backend import PldaBackend
+    from bob.learn.pytorch.scoring.plda import PldaBackend
 
 FloatArray: TypeAlias = NDArray[np.float64]
 Positions: TypeAlias = NDArray[np.int64]

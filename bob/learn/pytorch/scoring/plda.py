@@ -1,4 +1,4 @@
-"""The two-covariance model of embeddings, also called two-covariance PLDA.
+"""PLDA: embeddings -> log-likelihood ratios, by a two-covariance model.
 
 A speaker is a point y ~ N(mean, between), and a recording of hers x ~ N(y, within).
 The score of a trial is the log-likelihood ratio of "one speaker" against "two", which
@@ -13,34 +13,64 @@ Brummer and de Villiers, "The speaker partitioning problem", Odyssey 2010, secti
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from bob.learn.pytorch.scoring.enrolment import by_speaker
-from bob.learn.pytorch.scoring.projection import (
-    TrainingError,
-    finite,
-    of_several_speakers,
-    principal_axes,
-    within_shares,
-)
+from bob.learn.pytorch.files import beside
+from bob.learn.pytorch.scoring.enrolment import by_speaker, mean_embeddings
 from bob.learn.pytorch.scoring.similarity import (
     checked_pairs,
     inner,
     inner_of_pairs,
+    scaled_to_dimensions,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from typing import BinaryIO
 
     from numpy.typing import ArrayLike, NDArray
 
     FloatArray: TypeAlias = NDArray[np.float64]
 
-ITERATIONS = 20
+LengthNormalisation: TypeAlias = Literal["none", "unit", "kaldi"]
+LENGTH_NORMALISATIONS = get_args(LengthNormalisation)
+FORMAT = "bob.learn.pytorch PLDA 1"
+_NEXT = "train one with `bob pytorch plda train` or `train_plda`"
+_ARRAYS = ("mean", "projection", "model_mean", "between", "within")
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """An embedding less the mean, times a matrix.
+
+    Attributes
+    ----------
+    mean
+        ``(dimensions,)``
+    matrix
+        ``(dimensions, projected dimensions)``
+    """
+
+    mean: FloatArray
+    matrix: FloatArray
+
+    def __call__(self, embeddings: ArrayLike) -> FloatArray:
+        """``(count, dimensions) -> (count, projected dimensions)``."""
+        rows = np.asarray(embeddings, dtype=np.float64)
+        if rows.ndim != 2 or rows.shape[1] != self.mean.size:
+            raise ValueError(
+                f"embeddings of shape {rows.shape} cannot be projected; expected "
+                f"(count, {self.mean.size}), from the trained model that the "
+                f"projection was trained on"
+            )
+        projected: FloatArray = (rows - self.mean) @ self.matrix
+        return projected
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,15 +102,10 @@ class TwoCovariance:
 
     @cached_property
     def basis(self) -> tuple[FloatArray, FloatArray]:
-        """Axes in which both covariances are diagonal.
+        """Axes ``(dimensions, dimensions)`` in which both covariances are diagonal.
 
-        Returns
-        -------
-        axes
-            ``(dimensions, dimensions)``: ``(x - mean) @ axes`` has covariance
-            identity within a speaker.
-        ratios
-            ``(dimensions,)``, variance between speakers along each, descending.
+        ``(x - mean) @ axes`` has covariance identity within a speaker, and between
+        speakers the variances that follow, ``(dimensions,)``, descending.
         """
         from scipy.linalg import eigh  # here: it takes a moment to import
 
@@ -145,15 +170,7 @@ class TwoCovariance:
         counts: ArrayLike = 1,
         kaldi_length: bool = False,
     ) -> FloatArray:
-        """Return the log-likelihood ratio of listed pairs only: ``(pairs,)``.
-
-        Parameters
-        ----------
-        references, probes, counts, kaldi_length
-            As in :meth:`score`.
-        pairs
-            Positions in the references and in the probes, ``(pairs,)`` each.
-        """
+        """Return the ratios of listed pairs of positions only: ``(pairs,)``."""
         terms = self._terms(references, probes, counts, kaldi_length=kaldi_length)
         first, second = checked_pairs(
             pairs, references=len(terms.cross), probes=len(terms.probes)
@@ -234,79 +251,149 @@ class _Terms:
         return inner(self.curves, self.squares)
 
 
-def train_two_covariance(
-    embeddings: ArrayLike,
-    speakers: Sequence[str] | Sequence[int],
-    *,
-    iterations: int = ITERATIONS,
-) -> TwoCovariance:
-    """Fit mean and both covariances by expectation maximisation.
+@dataclass(frozen=True, eq=False)
+class PldaBackend:
+    """Centring, whitening or LDA, length normalisation, and a two-covariance model.
 
-    Every iteration raises the likelihood of the recordings, and speakers with one
-    recording count as well. It starts with both covariances at half of the total one.
-
-    Parameters
+    Attributes
     ----------
-    embeddings, speakers
-        ``(recordings, dimensions)``, and the speaker of each recording.
-    iterations
-        Number of times that the covariances are estimated again.
-
-    Raises
-    ------
-    TrainingError
-        Fewer than two speakers, only one recording of each, or directions in which
-        all recordings, or those of each speaker, are the same: the likelihood has no
-        maximum there.
+    projection
+        ``(dimensions,) -> (model dimensions,)``
+    model
+        The model of projected embeddings.
+    length_normalisation
+        ``"none"``; ``"unit"``: every projected embedding gets the length
+        sqrt(dimensions); ``"kaldi"``: that, and at scoring each side is scaled to
+        the length that the model expects of a mean of so many recordings (Kaldi's
+        ``ivector-plda-scoring --normalize-length=true``).
     """
-    rows = finite(embeddings)
-    codes, counts, means = of_several_speakers(rows, speakers)
-    white = principal_axes(rows)
-    if white.matrix.shape[1] < rows.shape[1]:
-        raise TrainingError(
-            f"{len(rows)} embeddings vary in {white.matrix.shape[1]} directions only "
-            f"of {rows.shape[1]}; whiten them, or reduce the dimensions by LDA, which "
-            f"leave the others out, or train on more recordings"
+
+    projection: Projection
+    model: TwoCovariance
+    length_normalisation: LengthNormalisation = "unit"
+
+    def __post_init__(self) -> None:
+        if self.length_normalisation not in LENGTH_NORMALISATIONS:
+            raise ValueError(
+                f"the length normalisation is {self.length_normalisation!r}; choose "
+                f"one of {', '.join(LENGTH_NORMALISATIONS)}"
+            )
+        shape = self.projection.matrix.shape
+        if shape != (self.projection.mean.size, self.model.mean.size):
+            raise ValueError(
+                f"a projection of shape {shape} does not lead from embeddings of "
+                f"{self.projection.mean.size} dimensions to a model of "
+                f"{self.model.mean.size}"
+            )
+
+    def project(self, embeddings: ArrayLike) -> FloatArray:
+        """``(count, dimensions) -> (count, model dimensions)``; NaN stays NaN."""
+        rows = self.projection(embeddings)
+        if self.length_normalisation == "none":
+            return rows
+        return scaled_to_dimensions(rows)
+
+    def enrol(
+        self, embeddings: ArrayLike, groups: Sequence[ArrayLike]
+    ) -> tuple[FloatArray, NDArray[np.int64]]:
+        """Make references of several recordings each, "by the book".
+
+        Parameters
+        ----------
+        embeddings
+            ``(recordings, dimensions)``, not projected.
+        groups
+            For each reference the positions of its recordings.
+
+        Returns
+        -------
+        references
+            ``(references, model dimensions)``: means of projected recordings.
+        counts
+            ``(references,)``
+        """
+        references = mean_embeddings(self.project(embeddings), groups)
+        # Without recordings the mean is NaN, and so are its scores.
+        counts = [max(1, np.asarray(group).size) for group in groups]
+        return references, np.array(counts, dtype=np.int64)
+
+    def score(
+        self, references: ArrayLike, probes: ArrayLike, *, counts: ArrayLike = 1
+    ) -> FloatArray:
+        """Return the log-likelihood ratio of each reference and probe.
+
+        Parameters
+        ----------
+        references
+            ``(references, model dimensions)``, from :meth:`enrol` or :meth:`project`.
+        probes
+            ``(probes, model dimensions)``, from :meth:`project`.
+        counts
+            Recordings of each reference, ``(references,)`` or one for all.
+
+        Returns
+        -------
+        (references, probes)
+        """
+        return self.model.score(
+            references, probes, counts=counts, kaldi_length=self._kaldi
         )
-    within_shares(white(rows), speakers)
-    centred: FloatArray = rows - white.mean
-    deviations: FloatArray = rows - means[codes]
-    total = centred.T @ centred / len(rows)
-    scatter = deviations.T @ deviations
-    model = TwoCovariance(means.mean(axis=0), total / 2, total / 2)
-    for _ in range(iterations):
-        model = _improved(model, means, counts, scatter)
-    return model
 
+    def score_pairs(
+        self,
+        references: ArrayLike,
+        probes: ArrayLike,
+        *,
+        pairs: tuple[ArrayLike, ArrayLike],
+        counts: ArrayLike = 1,
+    ) -> FloatArray:
+        """Return the ratios of listed pairs of positions only: ``(pairs,)``."""
+        return self.model.score_pairs(
+            references, probes, pairs=pairs, counts=counts, kaldi_length=self._kaldi
+        )
 
-def _improved(
-    model: TwoCovariance,
-    means: FloatArray,
-    counts: NDArray[np.intp],
-    scatter: FloatArray,
-) -> TwoCovariance:
-    """Return a better model: first the posterior of each speaker, then covariances."""
-    axes, ratios = model.basis
-    back = np.linalg.inv(axes)
-    number = counts[:, np.newaxis]
-    observed = (means - model.mean) @ axes
-    variance = ratios / (1 + number * ratios)
-    expected = number * variance * observed
-    shift = expected.mean(axis=0)
-    off_centre = expected - shift
-    between = off_centre.T @ off_centre + np.diag(variance.sum(axis=0))
-    left = (observed - expected) * np.sqrt(number)
-    within = left.T @ left + np.diag((number * variance).sum(axis=0))
-    return TwoCovariance(
-        model.mean + shift @ back,
-        _symmetric(back.T @ between @ back / len(counts)),
-        _symmetric((scatter + back.T @ within @ back) / counts.sum()),
-    )
+    @property
+    def _kaldi(self) -> bool:
+        return self.length_normalisation == "kaldi"
 
+    def save(self, path: Path) -> None:
+        """Write a file ``.npz`` of plain arrays, which is there whole or not at all."""
+        with beside(path) as place, place.open("wb") as file:
+            np.savez(
+                file,
+                format=np.array(FORMAT),
+                length_normalisation=np.array(self.length_normalisation),
+                mean=self.projection.mean,
+                projection=self.projection.matrix,
+                model_mean=self.model.mean,
+                between=self.model.between,
+                within=self.model.within,
+            )
 
-def _symmetric(matrix: FloatArray) -> FloatArray:
-    symmetric: FloatArray = (matrix + matrix.T) / 2
-    return symmetric
+    @classmethod
+    def load(cls, path: Path) -> PldaBackend:
+        """Read what :meth:`save` wrote; no code in a file is ever run.
+
+        Raises
+        ------
+        ValueError
+            The file is something else, or not whole.
+        """
+        # Opened here, since numpy leaves a file open that is none of its own.
+        with path.open("rb") as file:
+            try:
+                fields = _fields_of(file)
+            except Exception as error:  # zipfile, zlib and NumPy have many for damage
+                raise ValueError(
+                    f"{path} is no file of a PLDA model, or not all of one ({error}); "
+                    f"{_NEXT}"
+                ) from error
+        try:
+            return _backend_of(fields)
+        except ValueError as error:
+            raise ValueError(
+                f"{path} is no file of a PLDA model: {error}; {_NEXT}"
+            ) from error
 
 
 def _scale_as_expected(
@@ -327,3 +414,40 @@ def _checked_counts(counts: ArrayLike, references: int) -> FloatArray:
             f"many recordings each has (at least 1), or one number for all"
         )
     return np.broadcast_to(number, (references,))
+
+
+def _fields_of(file: BinaryIO) -> dict[str, NDArray[np.generic]]:
+    """Return the arrays of an npz file; packed ones, which may grow a lot, are none."""
+    with zipfile.ZipFile(file) as members:
+        if any(member.compress_type for member in members.infolist()):
+            raise ValueError("it is compressed")
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
+
+
+def _backend_of(fields: Mapping[str, NDArray[np.generic]]) -> PldaBackend:
+    expected = {"format", "length_normalisation", *_ARRAYS}
+    if set(fields) != expected:
+        raise ValueError(
+            f"it has {', '.join(sorted(fields))}; expected "
+            f"{', '.join(sorted(expected))}"
+        )
+    if str(fields["format"]) != FORMAT:
+        raise ValueError(f"its format is {str(fields['format'])!r}, not {FORMAT!r}")
+    for name in _ARRAYS:
+        array = fields[name]
+        if array.dtype != np.float64 or not np.isfinite(array.astype(float)).all():
+            raise ValueError(f"{name} ({array.dtype}) is not all finite float64")
+    mean, matrix, model_mean, between, within = (
+        np.asarray(fields[name], float) for name in _ARRAYS
+    )
+    model = TwoCovariance(model_mean, between, within)
+    for name, square, least in (("between", between, -1e-9), ("within", within, 0)):
+        if not np.allclose(square, square.T):
+            raise ValueError(f"{name} is not symmetric, as a covariance is")
+        values = np.linalg.eigvalsh(square)
+        if values[0] <= least * values[-1]:
+            raise ValueError(f"{name} is no covariance: {values[0]:.3g} is a variance")
+    length = str(fields["length_normalisation"])
+    return PldaBackend(Projection(mean, matrix), model, length)  # type: ignore[arg-type]

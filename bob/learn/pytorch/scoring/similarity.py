@@ -263,6 +263,21 @@ def unit_length(embeddings: ArrayLike) -> FloatArray:
     return directions
 
 
+def scaled_to_dimensions(embeddings: ArrayLike) -> FloatArray:
+    """Scale rows to the length sqrt(dimensions), so that an entry has variance one.
+
+    ``(count, dimensions) -> (count, dimensions)``
+
+    References
+    ----------
+    Garcia-Romero and Espy-Wilson, "Analysis of i-vector length normalization in
+    speaker recognition systems", Interspeech 2011.
+    """
+    rows = unit_length(embeddings)
+    rows *= np.sqrt(rows.shape[1])
+    return rows
+
+
 def magnitudes(embeddings: ArrayLike, *, mean: ArrayLike | None = None) -> FloatArray:
     """Return the Euclidean length of each embedding, less the mean if there is one.
 

@@ -19,7 +19,7 @@ from bob.learn.pytorch.script.score_options import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-# As scoring/plda_backend.py has them, which --help does not import.
+# As scoring/plda.py has them, which --help does not import.
 _LENGTHS = ("unit", "kaldi", "none")
 
 

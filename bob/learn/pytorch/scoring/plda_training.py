@@ -1,15 +1,20 @@
-"""Embeddings in a space where their statistics are simple: centred, white, or LDA."""
+"""Training of PLDA: whitening, LDA, and a two-covariance model by EM."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from bob.learn.pytorch.errors import UserError
 from bob.learn.pytorch.scoring.enrolment import by_speaker
-from bob.learn.pytorch.scoring.similarity import unit_length
+from bob.learn.pytorch.scoring.plda import (
+    LengthNormalisation,
+    PldaBackend,
+    Projection,
+    TwoCovariance,
+)
+from bob.learn.pytorch.scoring.similarity import scaled_to_dimensions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,38 +27,121 @@ if TYPE_CHECKING:
 EMPTY = 1e-12
 # Share of single speakers in the variance, below which they do not vary.
 ALONE = 1e-10
+# Of expectation maximisation.
+ITERATIONS = 20
 
 
 class TrainingError(UserError, ValueError):
     """The examples do not determine what was to be trained on them."""
 
 
-@dataclass(frozen=True, eq=False)
-class Projection:
-    """An embedding less the mean, times a matrix.
+def train_plda(
+    embeddings: ArrayLike,
+    speakers: Sequence[str] | Sequence[int],
+    *,
+    dimensions: int | None = None,
+    whitened: bool = False,
+    length_normalisation: LengthNormalisation = "unit",
+    iterations: int = ITERATIONS,
+) -> PldaBackend:
+    """Train everything from embeddings to scores on one set of recordings.
 
-    Attributes
+    Parameters
     ----------
-    mean
-        ``(dimensions,)``
-    matrix
-        ``(dimensions, projected dimensions)``
+    embeddings, speakers
+        ``(recordings, dimensions)``, and the speaker of each recording.
+    dimensions
+        Dimensions after LDA; None does without.
+    whitened
+        Without LDA, bring the covariance of all embeddings to the identity, which
+        decides what length normalisation does; LDA whitens by itself.
+    length_normalisation
+        See :class:`PldaBackend`.
+    iterations
+        Iterations of expectation maximisation.
+
+    Raises
+    ------
+    TrainingError
+        The recordings do not determine a model.
+
+    Examples
+    --------
+    >>> random = np.random.default_rng(0)
+    >>> speakers = np.repeat(np.arange(50), 4)
+    >>> embeddings = random.normal(size=(50, 8))[speakers]
+    >>> embeddings += random.normal(size=(200, 8)) / 5
+    >>> backend = train_plda(embeddings, speakers, dimensions=6)
+    >>> references, counts = backend.enrol(embeddings, [[0, 1, 2], [4, 5]])
+    >>> probes = backend.project(embeddings[[3, 7]])
+    >>> (backend.score(references, probes, counts=counts) > 0).tolist()
+    [[True, False], [False, True]]
     """
-
-    mean: FloatArray
-    matrix: FloatArray
-
-    def __call__(self, embeddings: ArrayLike) -> FloatArray:
-        """``(count, dimensions) -> (count, projected dimensions)``."""
-        rows = np.asarray(embeddings, dtype=np.float64)
-        if rows.ndim != 2 or rows.shape[1] != self.mean.size:
-            raise ValueError(
-                f"embeddings of shape {rows.shape} cannot be projected; expected "
-                f"(count, {self.mean.size}), from the trained model that the "
-                f"projection was trained on"
+    rows = _finite(embeddings)
+    _refuse_too_few(rows, speakers, dimensions=dimensions)
+    if dimensions is not None:
+        projection = lda(rows, speakers, dimensions=dimensions)
+    elif whitened:
+        projection = whitening(rows)
+    else:
+        projection = Projection(rows.mean(axis=0), np.eye(rows.shape[1]))
+    projected = projection(rows)
+    if length_normalisation != "none":
+        projected = scaled_to_dimensions(projected)
+        lost = int(np.isnan(projected).any(axis=1).sum())
+        if lost:
+            raise TrainingError(
+                f"{lost} of {len(rows)} embeddings are the mean of all and have no "
+                f"direction that could be given a length; leave them out of the "
+                f"training"
             )
-        projected: FloatArray = (rows - self.mean) @ self.matrix
-        return projected
+    model = train_two_covariance(projected, speakers, iterations=iterations)
+    return PldaBackend(projection, model, length_normalisation)
+
+
+def train_two_covariance(
+    embeddings: ArrayLike,
+    speakers: Sequence[str] | Sequence[int],
+    *,
+    iterations: int = ITERATIONS,
+) -> TwoCovariance:
+    """Fit mean and both covariances by expectation maximisation.
+
+    Every iteration raises the likelihood of the recordings, and speakers with one
+    recording count as well. It starts with both covariances at half of the total one.
+
+    Parameters
+    ----------
+    embeddings, speakers
+        ``(recordings, dimensions)``, and the speaker of each recording.
+    iterations
+        Number of times that the covariances are estimated again.
+
+    Raises
+    ------
+    TrainingError
+        Fewer than two speakers, only one recording of each, or directions in which
+        all recordings, or those of each speaker, are the same: the likelihood has no
+        maximum there.
+    """
+    rows = _finite(embeddings)
+    codes, counts, means = _of_several_speakers(rows, speakers)
+    white = _principal_axes(rows)
+    if white.matrix.shape[1] < rows.shape[1]:
+        raise TrainingError(
+            f"{len(rows)} embeddings vary in {white.matrix.shape[1]} directions only "
+            f"of {rows.shape[1]}; whiten them, or reduce the dimensions by LDA, which "
+            f"leave the others out, or train on more recordings"
+        )
+    _within_shares(white(rows), speakers)
+    centred: FloatArray = rows - white.mean
+    deviations: FloatArray = rows - means[codes]
+    total = centred.T @ centred / len(rows)
+    scatter = deviations.T @ deviations
+    model = TwoCovariance(means.mean(axis=0), total / 2, total / 2)
+    for _ in range(iterations):
+        model = _improved(model, means, counts, scatter)
+    return model
 
 
 def whitening(embeddings: ArrayLike) -> Projection:
@@ -71,8 +159,8 @@ def whitening(embeddings: ArrayLike) -> Projection:
     TrainingError
         There are too few recordings.
     """
-    rows = finite(embeddings)
-    white = principal_axes(rows)
+    rows = _finite(embeddings)
+    white = _principal_axes(rows)
     if white.matrix.shape[1] >= len(rows) - 1:
         raise TrainingError(
             f"{len(rows)} embeddings of {rows.shape[1]} dimensions are too few to tell "
@@ -110,9 +198,9 @@ def lda(
     Eugenics 7, 1936; Bishop, "Pattern recognition and machine learning", 2006,
     section 4.1.6.
     """
-    rows = finite(embeddings)
-    white = principal_axes(rows)
-    _, counts, _ = of_several_speakers(rows, speakers)
+    rows = _finite(embeddings)
+    white = _principal_axes(rows)
+    _, counts, _ = _of_several_speakers(rows, speakers)
     most = min(white.matrix.shape[1], len(counts) - 1)
     if not 1 <= dimensions <= most:
         raise TrainingError(
@@ -120,12 +208,42 @@ def lda(
             f"{white.matrix.shape[1]} dimensions allow 1 to {most}; take fewer, or "
             "train on more speakers"
         )
-    shares, axes = within_shares(white(rows), speakers)
+    shares, axes = _within_shares(white(rows), speakers)
     axes = axes[:, :dimensions] / np.sqrt(shares[:dimensions])
     return Projection(white.mean, white.matrix @ axes)
 
 
-def principal_axes(rows: FloatArray) -> Projection:
+def _improved(
+    model: TwoCovariance,
+    means: FloatArray,
+    counts: NDArray[np.intp],
+    scatter: FloatArray,
+) -> TwoCovariance:
+    """Return a better model: first the posterior of each speaker, then covariances."""
+    axes, ratios = model.basis
+    back = np.linalg.inv(axes)
+    number = counts[:, np.newaxis]
+    observed = (means - model.mean) @ axes
+    variance = ratios / (1 + number * ratios)
+    expected = number * variance * observed
+    shift = expected.mean(axis=0)
+    off_centre = expected - shift
+    between = off_centre.T @ off_centre + np.diag(variance.sum(axis=0))
+    left = (observed - expected) * np.sqrt(number)
+    within = left.T @ left + np.diag((number * variance).sum(axis=0))
+    return TwoCovariance(
+        model.mean + shift @ back,
+        _symmetric(back.T @ between @ back / len(counts)),
+        _symmetric((scatter + back.T @ within @ back) / counts.sum()),
+    )
+
+
+def _symmetric(matrix: FloatArray) -> FloatArray:
+    symmetric: FloatArray = (matrix + matrix.T) / 2
+    return symmetric
+
+
+def _principal_axes(rows: FloatArray) -> Projection:
     """Return white coordinates, in the directions in which finite rows vary at all."""
     mean = rows.mean(axis=0)
     centred = rows - mean
@@ -140,7 +258,7 @@ def principal_axes(rows: FloatArray) -> Projection:
     return Projection(mean, np.ascontiguousarray(matrix))
 
 
-def within_shares(
+def _within_shares(
     white: FloatArray, speakers: Sequence[str] | Sequence[int]
 ) -> tuple[FloatArray, FloatArray]:
     """Return the share of single speakers in the variance of white coordinates.
@@ -157,7 +275,7 @@ def within_shares(
     TrainingError
         There is a direction with none, so that the best model would have none either.
     """
-    codes, counts, means = of_several_speakers(white, speakers)
+    codes, counts, means = _of_several_speakers(white, speakers)
     deviations = white - means[codes]
     shares, axes = np.linalg.eigh(deviations.T @ deviations / len(white))
     if len(white) - len(counts) < len(shares) or shares[0] <= ALONE:
@@ -169,7 +287,7 @@ def within_shares(
     return shares, axes
 
 
-def of_several_speakers(
+def _of_several_speakers(
     rows: FloatArray, speakers: Sequence[str] | Sequence[int]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], FloatArray]:
     """Group recordings as `by_speaker` if they show how speakers differ and vary.
@@ -189,7 +307,7 @@ def of_several_speakers(
     return codes, counts, means
 
 
-def refuse_too_few(
+def _refuse_too_few(
     rows: FloatArray,
     speakers: Sequence[str] | Sequence[int],
     *,
@@ -209,11 +327,11 @@ def refuse_too_few(
     TrainingError
         There are too few; the message says how many it takes.
     """
-    _, counts, _ = of_several_speakers(rows, speakers)
+    _, counts, _ = _of_several_speakers(rows, speakers)
     recordings, within = len(rows), len(rows) - len(counts)
     if within >= rows.shape[1]:
         return
-    varying = principal_axes(rows).matrix.shape[1]
+    varying = _principal_axes(rows).matrix.shape[1]
     if varying <= within:
         return
     if varying >= recordings - 1:  # all that so many can show
@@ -230,22 +348,7 @@ def refuse_too_few(
     )
 
 
-def scaled_to_dimensions(embeddings: ArrayLike) -> FloatArray:
-    """Scale rows to the length sqrt(dimensions), so that an entry has variance one.
-
-    ``(count, dimensions) -> (count, dimensions)``
-
-    References
-    ----------
-    Garcia-Romero and Espy-Wilson, "Analysis of i-vector length normalization in
-    speaker recognition systems", Interspeech 2011.
-    """
-    rows = unit_length(embeddings)
-    rows *= np.sqrt(rows.shape[1])
-    return rows
-
-
-def finite(embeddings: ArrayLike) -> FloatArray:
+def _finite(embeddings: ArrayLike) -> FloatArray:
     """Return finite embeddings in float64: ``(recordings, dimensions)``."""
     rows = np.asarray(embeddings, dtype=np.float64)
     if rows.ndim != 2 or not rows.size:
