@@ -21,7 +21,7 @@ from bob.learn.pytorch.protocols.opening import FORMS, as_database, convert
 from bob.learn.pytorch.protocols.trials import DatabaseError
 from bob.learn.pytorch.report import models, plot_det
 from bob.learn.pytorch.report.page import as_page
-from bob.learn.pytorch.report.pictures import save_pictures
+from bob.learn.pytorch.report.plots import save_pictures
 from bob.learn.pytorch.report.systems import System, evaluate_systems
 from bob.learn.pytorch.report.tables import Column, Table, as_csv, as_latex, words
 from bob.learn.pytorch.scorefiles import read_scores, write_scores

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from bob.learn.pytorch.metrics import Names
-from bob.learn.pytorch.metrics.classes import trial_conditions
+from bob.learn.pytorch.metrics.conditions import trial_conditions
 
 
 def classes(title, values):

@@ -5,7 +5,7 @@ import pytest
 
 from bob.learn.pytorch.drawing import pictures
 from bob.learn.pytorch.drawing.plot import Line
-from bob.learn.pytorch.report.pictures import save_pictures
+from bob.learn.pytorch.report.plots import save_pictures
 from bob.learn.pytorch.report.systems import System, evaluate_systems
 
 

@@ -1,8 +1,7 @@
 """The worst trials, worst first."""
 
 import numpy as np
-
-from bob.learn.pytorch.report.worst import worst_trials
+from bob.learn.pytorch.report.page_parts import worst_trials
 
 
 def test_the_worst_trials_come_worst_first_and_failed_ones_never(table):

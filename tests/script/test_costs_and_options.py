@@ -97,7 +97,7 @@ def test_a_cost_that_is_none_is_named():
 
     result = run("metrics", "s", "--cost", "p0.05", "--cost", "voxsrc,sre17")
 
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "'voxsrc,sre17' is no detection cost" in result.output
 
 

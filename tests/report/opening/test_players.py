@@ -2,7 +2,7 @@
 
 import wave
 
-from bob.learn.pytorch.report.players import Player
+from bob.learn.pytorch.report.outputs import Player
 
 
 def recording(path):

@@ -12,17 +12,14 @@ from bob.learn.pytorch.metrics.bootstrap import (
     hter_mean,
     resampled_curves,
 )
-from bob.learn.pytorch.metrics.classes import (
+from bob.learn.pytorch.metrics.conditions import (
+    Condition,
     alike,
     binned,
+    breakdown,
     crossed,
     described,
     trial_conditions,
-)
-from bob.learn.pytorch.metrics.conditions import (
-    Condition,
-    breakdown,
-    equalised_costs,
 )
 from bob.learn.pytorch.metrics.costs import (
     PRESETS,
@@ -30,6 +27,7 @@ from bob.learn.pytorch.metrics.costs import (
     CostFunction,
     DetectionCost,
     bayes_error_rates,
+    equalised_costs,
     find_costs,
     find_several_costs,
 )

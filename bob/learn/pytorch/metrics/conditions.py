@@ -1,9 +1,24 @@
-"""Figures by condition: of each class of trials, as `classes` makes them."""
+"""Classes of trials, such as by gender, duration or session, and their figures.
+
+A condition is a column of the table, one name per trial (`Names`), made from what is
+known of recordings or subjects: `described` looks it up, `binned` cuts numbers into
+ranges, `crossed` joins the condition of the reference with that of the probe, `alike`
+says whether they agree, and `trial_conditions` chooses among columns of metadata.
+
+>>> from bob.learn.pytorch.metrics import Names
+>>> probes = Names.of(["p1", "p2", "p1"])
+>>> described(probes, {"p1": "f", "p2": "m"}).tolist()
+['f', 'm', 'f']
+>>> binned(probes, {"p1": 1.5, "p2": 30.0}, edges=[2, 10], unit="s").tolist()
+['below 2 s', '10 s and more', 'below 2 s']
+"""
 
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,23 +30,34 @@ from bob.learn.pytorch.metrics.bootstrap import (
     fnmr_mean,
     measured,
 )
-from bob.learn.pytorch.metrics.curve import (
-    ErrorCurve,
-    FloatArray,
-    MetricError,
-    acquired,
-)
+from bob.learn.pytorch.metrics.curve import ErrorCurve, MetricError
+from bob.learn.pytorch.metrics.table import Names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from bob.learn.pytorch.metrics.bootstrap import Measure
-    from bob.learn.pytorch.metrics.costs import CostFunction
     from bob.learn.pytorch.metrics.overview import Figures
-    from bob.learn.pytorch.metrics.table import Names, ScoreTable
+    from bob.learn.pytorch.metrics.table import ScoreTable
 
 #: Draws for each condition, at most.
 _DRAWS_OF_CONDITIONS = 200
+#: Classes that a column may have; numbers with more are cut at their quartiles.
+_MOST_CLASSES = 12
+_UNKNOWN = "unknown"
+#: Of a number at least so many digits say where a class ends.
+_DIGITS = 3
+# Titles of what names a recording or a file, which is no condition.
+_NAMING = re.compile(r"(^|_)(id|key|path|file|filename|name|template|line)$", re.I)
+# Titles of what may be told by numbers that are no quantities.
+_TOLD_APART = re.compile(
+    r"(session|chapter|book|meeting|call|conversation|video|recording|utterance"
+    r"|segment|speaker|subject|client|person|device|channel|microphone|room)s?",
+    re.I,
+)
+_REFERENCE, _PROBE = "bio_ref_", "probe_"
 
 
 @dataclass(frozen=True)
@@ -87,7 +113,7 @@ def breakdown(
     MetricError
         The condition names more or fewer trials than the table has.
     """
-    _check_condition(table, condition)
+    table.check_column(condition)
     if not len(table):
         return []
     codes, first = np.unique(condition.codes, return_index=True)
@@ -150,52 +176,6 @@ def _in_order(name: str) -> tuple[int, float, str]:
         return (1, 0.0, name)
 
 
-def equalised_costs(
-    table: ScoreTable, partition: Names, cost: CostFunction
-) -> tuple[float, float]:
-    """Return minDCF and actDCF in which every partition counts alike.
-
-    Both rates are means over the partitions that have trials of the kind, at thresholds
-    that all share. So NIST does since SRE 2016, for gender, language and the like.
-
-    Raises
-    ------
-    MetricError
-        No target or no non-target trial has a score, or the partition names more or
-        fewer trials than the table has.
-
-    References
-    ----------
-    NIST 2016 Speaker Recognition Evaluation Plan, section 3.
-    """
-    _check_condition(table, partition)
-    table.curve()  # refuses what has no figure
-    parts = [table.take(partition.codes == code) for code in np.unique(partition.codes)]
-    distinct = np.unique(acquired(table.score)[0])
-    fnmr = _mean_share_below([part.targets for part in parts], distinct)
-    fmr = 1 - _mean_share_below([part.non_targets for part in parts], distinct)
-    minimum, actual = [], []
-    for one in cost.costs:
-        miss, false_match = one.weights
-        costs = miss * fnmr + false_match * fmr
-        minimum.append(costs.min())
-        # Bayes' threshold makes the decision of the next score that is not below it.
-        actual.append(costs[np.searchsorted(distinct, one.threshold)])
-    return float(np.mean(minimum)), float(np.mean(actual))
-
-
-def _mean_share_below(parts: list[FloatArray], distinct: FloatArray) -> FloatArray:
-    """Share of scores that each of ``(scores + 1,)`` decisions rejects."""
-    shares = []
-    for part in parts:
-        scores = np.sort(acquired(part)[0])
-        if scores.size:
-            below = np.searchsorted(scores, distinct)
-            shares.append(np.append(below, scores.size) / scores.size)
-    mean: FloatArray = np.mean(shares, axis=0)
-    return mean
-
-
 def _condition(
     name: str,
     table: ScoreTable,
@@ -214,9 +194,240 @@ def _condition(
     )
 
 
-def _check_condition(table: ScoreTable, condition: Names) -> None:
-    if len(condition) != len(table):
+def described(
+    column: Names, values: Mapping[str, str], *, missing: str | None = None
+) -> Names:
+    """Look up each name of a column, such as the gender of every probe.
+
+    Parameters
+    ----------
+    values
+        Name -> condition.
+    missing
+        Condition of names that have no value; None refuses them.
+
+    Raises
+    ------
+    MetricError
+        A name has no value and ``missing`` is None.
+    """
+    unknown = [name for name in column.distinct if name not in values]
+    if unknown and missing is None:
+        present = set(np.unique(column.codes).tolist())
+        unknown = [
+            name
+            for code, name in enumerate(column.distinct)
+            if code in present and name not in values
+        ]
+        if unknown:
+            raise MetricError(
+                f"{len(unknown)} names of the trials have no value, such as "
+                f"{unknown[0]!r}; complete the metadata, or say how such trials shall "
+                f"be called (missing='unknown')"
+            )
+    named = Names.of(values.get(name, missing or "") for name in column.distinct)
+    return Names(named.distinct, named.codes[column.codes])
+
+
+def binned(
+    column: Names,
+    values: Mapping[str, float],
+    *,
+    edges: Sequence[float],
+    unit: str = "",
+    missing: str | None = None,
+) -> Names:
+    """Look up a number for each name and say in which range it lies.
+
+    Parameters
+    ----------
+    edges
+        Ascending; a range has its lower edge and not its upper one.
+    missing
+        Condition of names that have no value, or NaN; None refuses them.
+
+    Raises
+    ------
+    MetricError
+        The edges do not ascend, or a name has no value and ``missing`` is None.
+    """
+    if not len(edges) or np.isnan(edges).any() or (np.diff(edges) <= 0).any():
+        raise MetricError(f"the edges {list(edges)} do not ascend; give them in order")
+    unit = f" {unit}" if unit else ""
+    shown = [f"{edge:g}" for edge in edges]
+    if len(set(shown)) < len(shown):  # six digits do not tell the edges apart
+        shown = [repr(float(edge)) for edge in edges]
+    labels = [
+        f"below {shown[0]}{unit}",
+        *(f"{low} to {high}{unit}" for low, high in pairwise(shown)),
+        f"{shown[-1]}{unit} and more",
+    ]
+    named = {
+        name: labels[int(np.searchsorted(edges, value, side="right"))]
+        for name, value in values.items()
+        if not np.isnan(value)
+    }
+    return described(column, named, missing=missing)
+
+
+def crossed(reference: Names, probe: Names, *, ordered: bool = True) -> Names:
+    """Join two conditions of each trial, as "f / m".
+
+    Parameters
+    ----------
+    ordered
+        Whether "f / m" and "m / f" are two conditions.
+    """
+    _check_lengths(reference, probe)
+    count = len(probe.distinct)
+    pairs, codes = np.unique(
+        reference.codes.astype(np.int64) * count + probe.codes, return_inverse=True
+    )
+    names = []
+    for pair in pairs.tolist():
+        both = [reference.distinct[pair // count], probe.distinct[pair % count]]
+        names.append(" / ".join(both if ordered else sorted(both)))
+    merged = Names.of(names)
+    return Names(merged.distinct, merged.codes[codes])
+
+
+def alike(
+    reference: Names, probe: Names, *, same: str = "same", different: str = "different"
+) -> Names:
+    """Whether both conditions of each trial agree, such as both sessions."""
+    _check_lengths(reference, probe)
+    code = {name: code for code, name in enumerate(probe.distinct)}
+    place = np.array(
+        [code.get(name, -1) for name in reference.distinct], dtype=np.int64
+    )
+    return Names(
+        (same, different), (place[reference.codes] != probe.codes).astype(np.int32)
+    )
+
+
+def trial_conditions(
+    metadata: Mapping[str, Names], *, by_name: bool = False
+) -> dict[str, Names]:
+    """Choose the conditions among the columns of metadata.
+
+    Left out are names and what is the same everywhere. Numbers of many values are cut
+    at the quartiles of the trials, as near to these as trials of one value stay
+    together; where they tell sessions, chapters or speakers apart, they are names, and
+    so are numbers with a zero in front (``0012``). Of a column for the reference
+    (``bio_ref_gender``) and one for the probe (``probe_gender``) come the pairs, in
+    either order.
+
+    Parameters
+    ----------
+    metadata
+        Title -> what it says of each trial.
+    by_name
+        The columns were asked for: whatever their titles are, and whether or not a zero
+        stands in front, numbers are quantities and words are classes.
+
+    Returns
+    -------
+    dict
+        What to call the condition -> the class of each trial.
+    """
+    found: dict[str, Names] = {}
+    for title, column in metadata.items():
+        if not by_name and _NAMING.search(title):
+            continue
+        classes = _classes(title, column, by_name=by_name)
+        if classes is not None:
+            found[title] = classes
+    return _paired(found)
+
+
+def _classes(title: str, column: Names, *, by_name: bool) -> Names | None:
+    codes, counts = np.unique(column.codes, return_counts=True)
+    present = [column.distinct[code] for code in codes.tolist()]
+    if len(present) < 2:
+        return None
+    if len(present) <= _MOST_CLASSES:
+        named = Names.of(name.strip() or _UNKNOWN for name in column.distinct)
+        return Names(named.distinct, named.codes[column.codes])
+    if not by_name and _TOLD_APART.fullmatch(_without_side(title)):
+        return None
+    return _ranges(column, present, counts, zeros=by_name)
+
+
+def _ranges(
+    column: Names, present: Sequence[str], counts: NDArray[np.intp], *, zeros: bool
+) -> Names | None:
+    """Cut numbers into classes; None if a name that is present is no number.
+
+    Parameters
+    ----------
+    counts
+        Trials of each name that is present.
+    zeros
+        Take ``0012`` for a number, too.
+    """
+    numbers = {
+        name: number
+        for name in present
+        if (number := _number(name)) is not None
+        and (zeros or not re.match(r"0\d", name))
+    }
+    if len(numbers) < len([name for name in present if name.strip()]):
+        return None
+    edges = _quartiles(numbers, dict(zip(present, counts.tolist(), strict=True)))
+    return binned(column, numbers, edges=edges, missing=_UNKNOWN) if edges else None
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if np.isfinite(number) else None
+
+
+def _quartiles(numbers: Mapping[str, float], trials: Mapping[str, int]) -> list[float]:
+    """Where classes begin: at the values that part the trials nearest to quarters."""
+    values, place = np.unique(list(numbers.values()), return_inverse=True)
+    below = np.cumsum(np.bincount(place, weights=[trials[name] for name in numbers]))
+    if values.size < 2:
+        return []
+    quarters = below[-1] * np.array([0.25, 0.5, 0.75])
+    ends = {int(np.abs(below[:-1] - quarter).argmin()) for quarter in quarters}
+    return [
+        _between(float(values[end]), float(values[end + 1])) for end in sorted(ends)
+    ]
+
+
+def _between(low: float, high: float) -> float:
+    """The number above one and up to the other that takes the fewest digits."""
+    rounded = (float(f"{high:.{digits}g}") for digits in range(_DIGITS, 17))
+    return next((edge for edge in rounded if low < edge <= high), high)
+
+
+def _without_side(title: str) -> str:
+    return title.removeprefix(_REFERENCE).removeprefix(_PROBE)
+
+
+def _paired(columns: dict[str, Names]) -> dict[str, Names]:
+    found: dict[str, Names] = {}
+    for title, column in columns.items():
+        word = _without_side(title)
+        reference = columns.get(_REFERENCE + word)
+        probe = columns.get(_PROBE + word)
+        if reference is None or probe is None:
+            found[title] = column
+            continue
+        pairs = crossed(reference, probe, ordered=False)
+        if len(pairs.distinct) <= _MOST_CLASSES:
+            found[f"{word}, reference / probe"] = pairs
+        else:
+            found[title] = column
+    return found
+
+
+def _check_lengths(reference: Names, probe: Names) -> None:
+    if len(reference) != len(probe):
         raise MetricError(
-            f"the condition names {len(condition)} trials and the table has "
-            f"{len(table)}; give one name per trial"
+            f"conditions of {len(reference)} references came with those of "
+            f"{len(probe)} probes; give one of each per trial"
         )

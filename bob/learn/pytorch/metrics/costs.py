@@ -32,8 +32,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
+    from bob.learn.pytorch.metrics.table import Names, ScoreTable
+
 #: The exponential of more is no number.
 MOST_LOG_ODDS = 700
+
+
+class CostError(MetricError):
+    """A text is no detection cost."""
+
+    parameter = "cost"
 
 
 @dataclass(frozen=True)
@@ -172,7 +180,7 @@ def find_costs(text: str) -> CostFunction:
 
     Raises
     ------
-    MetricError
+    CostError
         It is neither.
 
     Examples
@@ -196,7 +204,7 @@ def find_several_costs(texts: Iterable[str]) -> tuple[CostFunction, ...]:
 
     Raises
     ------
-    MetricError
+    CostError
         One is none.
 
     Examples
@@ -214,12 +222,15 @@ def _own_cost(part: str, text: str) -> DetectionCost:
     except ValueError:
         words = []
     if len(words) not in (1, 3):
-        raise MetricError(
+        raise CostError(
             f"{text!r} is no detection cost; give one of {', '.join(PRESETS)}, or a "
             f"prior of target trials such as 0.01, or c_miss:c_fa:p_target such as "
             f"10:1:0.01 (several with commas between them for their mean)"
         )
-    return DetectionCost(words[-1], *(words[:2] if len(words) == 3 else ()))
+    try:
+        return DetectionCost(words[-1], *(words[:2] if len(words) == 3 else ()))
+    except MetricError as error:
+        raise CostError(str(error)) from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -284,6 +295,52 @@ def bayes_error_rates(
     return BayesErrorRates(
         odds, miss * missed + false_match * accepted, costs.min(axis=1)
     )
+
+
+def equalised_costs(
+    table: ScoreTable, partition: Names, cost: CostFunction
+) -> tuple[float, float]:
+    """Return minDCF and actDCF in which every partition counts alike.
+
+    Both rates are means over the partitions that have trials of the kind, at thresholds
+    that all share. So NIST does since SRE 2016, for gender, language and the like.
+
+    Raises
+    ------
+    MetricError
+        No target or no non-target trial has a score, or the partition names more or
+        fewer trials than the table has.
+
+    References
+    ----------
+    NIST 2016 Speaker Recognition Evaluation Plan, section 3.
+    """
+    table.check_column(partition)
+    table.curve()  # refuses what has no figure
+    parts = [table.take(partition.codes == code) for code in np.unique(partition.codes)]
+    distinct = np.unique(acquired(table.score)[0])
+    fnmr = _mean_share_below([part.targets for part in parts], distinct)
+    fmr = 1 - _mean_share_below([part.non_targets for part in parts], distinct)
+    minimum, actual = [], []
+    for one in cost.costs:
+        miss, false_match = one.weights
+        costs = miss * fnmr + false_match * fmr
+        minimum.append(costs.min())
+        # Bayes' threshold makes the decision of the next score that is not below it.
+        actual.append(costs[np.searchsorted(distinct, one.threshold)])
+    return float(np.mean(minimum)), float(np.mean(actual))
+
+
+def _mean_share_below(parts: list[FloatArray], distinct: FloatArray) -> FloatArray:
+    """Share of scores that each of ``(scores + 1,)`` decisions rejects."""
+    shares = []
+    for part in parts:
+        scores = np.sort(acquired(part)[0])
+        if scores.size:
+            below = np.searchsorted(scores, distinct)
+            shares.append(np.append(below, scores.size) / scores.size)
+    mean: FloatArray = np.mean(shares, axis=0)
+    return mean
 
 
 def _mean(values: list[float]) -> float:

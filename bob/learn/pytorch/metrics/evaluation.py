@@ -42,12 +42,13 @@ from bob.learn.pytorch.metrics.reliability import (
 from bob.learn.pytorch.metrics.table import Failures, ScoreTable, failures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import ArrayLike
 
     from bob.learn.pytorch.metrics.bootstrap import Measure
     from bob.learn.pytorch.metrics.costs import CostFunction
+    from bob.learn.pytorch.metrics.curve import FloatArray
     from bob.learn.pytorch.metrics.overview import Costs
     from bob.learn.pytorch.metrics.table import Names
 
@@ -287,40 +288,20 @@ def evaluate(
             "conditions and comparisons need trials with names; give a ScoreTable"
         )
     draws = _draws(table, resamples)
-    targets, non_targets = _kinds(scores)
-    curve = _curve(targets, non_targets)
-    values = figures(targets, non_targets, cost=first, curve=curve)
-    threshold, dev_doubts = _dev_threshold(dev, targets, non_targets)
-    found = Evaluation(
-        **figures_only(values),
-        speakers=None if table is None else table.speakers,
-        failed=failures(table) if table is not None and len(table) else None,
-        dev=threshold,
-        decisions=_decisions(
-            (first, *others_at), curve, (targets, non_targets), threshold
-        ),
-        others=tuple(
-            OtherCost(one, math.nan, math.nan)
-            if curve is None
-            else OtherCost(one, one.minimum(curve), one.actual(targets, non_targets))
-            for one in others_at
-        ),
-        curve=curve,
-    )
-    if table is not None and curve is not None and draws:
-        measures = _measures(found, others_at)
-        found = replace(
-            found,
-            intervals=confidence_intervals(
-                table, measures, resamples=draws, seed=seed
-            ),
-        )  # fmt: skip
-    everything = np.concatenate([targets, non_targets])
-    doubts = all_doubts(found, everything, calibrated=calibrated)
+    kinds = _kinds(scores)
+    found = _of_all_trials(kinds, dev, (first, *others_at))
+    if table is not None:
+        found = _named(found, table, draws, seed)
+    doubts = [
+        *all_doubts(found, np.concatenate(kinds), calibrated=calibrated),
+        *repeated_trials(table),
+        *found.doubts,
+    ]
+    known = {doubt.kind for doubt in doubts}
     found = replace(
         found,
-        doubts=(*doubts, *repeated_trials(table), *dev_doubts),
-        uncalibrated=any(one.kind in ("cosines", "uncalibrated") for one in doubts),
+        doubts=tuple(doubts),
+        uncalibrated=not known.isdisjoint(("cosines", "uncalibrated")),
     )
     if table is None:
         return found
@@ -328,17 +309,62 @@ def evaluate(
         found,
         conditions=all_conditions(table, found, conditions or {}, draws, seed),
         versus={
-            name: compare(
-                (table, other),
-                cost=first,
-                uncalibrated=any(
-                    look_like_cosines(one.score) for one in (table, other)
-                ),
-                resamples=draws,
-                seed=seed,
-            )
+            name: _versus((table, other), first, draws, seed)
             for name, other in (versus or {}).items()
         },
+    )
+
+
+def _of_all_trials(
+    kinds: tuple[FloatArray, FloatArray],
+    dev: Scores | None,
+    costs: Sequence[CostFunction],
+) -> Evaluation:
+    """Return what needs no names; its doubts are those about dev."""
+    curve = _curve(*kinds)
+    threshold, doubts = _dev_threshold(dev, *kinds)
+    others = tuple(
+        OtherCost(one, math.nan, math.nan)
+        if curve is None
+        else OtherCost(one, one.minimum(curve), one.actual(*kinds))
+        for one in costs[1:]
+    )
+    return Evaluation(
+        **figures_only(figures(*kinds, cost=costs[0], curve=curve)),
+        dev=threshold,
+        decisions=_decisions(costs, curve, kinds, threshold),
+        others=others,
+        doubts=tuple(doubts),
+        curve=curve,
+    )
+
+
+def _named(
+    found: Evaluation, table: ScoreTable, resamples: int, seed: int
+) -> Evaluation:
+    """Add what names give: speakers, what failed, and intervals."""
+    intervals: Mapping[str, Interval] = {}
+    if found.curve is not None and resamples:
+        intervals = confidence_intervals(
+            table, _measures(found), resamples=resamples, seed=seed
+        )
+    return replace(
+        found,
+        speakers=table.speakers,
+        failed=failures(table) if len(table) else None,
+        intervals=intervals,
+    )
+
+
+def _versus(
+    tables: tuple[ScoreTable, ScoreTable], cost: CostFunction, resamples: int, seed: int
+) -> Comparison:
+    return compare(
+        tables,
+        cost=cost,
+        uncalibrated=any(look_like_cosines(one.score) for one in tables),
+        resamples=resamples,
+        seed=seed,
     )
 
 
@@ -348,7 +374,7 @@ def _draws(table: ScoreTable | None, resamples: int | None) -> int:
     return usual_resamples(len(table)) if resamples is None else resamples
 
 
-def _kinds(scores: Scores) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def _kinds(scores: Scores) -> tuple[FloatArray, FloatArray]:
     if isinstance(scores, ScoreTable):
         return scores.targets, scores.non_targets
     first, second = (np.asarray(one, dtype=np.float64).ravel() for one in scores)
@@ -391,7 +417,7 @@ def _rate(
 
 
 def _decisions(
-    costs: Collection[CostFunction],
+    costs: Sequence[CostFunction],
     curve: ErrorCurve | None,
     kinds: tuple[ArrayLike, ArrayLike],
     dev: DevThreshold | None,
@@ -408,12 +434,10 @@ def _decisions(
     return tuple(found)
 
 
-def _measures(
-    found: Evaluation, others_at: Sequence[CostFunction]
-) -> dict[str, Measure]:
+def _measures(found: Evaluation) -> dict[str, Measure]:
     """Return the figures that have intervals."""
     measures = with_hull(figure_measures(found.cost_function))
-    for cost in others_at:
+    for cost in (one.cost for one in found.others):
         measures[f"min_dcf {cost.name}"] = cost.minimum
         measures[f"act_dcf {cost.name}"] = actual_cost_mean(cost)
     if found.dev is not None and found.dev.is_complete:

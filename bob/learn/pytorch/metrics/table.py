@@ -186,6 +186,14 @@ class ScoreTable:
             model=None if self.model is None else self.model.take(chosen),
         )
 
+    def check_column(self, column: Names) -> None:
+        """Refuse a column of names that has more or fewer trials (`MetricError`)."""
+        if len(column) != len(self):
+            raise MetricError(
+                f"the condition names {len(column)} trials and the table has "
+                f"{len(self)}; give one name per trial"
+            )
+
     @cached_property
     def subjects(self) -> tuple[tuple[str, ...], Codes, Codes]:
         """All subjects, and those of the reference and of the probe of each trial.

@@ -8,7 +8,7 @@ from bob.learn.pytorch._moved import moved_names
 if TYPE_CHECKING:
     from bob.learn.pytorch.report.figure_tables import all_tables, systems_table
     from bob.learn.pytorch.report.page import as_page
-    from bob.learn.pytorch.report.pictures import plot_det, save_pictures
+    from bob.learn.pytorch.report.plots import plot_det, save_pictures
     from bob.learn.pytorch.report.systems import Report, System, evaluate_systems
     from bob.learn.pytorch.report.tables import as_csv, as_latex, as_text
 
@@ -29,7 +29,7 @@ __all__ = [
 _PLACES = {
     "figure_tables": ("all_tables", "systems_table"),
     "page": ("as_page",),
-    "pictures": ("plot_det", "save_pictures"),
+    "plots": ("plot_det", "save_pictures"),
     "systems": ("Report", "System", "evaluate_systems"),
     "tables": ("as_csv", "as_latex", "as_text"),
 }

@@ -67,7 +67,7 @@ def write_report(
         The summary as text.
     """
     from bob.learn.pytorch.files import write_text
-    from bob.learn.pytorch.report.pictures import plot_det
+    from bob.learn.pytorch.report.plots import plot_det
     from bob.learn.pytorch.scorefiles import read_scores
 
     tables = {group: read_scores(path) for group, path in score_files.items()}

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bob.learn.pytorch import csv_rows
+from bob.learn.pytorch import printing
 from bob.learn.pytorch.printing import in_markup
 from bob.learn.pytorch.report.experiment_report import summary_warnings
 
@@ -120,7 +120,7 @@ def as_csv(rows: Iterable[ModelRow]) -> str:
     """
     lines = [list(ModelRow("").as_dict())]
     lines += [[_number(value) for value in row.as_dict().values()] for row in rows]
-    return csv_rows.as_text(lines)
+    return printing.as_csv(lines)
 
 
 def as_text(rows: Sequence[ModelRow]) -> str:
@@ -240,7 +240,7 @@ def _percent(rate: float | None) -> float | None:
 def _number(value: object) -> str:
     if value is None:
         return ""
-    return f"{value:.6g}" if isinstance(value, float) else csv_rows.inert(str(value))
+    return f"{value:.6g}" if isinstance(value, float) else printing.inert(str(value))
 
 
 def _shown(value: float | None, form: str) -> str:

@@ -185,6 +185,14 @@ def evaluate_systems(
             seed=seed,
         )
         found.append(Evaluated(system, figures))
+    pairs, uncompared = _pairs(found, first, resamples, seed)
+    return Report(tuple(found), pairs, uncompared, first, others_at=tuple(others_at))
+
+
+def _pairs(
+    found: Sequence[Evaluated], cost: CostFunction, resamples: int | None, seed: int
+) -> tuple[tuple[Pair, ...], tuple[str, ...]]:
+    """Compare systems; return the reasons, too, where they do not compare."""
     together = list(combinations(found, 2))
     if len(found) > MOST_IN_PAIRS:
         together = [(found[0], other) for other in found[1:]]
@@ -197,7 +205,7 @@ def evaluate_systems(
         try:
             compared = compare(
                 (one.system.table, other.system.table),
-                cost=first,
+                cost=cost,
                 uncalibrated=one.figures.uncalibrated or other.figures.uncalibrated,
                 resamples=max(1, draws),
                 seed=seed,
@@ -206,14 +214,7 @@ def evaluate_systems(
             reasons.setdefault(str(error), []).append(f"{one.name} and {other.name}")
         else:
             pairs.append(Pair(one.name, other.name, compared))
-    uncompared = [f"{_first(who)}: {why}" for why, who in reasons.items()]
-    return Report(
-        tuple(found),
-        tuple(pairs),
-        tuple(uncompared),
-        first,
-        others_at=tuple(others_at),
-    )
+    return tuple(pairs), tuple(f"{_first(who)}: {why}" for why, who in reasons.items())
 
 
 def _first(pairs: list[str], most: int = 3) -> str:

@@ -7,9 +7,8 @@ import textwrap
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bob.learn.pytorch import csv_rows
-from bob.learn.pytorch.csv_rows import inert
-from bob.learn.pytorch.printing import printable
+from bob.learn.pytorch import printing
+from bob.learn.pytorch.printing import inert, printable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -180,7 +179,7 @@ def as_csv(table: Table) -> str:
             if column.interval:
                 fields += [_number(cell.low), _number(cell.high)]
         lines.append(fields)
-    return csv_rows.as_text(lines)
+    return printing.as_csv(lines)
 
 
 def _number(value: float | str | None) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bob.learn.pytorch import csv_rows
+from bob.learn.pytorch import printing
 from bob.learn.pytorch.files import write_text
 from bob.learn.pytorch.printing import printable
 
@@ -41,7 +41,7 @@ def write_failures(path: Path, failures: Iterable[Failure]) -> None:
     ]
     if rows:
         rows.insert(0, _HEADING)
-        write_text(path, csv_rows.as_text(rows, delimiter="\t"))
+        write_text(path, printing.as_csv(rows, delimiter="\t"))
     else:
         path.unlink(missing_ok=True)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
-from bob.learn.pytorch import csv_rows
+from bob.learn.pytorch import printing
 from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.files import write_text
 from bob.learn.pytorch.scoring import magnitudes
@@ -104,7 +104,7 @@ def write_measures(found: Measured, path: Path) -> None:
         for item in dict.fromkeys(key for column in columns.values() for key in column):
             cells = (as_text(column[item]) for column in columns.values())
             rows.append([name, item, *cells])
-    write_text(path, csv_rows.as_text(rows))
+    write_text(path, printing.as_csv(rows))
 
 
 def as_text(number: float) -> str:

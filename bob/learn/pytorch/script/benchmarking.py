@@ -21,7 +21,7 @@ from bob.learn.pytorch.parallel.partitions import WorkersError
 from bob.learn.pytorch.preprocessor.audio.loading import is_template
 from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.report.models import Costs, ModelRow, as_csv, as_page
-from bob.learn.pytorch.report.pictures import plot_det
+from bob.learn.pytorch.report.plots import plot_det
 from bob.learn.pytorch.script import model_costs
 from bob.learn.pytorch.script.extractors import (
     ask_for_trust,

@@ -16,8 +16,8 @@ from bob.learn.pytorch.script.score_options import costs_option
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bob.learn.pytorch.report.outputs import Form
-    from bob.learn.pytorch.report.players import Player
+    from bob.learn.pytorch.report.outputs import Form, Player
+    from bob.learn.pytorch.report.systems import Report
 
 # As `bob.learn.pytorch.report.figure_tables.KEYS`; importing that takes longer.
 TABLES = ("systems", "points", "comparisons", "conditions", "failures")
@@ -31,8 +31,8 @@ TABLES = ("systems", "points", "comparisons", "conditions", "failures")
     "outputs",
     multiple=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="What to write, by its ending: .html is the page, .pdf and .png are its "
-    "pictures, .csv, .tex and .txt its tables. May be given several times.",
+    help="File to write, by its ending: .html is the page, .pdf and .png are its "
+    "pictures, .csv, .tex and .txt its tables. May be given several times.  [none]",
 )
 @click.option("--text", "form", flag_value="text", help="Print tables.  [default]")
 @click.option("--latex", "form", flag_value="latex", help="Print them as LaTeX.")
@@ -42,37 +42,40 @@ TABLES = ("systems", "points", "comparisons", "conditions", "failures")
     "wanted",
     multiple=True,
     type=click.Choice(TABLES),
-    help="Which tables to print or write.  [all; of CSV, systems]",
+    help="Tables to print or write.  [all; in CSV, systems]",
 )
-@click.option("--group", help="Of result folders.  [eval if there is one, else dev]")
+@click.option(
+    "--group", help="Group of result folders.  [eval if there is one, else dev]"
+)
 @click.option(
     "--trials",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="List of the trials, for score files that do not say who speaks.",
+    help="Trial list, for score files that do not name the speakers.  [none]",
 )
 @click.option(
     "--uncalibrated",
     is_flag=True,
-    help="Leave calibrated-dev and calibrated-eval of result folders aside.",
+    help="Ignore calibrated-dev and calibrated-eval of result folders.",
 )
 @click.option(
     "--both",
     is_flag=True,
-    help="Show scores of result folders as they are, and calibrated, side by side.",
+    help="Show raw and calibrated scores of result folders side by side.",
 )
 @costs_option
 @click.option(
     "--resamples",
     type=click.IntRange(min=0),
-    help="Draws of the speakers, for intervals.  [1000, or 200 if many trials]",
+    help="Draws of the speakers, for intervals.  [1000; 200 for more than a "
+    "million trials]",
 )
-@click.option("--seed", default=0, show_default=True, help="Of these draws.")
+@click.option("--seed", default=0, show_default=True, help="Seed of these draws.")
 @click.option(
     "--by",
     "columns",
     multiple=True,
     metavar="COLUMN",
-    help="Column of the score CSV to break the figures down by.  [all that are fit]",
+    help="Column of the score CSV to break the figures down by.  [all that fit]",
 )
 @click.option(
     "--worst",
@@ -85,7 +88,8 @@ TABLES = ("systems", "points", "comparisons", "conditions", "failures")
     "--recordings",
     multiple=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of the recordings, for players beside the worst trials.",
+    help="Folder of the recordings, for players beside the worst trials.  [the current "
+    "folder]",
 )
 @click.option(
     "--embed", is_flag=True, help="Put those recordings into the page itself."
@@ -94,7 +98,7 @@ TABLES = ("systems", "points", "comparisons", "conditions", "failures")
     "--title",
     default="Speaker verification report",
     show_default=True,
-    help="Of the page.",
+    help="Title of the page.",
 )
 def report(
     results: tuple[str, ...],
@@ -111,45 +115,47 @@ def report(
     RESULTS are folders that verify.py wrote scores into, or score files of any kind;
     each is a system, and the first is compared with the others.
     """
-    from bob.learn.pytorch.metrics import MetricError, find_several_costs
-    from bob.learn.pytorch.protocols.trials import DatabaseError
+    from bob.learn.pytorch.metrics import find_several_costs
     from bob.learn.pytorch.report.opening import (
-        ReportError,
         conditions_only,
         input_files,
         read_systems,
     )
-    from bob.learn.pytorch.report.outputs import tables_as, write_output
-    from bob.learn.pytorch.report.players import Player
-    from bob.learn.pytorch.report.provenance import versions
+    from bob.learn.pytorch.report.outputs import tables_as
     from bob.learn.pytorch.report.systems import evaluate_systems
-    from bob.learn.pytorch.scorefiles import ScoreFileError
     from bob.learn.pytorch.script.door import refuse_inputs
 
     _check_endings(outputs)
     if options["both"] and options["uncalibrated"]:
         raise click.UsageError("--both and --uncalibrated exclude each other")
-    try:
-        costs = find_several_costs(cost)
-    except MetricError as error:
-        raise click.BadParameter(str(error), param_hint="--cost") from error
-    try:
-        refuse_inputs(outputs, [*input_files(results), options["trials"]])
-        systems = read_systems(
-            results,
-            group=options["group"],
-            trials=options["trials"],
-            calibrated=False if options["uncalibrated"] else None,
-            both=options["both"],
-        )
-        systems = conditions_only(systems, options["columns"])
-        found = evaluate_systems(systems, cost=costs, resamples=resamples, seed=seed)
-    except (ReportError, ScoreFileError, DatabaseError, MetricError) as error:
-        raise click.ClickException(str(error)) from error
-    except OSError as error:
-        raise click.ClickException(
-            f"{error.filename} cannot be read ({error.strerror})"
-        ) from error
+    costs = find_several_costs(cost)
+    refuse_inputs(outputs, [*input_files(results), options["trials"]])
+    systems = read_systems(
+        results,
+        group=options["group"],
+        trials=options["trials"],
+        calibrated=False if options["uncalibrated"] else None,
+        both=options["both"],
+    )
+    systems = conditions_only(systems, options["columns"])
+    found = evaluate_systems(systems, cost=costs, resamples=resamples, seed=seed)
+    players = _write(outputs, found, wanted, **options)
+    click.echo(tables_as(form or "text", found, wanted), nl=False)
+    for path in outputs:
+        click.echo(f"wrote {printable(path)}", err=True)
+    _tell_outside(players)
+
+
+def _write(
+    outputs: Sequence[Path],
+    found: Report,
+    wanted: Sequence[str],
+    **options: Any,  # noqa: ANN401 - recordings, embed, title, worst
+) -> list[Player]:
+    """Write every file; return the players, which know what they left out."""
+    from bob.learn.pytorch.report.outputs import Player, write_output
+    from bob.learn.pytorch.report.provenance import versions
+
     command = shlex.join(["bob", "pytorch", *_command_line()])
     folders, players = [*options["recordings"], Path.cwd()], []
     try:
@@ -168,10 +174,7 @@ def report(
         raise click.ClickException(
             f"{', '.join(map(str, outputs))} cannot be written ({error.strerror})"
         ) from error
-    click.echo(tables_as(form or "text", found, wanted), nl=False)
-    for path in outputs:
-        click.echo(f"wrote {printable(path)}", err=True)
-    _tell_outside(players)
+    return players
 
 
 def _tell_outside(players: Sequence[Player]) -> None:
@@ -194,6 +197,6 @@ def _check_endings(outputs: Sequence[Path]) -> None:
 
 
 def _command_line() -> list[str]:
-    """What was typed, from the name of this command on."""
+    """Return the words that were typed, from the name of this command on."""
     words = sys.argv[1:]
     return words[words.index("report") :] if "report" in words else ["report"]

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from bob.learn.pytorch.csv_rows import write_rows
+from bob.learn.pytorch.printing import write_rows
 from bob.learn.pytorch.protocols.formats.csv_file import FIELDS, CsvRecordings
 from bob.learn.pytorch.protocols.formats.matching import (
     ENROLLING_FILE,
