@@ -1,6 +1,7 @@
 """The worst trials, worst first."""
 
 import numpy as np
+
 from bob.learn.pytorch.report.page_parts import worst_trials
 
 
