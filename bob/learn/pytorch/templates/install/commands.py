@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from errno import EDQUOT, ENOSPC
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LAST_LINES = 12
-_TAIL_BYTES = 1 << 14
+_LAST_WORDS = 2.0  # seconds that the end of an output is waited for
+_KEPT_BYTES = 1 << 16
 _LINE_LENGTH = 400
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _FULL = re.compile(
@@ -115,7 +117,7 @@ class Installer:
             start_new_session=True,
         )
         stream = process.stdout if output is None else process.stderr
-        listener = _Listener(cast("IO[bytes]", stream), echo=self.progress)
+        tail = Tail(stream, echo=self.progress)
         try:
             code = process.wait(timeout=max(left, 0))
         except subprocess.TimeoutExpired:
@@ -130,36 +132,58 @@ class Installer:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            said = listener.heard()
-        return reason, said
+            tail.join(_LAST_WORDS)
+        return reason, tail.last_lines()
 
 
-class _Listener:
-    """Reads all that a process says, and keeps the end of it."""
+class Tail:
+    """The end of what a process prints, read by a thread so that it never waits.
 
-    def __init__(self, stream: IO[bytes], *, echo: bool) -> None:
-        self._stream = stream
+    Parameters
+    ----------
+    stream
+        A pipe from the process.
+    echo
+        Whether to write all to standard error as well.
+    """
+
+    def __init__(self, stream: IO[bytes] | None, *, echo: bool = False) -> None:
+        # None is the type of Popen's without PIPE.
+        self._stream = cast("IO[bytes]", stream)
         self._echo = echo
-        self._tail = b""
-        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._parts: deque[bytes] = deque()
+        self._size = 0
+        self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
-    def heard(self) -> str:
-        """Return the end of what was said, once the process is gone."""
-        self._thread.join(timeout=2)
-        if not self._thread.is_alive():
-            self._stream.close()
-        return last_lines(self._tail.decode("utf-8", errors="replace"))
-
-    def _listen(self) -> None:
-        while block := os.read(self._stream.fileno(), 1 << 16):
-            self._tail = (self._tail + block)[-_TAIL_BYTES:]
+    def _read(self) -> None:
+        # Without the stream's buffer: its lock would stay closed for ever in a process
+        # that is forked off this one.
+        while part := os.read(self._stream.fileno(), _KEPT_BYTES):
+            self._parts.append(part)
+            self._size += len(part)
+            while self._size - len(self._parts[0]) > _KEPT_BYTES:
+                self._size -= len(self._parts.popleft())
             if self._echo:
-                sys.stderr.write(block.decode("utf-8", errors="replace"))
+                sys.stderr.write(part.decode("utf-8", errors="replace"))
                 sys.stderr.flush()
+        self._stream.close()
+
+    def last_lines(
+        self, count: int = LAST_LINES, *, but: re.Pattern[str] | None = None
+    ) -> str:
+        """Return the last lines, as `last_lines` does, without those that match."""
+        text = b"".join(list(self._parts))[-_KEPT_BYTES:].decode(errors="replace")
+        return last_lines(text, count, but=but)
+
+    def join(self, seconds: float) -> None:
+        """Wait until all is read."""
+        self._thread.join(seconds)
 
 
-def last_lines(text: str, count: int = LAST_LINES) -> str:
+def last_lines(
+    text: str, count: int = LAST_LINES, *, but: re.Pattern[str] | None = None
+) -> str:
     """Return the last lines of an output, without colours, bars and endless lines."""
     lines = (
         line.rsplit("\r", 1)[-1].rstrip()[:_LINE_LENGTH]
@@ -168,7 +192,7 @@ def last_lines(text: str, count: int = LAST_LINES) -> str:
     shown = [
         "".join(letter if letter.isprintable() else "?" for letter in line)
         for line in lines
-        if line.strip()
+        if line.strip() and not (but and but.search(line))
     ]
     return "\n".join(shown[-count:])
 

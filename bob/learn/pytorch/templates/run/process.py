@@ -6,32 +6,18 @@ import contextlib
 import fcntl
 import math
 import os
-import re
 import signal
 import tempfile
-import threading
 import time
-from collections import deque
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch.templates.guest.bob_template_model import DTYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from typing import IO
+    from collections.abc import Iterator, Mapping
 
-# Of what a model prints, what is kept to be shown when it fails.
-KEPT_BYTES = 1 << 16
-SHOWN_LINES = 20
-LINE = 200
-# Seconds that the last of it is waited for.
-LAST_WORDS = 0.5
-# Of a stack that Python's faulthandler writes, what says nothing about the template.
-_OURS = re.compile(
-    r'File "(<frozen runpy>|.*/templates/guest/[^"]*)"|^Extension modules: '
-)
 # Number of standard error.
 LAST_STANDARD = 2
 
@@ -82,40 +68,6 @@ class Descriptors:
     def keep(self, *descriptors: int) -> None:
         """Leave these open."""
         self._open = [one for one in self._open if one not in descriptors]
-
-
-class Tail:
-    """The end of what a process prints, read by a thread so that it never waits.
-
-    The stream has no buffer: its lock would stay closed for ever in a process that is
-    forked off this one.
-    """
-
-    def __init__(self, stream: IO[bytes] | None) -> None:
-        # None is the type of Popen's without PIPE.
-        self._stream = cast("IO[bytes]", stream)
-        self._parts: deque[bytes] = deque()
-        self._size = 0
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def _read(self) -> None:
-        while part := self._stream.read(KEPT_BYTES):
-            self._parts.append(part)
-            self._size += len(part)
-            while self._size - len(self._parts[0]) > KEPT_BYTES:
-                self._size -= len(self._parts.popleft())
-        self._stream.close()
-
-    def lines(self) -> Sequence[str]:
-        """Return the last lines."""
-        text = b"".join(list(self._parts))[-KEPT_BYTES:].decode(errors="replace")
-        lines = [line[:LINE] for line in text.splitlines() if line.strip()]
-        return [line for line in lines if not _OURS.search(line)][-SHOWN_LINES:]
-
-    def join(self) -> None:
-        """Wait until all is read."""
-        self._thread.join(LAST_WORDS)
 
 
 # Of NumPy's oldest.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import shutil
 import signal
 import subprocess
 import tempfile
+import textwrap
 import threading
 import time
 from contextlib import suppress
@@ -25,13 +27,11 @@ from bob.learn.pytorch.templates.format.errors import (
     WorkerDied,
 )
 from bob.learn.pytorch.templates.guest import bob_template_frames as frames
-from bob.learn.pytorch.templates.install.commands import homes, how_it_ended
+from bob.learn.pytorch.templates.install.commands import Tail, homes, how_it_ended
 from bob.learn.pytorch.templates.run.process import (
-    LAST_WORDS,
     LONGEST,
     Descriptors,
     Stopwatch,
-    Tail,
     checked,
     end_leftovers,
 )
@@ -53,6 +53,14 @@ LOOK = 0.5
 LAST_LINES = 0.02
 # Seconds that a process is waited for when it has no reason to go on.
 PATIENCE = 10.0
+# Lines of what a model printed that are shown when it fails, and seconds that the last
+# of it is waited for.
+SHOWN_LINES = 20
+LAST_WORDS = 0.5
+# Lines in a stack of Python's faulthandler that are not about the template.
+_OURS = re.compile(
+    r'File "(<frozen runpy>|.*/templates/guest/[^"]*)"|^Extension modules: '
+)
 # Seconds of computing that a second of sound may take above the limit of the template.
 SECONDS_A_SECOND = 5.0
 
@@ -242,7 +250,7 @@ class Worker:
         if self._process.returncode:
             end_leftovers(self._folder)
         for tail in self._said:
-            tail.join()
+            tail.join(LAST_WORDS)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def __del__(self) -> None:
@@ -354,10 +362,8 @@ class Worker:
         parts = []
         names = ("standard output", "standard error")
         for name, tail in zip(names, self._said, strict=True):
-            lines = tail.lines()
-            if lines:
-                shown = "\n".join(f"    {line}" for line in lines)
-                parts.append(f"  last on {name}:\n{shown}")
+            if lines := tail.last_lines(SHOWN_LINES, but=_OURS):
+                parts.append(f"  last on {name}:\n{textwrap.indent(lines, '    ')}")
         return "\n".join(parts)
 
 
