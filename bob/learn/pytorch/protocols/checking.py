@@ -212,28 +212,33 @@ def _trial_conditions(columns: Mapping[str, Names]) -> dict[str, dict[str, int]]
     return {title: dict(values.most_common()) for title, values in counted.items()}
 
 
+def _on(
+    severity: Severity, kind: str, group: str, text: str, examples: Sequence[str]
+) -> Iterator[Finding]:
+    """Yield a finding on these examples, if there are any; their count opens it."""
+    if examples:
+        count = len(examples)
+        yield Finding(severity, kind, group, count, f"{count} {text}", tuple(examples))
+
+
 def _between(sets: Mapping[str, Sequence[Recording]]) -> Iterator[Finding]:
     """Yield speakers and recordings that two groups share."""
     for one, other in combinations(sets, 2):
-        both = f"{one}, {other}"
+        both, where = f"{one}, {other}", f"are in {one} and in {other}"
         speakers = {item.subject for item in sets[one] if item.subject} & {
             item.subject for item in sets[other]
         }
-        if speakers:
-            yield Finding(
-                "error", "speakers", both, len(speakers),
-                f"{len(speakers)} speakers are in {one} and in {other}: what is set on "
-                "one of them is not tested by the other", tuple(sorted(speakers)),
-            )  # fmt: skip
+        yield from _on(
+            "error", "speakers", both,
+            f"speakers {where}: what is set on one of them is not tested by the other",
+            sorted(speakers),
+        )  # fmt: skip
         paths = {str(item.path) for item in sets[one] if item.path} & {
             str(item.path) for item in sets[other] if item.path
         }
-        if paths:
-            yield Finding(
-                "error", "recordings", both, len(paths),
-                f"{len(paths)} recordings are in {one} and in {other}",
-                tuple(sorted(paths)),
-            )  # fmt: skip
+        yield from _on(
+            "error", "recordings", both, f"recordings {where}", sorted(paths)
+        )
 
 
 def _within(
@@ -246,44 +251,40 @@ def _within(
             f"{summary.unlabelled_trials} trials have no labels: they can be scored, "
             "and which of them are of one speaker is not known",
         )  # fmt: skip
-    for kind, number in (
+    for kind, number in _numbers(summary):
+        if not number and not summary.unlabelled_trials:
+            text = f"no {kind} trial: there is no error rate"
+            yield Finding("error", "trials", group, 0, text)
+    for severity, kind, examples, text in _KINDS:
+        yield from _on(severity, kind, group, text, getattr(counts, examples))
+    uses = Counter(str(item.path) for item in trials.recordings() if item.path)
+    repeated = [path for path, number in uses.items() if number > 1]
+    text = "files stand for several recordings"
+    yield from _on("warning", "duplicates", group, text, repeated)
+    yield from _imbalance(group, counts, summary)
+
+
+def _numbers(summary: GroupSummary) -> tuple[tuple[str, int], ...]:
+    return (
         ("target", summary.target_trials),
         ("non-target", summary.non_target_trials),
-    ):
-        if not number and not summary.unlabelled_trials:
-            yield Finding(
-                "error", "trials", group, 0,
-                f"no {kind} trial: there is no error rate",
-            )  # fmt: skip
-    for severity, kind, examples, text in _KINDS:
-        found: tuple[str, ...] = getattr(counts, examples)
-        if found:
-            yield Finding(
-                severity, kind, group, len(found), text.format(len(found)), found
-            )
-    repeated = _files_of_several_keys(trials)
-    if repeated:
-        yield Finding(
-            "warning", "duplicates", group, len(repeated),
-            f"{len(repeated)} files stand for several recordings", repeated,
-        )  # fmt: skip
-    yield from _imbalance(group, counts, summary)
+    )
 
 
 _KINDS: tuple[tuple[Severity, str, str, str], ...] = (
     ("error", "self-trials", "self_trials",
-     "{} trials compare a recording with itself, which no impostor could match"),
+     "trials compare a recording with itself, which no impostor could match"),
     ("warning", "duplicates", "repeated",
-     "{} trials come more than once; they count as often here, and once in Bob"),
+     "trials come more than once; they count as often here, and once in Bob"),
     ("note", "duplicates", "mirrored",
-     "{} trials come in both directions, which count double for most similarities"),
+     "trials come in both directions, which count double for most similarities"),
     ("warning", "sessions", "one_session",
-     "{} target trials are of one session, which the room and the microphone win"),
+     "target trials are of one session, which the room and the microphone win"),
     ("warning", "unused", "probes_without_trial",
-     "{} probes are in no trial; Bob stops at them"),
-    ("warning", "unused", "references_without_trial", "{} references are in no trial"),
+     "probes are in no trial; Bob stops at them"),
+    ("warning", "unused", "references_without_trial", "references are in no trial"),
     ("note", "imbalance", "references_without_target",
-     "{} references have no target trial"),
+     "references have no target trial"),
 )  # fmt: skip
 
 
@@ -301,10 +302,7 @@ def _imbalance(
                 f"{share:.0%} of the target trials are of speaker {name}: the error "
                 "rate is mostly that speaker's", (name,),
             )  # fmt: skip
-    for kind, number in (
-        ("target", targets),
-        ("non-target", summary.non_target_trials),
-    ):
+    for kind, number in _numbers(summary):
         if 0 < number < 10 * RULE_OF_THIRTY:
             yield Finding(
                 "note", "few", group, number,
@@ -325,11 +323,6 @@ def _rough_below(number: int) -> str:
     )
 
 
-def _files_of_several_keys(trials: Trials) -> tuple[str, ...]:
-    uses = Counter(str(item.path) for item in trials.recordings() if item.path)
-    return tuple(path for path, number in uses.items() if number > 1)
-
-
 def _without_file(sets: Mapping[str, Sequence[Recording]]) -> Iterator[Finding]:
     """Yield recordings that are not there, or are empty."""
     for group, recordings in sets.items():
@@ -338,11 +331,7 @@ def _without_file(sets: Mapping[str, Sequence[Recording]]) -> Iterator[Finding]:
             if item.path is not None and (state := _state(item.path)):
                 found[state].append(str(item.path))
         for state, paths in found.items():
-            if paths:
-                yield Finding(
-                    "error", state, group, len(paths),
-                    f"{len(paths)} recordings are {state}", tuple(paths),
-                )  # fmt: skip
+            yield from _on("error", state, group, f"recordings are {state}", paths)
 
 
 def _state(path: Path) -> str:
@@ -367,11 +356,10 @@ def _contents(sets: Mapping[str, Sequence[Recording]]) -> Iterator[Finding]:
         groups = dict.fromkeys(group for group, _ in items)
         speakers = {item.subject for _, item in items}
         wrong = len(groups) > 1 or len(speakers) > 1
-        yield Finding(
+        yield from _on(
             "error" if wrong else "warning", "duplicates", ", ".join(groups),
-            len(paths),
-            f"{len(paths)} recordings of {len(speakers)} speaker(s) have the same "
-            "contents", tuple(map(str, paths)),
+            f"recordings of {len(speakers)} speaker(s) have the same contents",
+            [str(path) for path in paths],
         )  # fmt: skip
 
 

@@ -33,20 +33,7 @@ def is_utf_8(text: str) -> bool:
 
 
 def refuse_other_files(path: Path, *, expected: str) -> None:
-    """Refuse what is missing, compressed or in UTF-16, and say what to do.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    expected : str
-        Its expected content, for the message.
-
-    Raises
-    ------
-    DatabaseError
-        The file is no text.
-    """
+    """Refuse a missing, compressed or UTF-16 file, with the next step."""
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise DatabaseError(f"{path} {what}; expected {expected}")
@@ -79,12 +66,8 @@ def text_lines(
     expected : str
         Its expected content, for messages.
     utf_8 : bool
-        Refuse other bytes. Without, they become surrogates, as in names of files.
-
-    Raises
-    ------
-    DatabaseError
-        The file is no text in UTF-8, with the first such line.
+        Refuse other bytes, with their line. Without, they become surrogates, as in
+        names of files.
     """
     refuse_other_files(path, expected=expected)
     with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
@@ -128,15 +111,9 @@ class Row(NamedTuple):
 
 
 def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
-    """Yield the rows of a CSV file, which must have these columns.
+    """Yield the rows of a CSV file, which must have these columns, each once.
 
     Names of files need not be UTF-8; other bytes become surrogates.
-
-    Raises
-    ------
-    DatabaseError
-        The file is no CSV, a column is missing or comes twice, or a row has more or
-        fewer fields than the header.
     """
     with _csv_reader(path, columns) as reader:
         header = _header(reader, path, columns)
@@ -159,13 +136,7 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
 
 
 def read_header(path: Path, columns: Sequence[str]) -> list[str]:
-    """Return the header of a CSV file, which must have these columns.
-
-    Raises
-    ------
-    DatabaseError
-        As `read_rows` does.
-    """
+    """Return the header of a CSV file, which must have these columns."""
     with _csv_reader(path, columns) as reader:
         return _header(reader, path, columns)
 

@@ -76,18 +76,32 @@ def read_protocol(
         A Bob CSV protocol, a Kaldi (WeSpeaker) or ESPnet data folder, a folder of
         speakers, a file of trials (VoxCeleb, Kaldi, SRE), or one CSV file that lists
         the recordings.
-    protocol, original_directory, rule, blind
-        See `as_database`.
+    protocol : str, optional
+        Protocol to use; for a folder of speakers ``session``, ``recording``, either
+        with ``-one-group``, or ``all-pairs``. Trial lists and CSV files have one only:
+        there it names the results.
+    original_directory : path, optional
+        Folder that the paths in a list are relative to. Default: the list's own.
+    rule : SpeakerRule, optional
+        Rule for a folder of speakers, Kaldi's included.
+    blind : bool
+        Take a list without labels too, whose subjects are empty. Default: False.
 
     Returns
     -------
     Database
-        ``groups()`` and ``trials(group)`` say who is compared with whom.
+        ``groups()`` names its groups, ``trials(group)`` returns their `Trials`.
 
     Raises
     ------
     DatabaseError
         The path is of no such format; with file and line for what is wrong in it.
+
+    Notes
+    -----
+    No recording is opened, and no Bob package is imported. A trial list with its label
+    last names Kaldi utterances if there is a ``wav.scp`` beside it (see
+    `formats.kaldi_trials`); otherwise the names are paths.
 
     Examples
     --------
@@ -114,31 +128,13 @@ def as_database(
     ----------
     source : object
         A `Database`; a Bob database of the legacy (``model_ids``, ``enroll_files``,
-        ``probe_files``) or of today's interface (``references``, ``probes``); or a
-        path: a Bob CSV protocol, a Kaldi (WeSpeaker) or ESPnet data folder, a folder
-        of speakers, a file of trials (VoxCeleb, Kaldi, SRE), or one CSV file that
-        lists the recordings.
-    protocol : str, optional
-        Protocol to use; for a folder of speakers ``session``, ``recording``, either
-        with ``-one-group``, or ``all-pairs``. Trial lists and CSV files have one only:
-        there it names the results.
-    original_directory : path, optional
-        Folder that the paths in a list are relative to. Default: the list's own.
-    rule : SpeakerRule, optional
-        Rule for a folder of speakers, Kaldi's included.
-    blind : bool
-        Take a list without labels too, whose subjects are empty. Default: False.
+        ``probe_files``) or of today's interface (``references``, ``probes``); or a path
+        for `read_protocol`, which describes the other parameters.
 
     Raises
     ------
     DatabaseError
         The source is none of these; with file and line for what is wrong.
-
-    Notes
-    -----
-    No recording is opened, and no Bob package is imported. A trial list with its
-    label last names Kaldi utterances if there is a ``wav.scp`` beside it (see
-    `formats.kaldi_trials`); otherwise the names are paths.
     """
     if isinstance(source, type):
         raise DatabaseError(

@@ -173,21 +173,9 @@ def _described(item: Reference | Probe) -> str:
 
 
 def with_trials(trials: Trials, *, group: str, protocol: str, files: str) -> Trials:
-    """Return the same trials, unless there are none.
+    """Return the same trials, or refuse a group without any.
 
-    Parameters
-    ----------
-    trials : Trials
-        The trials of one group.
-    group, protocol : str
-        The group, and the protocol with its database, for the message.
-    files : str
-        Files to look into if there are none, for the message.
-
-    Raises
-    ------
-    DatabaseError
-        No reference meets a probe.
+    `protocol` names the protocol and its database, and `files` those to look into.
     """
     if trials.count():
         return trials
@@ -260,17 +248,8 @@ def trial_columns(database: Database, group: str) -> Mapping[str, Names]:
 def labelled(item: _Known, name: object) -> _Known:
     """Return the same database or list, unless it is blind.
 
-    Parameters
-    ----------
-    item : Database or TrialList
-        Blind if it has an attribute ``is_labelled`` that is false.
-    name : object
-        Its path or name, for the message.
-
-    Raises
-    ------
-    DatabaseError
-        Nothing says which trials are of one speaker.
+    It is blind if it has an attribute ``is_labelled`` that is false. `name` is its path
+    or name, for the message.
     """
     if not getattr(item, "is_labelled", True):
         raise DatabaseError(

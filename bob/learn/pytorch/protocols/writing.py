@@ -90,23 +90,7 @@ def write_lines(path: Path, lines: Iterable[str]) -> Path:
 def groups_of_singles(
     database: Database, form: str, *, references: bool = True
 ) -> dict[str, Trials]:
-    """Return the trials by group, if each side has one recording.
-
-    Parameters
-    ----------
-    database : Database
-        The database to write.
-    form : str
-        Name of the format, for messages.
-    references : bool
-        Also refuse references of several recordings.
-
-    Raises
-    ------
-    DatabaseError
-        A probe, or a reference, has several recordings; or a recording has no path, or
-        two share a key.
-    """
+    """Return the trials by group, if probes and references are single recordings."""
     groups = {group: database.trials(group) for group in database.groups()}
     for trials in groups.values():
         for probe in trials.probes:
@@ -139,13 +123,7 @@ def _recordings(groups: Mapping[str, Trials]) -> list[Recording]:
 
 
 def common_folder(recordings: Sequence[Recording]) -> Path:
-    """Return the folder that all recordings are below.
-
-    Raises
-    ------
-    DatabaseError
-        There are none, one has no path, or two share a key.
-    """
+    """Return the folder that all recordings are below, if all have paths and keys."""
     if not recordings:
         raise DatabaseError("the database has no recordings: there is nothing to write")
     paths: dict[str, str] = {}
@@ -179,14 +157,7 @@ def spelled_paths(groups: Mapping[str, Trials]) -> tuple[dict[str, str], Path]:
 
 
 def absolute_path(recording: Recording) -> str:
-    """Return the absolute path of a recording, as lists of Kaldi have it.
-
-    Raises
-    ------
-    DatabaseError
-        It would be read as a command or a part of an archive, or does not fit in a
-        line.
-    """
+    """Return the absolute path of a recording, if it can stand in a list of Kaldi."""
     path = os.path.abspath(str(recording.path))  # noqa: PTH100 - three times as fast
     if path != path.strip() or len(path.splitlines()) > 1:
         raise DatabaseError(
@@ -198,13 +169,7 @@ def absolute_path(recording: Recording) -> str:
 
 
 def one_word(name: str) -> str:
-    """Return a name, if it has no blank and is UTF-8.
-
-    Raises
-    ------
-    DatabaseError
-        It does not fit in a list.
-    """
+    """Return a name, if it has no blank and is UTF-8, as in a list."""
     if name.split() != [name] or not is_utf_8(name):
         raise DatabaseError(
             f"{name!r} cannot stand in a list in UTF-8 parted by spaces; rename it, or "
@@ -214,13 +179,7 @@ def one_word(name: str) -> str:
 
 
 def in_line(name: str) -> str:
-    """Return a name without blanks as it stands in a list of trials.
-
-    Raises
-    ------
-    DatabaseError
-        It would be read as a path of Windows.
-    """
+    """Return a name without blanks as it stands in a list of trials."""
     if is_from_windows(name):
         raise DatabaseError(
             f"{name!r} would be read as a path of Windows; rename it, or convert to bob"
@@ -230,13 +189,7 @@ def in_line(name: str) -> str:
 
 
 def first_word(name: str) -> str:
-    """Return a name as it stands first in a line of a list of trials.
-
-    Raises
-    ------
-    DatabaseError
-        It has blanks, is not UTF-8, or begins a comment.
-    """
+    """Return a name as it stands first in a line: it must not begin a comment."""
     if name.startswith("#"):
         raise DatabaseError(
             f"{name!r} begins a comment in a list; rename it, or convert to bob"

@@ -59,13 +59,7 @@ class CsvRecordings:
         self._safe_subject = subjects or SafeNames("subject_id")
 
     def recording(self, row: Row) -> Recording:
-        """Return the recording of a row.
-
-        Raises
-        ------
-        DatabaseError
-            A field that must not be empty is, or two subjects have one safe name.
-        """
+        """Return the recording of a row, if its path and subject are there."""
         path = row.fields.get("path") or row.get("key")
         path = without_backslashes(path, self._folder)
         return Recording(
@@ -117,13 +111,7 @@ class CsvRecordings:
 def read_recordings(
     path: Path, *, original_directory: str | os.PathLike[str] | None = None
 ) -> list[Recording]:
-    """Read every recording of a file with ``path`` and ``subject_id``.
-
-    Raises
-    ------
-    DatabaseError
-        With file and line for what is wrong.
-    """
+    """Read every recording of a file with ``path`` and ``subject_id``."""
     rows = CsvRecordings(original_directory or path.absolute().parent)
     return [rows.recording(row) for row in read_rows(path, ["path", "subject_id"])]
 

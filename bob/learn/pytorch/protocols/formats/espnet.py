@@ -90,13 +90,7 @@ def read(
 
 
 def write(database: Database, folder: Path) -> Written:
-    """Write ``<group>/``: the three lists of trials, and the data folder.
-
-    Raises
-    ------
-    DatabaseError
-        A reference or probe has several recordings, or a name does not fit in a line.
-    """
+    """Write ``<group>/``: the three lists of trials, and the data folder."""
     groups = groups_of_singles(database, "espnet")
     for group, trials in groups.items():
         found = trials.recordings()

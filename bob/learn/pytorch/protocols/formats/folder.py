@@ -49,13 +49,7 @@ def read(
     original_directory: str | os.PathLike[str] | None = None,
     rule: SpeakerRule | None = None,
 ) -> FolderDatabase:
-    """Read a folder of speakers, which holds the recordings itself.
-
-    Raises
-    ------
-    DatabaseError
-        An original directory is given.
-    """
+    """Read a folder of speakers, which holds the recordings itself."""
     if original_directory is not None:
         raise DatabaseError(
             f"{path} is read as a folder of speakers, which holds the recordings "

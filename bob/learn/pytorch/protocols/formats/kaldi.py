@@ -37,19 +37,7 @@ def write_data(
 ) -> None:
     """Write ``wav.scp``, ``utt2spk``, ``spk2utt``, sorted by bytes as Kaldi wants them.
 
-    Parameters
-    ----------
-    folder : Path
-        The data folder.
-    recordings : iterable of Recording
-        Their keys name the utterances; a key may come twice.
-    speakers : mapping of str to str
-        Key -> speaker.
-
-    Raises
-    ------
-    DatabaseError
-        A name or a path does not fit in a line.
+    Keys name the utterances, and one may come twice; `speakers` maps keys to speakers.
     """
     by_key = {item.key: item for item in recordings}
     keys = sorted(by_key, key=_bytes)
@@ -167,11 +155,6 @@ def entries(path: Path) -> Iterator[tuple[int, tuple[str, str]]]:
     """Yield the line number, and the first field and the rest, of each line.
 
     Names of files need not be UTF-8; other bytes become surrogates.
-
-    Raises
-    ------
-    DatabaseError
-        A line has one field, or is no text.
     """
     for number, line in text_lines(path, expected=_EXPECTED, utf_8=False):
         fields = line.split(maxsplit=1)
@@ -184,13 +167,7 @@ def entries(path: Path) -> Iterator[tuple[int, tuple[str, str]]]:
 
 
 def plain_path(path: str, where: str) -> str:
-    """Return the same path, unless it is a command or a part of an archive.
-
-    Raises
-    ------
-    DatabaseError
-        It is one of these, with its line.
-    """
+    """Return the same path, unless it is a command or a part of an archive."""
     if (reason := refused_path(path)) is not None:
         raise DatabaseError(f"{where}: {reason}")
     return path
@@ -201,10 +178,7 @@ def read_speakers(
 ) -> dict[str, str]:
     """Read utterance -> speaker of ``utt2spk`` or ``spk2utt``; empty without them.
 
-    Raises
-    ------
-    DatabaseError
-        An utterance has two speakers, or is not among the `files` of wav.scp.
+    An utterance must have one speaker, and be among the `files` of wav.scp.
     """
     speakers: dict[str, str] = {}
     for utterance, speaker, where in _spoken(folder):

@@ -75,11 +75,6 @@ def list_in(folder: Path, protocol: str | None) -> tuple[Path, str | None]:
     """Return the list of a folder, and the name of its protocol.
 
     The list is the file ``trials``, or that of the protocol in a folder ``trials``.
-
-    Raises
-    ------
-    DatabaseError
-        The folder has several lists, or none of this name.
     """
     trials = folder / "trials"
     if trials.is_file():
@@ -257,14 +252,7 @@ def _check_same(
 
 
 def write(database: Database, folder: Path) -> Written:
-    """Write the form ``kaldi``; see the top of this module.
-
-    Raises
-    ------
-    DatabaseError
-        A probe has several recordings, a recording enrols two references or probes one
-        that it enrols with others, or a name does not fit in a line.
-    """
+    """Write the form ``kaldi``; see the top of this module."""
     written = Written()
     groups = groups_of_singles(database, "kaldi", references=False)
     for group, trials in groups.items():
@@ -283,13 +271,7 @@ def write(database: Database, folder: Path) -> Written:
 
 
 def write_wespeaker(database: Database, folder: Path) -> Written:
-    """Write the form ``wespeaker``; see the top of this module.
-
-    Raises
-    ------
-    DatabaseError
-        A reference or probe has several recordings, or a name does not fit in a line.
-    """
+    """Write the form ``wespeaker``; see the top of this module."""
     groups = groups_of_singles(database, "wespeaker")
     found = [item for trials in groups.values() for item in trials.recordings()]
     write_data(folder, found, _subjects(found))

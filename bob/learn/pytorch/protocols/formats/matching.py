@@ -48,14 +48,7 @@ class Matching:
 def read_matching(
     path: Path, references: Sequence[str], probes: Sequence[str]
 ) -> Matching:
-    """Read the trials of a group.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    references, probes : sequence of str
-        Template ids of the other files of the group.
+    """Read the trials of a group between the template ids of its other files.
 
     Raises
     ------
@@ -118,7 +111,7 @@ def _once(
 def matching_rows(
     trials: Trials, ids: Sequence[str], columns: Mapping[str, Names]
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]], NDArray[np.int64]]:
-    """Return header, rows and probes of the file, each trial once.
+    """Return header, rows and probes of the file, each trial at its first place.
 
     Parameters
     ----------
@@ -133,14 +126,8 @@ def matching_rows(
     -------
     header : tuple of str
     rows : list of tuple of str
-        Each trial at its first place.
     probes : (rows,) array of int
         Position of the probe of each row.
-
-    Raises
-    ------
-    DatabaseError
-        Metadata are called like a column of the file.
     """
     taken = [title for title in columns if title in _COLUMNS]
     if taken:

@@ -126,33 +126,25 @@ def read(
         model: _speaker(model, models[model].values()) for model in listed.enrolled
     }
     testing = {name: _find(known, name) for name in listed.tested}
-    listed = _with_labels(
-        listed,
-        list(speakers.values()),
-        [segment.subject for segment in testing.values()],
-    )
+    real = [segment.subject for segment in testing.values()]
+    listed = _with_labels(listed, list(speakers.values()), real)
     folder = Path(original_directory or path.absolute().parent)
     enrolled = [name for model in models.values() for name in model]
     paths = _paths(folder, enrolled, listed.tested)
     keys = recording_keys(paths)
 
-    def recording(name: str, subject: str, metadata: Mapping[str, str]) -> Recording:
+    def recording(segment: _Segment, subject: str) -> Recording:
+        name = segment.name
         speaker = subject or safe_name(name)
-        return Recording(keys[name], paths[name], speaker, metadata=metadata)
+        return Recording(keys[name], paths[name], speaker, metadata=segment.metadata)
 
     return NamedTrialDatabase(
         listed,
         {
-            model: [
-                recording(name, speaker, segment.metadata)
-                for name, segment in models[model].items()
-            ]
+            model: [recording(segment, speaker) for segment in models[model].values()]
             for model, speaker in speakers.items()
         },
-        {
-            name: recording(name, segment.subject, segment.metadata)
-            for name, segment in testing.items()
-        },
+        {name: recording(item, item.subject) for name, item in testing.items()},
         protocol=protocol,
         original_directory=folder,
     )
@@ -179,13 +171,7 @@ def _start(folder: Path, segment: str, role: str) -> Path:
 
 
 def write(database: Database, folder: Path) -> Written:
-    """Write ``<group>_{enrollment,trials,trial_key,segment_key}.tsv``.
-
-    Raises
-    ------
-    DatabaseError
-        A probe has several recordings, or a name or metadata do not fit in a table.
-    """
+    """Write ``<group>_{enrollment,trials,trial_key,segment_key}.tsv``."""
     groups = groups_of_singles(database, "sre", references=False)
     spelled, start = spelled_paths(groups)
     written = Written(seen_from=start)
@@ -326,7 +312,7 @@ def _read_segments(
 
 def _find(known: Mapping[str, _Segment], name: str) -> _Segment:
     found = known.get(name) or known.get(without_audio_suffix(name))
-    return found or _Segment(name)
+    return _Segment(name) if found is None else found._replace(name=name)
 
 
 def _read_models(

@@ -123,20 +123,14 @@ def is_segment_table(path: Path) -> bool:
 
 
 def read_table(path: Path, *, label: bool) -> SreTable:
-    """Read a table of trials, or of enrolment.
+    """Read a table of trials, or of enrolment, parted by tabs or spaces.
 
     Parameters
     ----------
     path : Path
-        The table, parted by tabs or spaces; with a headline or, in this order, model,
-        segment, side and label.
+        The table, with a headline or, in this order, model, segment, side and label.
     label : bool
         Refuse a table without labels.
-
-    Raises
-    ------
-    DatabaseError
-        With file and line for what is wrong.
     """
     expected = (
         "a headline modelid, segmentid, side"
@@ -146,13 +140,7 @@ def read_table(path: Path, *, label: bool) -> SreTable:
 
 
 def read_segment_table(path: Path) -> SreTable:
-    """Read a table of segments.
-
-    Raises
-    ------
-    DatabaseError
-        With file and line for what is wrong; a segment whose two lines differ, too.
-    """
+    """Read a table of segments; those that come twice must be described alike."""
     expected = "a headline segmentid, subjectid, … and lines"
     table = _read(path, expected, first=("segment",), label=False)
     first: dict[int, int] = {}
@@ -229,13 +217,7 @@ def _titles(fields: Sequence[str], where: str) -> list[str | None]:
 
 
 def refuse_titles(titles: Collection[str]) -> None:
-    """Refuse metadata that would be read as something else.
-
-    Raises
-    ------
-    DatabaseError
-        A title is one that tables or score files have for themselves.
-    """
+    """Refuse metadata whose title tables or score files have for themselves."""
     taken = [name for name in titles if name.lower() in _TITLES or name in _TAKEN]
     if taken or "" in titles:
         raise DatabaseError(
@@ -263,13 +245,7 @@ def _rows(
 def write_table(
     path: Path, titles: Sequence[str], rows: Iterable[Sequence[str]]
 ) -> Path:
-    """Write a table, whole or not at all, and return its path.
-
-    Raises
-    ------
-    DatabaseError
-        A field has a tab, the end of a line or other bytes than UTF-8 in it.
-    """
+    """Write a table, whole or not at all, and return its path."""
     return write_lines(path, ("\t".join(map(_field, row)) for row in (titles, *rows)))
 
 

@@ -98,13 +98,7 @@ def read(
 
 
 def write(database: Database, folder: Path) -> Written:
-    """Write ``<group>.txt``, with paths as seen from the folder of all recordings.
-
-    Raises
-    ------
-    DatabaseError
-        A reference or probe has several recordings, or a name does not fit in a line.
-    """
+    """Write ``<group>.txt``, with paths as seen from the folder of all recordings."""
     groups = groups_of_singles(database, "voxceleb")
     spelled, start = spelled_paths(groups)
     written = Written(seen_from=start)
