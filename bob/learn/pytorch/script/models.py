@@ -16,7 +16,7 @@ from bob.learn.pytorch.script.extractors import plain_errors
 if TYPE_CHECKING:
     from bob.learn.pytorch.models.catalogue import TrainedModel
 
-# What builds the model, and how the package finds its way; not of use to a reader.
+# Fields that build the model; they are of no use to a reader.
 FACTORIES = ("features", "network", "package_folder", "signature")
 
 

@@ -111,7 +111,7 @@ class RecordingTransformer(Transformer):
     subclass, it needs `model` and `runner`.
     """
 
-    # Of Bob's legacy preprocessors.
+    # Attributes of Bob's legacy preprocessors.
     writes_data = True
     min_preprocessed_file_size = 1000
 

@@ -172,7 +172,7 @@ class TemplateExtractor(RecordingTransformer):
             "model": self.model.name,
             "template": self.model.sha256,
             "lock": lock,
-            # What the template has no hash of: other machines may have got other files.
+            # Files without a published hash: other machines may have got other ones.
             "weights": artefacts.unpublished_sha256(self.model),
             "downloads": downloaded,
             "channel": str(self.channel),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from bob.learn.pytorch.templates.format.template import Template
 
-# What is there before the first stage, and what the runner puts there before a stage.
+# Names that exist before the first stage, and those that the runner adds before one.
 _ALWAYS = frozenset(dir(builtins)) | {"weights", "device", "__builtins__"}
 _GIVEN = {"pre_proc": {"x"}, "embed_fwd": {"x"}}
 # These calls, and imports with a star, may define names that are not found here.

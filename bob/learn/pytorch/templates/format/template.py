@@ -33,7 +33,7 @@ BACKBONES = Path(__file__).parents[1] / "backbones"
 _START = Path(__file__).with_name("start.json")
 SUFFIX = ".json"
 
-# What people read, and how long a run may take, changes no embedding.
+# Texts for people, and limits of a run, change no embedding.
 _HARMLESS = (
     "$schema",
     "authors",

@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 
-# Of Linux's prctl.
+# Constants of Linux's prctl.
 SET_PDEATHSIG, SET_CHILD_SUBREAPER = 1, 36
 # Milliseconds between two looks at who started this process: another process of theirs
 # may hold the pipe open.
@@ -153,7 +153,7 @@ def _end_like(status):
     os._exit(os.WEXITSTATUS(status))
 
 
-# Of Linux's unshare.
+# Constants of Linux's unshare.
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 _STATUS = "/proc/self/status"
 _NO_NETWORK = (

@@ -30,7 +30,7 @@ COMMANDS = frozenset(
         *("mkdir", "cp", "mv", "rm", "ln", "export", "bash", "sh", "apt", "apt-get"),
     ]
 )
-# Of a traceback, so many steps are shown, and so many letters of a message.
+# Limits of what is shown: steps of a traceback, and letters of a message.
 MOST_FRAMES = 12
 MOST_LETTERS = 4000
 _PATHS = "__template_paths__"

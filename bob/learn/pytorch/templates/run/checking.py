@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 LENGTHS = (0.5, 1.0, 3.0, 10.0)
 BATCH = 4
-# Of the largest number, how far two embeddings of the same sound may be apart.
+# Largest difference of two embeddings of one sound, relative to the largest number.
 TOLERANCE = 1e-5
 
 

@@ -328,7 +328,7 @@ def _told(model_dict: Mapping[str, Any]) -> Iterator[None]:
 
 def _install_all(model_dict: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Commands for the shell in their order, and the key that each is of."""
-    # Of this interpreter, whatever PATH says.
+    # The pip of this interpreter, whatever PATH says.
     pip = shlex.join([sys.executable, "-m", "pip"])
     for key, options in (
         ("requirements", []),

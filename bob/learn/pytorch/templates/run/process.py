@@ -70,7 +70,7 @@ class Descriptors:
         self._open = [one for one in self._open if one not in descriptors]
 
 
-# Of NumPy's oldest.
+# Limit of the oldest NumPy.
 MOST_AXES = 32
 # No seconds and no megabytes are more, and some integers are too large for a float.
 MOST = 1e18

@@ -180,7 +180,7 @@ class TemplateEmbedder:
         self._owner = 0
         self._lock = threading.RLock()
         self._failures, self._deaths, self._successes = 0, 0, 0
-        # How often it was given up, and why the last time.
+        # Number of times that it was given up, and the last reason.
         self._ends = 0
         self._verdict: BaseException = KeyboardInterrupt()
         self.readers = 1

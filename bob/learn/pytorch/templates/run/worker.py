@@ -173,7 +173,7 @@ class Worker:
         StageError, WorkerDied
             Same as for `load`.
         """
-        # What waits for a network computes nothing.
+        # A process that waits for a network computes nothing.
         seconds = self._template.limits.install_seconds
         self._ask({"do": "download"}, seconds, longest=1)
 
