@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import time
+import types
 
 import numpy as np
 import pandas
@@ -15,7 +16,11 @@ import pytest
 import torch
 from sklearn.tree import DecisionTreeRegressor
 
-from bob.learn.pytorch.experiment.fingerprint import digest, of_component
+from bob.learn.pytorch.experiment.fingerprint import (
+    digest,
+    former_name,
+    of_component,
+)
 from bob.learn.pytorch.preprocessor.audio import DltResNetExtractor
 
 
@@ -337,6 +342,70 @@ def test_the_order_of_sets_does_not_change_the_fingerprint(seed):
     ]
 
     assert runs[0] == runs[1]
+
+
+# Documented names of old -> the names that fingerprints were stored with.
+FORMER = {
+    "architectures:CAMPPlus": "architectures.campplus.CAMPPlus",
+    "architectures:dlt_resnet34": "architectures.dlt_resnet.dlt_resnet34",
+    "architectures.folded:fold": "architectures.folded.fold",
+    "audio:RecordingError": "audio.recording.RecordingError",
+    "audio:as_waveform": "audio.waveform.as_waveform",
+    "audio:check_usable": "audio.waveform.check_usable",
+    "embedder:SpeakerEmbedder": "embedder.SpeakerEmbedder",
+    "extraction.chunks:embed_chunks": "extraction.chunks.embed_chunks",
+    "extraction.comparison:compare": "extraction.comparison.compare",
+    "extraction.extract:extract": "extraction.extract.extract",
+    "extraction.long:embed_long": "extraction.long.embed_long",
+    "extraction.memory:needed_mb": "extraction.memory.needed_mb",
+    "extractor:CallableExtractor": "extractor.callable.CallableExtractor",
+    "features:KaldiFbank": "features.mel.KaldiFbank",
+    "features:Spectrogram": "features.spectrogram.Spectrogram",
+    "hashes:source_of": "hashes.source_of",
+    "preprocessor.audio:DltResNetExtractor": (
+        "preprocessor.audio.dlt_resnet.DltResNetExtractor"
+    ),
+    "preprocessor.audio:EmbeddingExtractor": (
+        "preprocessor.audio.embedding.EmbeddingExtractor"
+    ),
+    "preprocessor.audio:ResNetExtractor": (
+        "preprocessor.audio.dlt_resnet.ResNetExtractor"
+    ),
+    "preprocessor.audio:TemplateExtractor": (
+        "preprocessor.audio.template.TemplateExtractor"
+    ),
+    "protocols.database:Probe": "protocols.database.Probe",
+    "protocols.database:Recording": "protocols.database.Recording",
+    "protocols.database:Reference": "protocols.database.Reference",
+    "protocols.database:Trials": "protocols.database.Trials",
+    "protocols.database:WithoutExtras": "protocols.database.WithoutExtras",
+    "scoring:cosine": "scoring.similarity.cosine",
+    "scoring:unit_length": "scoring.similarity.unit_length",
+    "storage.store:EmbeddingStore": "storage.store.EmbeddingStore",
+    "storage.store:Record": "storage.records.Record",
+    "storage.store:StoreError": "storage.records.StoreError",
+    "storage.store:StoredEmbeddings": "storage.reading.StoredEmbeddings",
+    "storage.store:Summary": "storage.reading.Summary",
+    "storage.store:summarise": "storage.reading.summarise",
+    "verification.algorithms:Similarity": "verification.algorithms.Similarity",
+    "weights:catalogue": "weights.catalogue",
+    "weights.store:read_weights": "weights.checkpoint.read_weights",
+}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("documented", FORMER)
+def test_what_has_moved_keeps_its_name(documented):
+    module, name = f"bob.learn.pytorch.{documented}".split(":")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except AttributeError:
+        found = importlib.import_module(f"{module}.{name}")
+    today = getattr(found, "__name__", "")
+    if not isinstance(found, types.ModuleType):
+        today = f"{found.__module__}.{found.__qualname__}"
+
+    assert former_name(today) == f"bob.learn.pytorch.{FORMER[documented]}"
 
 
 def test_a_module_below_a_package_of_the_users_counts(tmp_path, monkeypatch):

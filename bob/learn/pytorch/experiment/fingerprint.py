@@ -1,4 +1,8 @@
-"""What made a stored file, as one short text that changes when any of it does."""
+"""A short text for what made a stored file, which changes when any of it does.
+
+The text of a component must stay as it is from release to release, or the files of
+finished experiments are made again. So classes that move keep their former name here.
+"""
 
 from __future__ import annotations
 
@@ -23,29 +27,73 @@ from bob.learn.pytorch.files import before_hashes, content_of, remembered_source
 #: Inside these, a class or function is known by name and version alone.
 _PACKAGE = "bob.learn.pytorch."
 
+#: Today's modules -> their names when fingerprints of them were first stored; without
+#: an entry that of the room counts, and without one there today's.
+_FORMER_MODULES = {
+    "architectures.resnet.dlt_resnet34": "architectures.dlt_resnet.dlt_resnet34",
+    "audio.opening": "audio.waveform",
+    "comparing.compare": "extraction.comparison.compare",
+    "files.source_of": "hashes.source_of",
+    "inference.embedding.needed_mb": "extraction.memory.needed_mb",
+    "inference.fold.fold": "architectures.folded.fold",
+    "inference.long.embed_chunks": "extraction.chunks.embed_chunks",
+    "models.checkpoint.read_weights": "weights.checkpoint.read_weights",
+    "models.embedder": "embedder",
+    "protocols.trials": "protocols.database",
+}
+_FORMER_ROOMS = {
+    "experiment": "verification",
+    "inference": "extraction",
+    "models": "weights",
+    "parallel": "workers",
+    "store": "storage",
+}
+
 _DEEPEST = 100
 _LONGEST_PATH = 4096
 _STANDARD_LIBRARY = sysconfig.get_path("stdlib")
 
 
+def former_name(name: str) -> str:
+    """Return the name in fingerprints of a module, class or function of this package.
+
+    Examples
+    --------
+    >>> former_name("bob.learn.pytorch.store.arrays.write")
+    'bob.learn.pytorch.storage.arrays.write'
+    """
+    if not name.startswith(_PACKAGE):
+        return name
+    parts = name.removeprefix(_PACKAGE).split(".")
+    for count in range(len(parts), 0, -1):
+        former = _FORMER_MODULES.get(".".join(parts[:count]))
+        if former is not None:
+            return ".".join([_PACKAGE + former, *parts[count:]])
+    return _PACKAGE + ".".join([_FORMER_ROOMS.get(parts[0], parts[0]), *parts[1:]])
+
+
+def _name(value: Any) -> str:
+    return former_name(f"{value.__module__}.{value.__qualname__}")
+
+
 def digest(description: object) -> str:
-    """32 hexadecimal digits of a description made of JSON values."""
+    """Return 32 hexadecimal digits for a description made of JSON values."""
     text = json.dumps(description, sort_keys=True, ensure_ascii=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def of_step(made_by: object, made_from: object) -> str:
-    """Fingerprint of a stored file: what made it, a dash, and what from."""
+    """Return the fingerprint of a stored file: what made it, a dash, and what from."""
     return f"{digest(made_by)}-{digest(made_from)}"
 
 
 def same_maker(fingerprint: str, other: str) -> bool:
-    """Whether two stored files were made by the same component, from whatever."""
+    """Return whether the same component made two stored files, from whatever."""
     return fingerprint.split("-")[0] == other.split("-")[0]
 
 
 def of_source(source: str, *, before: bool = False) -> dict[str, Any]:
-    """Return what of a file counts, its content, as JSON values.
+    """Describe what of a file counts, its content, as JSON values.
 
     Parameters
     ----------
@@ -64,7 +112,7 @@ def of_source(source: str, *, before: bool = False) -> dict[str, Any]:
 
 
 def of_component(component: object, *, before: bool = False) -> Any:
-    """What in a component determines its results, as JSON values.
+    """Describe what in a component determines its results, as JSON values.
 
     A component of this package knows (its method ``fingerprint``); what a class
     derived from it adds or replaces counts beside that. Of any other component
@@ -117,7 +165,7 @@ class _Description:
             self._depth -= 1
 
     def text(self, value: str) -> Any:
-        """A text, and what it names if that is a file."""
+        """Describe a text, and what it names if that is a file."""
         if not value or len(value) >= _LONGEST_PATH or "\n" in value:
             return value
         if self._before and "/" not in value:
@@ -165,9 +213,7 @@ class _Description:
         return [value.__module__, value.__qualname__, owned]
 
     def function(self, value: types.FunctionType) -> dict[str, Any]:
-        description: dict[str, Any] = {
-            "function": f"{value.__module__}.{value.__qualname__}"
-        }
+        description: dict[str, Any] = {"function": _name(value)}
         if _is_installed(value):
             return description
         used = _names_in(value.__code__)
@@ -189,7 +235,7 @@ class _Description:
         return description
 
     def code(self, code: types.CodeType) -> str:
-        """What a function does; its place in the file does not count."""
+        """Describe what a function does; its place in the file does not count."""
         constants = [
             self.code(item) if inspect.iscode(item) else self.of(item)
             for item in code.co_consts
@@ -197,7 +243,7 @@ class _Description:
         return digest([code.co_code.hex(), code.co_names, constants])
 
     def imported(self, name: str) -> Any:
-        """A module that a function imports while it runs, if it is the user's."""
+        """Describe a module that a function imports while it runs, if the user's."""
         module = sys.modules.get(name)
         if module is not None:
             return self.of(module) if _user_file(module) else None
@@ -211,10 +257,10 @@ class _Description:
         return self.bytes(Path(path).read_bytes())
 
     def module(self, value: types.ModuleType) -> Any:
-        """A module of the user's counts by its files, any other by its name."""
+        """Describe a module of the user's by its files, any other by its name."""
         path = _user_file(value)
         if path is None:
-            return value.__name__
+            return former_name(value.__name__)
         is_package = hasattr(value, "__path__")
         files = sorted(path.parent.rglob("*.py")) if is_package else [path]
         used = {
@@ -232,12 +278,12 @@ class _Description:
         ]
 
     def kind(self, value: type) -> list[Any]:
-        return [f"{value.__module__}.{value.__qualname__}", self.methods(value)]
+        return [_name(value), self.methods(value)]
 
     def object(self, value: Any) -> Any:
         kind = type(value)
         description: dict[str, Any] = {
-            "class": f"{kind.__module__}.{kind.__qualname__}",
+            "class": _name(kind),
             "methods": self.methods(kind),
         }
         own = getattr(value, "fingerprint", None)
@@ -265,7 +311,7 @@ class _Description:
         return [str(value.dtype), self.array(plain.numpy())]
 
     def reduced(self, value: Any) -> Any:
-        """What pickle would keep of an object without attributes to look at."""
+        """Describe what pickle would keep of an object without attributes."""
         reduce = copyreg.dispatch_table.get(type(value))
         try:
             parts = reduce(value) if reduce else value.__reduce_ex__(2)
@@ -296,7 +342,7 @@ class _Description:
         }
 
     def methods(self, kind: type) -> dict[str, Any]:
-        """What classes from elsewhere define, down to but without `object`."""
+        """Describe what classes from elsewhere define, down to but without `object`."""
         return {
             f"{parent.__qualname__}.{name}": self.of(_plain(item))
             for parent in kind.__mro__[:-1]
@@ -320,7 +366,7 @@ def _as_tuple(slots: Any) -> tuple[str, ...]:
 
 
 def _plain(item: Any) -> Any:
-    """The function inside a class or static method, or the getter of a property."""
+    """Return the function of a class or static method, or a property's getter."""
     if isinstance(item, property):
         return item.fget
     return getattr(item, "__func__", item)
@@ -331,7 +377,7 @@ def _is_ours_name(name: str) -> bool:
 
 
 def _is_installed(value: Any) -> bool:
-    """Whether code comes with Python or a package, and changes with their versions."""
+    """Return whether code comes with Python or a package, and changes with those."""
     name = str(getattr(value, "__module__", ""))
     if _is_ours_name(name) or name == "builtins":
         return True
@@ -344,7 +390,7 @@ def _is_installed_file(path: str) -> bool:
 
 
 def _user_file(module: types.ModuleType) -> Path | None:
-    """The file of a module that is neither ours nor installed."""
+    """Return the file of a module that is neither ours nor installed."""
     path = getattr(module, "__file__", None)
     if not path or _is_installed_file(path) or _is_ours_name(module.__name__):
         return None
