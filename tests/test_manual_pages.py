@@ -200,7 +200,7 @@ def test_the_configuration_in_the_readme_is_the_first_of_the_manual():
     def statements(text):
         return re.findall(r"^\w[^#\n]*[^#\s]", text, flags=re.MULTILINE)
 
-    (shown,) = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.S)
+    shown = re.search(r"```python\n(.*?)```", README.read_text(), flags=re.S)[1]
 
     first = Path(example("first.py")).read_text()
     assert statements(shown) == statements(first)
