@@ -35,9 +35,7 @@ def beside(name):
 
 def attempt(attack, folder, number, damage):
     """Read mutant `number`; return what came of it, and the message."""
-    import click
-
-    from bob.learn.pytorch.script import extractors, score_options
+    from bob.learn.pytorch.errors import UserError
 
     chance = random.Random(f"{attack.name} {number}")
     files, kind = attack.case(number)
@@ -48,12 +46,13 @@ def attempt(attack, folder, number, damage):
         damaged = content if place else damage(content, chance, kind=kind)
         path.write_bytes(damaged)
     try:
-        # What commands show as an error; everything else would be a traceback.
-        with score_options.plain_errors(), extractors.plain_errors():
-            return attack.read(folder, number)
-    except (click.ClickException, *attack.also_named()) as error:
+        return attack.read(folder, number)
+    # What commands show as an error; everything else would be a traceback.
+    except (UserError, *attack.also_named()) as error:
         return "refused", str(error)[:300]
     except BaseException as error:  # noqa: BLE001 - what is not named is a fault
+        if isinstance(error, OSError) and error.errno:  # of the system, also shown
+            return "refused", str(error)[:300]
         where = traceback.extract_tb(error.__traceback__)[-1]
         told = f"{type(error).__name__} in {where.name}: {error}"
         return "crash", told[:300]
