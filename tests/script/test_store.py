@@ -101,7 +101,10 @@ def test_who_made_what_others_wrote_is_said(tmp_path):
         (["import", "a.npz", "some.h5"], "made differently"),
         (["import", "some.h5", "a.npz"], "swap them"),
         (["export", "a.npz", "some.h5"], "a.npz is an npz file; expected a store"),
-        (["import", "a.npz", "b.h5", "--made-by", "mine"], "'mine' is no KEY=VALUE"),
+        (
+            ["import", "a.npz", "b.h5", "--made-by", "mine"],
+            "'mine': expected KEY=VALUE",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_said(path, tmp_path, monkeypatch, arguments, message):

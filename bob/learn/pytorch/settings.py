@@ -1,4 +1,4 @@
-"""What a user may change without touching code.
+"""Settings of the user, which no code has to be changed for.
 
 A setting is looked up, first match wins, in
 
@@ -226,7 +226,7 @@ def python_search_path() -> str:
 
 
 def offline() -> bool:
-    """Whether the user forbids every download (key ``bob.learn.pytorch.offline``).
+    """Return whether the user forbids downloads (key ``bob.learn.pytorch.offline``).
 
     Raises
     ------
@@ -258,7 +258,7 @@ def _base_folder(variable: str, default: str) -> Path:
 
 
 def _uv_toml() -> Path | None:
-    """The user's settings of uv, or those of the machine."""
+    """Find the user's settings of uv, or those of the machine."""
     for folder in (_base_folder("XDG_CONFIG_HOME", ".config"), Path("/etc")):
         if (file := folder / "uv" / "uv.toml").is_file():
             return file
@@ -266,7 +266,7 @@ def _uv_toml() -> Path | None:
 
 
 def _pip_settings() -> dict[str, str]:
-    """What pip's variables and settings files say of downloads, by pip's names."""
+    """Read pip's variables and settings files on downloads, by pip's names."""
     chosen = os.environ.get("PIP_CONFIG_FILE")
     files = [
         Path("/etc/pip.conf"),
@@ -294,7 +294,7 @@ def _pip_settings() -> dict[str, str]:
 
 
 def _places_of_pip(pip: dict[str, str]) -> dict[str, str]:
-    """What pip's settings are as variables of uv."""
+    """Return pip's settings as variables of uv."""
     # A folder that is not there stops uv, and not pip.
     links = (x for x in pip["find-links"].split() if "://" in x or Path(x).exists())
     indexes = [pip["index-url"].strip() or PYPI, *pip["extra-index-url"].split()]
@@ -315,7 +315,7 @@ def _places_of_pip(pip: dict[str, str]) -> dict[str, str]:
 
 
 def _table(path: Path, read: Callable[[str], object]) -> dict[str, object]:
-    """The settings in a file; none where the file does not exist."""
+    """Read the settings in a file; none where the file does not exist."""
     try:
         table = read(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -348,7 +348,7 @@ def _find(table: dict[str, object], key: str) -> object:
 
 
 def _text(value: object, key: str, path: Path) -> str | None:
-    """A value as text; `bob config set` stores what looks like a number as one."""
+    """Return a value as text; `bob config set` stores numbers as such."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):

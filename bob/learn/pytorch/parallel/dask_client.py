@@ -42,7 +42,7 @@ _PATIENCE = 15  # seconds for a cluster to end its workers
 
 @contextmanager
 def dask_client(given: str, *, timeout: float = 10) -> Iterator[Client]:
-    """A client, closed in the end with the cluster that it started.
+    """Yield a client, closed in the end with the cluster that it started.
 
     Workers must see recordings and weights under the same paths as this process, and
     need this package. Until it is closed, processes that are started do not look for
@@ -211,7 +211,7 @@ def _loaded(entry: EntryPoint) -> object:
 
 @contextmanager
 def _signals_kept() -> Iterator[None]:
-    """What is imported inside does not change what Ctrl-C does.
+    """Keep what is imported inside from changing what Ctrl-C does.
 
     dask_jobqueue, which Bob's clients import, makes it end the process with status 0.
     """
@@ -241,7 +241,7 @@ def _checked(found: object, place: str) -> Client:
 
 
 def _check_submits(client: Client, given: str) -> None:
-    """A cluster whose jobs cannot be submitted would have us wait for ever."""
+    """Refuse a cluster whose jobs cannot be submitted: we would wait for ever."""
     job: Any = getattr(client.cluster, "job_cls", None)
     command = str(getattr(job, "submit_command", "") or "").partition(" ")[0]
     if command and shutil.which(command) is None:
@@ -312,7 +312,7 @@ def held_back(*names: str) -> Iterator[None]:
 
 
 def _loggers(names: tuple[str, ...]) -> list[logging.Logger]:
-    """Those of the names, and those below that have handlers of their own."""
+    """Return loggers of the names, and those below that have their own handlers."""
     below = tuple(f"{name}." for name in names)
     known = list(logging.root.manager.loggerDict.items())
     return [logging.getLogger(name) for name in names] + [

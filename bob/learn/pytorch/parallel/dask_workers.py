@@ -80,7 +80,7 @@ def on_dask(
 
 
 class _Cluster(Crew):
-    """What is under way on the workers."""
+    """The work under way on the workers of a cluster."""
 
     def __init__(self, client: Client, make_work: bytes) -> None:
         import distributed
@@ -192,7 +192,7 @@ class _Cluster(Crew):
 
 
 class _Made:
-    """What one worker made, for all of its threads."""
+    """The work that one worker made, for all of its threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -35,7 +35,7 @@ class _Partition(Generic[T, R]):
 
 @dataclass(eq=False)
 class Task(Generic[T, R]):
-    """What one worker does at once: a partition, or one item of it.
+    """One piece of work for a worker: a partition, or one item of it.
 
     Attributes
     ----------

@@ -192,7 +192,7 @@ class _Processes(Crew):
 
 
 class _WorkerTraceback(Exception):  # noqa: N818 - not raised, only shown
-    """Where in another process an error came from."""
+    """Place in another process that an error came from."""
 
     def __str__(self) -> str:
         return f"\n\n{self.args[0]}"
@@ -232,7 +232,7 @@ class _Worker:
             self.connection.send_bytes(content)
 
     def receive(self) -> tuple[str, Any] | None:
-        """What it reports, None where it has died.
+        """Return its report, None where it has died.
 
         Raises
         ------
@@ -272,7 +272,7 @@ class _Worker:
             self._process.wait()
 
     def cause_of_death(self) -> str:
-        """In words, after it has died."""
+        """Return the cause in words, after it has died."""
         status = self._process.wait()
         if status >= 0:
             return f"exit status {status}"
@@ -284,7 +284,7 @@ class _Worker:
 
 @contextmanager
 def _interrupts_are_ours() -> Iterator[None]:
-    """Processes that are started inside never see Ctrl-C; ours waits until the end.
+    """Keep Ctrl-C from processes that are started inside; ours waits until the end.
 
     Ctrl-C goes to every process of a terminal, and each would print a traceback.
     """

@@ -1,24 +1,19 @@
-"""`bob pytorch store`: what a store of embeddings holds, and other kinds of files."""
+"""`bob pytorch store`: show a store of embeddings, and convert it."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.script.door import Group
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 _SHOWN = 10
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.group(cls=Group)
@@ -27,14 +22,15 @@ def store() -> None:
 
 
 @store.command()
-@click.argument("path", metavar="STORE", type=FILE)
-@click.option("--json", "as_json", is_flag=True, help="Report in JSON, all failures.")
+@click.argument("path", metavar="STORE", type=_FILE)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Report in JSON, with all failures."
+)
 def show(path: Path, as_json: bool) -> None:  # noqa: FBT001 - click hands it over
     """Show what STORE holds, also while it grows."""
-    with _plain_errors():
-        from bob.learn.pytorch.store.store import summarise
+    from bob.learn.pytorch.store import summarise
 
-        summary = summarise(path)
+    summary = summarise(path)
     if as_json:
         click.echo(json.dumps(asdict(summary), indent=2))
         return
@@ -55,19 +51,18 @@ def show(path: Path, as_json: bool) -> None:  # noqa: FBT001 - click hands it ov
 
 
 @store.command()
-@click.argument("path", metavar="STORE", type=FILE)
-@click.argument("output", metavar="OUT", type=NEW_FILE)
+@click.argument("path", metavar="STORE", type=_FILE)
+@click.argument("output", metavar="OUT", type=_NEW_FILE)
 @click.option("--json", "as_json", is_flag=True, help="Report in JSON.")
 def export(path: Path, output: Path, as_json: bool) -> None:  # noqa: FBT001
-    """Write what STORE holds to OUT: .npz, .parquet, .ark, .scp or .h5.
+    """Export STORE to OUT: .npz, .parquet, .ark, .scp or .h5.
 
     For Kaldi, an ark and an scp file are written, and beside them .ark.json with what
     these cannot hold.
     """
-    with _plain_errors():
-        from bob.learn.pytorch.store import exchange
+    from bob.learn.pytorch.store import export as write
 
-        exchange.export(path, output)
+    write(path, output)
     if as_json:
         click.echo(json.dumps({"output": click.format_filename(output)}))
     else:
@@ -75,26 +70,25 @@ def export(path: Path, output: Path, as_json: bool) -> None:  # noqa: FBT001
 
 
 @store.command("import")
-@click.argument("source", metavar="IN", type=FILE)
-@click.argument("path", metavar="STORE", type=NEW_FILE)
+@click.argument("source", metavar="IN", type=_FILE)
+@click.argument("path", metavar="STORE", type=_NEW_FILE)
 @click.option(
     "--made-by",
     multiple=True,
     metavar="KEY=VALUE",
-    help="What made the embeddings, where IN does not say it.  [made_by=unknown]",
+    help="Origin of the embeddings, such as model=mine, where IN does not name it.  "
+    "[made_by=unknown]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Report in JSON.")
 def import_(source: Path, path: Path, made_by: tuple[str, ...], as_json: bool) -> None:  # noqa: FBT001
-    """Add what IN holds (.npz, .parquet, .ark, .scp, .h5) to STORE.
+    """Add the embeddings of IN (.npz, .parquet, .ark, .scp, .h5) to STORE.
 
-    STORE is created where there is none. What it has under a name is replaced, but not
+    STORE is created where there is none. A record of the same name is replaced, but not
     an embedding by a failure.
     """
-    fingerprint = _fingerprint(made_by)
-    with _plain_errors():
-        from bob.learn.pytorch.store import exchange
+    from bob.learn.pytorch.store import import_ as add
 
-        imported = exchange.import_(source, path, fingerprint=fingerprint)
+    imported = add(source, path, fingerprint=_fingerprint(made_by))
     if as_json:
         click.echo(json.dumps(imported._asdict(), indent=2))
         return
@@ -112,16 +106,7 @@ def _fingerprint(made_by: tuple[str, ...]) -> dict[str, str] | None:
         key, equals, value = item.partition("=")
         if not (key and equals and value):
             raise click.BadParameter(
-                f"{item!r} is no KEY=VALUE, such as model=mine", param_hint="--made-by"
+                f"{item!r}: expected KEY=VALUE, such as model=mine",
+                param_hint="--made-by",
             )
     return {item.partition("=")[0]: item.partition("=")[2] for item in made_by}
-
-
-@contextlib.contextmanager
-def _plain_errors() -> Iterator[None]:
-    from bob.learn.pytorch.store.store import StoreError
-
-    try:
-        yield
-    except StoreError as error:
-        raise click.ClickException(str(error)) from error

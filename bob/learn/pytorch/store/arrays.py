@@ -9,12 +9,10 @@ from bob.learn.pytorch.files import beside
 
 
 def write(data: ArrayLike, data_file: object) -> None:
-    """Store one array.
+    """Store one array of any shape, as float64.
 
     Parameters
     ----------
-    data
-        Of any shape.
     data_file
         An open `h5py.File`, or a path; that is written beside and renamed.
     """
@@ -28,7 +26,7 @@ def write(data: ArrayLike, data_file: object) -> None:
 
 
 def read(data_file: object) -> NDArray[np.float64]:
-    """Read what `write` stored.
+    """Read the array that `write` stored, in its shape, as float64.
 
     Raises
     ------

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bob.learn.pytorch.store.records import TEXTS, Columns, StoreError, empty
+from bob.learn.pytorch.store.records import TEXTS, Columns, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ _BLOCK = 1 << 20
 
 
 def packed(columns: Columns) -> bytes:
-    """A batch as bytes."""
+    """Return a batch as bytes."""
     texts = json.dumps(
         {
             "dimensions": columns.dimensions,
@@ -57,7 +57,7 @@ def _unless_empty(column: list[str]) -> list[str]:
 
 
 def scan(file: int, start: int) -> Iterator[tuple[int, Columns]]:
-    """Where each batch ends, and what it holds.
+    """Yield where each batch ends, and its records.
 
     What is cut off at the end of the file is not there.
 
@@ -89,7 +89,7 @@ def scan(file: int, start: int) -> Iterator[tuple[int, Columns]]:
 
 
 def _content(file: int, start: int) -> bytes | None:
-    """Of a whole batch, None where none begins."""
+    """Return the content of a whole batch, None where none begins."""
     head = os.pread(file, _START, start)
     if len(head) < _START or head[: len(_MAGIC)] != _MAGIC:
         return None
@@ -103,7 +103,7 @@ def _content(file: int, start: int) -> bytes | None:
 
 
 def read_exactly(file: int, size: int, start: int) -> bytes:
-    """Bytes of an open file, fewer only where it ends; Linux gives 2 GB at once."""
+    """Read bytes of an open file, fewer only at its end; Linux gives 2 GB at once."""
     parts = []
     while size and (part := os.pread(file, size, start)):
         parts.append(part)
@@ -130,7 +130,7 @@ def _unpacked(content: bytes) -> Columns:
     position = _LENGTH.size + size
     texts = json.loads(content[_LENGTH.size : position])
     rows = len(texts["names"])
-    columns = empty(rows, texts["dimensions"])
+    columns = Columns.empty(rows, texts["dimensions"])
     columns.names[:] = texts["names"]
     for name in TEXTS:
         getattr(columns, name)[:] = texts.get(name) or [""] * rows

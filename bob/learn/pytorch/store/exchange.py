@@ -47,14 +47,12 @@ _BATCH = 10_000
 
 
 class Imported(NamedTuple):
-    """What an import brought.
+    """Summary of an import.
 
     Attributes
     ----------
-    embeddings
-        How many recordings with one were read.
-    failures
-        How many without one were read.
+    embeddings, failures
+        Numbers of recordings that were read, with an embedding and without.
     fingerprint
         What made them.
     """

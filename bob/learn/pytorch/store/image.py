@@ -26,8 +26,6 @@ from bob.learn.pytorch.store.records import (
     TEXTS,
     Columns,
     StoreError,
-    empty,
-    joined,
 )
 
 if TYPE_CHECKING:
@@ -154,17 +152,7 @@ def end_of(file: int) -> int:
 
 
 class Image:
-    """The HDF5 part, open to read.
-
-    Attributes
-    ----------
-    count
-        Number of rows.
-    fingerprint
-        What made the embeddings.
-    dimensions
-        Numbers of an embedding, 0 where there is none yet.
-    """
+    """The HDF5 part, open to read; ``dimensions`` is 0 where no embedding is yet."""
 
     def __init__(self, file: h5py.File) -> None:
         self._file = file
@@ -175,7 +163,7 @@ class Image:
 
     @property
     def descriptor(self) -> int:
-        """Of the very file that is open, even if its path is another file by now."""
+        """Descriptor of the very file that is open, whatever its path is by now."""
         return int(self._file.id.get_vfd_handle())
 
     def states(self) -> tuple[NameIndex, int]:
@@ -199,7 +187,7 @@ class Image:
             Of the embeddings; 0 leaves them out.
         """
         file, stored = self._file, self.count
-        columns = empty(rows, dimensions)
+        columns = Columns.empty(rows, dimensions)
         texts = file["texts"][:].tobytes()
         for name in _TEXTS:
             if name in file:  # those of old lack the last ones
@@ -286,10 +274,10 @@ def _gathered(file: int, start: int) -> Iterator[Columns]:
         parts.append(columns)
         waiting += len(columns)
         if waiting >= _FOLD_ROWS:
-            yield joined(parts)
+            yield Columns.joined(parts)
             parts, waiting = [], 0
     if parts:
-        yield joined(parts)
+        yield Columns.joined(parts)
 
 
 def _merge(file: h5py.File, rows: NameIndex, columns: Columns) -> None:
@@ -423,7 +411,7 @@ def hashes_of(names: Iterable[str]) -> NDArray[np.uint64]:
 
 
 def state_of(source: str, *, failed: bool) -> int:
-    """What is remembered of a record: 63 bits of its source's hash, and if it failed.
+    """Return 63 bits of the hash of a source, and one for a record that failed.
 
     Of a file, the content counts, wherever and since when it is. The bits are all 0
     where the source is unknown.

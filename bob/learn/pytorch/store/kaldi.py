@@ -16,7 +16,6 @@ from bob.learn.pytorch.store.records import (
     TEXTS,
     Columns,
     StoreError,
-    empty,
 )
 
 if TYPE_CHECKING:
@@ -143,7 +142,7 @@ def _with_rest(
     sizes = {len(vector) for vector in vectors.values()}
     if len(sizes) > 1:
         raise ValueError(f"its vectors have {sorted(sizes)[:5]} numbers")
-    columns = empty(len(names), sizes.pop() if sizes else 0)
+    columns = Columns.empty(len(names), sizes.pop() if sizes else 0)
     columns.names[:] = names
     for row, name in enumerate(names):
         if name in vectors:
@@ -223,7 +222,7 @@ def _scp(path: Path) -> Iterator[tuple[str, NDArray[np.float32]]]:
 
 
 def _found(ark: str, scp: Path) -> Path:
-    """A file as Kaldi finds it, from where the program runs; or else beside the scp."""
+    """Find a file as Kaldi does, from where the program runs, or beside the scp."""
     return Path(ark) if Path(ark).exists() else scp.parent / ark
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bob.learn.pytorch.files import beside
-from bob.learn.pytorch.store.records import TEXTS, Columns, StoreError, empty, joined
+from bob.learn.pytorch.store.records import TEXTS, Columns, StoreError
 
 if TYPE_CHECKING:
     import zipfile
@@ -25,7 +25,7 @@ _UNPACKED_BYTES = 1 << 26
 
 
 def write(content: Content, path: Path) -> None:
-    """Write embeddings, and what is known of those that failed, in arrays by name."""
+    """Write embeddings, and the records of failures, in arrays by name."""
     columns = content.columns
     good = columns.take(np.flatnonzero(~columns.failed))
     bad = columns.take(np.flatnonzero(columns.failed))
@@ -35,21 +35,26 @@ def write(content: Content, path: Path) -> None:
         buffer,
         names=np.array(good.names, dtype=np.str_),
         embeddings=good.embeddings,
-        seconds=good.seconds,
-        sample_rates=good.sample_rates,
-        **{name: np.array(getattr(good, name), dtype=np.str_) for name in TEXTS[1:]},
+        **_known(good, prefix=""),
         failed=np.array(bad.names, dtype=np.str_),
         reasons=np.array(bad.reasons, dtype=np.str_),
-        failed_seconds=bad.seconds,
-        failed_sample_rates=bad.sample_rates,
-        **{
-            f"failed_{name}": np.array(getattr(bad, name), dtype=np.str_)
-            for name in TEXTS[1:]
-        },
+        **_known(bad, prefix="failed_"),
         made_by=np.array(json.dumps(content.fingerprint)),
     )
     with beside(path, durable=True) as place:
         place.write_bytes(buffer.getbuffer())
+
+
+def _known(columns: Columns, *, prefix: str) -> dict[str, NDArray[Any]]:
+    """Return the columns that both kinds of records have, by name."""
+    return {
+        f"{prefix}seconds": columns.seconds,
+        f"{prefix}sample_rates": columns.sample_rates,
+        **{
+            f"{prefix}{name}": np.array(getattr(columns, name), dtype=np.str_)
+            for name in TEXTS[1:]
+        },
+    }
 
 
 def read(path: Path) -> tuple[Columns, dict[str, str] | None]:
@@ -68,7 +73,7 @@ def read(path: Path) -> tuple[Columns, dict[str, str] | None]:
         if "names" not in arrays or "embeddings" not in arrays:
             return _one_array_a_name(arrays), None
         made_by = json.loads(str(arrays["made_by"])) if "made_by" in arrays else None
-        return joined([_good(arrays), _bad(arrays)]), made_by or None
+        return Columns.joined([_good(arrays), _bad(arrays)]), made_by or None
     except Exception as error:  # zipfile, zlib and NumPy have many for damage
         raise StoreError(
             f"{path} cannot be read as embeddings ({error}); expected an npz file with "
@@ -90,7 +95,7 @@ def _good(arrays: dict[str, NDArray[np.generic]]) -> Columns:
         raise ValueError(
             f"{len(names)} names, but embeddings of the shape {embeddings.shape}"
         )
-    columns = empty(len(names), embeddings.shape[1])
+    columns = Columns.empty(len(names), embeddings.shape[1])
     columns.failed[:] = False
     columns.names[:] = names
     columns.embeddings[:] = embeddings
@@ -100,7 +105,7 @@ def _good(arrays: dict[str, NDArray[np.generic]]) -> Columns:
 
 def _bad(arrays: dict[str, NDArray[np.generic]]) -> Columns:
     names = arrays.get("failed", np.array([], dtype=np.str_)).astype(np.str_).tolist()
-    columns = empty(len(names), 0)
+    columns = Columns.empty(len(names), 0)
     columns.names[:] = names
     if names:
         columns.reasons[:] = _texts(arrays["reasons"], len(names))
@@ -111,10 +116,9 @@ def _bad(arrays: dict[str, NDArray[np.generic]]) -> Columns:
 def _fill(
     columns: Columns, arrays: dict[str, NDArray[np.generic]], *, prefix: str
 ) -> None:
-    if f"{prefix}seconds" in arrays:
-        columns.seconds[:] = arrays[f"{prefix}seconds"]
-    if f"{prefix}sample_rates" in arrays:
-        columns.sample_rates[:] = arrays[f"{prefix}sample_rates"]
+    for name in ("seconds", "sample_rates"):
+        if f"{prefix}{name}" in arrays:
+            getattr(columns, name)[:] = arrays[f"{prefix}{name}"]
     for name in TEXTS[1:]:
         if f"{prefix}{name}" in arrays:
             texts = _texts(arrays[f"{prefix}{name}"], len(columns))

@@ -13,7 +13,6 @@ from bob.learn.pytorch.store.records import (
     TEXTS,
     Columns,
     StoreError,
-    empty,
 )
 
 if TYPE_CHECKING:
@@ -115,7 +114,7 @@ def _columns(table: Any) -> Columns:  # noqa: ANN401 - pyarrow has no types
     lengths = set(lists.value_lengths().drop_null().to_pylist())
     if len(lengths) > 1:
         raise ValueError(f"its embeddings have {sorted(lengths)[:5]} numbers")
-    columns = empty(table.num_rows, lengths.pop() if lengths else 0)
+    columns = Columns.empty(table.num_rows, lengths.pop() if lengths else 0)
     columns.names[:] = _names(table["name"])
     columns.failed[:] = lists.is_null().to_numpy(zero_copy_only=False)
     numbers = lists.flatten().to_numpy(zero_copy_only=False)

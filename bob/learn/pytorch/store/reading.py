@@ -11,7 +11,7 @@ import numpy as np
 
 from bob.learn.pytorch.store import image as store_image
 from bob.learn.pytorch.store.batches import scan
-from bob.learn.pytorch.store.records import Columns, StoreError, faults_of, put
+from bob.learn.pytorch.store.records import Columns, StoreError, faults_of
 
 if TYPE_CHECKING:
     import os
@@ -260,6 +260,6 @@ def _all_rows(
     start = 0
     for batch in batches:
         stop = start + len(batch)
-        put(columns, np.array(rows[start:stop], dtype=np.int64), batch)
+        columns.put(np.array(rows[start:stop], dtype=np.int64), batch)
         start = stop
     return columns

@@ -44,31 +44,30 @@ class StoreError(UserError, RuntimeError):
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """What became of one recording.
+    """One recording: its embedding, or the reason why there is none.
 
     Attributes
     ----------
     name
-        Of the recording, unique in the store.
+        Unique in the store.
     embedding
-        (dimensions,), or None where there is none.
+        (dimensions,), or None.
     seconds
-        Duration of the recording, not a number where it is unknown.
+        Duration; NaN where unknown.
     sample_rate
-        Of the recording in hertz, 0 where it is unknown.
+        In hertz; 0 where unknown.
     reason
-        Why there is no embedding.
+        Reason why there is no embedding.
     source
-        What tells whether the recording has changed since, such as what
-        `bob.learn.pytorch.files.source_of` says of its file; empty where that is
-        unknown.
+        Line that tells whether the recording has changed since, such as that of
+        `bob.learn.pytorch.files.source_of`; empty where unknown.
     speaker
-        Who speaks in it; empty where that is unknown.
+        Speaker of the recording; empty where unknown.
     settings
-        Settings that matter to some recordings only, where they did to this one, such
-        as ``channel=mix``; see `refuse_mixture`.
+        Settings that mattered to this recording, of those that matter to some only,
+        such as ``channel=mix``; see `refuse_mixture`.
     doubt
-        Why it may hold little speech, for those that append; it is not stored.
+        Sign that it holds little speech, for those that append; it is not stored.
     """
 
     name: str
@@ -84,12 +83,9 @@ class Record:
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """Many records, a column for each attribute.
+    """Many records, n of them, a column for each attribute of `Record`.
 
-    Attributes
-    ----------
-    embeddings
-        (names, dimensions), not a number where ``failed``.
+    ``embeddings`` is (n, dimensions), NaN where ``failed``, (n,).
     """
 
     names: list[str]
@@ -102,16 +98,78 @@ class Columns:
     speakers: list[str]
     settings: list[str]
 
+    @classmethod
+    def empty(cls, rows: int, dimensions: int) -> Columns:
+        """Return columns to be filled: every record failed for no reason."""
+        return cls(
+            [""] * rows,
+            np.full((rows, dimensions), np.nan, dtype=np.float32),
+            np.ones(rows, dtype=np.bool_),
+            np.full(rows, np.nan),
+            np.zeros(rows, dtype=np.int64),
+            *([""] * rows for _ in TEXTS),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Columns]) -> Columns:
+        """Put parts behind each other; one without embeddings gets the dimensions."""
+        dimensions = max(part.dimensions for part in parts)
+        columns = cls.empty(sum(map(len, parts)), dimensions)
+        start = 0
+        for part in parts:
+            columns.put(np.arange(start, start + len(part), dtype=np.int64), part)
+            start += len(part)
+        return columns
+
+    @classmethod
+    def of(cls, records: Sequence[Record], dimensions: int) -> Columns:
+        """Check records and put them into columns.
+
+        Parameters
+        ----------
+        dimensions
+            Numbers of an embedding, 0 where the first one says it.
+
+        Raises
+        ------
+        StoreError
+            An embedding has another size, or is none (`fault_of`); a record has neither
+            an embedding nor a reason; a name is empty or cannot be written.
+        """
+        for record in records:
+            if record.embedding is not None:
+                dimensions = dimensions or _size(record)
+                break
+        columns = cls.empty(len(records), dimensions)
+        for row, record in enumerate(records):
+            columns.names[row] = _name(record.name)
+            columns.sources[row] = text(record.source)
+            columns.speakers[row] = text(record.speaker)
+            columns.settings[row] = record.settings
+            columns.seconds[row] = record.seconds
+            columns.sample_rates[row] = record.sample_rate
+            columns.failed[row] = record.embedding is None
+            if record.embedding is not None:
+                columns.embeddings[row] = _embedding(record, dimensions)
+            elif record.reason:
+                columns.reasons[row] = text(record.reason)
+            else:
+                raise StoreError(
+                    f"{record.name} comes without an embedding and without a reason; "
+                    "give the record one of them"
+                )
+        return columns
+
     def __len__(self) -> int:
         return len(self.names)
 
     @property
     def dimensions(self) -> int:
-        """Return how many numbers an embedding has, 0 where there is none."""
+        """Numbers of an embedding, 0 where there is none."""
         return int(self.embeddings.shape[1])
 
     def take(self, rows: NDArray[np.int64]) -> Columns:
-        """The records of some rows."""
+        """Return the records of some rows."""
         return Columns(
             [self.names[row] for row in rows],
             self.embeddings[rows],
@@ -121,92 +179,28 @@ class Columns:
             *([getattr(self, name)[row] for row in rows] for name in TEXTS),
         )
 
-    def without_embeddings(self) -> Columns:
-        """The same records, with embeddings of no dimensions."""
-        return replace(self, embeddings=np.zeros((len(self), 0), dtype=np.float32))
-
     def slice(self, start: int, stop: int) -> Columns:
-        """The records of neighbouring rows."""
+        """Return the records of neighbouring rows."""
         return self.take(np.arange(start, min(stop, len(self)), dtype=np.int64))
 
+    def without_embeddings(self) -> Columns:
+        """Return the same records, with embeddings of no dimensions."""
+        return replace(self, embeddings=np.zeros((len(self), 0), dtype=np.float32))
 
-def empty(rows: int, dimensions: int) -> Columns:
-    """Columns to be filled: every record failed for no reason."""
-    return Columns(
-        [""] * rows,
-        np.full((rows, dimensions), np.nan, dtype=np.float32),
-        np.ones(rows, dtype=np.bool_),
-        np.full(rows, np.nan),
-        np.zeros(rows, dtype=np.int64),
-        *([""] * rows for _ in TEXTS),
-    )
+    def put(self, rows: NDArray[np.int64], columns: Columns) -> None:
+        """Copy others into rows; of a row that is named twice, the last stays.
 
-
-def put(target: Columns, rows: NDArray[np.int64], columns: Columns) -> None:
-    """Copy columns into rows of others; of a row that is named twice, the last stays.
-
-    Where one of the two has no embeddings, they are left out.
-    """
-    for number, row in enumerate(rows.tolist()):
-        target.names[row] = columns.names[number]
-        for name in TEXTS:
-            getattr(target, name)[row] = getattr(columns, name)[number]
-    if target.dimensions:
-        target.embeddings[rows] = columns.embeddings if columns.dimensions else np.nan
-    target.failed[rows] = columns.failed
-    target.seconds[rows] = columns.seconds
-    target.sample_rates[rows] = columns.sample_rates
-
-
-def joined(parts: Sequence[Columns]) -> Columns:
-    """Columns one behind the other; those without an embedding get the dimensions."""
-    columns = empty(
-        sum(len(part) for part in parts), max(part.dimensions for part in parts)
-    )
-    start = 0
-    for part in parts:
-        put(columns, np.arange(start, start + len(part), dtype=np.int64), part)
-        start += len(part)
-    return columns
-
-
-def as_columns(records: Sequence[Record], dimensions: int) -> Columns:
-    """Check records and put them into columns.
-
-    Parameters
-    ----------
-    dimensions
-        How many numbers an embedding must have, 0 where the first one says it.
-
-    Raises
-    ------
-    StoreError
-        An embedding has another size, or is none (`fault_of`); a record has neither an
-        embedding nor a reason; a name is empty or cannot be written.
-    """
-    for record in records:
-        if record.embedding is not None:
-            dimensions = dimensions or _size(record)
-            break
-    columns = empty(len(records), dimensions)
-    for row, record in enumerate(records):
-        columns.names[row] = _name(record.name)
-        columns.sources[row] = text(record.source)
-        columns.speakers[row] = text(record.speaker)
-        columns.settings[row] = record.settings
-        columns.seconds[row] = record.seconds
-        columns.sample_rates[row] = record.sample_rate
-        columns.failed[row] = record.embedding is None
-        if record.embedding is not None:
-            columns.embeddings[row] = _embedding(record, dimensions)
-        elif record.reason:
-            columns.reasons[row] = text(record.reason)
-        else:
-            raise StoreError(
-                f"{record.name} comes without an embedding and without a reason; "
-                "give the record one of them"
-            )
-    return columns
+        Where one of the two has no embeddings, they are left out.
+        """
+        for number, row in enumerate(rows.tolist()):
+            self.names[row] = columns.names[number]
+            for name in TEXTS:
+                getattr(self, name)[row] = getattr(columns, name)[number]
+        if self.dimensions:
+            self.embeddings[rows] = columns.embeddings if columns.dimensions else np.nan
+        self.failed[rows] = columns.failed
+        self.seconds[rows] = columns.seconds
+        self.sample_rates[rows] = columns.sample_rates
 
 
 def fault_of(embedding: NDArray[Any]) -> str:
@@ -247,7 +241,7 @@ def faults_of(embeddings: NDArray[Any]) -> dict[int, str]:
 
 
 def text(value: str) -> str:
-    r"""Text as it is stored: UTF-8, and without the zeros that would end it.
+    r"""Return a text as it is stored: UTF-8, and without the zeros that would end it.
 
     Examples
     --------

@@ -32,7 +32,6 @@ from bob.learn.pytorch.store.records import (
     Columns,
     Record,
     StoreError,
-    as_columns,
     refuse_mixture,
     text,
 )
@@ -99,9 +98,9 @@ class EmbeddingStore:
         Parameters
         ----------
         fingerprint
-            Everything that the embeddings depend on.
+            All that every embedding depends on.
         settings
-            On what only some of them depend, whose sources say so; see
+            Settings that some depend on, whose sources say so; see
             `bob.learn.pytorch.store.records.refuse_mixture`.
 
         Raises
@@ -121,13 +120,7 @@ class EmbeddingStore:
 
     @staticmethod
     def read(path: str | os.PathLike[str]) -> StoredEmbeddings:
-        """What a store holds now, also while another process appends to it.
-
-        Raises
-        ------
-        StoreError
-            It is damaged, or no store.
-        """
+        """Read what a store holds now; see `bob.learn.pytorch.store.read`."""
         return read(path)
 
     def append(self, records: Sequence[Record]) -> None:
@@ -144,7 +137,7 @@ class EmbeddingStore:
         """
         if not records:
             return
-        self._add(as_columns(records, self._dimensions))
+        self._add(Columns.of(records, self._dimensions))
 
     def _add(self, columns: Columns) -> None:
         if self._file.closed:
@@ -185,12 +178,12 @@ class EmbeddingStore:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the recordings that have an embedding; it reads them from the file."""
+        """Names of the recordings that have an embedding, read from the file."""
         return read(self.path, embeddings=False).names
 
     @property
     def dimensions(self) -> int:
-        """Return how many numbers an embedding has, 0 where there is none yet."""
+        """Numbers of an embedding, 0 where there is none yet."""
         return self._dimensions
 
     def __len__(self) -> int:
@@ -219,7 +212,7 @@ class EmbeddingStore:
         }
 
     def columns(self) -> Columns:
-        """Read what is known of every record but its embedding, failures included."""
+        """Read every record but its embedding, failures included."""
         return read_content(self.path, embeddings=False).columns
 
     def renew(
@@ -373,7 +366,7 @@ def remove(path: Path) -> None:
 
 
 def _beside(path: Path) -> tuple[Path, Path]:
-    """The file that is locked, and the one that says by whom."""
+    """Return the file that is locked, and the one that says by whom."""
     lock, writer = (f".{path.name}.{end}" for end in ("lock", "writer"))
     return path.with_name(lock), path.with_name(writer)
 
