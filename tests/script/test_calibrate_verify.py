@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from bob.learn.pytorch.experiment.experiment import Layout
 from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.scorefiles import read_scores, write_scores
-from bob.learn.pytorch.scorefiles.sides import with_references
+from bob.learn.pytorch.scorefiles.quality import with_references
 from bob.learn.pytorch.script.pytorch import pytorch
 
 PROBES = [f"{name}/{take}" for name in "ab" for take in range(10)]

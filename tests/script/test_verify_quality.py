@@ -86,7 +86,7 @@ def test_measures_beyond_those_of_dev_are_said(toy, capsys):
     assert main(["--calibration-quality", "duration", toy]) == 0
 
     said = capsys.readouterr().err
-    assert "calibrated-eval: in " in said
+    assert "scores-eval, in " in said
     assert "trials the smaller duration lies outside of " in said
 
 

@@ -47,7 +47,7 @@ def load_calibration(path: Path) -> Calibration:
         It is something else; the message names the file and what is wrong.
     """
     try:
-        return from_json(path.read_text(encoding="utf-8"))
+        return _from_json(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
         raise CalibrationError(f"{path}: {error}; {_EXPECTED}") from error
     except CalibrationError as error:
@@ -90,7 +90,7 @@ def to_json(calibration: Calibration) -> str:
     return json.dumps(fields, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def from_json(text: str) -> Calibration:
+def _from_json(text: str) -> Calibration:
     """Read the text of :func:`to_json`, strictly.
 
     Raises

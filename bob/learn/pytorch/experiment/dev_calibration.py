@@ -3,41 +3,29 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.calibration import (
-    LinearCalibration,
-    Origin,
-    measured_columns,
-    save_calibration,
-)
-from bob.learn.pytorch.calibration.linear import SCORE
+from bob.learn.pytorch.calibration import Origin, save_calibration
 from bob.learn.pytorch.calibration.origin import LOG_LIKELIHOOD_RATIO, write_provenance
-from bob.learn.pytorch.calibration.quality import (
-    beyond_ranges,
-    doubtful_weights,
-    separating_columns,
-)
+from bob.learn.pytorch.calibration.quality import doubtful_weights
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.experiment import TRAINED_ON, DevCalibration
 from bob.learn.pytorch.experiment.score_origin import origin
-from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.scorefiles import ScoreFile, read_scores, write_scores
-from bob.learn.pytorch.scorefiles.calibrating import fit_on
+from bob.learn.pytorch.scorefiles.calibrating import (
+    calibrate,
+    calibrated,
+    separating_measures,
+)
 from bob.learn.pytorch.scorefiles.quality import of_trials, read_measures
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from bob.learn.pytorch.calibration.decision import Calibration
     from bob.learn.pytorch.experiment.experiment import Experiment
     from bob.learn.pytorch.experiment.options import Settings
-    from bob.learn.pytorch.protocols.trials import Trials
-
-    FloatArray: TypeAlias = NDArray[np.float64]
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +71,7 @@ def calibration_of(settled: Settings) -> DevCalibration | None:
 
 def calibrate_from_dev(
     experiment: Experiment, score_files: Mapping[str, Path], how: DevCalibration
-) -> LinearCalibration:
+) -> Calibration:
     """Train on dev, apply to every group, and write all of it beside the scores.
 
     Parameters
@@ -106,72 +94,43 @@ def calibrate_from_dev(
             f"there are no scores of {TRAINED_ON} in {layout.scores} to train a "
             "calibration on; compute them first"
         )
-    groups = {
-        group: _Group(group, path, read_scores(path), experiment.database.trials(group))
+    files = {
+        group: _score_file(experiment, group, path, how.quality)
         for group, path in score_files.items()
     }
-    inputs = {
-        name: _with_quality(group, how, layout.measures(name))
-        for name, group in groups.items()
-    }
-    dev, (values, columns) = groups[TRAINED_ON], inputs[TRAINED_ON]
-    calibration = fit_on(
-        _score_file(experiment, dev),
-        values,
-        columns=columns,
-        p_target=how.p_target,
-        penalty=how.penalty,
+    dev = files[TRAINED_ON]
+    calibration = calibrate(
+        dev, quality=how.quality, p_target=how.p_target, penalty=how.penalty
     )
-    notes = doubtful_weights(calibration)
-    if how.quality:
-        notes += separating_columns(values, columns, dev.table.is_target)
-    for note in notes:
-        logger.warning("%s: %s", layout.calibration(), note)
-    for name, group in groups.items():
-        _write_calibrated(experiment, group, calibration(inputs[name][0]))
-        if how.quality:
-            for note in beyond_ranges(calibration, inputs[name][0]):
-                logger.warning("%s: %s", layout.calibrated_scores(name), note)
+    doubts = doubtful_weights(calibration) + separating_measures(dev, how.quality)
+    for doubt in doubts:
+        logger.warning("%s: %s", layout.calibration(), doubt)
+    for group, file in files.items():
+        new = calibrated(calibration, file)
+        path = write_scores(layout.calibrated_scores(group), new.table, form=file.form)
+        made = file.origin.kept
+        measure = f"{LOG_LIKELIHOOD_RATIO} of {made['measure']}"
+        name = layout.calibration().name
+        write_provenance(path, {**made, "measure": measure, "calibration": name})
+        for note in new.notes:
+            logger.warning("calibration: %s", note)
     save_calibration(calibration, layout.calibration())
     return calibration
 
 
-class _Group(NamedTuple):
-    """Scores and trials of a group."""
-
-    name: str
-    path: Path
-    table: ScoreTable
-    trials: Trials
-
-
-def _with_quality(
-    group: _Group, how: DevCalibration, measures: Path
-) -> tuple[FloatArray, tuple[str, ...]]:
-    """Scores, ``(trials,)`` or ``(trials, columns)`` with measures; and the columns."""
-    if not how.quality:
-        return group.table.score, (SCORE,)
-    found = read_measures(measures, how.quality)
-    return measured_columns(
-        group.table.score,
-        of_trials(found, group.table, group.trials, path=group.path),
+def _score_file(
+    experiment: Experiment, group: str, path: Path, quality: Sequence[str]
+) -> ScoreFile:
+    """Read the scores of a group, with what made them and their quality measures."""
+    table, trials = read_scores(path), experiment.database.trials(group)
+    measures = {}
+    if quality:
+        found = read_measures(experiment.layout.measures(group), quality)
+        measures = of_trials(found, table, trials, path=path)
+    return ScoreFile(
+        path,
+        "four" if table.model is None else "five",
+        table,
+        origin=Origin(origin(experiment, group, trials)),
+        measures=measures,
     )
-
-
-def _write_calibrated(
-    experiment: Experiment, group: _Group, ratios: FloatArray
-) -> None:
-    layout, table = experiment.layout, group.table
-    path = layout.calibrated_scores(group.name)
-    calibrated = ScoreTable(table.claimed, table.real, table.probe, ratios, table.model)
-    form = "four" if table.model is None else "five"
-    write_scores(path, calibrated, form=form)
-    made = origin(experiment, group.name, group.trials)
-    made["measure"] = f"{LOG_LIKELIHOOD_RATIO} of {made['measure']}"
-    made["calibration"] = layout.calibration().name
-    write_provenance(path, made)
-
-
-def _score_file(experiment: Experiment, group: _Group) -> ScoreFile:
-    made = origin(experiment, group.name, group.trials)
-    return ScoreFile(group.path, "four", group.table, {}, origin=Origin(made))

@@ -97,7 +97,7 @@ def folders_at(path: Path) -> list[Path]:
 
 def files_in(folder: Path) -> list[Path]:
     """The score files of a folder of all kinds, with those of each reference."""
-    from bob.learn.pytorch.scorefiles.sides import reference_files
+    from bob.learn.pytorch.scorefiles.quality import reference_files
 
     raw = score_files(folder)
     names = [f"{_CALIBRATED}{group}{end}" for group in _GROUPS for end in _ENDINGS]
@@ -210,7 +210,7 @@ def _read(asked: ResultFolder, group: str, trials: Path | None) -> _Part:
     from bob.learn.pytorch.calibration.origin import read_provenance
     from bob.learn.pytorch.files import file_sha256
     from bob.learn.pytorch.scorefiles import read_with_metadata
-    from bob.learn.pytorch.scorefiles.sides import with_references
+    from bob.learn.pytorch.scorefiles.quality import with_references
 
     path = score_files(asked.path)[group]
     table, metadata = read_with_metadata(path, trials=trials)

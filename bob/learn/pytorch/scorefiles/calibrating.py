@@ -31,7 +31,7 @@ from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.metrics import MetricError, ScoreTable, paired_tables
 from bob.learn.pytorch.scorefiles import ScoreFile, read_score_file
 from bob.learn.pytorch.scorefiles.forms import UnlabelledError
-from bob.learn.pytorch.scorefiles.sides import measured
+from bob.learn.pytorch.scorefiles.quality import measured
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,41 +101,12 @@ def calibrate(
         raise ScoringError(
             f"the quality measures are {', '.join(quality)}; name each of them once"
         )
-    values, columns = _with_quality(dev, quality)
-    return fit_on(dev, values, columns=columns, p_target=p_target, penalty=penalty)
-
-
-def fit_on(
-    dev: ScoreFile,
-    values: FloatArray,
-    *,
-    columns: Sequence[str],
-    p_target: float,
-    penalty: float | None,
-) -> LinearCalibration:
-    """Fit a linear calibration on scores and measures of the trials of a file.
-
-    Parameters
-    ----------
-    values
-        ``(trials,)``, or ``(trials, columns)`` with the score first.
-    columns, p_target, penalty
-        See `fit_calibration`.
-
-    Raises
-    ------
-    CalibrationError
-        The trials do not determine one; the message names the file.
-    UnlabelledError
-        Nothing tells which trials are of one speaker.
-    """
-    is_target = _labels_of(dev)
-    rows = values.reshape(len(dev.table), len(columns))
-    _refuse_useless(dev, is_target, dict(zip(columns, rows.T, strict=True)))
+    is_target, (values, columns) = _labels_of(dev), _with_quality(dev, quality)
+    _refuse_useless(dev, is_target, dict(zip(columns, values.T, strict=True)))
     try:
         return fit_calibration(
-            rows[is_target],
-            rows[~is_target],
+            values[is_target],
+            values[~is_target],
             columns=columns,
             p_target=p_target,
             penalty=penalty,

@@ -114,7 +114,7 @@ class Found:
 def find_layout(path: Path, *, metadata: bool = False) -> Found:
     """Tell the form from the first line of a score file, which may not be enough.
 
-    See `score_layout`, which looks at further lines for labels.
+    See `labelled_form`, which looks at further lines for labels.
 
     Parameters
     ----------
@@ -224,11 +224,7 @@ def _csv(path: Path, header: Sequence[str], skipped: int, *, metadata: bool) -> 
     return Found("csv", Layout(columns, ",", skipped=skipped + 1))
 
 
-class AmbiguousError(UserError, ValueError):
-    """The columns of a score file can be read in two ways; the message names both."""
-
-
-def labelled_forms(fields: Sequence[str]) -> list[str]:
+def _labelled_forms(fields: Sequence[str]) -> list[str]:
     """List the forms with a label that a line may be of."""
     return [
         form
@@ -239,7 +235,9 @@ def labelled_forms(fields: Sequence[str]) -> list[str]:
     ]
 
 
-def labelled_form(first: Sequence[str], blocks: Iterable[Block]) -> str | None:
+def labelled_form(
+    path: Path, first: Sequence[str], blocks: Iterable[Block]
+) -> str | None:
     """Return the form with a label that all lines have; None if the columns are Bob's.
 
     Parameters
@@ -251,7 +249,7 @@ def labelled_form(first: Sequence[str], blocks: Iterable[Block]) -> str | None:
 
     Raises
     ------
-    AmbiguousError
+    ScoreFileError
         There are two readings, or Bob's leaves no target trial.
     """
     seen = _Seen(len(first))
@@ -260,9 +258,9 @@ def labelled_form(first: Sequence[str], blocks: Iterable[Block]) -> str | None:
         if seen.has_no_labels or seen.is_enough:
             break
     if len(first) == max(_BOBS):
-        seen.refuse_five()
+        seen.refuse_five(path)
         return None
-    possible = labelled_forms(first)
+    possible = _labelled_forms(first)
     forms = [form for form in possible if seen.fits(LABELLED[form])]
     if not forms and not seen.may_be_bobs:
         # Bob's would have no target: let the word that is no label be named.
@@ -274,10 +272,10 @@ def labelled_form(first: Sequence[str], blocks: Iterable[Block]) -> str | None:
     if is_number(first[-1]) and seen.speaks_for_bobs(forms[0]):
         rivals = [_BOBS[4]]
     if rivals:
-        raise AmbiguousError(
-            f"its columns can be read as {forms[0]!r} and as {rivals[0]!r}; put a word "
-            "behind the score instead (a b score target, a b score nontarget), or "
-            "write CSV of Bob"
+        raise ScoreFileError(
+            f"{path}: its columns can be read as {forms[0]!r} and as {rivals[0]!r}; "
+            "put a word behind the score instead (a b score target, a b score "
+            "nontarget), or write CSV of Bob"
         )
     return forms[0]
 
@@ -357,12 +355,12 @@ class _Seen:
             one_claimed and self._has_one_speaker and not self._has_files
         )
 
-    def refuse_five(self) -> None:
+    def refuse_five(self, path: Path) -> None:
         """Refuse five columns that have no target trial, and both labels in one."""
         both = [at for at, words in enumerate(self._words) if len(words or ()) > 1]
         if len(both) == 1 and not self._targets:
-            raise AmbiguousError(
-                f"its five columns would be {_BOBS[5]!r}, of which no trial is of one "
-                f"speaker, and column {both[0] + 1} holds labels; leave four columns "
-                "(label a b score, a b label score or a b score label)"
+            raise ScoreFileError(
+                f"{path}: its five columns would be {_BOBS[5]!r}, of which no trial is "
+                f"of one speaker, and column {both[0] + 1} holds labels; leave four "
+                "columns (label a b score, a b label score or a b score label)"
             )

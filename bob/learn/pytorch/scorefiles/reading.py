@@ -30,7 +30,6 @@ from bob.learn.pytorch.protocols.sources import read_trial_source
 from bob.learn.pytorch.scorefiles.forms import (
     LABELLED,
     METADATA,
-    AmbiguousError,
     Found,
     ScoreFileError,
     UnlabelledError,
@@ -107,6 +106,9 @@ class ScoreFile:
         Sentences of the calibration, or fusion, that made the scores, on these trials.
     in_memory
         Whether there is no such file.
+    measures
+        Quality measures by name, of the references and of the probes, ``(trials,)``
+        each, where they do not stand in ``metadata``.
     """
 
     path: Path
@@ -119,6 +121,7 @@ class ScoreFile:
     names_only: bool = False
     notes: tuple[str, ...] = ()
     in_memory: bool = False
+    measures: Mapping[str, tuple[FloatArray, FloatArray]] = field(default_factory=dict)
 
     def with_scores(self, scores: FloatArray) -> ScoreFile:
         """Return the same trials with other scores, ``(trials,)``."""
@@ -213,11 +216,11 @@ def labelled_scores(
         As `read_scores` does, but nothing tells whether the list holds more trials.
     """
     path = Path(path)
-    found = score_layout(path)
+    found = _layout(path)
     labels = None
     blindness = Blindness(path)
     lines = 0
-    for block in score_blocks(path, found):
+    for block in _blocks(path, found):
         if len(block):
             scores = block.numbers
             assert scores is not None  # noqa: S101 - every layout has a score
@@ -233,37 +236,21 @@ def labelled_scores(
         raise no_trial(path)
 
 
-def score_layout(path: Path, *, metadata: bool = False) -> Found:
-    """Return the form of a score file, reading lines until labels are sure.
-
-    Raises
-    ------
-    ScoreFileError
-        As `find_layout` does; or the columns may be Bob's as well as those of another
-        form with a label: the message names both.
-    """
+def _layout(path: Path, *, metadata: bool = False) -> Found:
+    """Return the form of a score file, reading lines until labels are sure."""
     found = find_layout(path, metadata=metadata)
     if found.form not in ("four", "five") or not LABELS.keys() & set(found.first):
         return found
     columns = tuple(map(str, range(len(found.first))))
     layout = Layout(columns, found.layout.separator, number=None)
-    try:
-        form = labelled_form(found.first, score_blocks(path, Found("", layout)))
-    except AmbiguousError as error:
-        raise ScoreFileError(f"{path}: {error}") from error
+    form = labelled_form(path, found.first, _blocks(path, Found("", layout)))
     if form is None:
         return found
     return Found(form, replace(found.layout, columns=LABELLED[form]), found.first)
 
 
-def score_blocks(path: Path, found: Found) -> Iterator[Block]:
-    """Yield the lines of a score file, in bounded memory.
-
-    Raises
-    ------
-    ScoreFileError
-        A line does not fit: the message has its number.
-    """
+def _blocks(path: Path, found: Found) -> Iterator[Block]:
+    """Yield the lines of a score file, in bounded memory."""
     done = 0
     try:
         for block in fast_blocks(path, found.layout):
@@ -280,7 +267,7 @@ def score_blocks(path: Path, found: Found) -> Iterator[Block]:
 def _read(
     path: Path, trials: Source, *, metadata: bool, unlabelled: bool = False
 ) -> ScoreFile:
-    found = score_layout(path, metadata=metadata)
+    found = _layout(path, metadata=metadata)
     names, scores = _columns(path, found)
     others = {
         name.removeprefix(METADATA): names.pop(name)
@@ -318,7 +305,7 @@ def _read(
 def _columns(path: Path, found: Found) -> tuple[dict[str, Names], FloatArray]:
     """Return the columns of names, and the scores, ``(trials,)``."""
     joined = Joined()
-    for block in score_blocks(path, found):
+    for block in _blocks(path, found):
         joined.add(block)
     scores = joined.numbers
     if not scores.size:

@@ -79,25 +79,19 @@ def write_blocks(
         place.open("x", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
         for number, (table, metadata) in enumerate(blocks):
-            lines = score_lines(table, form=form, metadata=metadata)
+            lines = _lines(table, form=form, metadata=metadata)
             # The headline stands once, as the first piece of the first block.
             file.writelines(islice(lines, int(form == "csv" and number > 0), None))
     return path
 
 
-def score_lines(
+def _lines(
     table: ScoreTable,
     *,
     form: str = "four",
     metadata: Mapping[str, Names] | None = None,
 ) -> Iterator[str]:
-    """Yield the text of a score file in pieces of many lines.
-
-    Raises
-    ------
-    ScoreFileError
-        As `write_scores` does.
-    """
+    """Yield the text of a score file in pieces of many lines."""
     if form not in COLUMNS:
         raise ScoreFileError(
             f"scores cannot be written in the form {form!r}; choose one of "
