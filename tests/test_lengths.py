@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bob.learn.pytorch import masking as masks
 from bob.learn.pytorch.architectures import campplus, dlt_resnet34, resnet34
-from bob.learn.pytorch.architectures.resnet import unit_length
+from bob.learn.pytorch.architectures.resnet import _unit_length
 from bob.learn.pytorch.features import KaldiFbank, Spectrogram
 from bob.learn.pytorch.masking import cut, inside, keep, mean, mean_and_deviation
 from bob.learn.pytorch.models.embedder import SpeakerEmbedder
@@ -86,7 +86,7 @@ def difference_of(request, golden_weights):
                 embedder(row[None, :samples])
                 for row, samples in zip(batch, lengths, strict=True)
             ]
-        difference = unit_length(together) - unit_length(torch.cat(alone))
+        difference = _unit_length(together) - _unit_length(torch.cat(alone))
         return difference.abs().max().item()
 
     return of

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from bob.learn.pytorch.architectures import campplus
-from bob.learn.pytorch.architectures.campplus import ContextAwareMask
+from bob.learn.pytorch.architectures.campplus import _ContextAwareMask
 from bob.learn.pytorch.masking import weights_of_segments
 
 CASES = [
@@ -127,7 +127,7 @@ def test_rows_of_a_batch_are_single_runs(filled):
 def test_the_mask_sees_its_segment_and_the_whole_recording():
     """250 frames are segments of 100, 100 and 50, each divided by its own length."""
     torch.manual_seed(0)
-    layer = ContextAwareMask(dilation=2).double()
+    layer = _ContextAwareMask(dilation=2).double()
     frames = torch.randn(1, 128, 250, dtype=torch.float64)
 
     with torch.inference_mode():
@@ -156,7 +156,7 @@ def test_the_mask_sees_its_segment_and_the_whole_recording():
 def test_a_mask_written_in_place_is_the_same(lengths, time):
     """Into channels in the middle of others, which stay as they are."""
     torch.manual_seed(0)
-    layer = ContextAwareMask(dilation=2).double()
+    layer = _ContextAwareMask(dilation=2).double()
     frames = torch.randn(2, 128, time, dtype=torch.float64)
     lengths = None if lengths is None else torch.tensor(lengths)
     grown = torch.full((2, time, 64), 7.0, dtype=torch.float64).transpose(1, 2)
@@ -203,7 +203,7 @@ def test_all_weights_are_trained():
 
 def test_a_traced_mask_takes_any_number_of_segments():
     """What is exported later must not remember the length it was shown."""
-    layer = ContextAwareMask(dilation=2)
+    layer = _ContextAwareMask(dilation=2)
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.filterwarnings(
             "ignore", message=".*torch.jit", category=DeprecationWarning

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bob.learn.pytorch import masking as masks
 from bob.learn.pytorch.architectures import campplus, dlt_resnet34, resnet34
-from bob.learn.pytorch.architectures.resnet import unit_length
+from bob.learn.pytorch.architectures.resnet import _unit_length
 from bob.learn.pytorch.inference import fold as folding
 from bob.learn.pytorch.inference import winograd
 from bob.learn.pytorch.masking import after, surroundings
@@ -124,7 +124,7 @@ def largest_difference(network, mixture, *, device="cpu", dtype=torch.float32):
         alone = torch.cat([network(item[None]) for item in items])
     # Of length 1, as scoring sees them: that of CAM++ grows with the features, and
     # float32 rounds embeddings of length 25 by 5e-5 however they are computed.
-    difference = unit_length(together) - unit_length(alone)
+    difference = _unit_length(together) - _unit_length(alone)
     return difference.abs().max().item()
 
 

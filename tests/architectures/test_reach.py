@@ -4,7 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from bob.learn.pytorch.architectures.resnet import Step, dlt_resnet34, reach, resnet34
+from bob.learn.pytorch.architectures.resnet import (
+    Reach,
+    _Step,
+    dlt_resnet34,
+    resnet34,
+)
 
 FRAMES = 1440
 
@@ -58,12 +63,12 @@ def test_the_reach_is_no_longer_than_needed(network, seen):
 
 
 def test_three_convolutions_of_three_see_three_to_either_side():
-    assert reach([Step(3, padding=1)] * 3) == (1, 3, 3)
+    assert Reach.of([_Step(3, padding=1)] * 3) == (1, 3, 3)
 
 
 def test_a_stride_widens_what_comes_behind_it():
-    assert reach([Step(2, stride=2), Step(2, stride=2), Step(3)]) == (4, 0, 11)
+    assert Reach.of([_Step(2, stride=2), _Step(2, stride=2), _Step(3)]) == (4, 0, 11)
 
 
 def test_dilation_spreads_a_kernel():
-    assert reach([Step(3, padding=3, dilation=3)]) == (1, 3, 3)
+    assert Reach.of([_Step(3, padding=3, dilation=3)]) == (1, 3, 3)

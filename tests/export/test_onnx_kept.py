@@ -11,7 +11,7 @@ import torch
 
 from bob.learn.pytorch import architectures
 from bob.learn.pytorch.export import onnx as exporter
-from bob.learn.pytorch.export.errors import ExportError
+from bob.learn.pytorch.export.onnx import ExportError
 from bob.learn.pytorch.inference import engine
 from bob.learn.pytorch.inference import onnxruntime as module
 from bob.learn.pytorch.models.checkpoint import file_sha256, record_path, record_sha256

@@ -8,7 +8,7 @@ from torch import nn
 from bob.learn.pytorch.architectures import campplus, dlt_resnet34, resnet34
 from bob.learn.pytorch.inference import fold as folding
 from bob.learn.pytorch.inference import winograd
-from bob.learn.pytorch.inference.fold import SmallProduct, fold
+from bob.learn.pytorch.inference.fold import _SmallProduct, fold
 
 NETWORKS = {"dltresnet34": dlt_resnet34, "resnet34": resnet34, "campplus": campplus}
 
@@ -120,7 +120,7 @@ def test_small_products_stay_in_float32():
     """Those of the masks of CAM++; the wide convolutions over a frame are no such."""
     folded = fold(campplus().eval(), precision=torch.bfloat16)
 
-    small = [n for n, m in folded.named_modules() if isinstance(m, SmallProduct)]
+    small = [n for n, m in folded.named_modules() if isinstance(m, _SmallProduct)]
 
     assert len(small) == 2 * (12 + 24 + 16)
     assert all(".cam_layer.linear" in name for name in small)
@@ -139,5 +139,5 @@ def test_a_small_product_is_the_convolution(relu, adds):
         expected = convolution(image) + (plus if adds else 0)
         made = small(image, plus if adds else None, relu=relu)
 
-    assert isinstance(small, SmallProduct)
+    assert isinstance(small, _SmallProduct)
     torch.testing.assert_close(made, expected.relu() if relu else expected)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bob.learn.pytorch.inference.long import Moments
+from bob.learn.pytorch.inference.long import _Moments
 
 
 @given(
@@ -17,7 +17,7 @@ from bob.learn.pytorch.inference.long import Moments
 @settings(max_examples=30)
 def test_blocks_have_the_moments_of_the_whole(sizes, offset, correction):
     whole = offset + np.random.default_rng(0).standard_normal((3, sum(sizes) + 1))
-    moments = Moments()
+    moments = _Moments()
 
     for part in np.split(whole, np.cumsum(sizes), axis=1):
         moments.add(torch.from_numpy(part))
@@ -33,7 +33,7 @@ def test_blocks_have_the_moments_of_the_whole(sizes, offset, correction):
 
 def test_sums_are_in_float64():
     """A million ones and a hundred million: float32 would lose the ones."""
-    moments = Moments()
+    moments = _Moments()
 
     for _ in range(10):
         moments.add(torch.ones(1, 100_000))

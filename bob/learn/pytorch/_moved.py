@@ -77,7 +77,7 @@ _MODULES: dict[str, str] = {
     "extraction.moments": "inference.long",
     "extraction.comparison": "comparing",
     "extraction.decision": "calibration.decision",
-    "extraction.errors": "export.errors",
+    "extraction.errors": "export.onnx",
     "extraction.onnx": "export.onnx",
     "preprocessor.audio.chunks": "preprocessor.audio.dlt_resnet",
     "preprocessor.audio.estimator": "preprocessor.audio.recordings",

@@ -16,7 +16,7 @@ from torch import Tensor
 
 
 def unchecked() -> bool:
-    """Whether a graph is recorded: it serves any length, so it cannot hold checks."""
+    """Return whether a graph is recorded: it serves any length, without checks."""
     tracing = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
     return bool(tracing or torch.compiler.is_compiling())
 
@@ -56,7 +56,7 @@ def keep(image: Tensor, lengths: Tensor | None, *, axis: int = -1) -> Tensor:
 
 
 def cut(image: Tensor, lengths: Tensor | None, *, axis: int = -1) -> Tensor:
-    """As `keep`, of what is finite and nobody else needs: it may be overwritten."""
+    """Zero as `keep` does what is finite; the image may be overwritten."""
     if lengths is None:
         return image
     if image.device.type == "cpu" and not (image.requires_grad or unchecked()):
@@ -91,7 +91,7 @@ def mean_and_deviation(
     Parameters
     ----------
     correction
-        What is taken off the count of frames in the variance; 1 makes it unbiased.
+        Number taken off the count of frames in the variance; 1 makes it unbiased.
     """
     middle = mean(frames, lengths)
     # In two passes, as exact as `torch.std_mean` and several times as fast.
@@ -183,7 +183,7 @@ def surroundings(frames: Tensor, lengths: Tensor, *, size: int) -> Tensor:
 def weights_of_segments(
     lengths: Tensor | None, *, time: int, size: int, like: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """What `surroundings_of_means` needs, which is the same at every layer.
+    """Return the weights of `surroundings_of_means`, the same at every layer.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def weights_of_segments(
     Returns
     -------
     tuple of Tensor
-        What the mean of a segment counts for itself, (batch, segments, 1), and in the
+        Weight of the mean of a segment for itself, (batch, segments, 1), and in the
         mean of all, (batch, 1, segments). Without lengths, the batch is 1.
 
     Examples
@@ -214,12 +214,13 @@ def weights_of_segments(
 
 
 def surroundings_of_means(means: Tensor, weights: tuple[Tensor, Tensor]) -> Tensor:
-    """As `surroundings`, in a hurry, of what `avg_pool1d` gives with `ceil_mode`.
+    """Return the same as `surroundings`, faster, from means by `avg_pool1d`.
 
     Parameters
     ----------
     means
-        (batch, channels, segments), of frames that are zero behind the lengths.
+        (batch, channels, segments) with `ceil_mode`, of frames that are zero behind
+        the lengths.
     """
     alone, in_whole = weights
     rows = means.transpose(1, 2)

@@ -55,8 +55,8 @@ class CAMPPlus(SpeakerNetwork):
     def __init__(self, embedding_size: int = 192) -> None:
         super().__init__()
         self.embedding_size = embedding_size
-        self.head = ConvolutionHead()
-        self.xvector = DenseTimeDelay(embedding_size)
+        self.head = _ConvolutionHead()
+        self.xvector = _DenseTimeDelay(embedding_size)
 
     def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, 80, frames) -> (batch, embedding_size), not of length 1.
@@ -89,7 +89,7 @@ class CAMPPlus(SpeakerNetwork):
         return (self.head, later.tdnn, *transits, later.dense)
 
 
-class InTurn(nn.Sequential):
+class _InTurn(nn.Sequential):
     """Layers of which each needs the lengths, which none of them changes."""
 
     def forward(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -99,7 +99,7 @@ class InTurn(nn.Sequential):
         return frames
 
 
-class HeadBlock(ResidualBlock):
+class _HeadBlock(ResidualBlock):
     """A residual block that may halve the frequency axis, never time."""
 
     def __init__(self, *, stride: int | tuple[int, int]) -> None:
@@ -112,7 +112,7 @@ class HeadBlock(ResidualBlock):
         return self.residual(image, lengths, axis=3)
 
 
-class ConvolutionHead(nn.Module):
+class _ConvolutionHead(nn.Module):
     """Looks at the features as at an image, and makes channels of its rows."""
 
     def __init__(self) -> None:
@@ -120,8 +120,8 @@ class ConvolutionHead(nn.Module):
         halve = (2, 1)
         self.conv1 = nn.Conv2d(1, HEAD_CHANNELS, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(HEAD_CHANNELS)
-        self.layer1 = InTurn(HeadBlock(stride=halve), HeadBlock(stride=1))
-        self.layer2 = InTurn(HeadBlock(stride=halve), HeadBlock(stride=1))
+        self.layer1 = _InTurn(_HeadBlock(stride=halve), _HeadBlock(stride=1))
+        self.layer2 = _InTurn(_HeadBlock(stride=halve), _HeadBlock(stride=1))
         self.conv2 = nn.Conv2d(
             HEAD_CHANNELS, HEAD_CHANNELS, 3, stride=halve, padding=1, bias=False
         )
@@ -139,26 +139,26 @@ class ConvolutionHead(nn.Module):
         return torch.cat(cut(image, lengths).unbind(1), dim=1)
 
 
-class DenseTimeDelay(nn.Module):
+class _DenseTimeDelay(nn.Module):
     """Three blocks of densely connected layers over time, then pooling."""
 
     def __init__(self, embedding_size: int) -> None:
         super().__init__()
-        self.tdnn = ConvolutionFirst(
-            nn.Conv1d(320, 128, 5, stride=2, padding=2, bias=False), Activation(128)
+        self.tdnn = _ConvolutionFirst(
+            nn.Conv1d(320, 128, 5, stride=2, padding=2, bias=False), _Activation(128)
         )
-        self.block1 = DenseBlock(128, layers=12, dilation=1)
+        self.block1 = _DenseBlock(128, layers=12, dilation=1)
         self.transit1 = _transit(512)
-        self.block2 = DenseBlock(256, layers=24, dilation=2)
+        self.block2 = _DenseBlock(256, layers=24, dilation=2)
         self.transit2 = _transit(1024)
-        self.block3 = DenseBlock(512, layers=16, dilation=2)
+        self.block3 = _DenseBlock(512, layers=16, dilation=2)
         self.transit3 = _transit(1024)
         self.pooling = StatisticsPooling()
-        self.dense = ConvolutionFirst(
+        self.dense = _ConvolutionFirst(
             nn.Conv1d(1024, embedding_size, 1, bias=False),
-            Activation(embedding_size, affine=False),
+            _Activation(embedding_size, affine=False),
         )
-        self.out_nonlinear = Activation(512)
+        self.out_nonlinear = _Activation(512)
 
     def forward(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, 320, frames) -> (batch, embedding_size)."""
@@ -172,10 +172,10 @@ class DenseTimeDelay(nn.Module):
         return embedding
 
 
-class ConvolutionFirst(nn.Module):
+class _ConvolutionFirst(nn.Module):
     """A convolution, batch normalisation and perhaps ReLU, named as published."""
 
-    def __init__(self, linear: nn.Conv1d, nonlinear: "Activation") -> None:
+    def __init__(self, linear: nn.Conv1d, nonlinear: "_Activation") -> None:
         super().__init__()
         self.linear = linear
         self.nonlinear = nonlinear
@@ -187,7 +187,7 @@ class ConvolutionFirst(nn.Module):
         return made
 
 
-class Activation(nn.Module):
+class _Activation(nn.Module):
     """Batch normalisation and ReLU.
 
     Parameters
@@ -208,28 +208,28 @@ class Activation(nn.Module):
         return frames if self.relu is None else self.relu(frames)
 
 
-class DenseBlock(nn.Sequential):
+class _DenseBlock(nn.Sequential):
     """Layers `tdnnd1` and on, each on what all before it made."""
 
     def __init__(self, in_channels: int, *, layers: int, dilation: int) -> None:
         sizes = range(in_channels, in_channels + GROWTH * layers, GROWTH)
         super().__init__(
             OrderedDict(
-                (f"tdnnd{i}", DenseLayer(size, dilation=dilation))
+                (f"tdnnd{i}", _DenseLayer(size, dilation=dilation))
                 for i, size in enumerate(sizes, start=1)
             )
         )
 
     def forward(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, channels, frames) -> (batch, channels + 32 * layers, frames)."""
-        if cast("DenseLayer", self[0]).bottleneck.step is not None:
+        if cast("_DenseLayer", self[0]).bottleneck.step is not None:
             return self._in_place(frames, lengths)
         for layer in self:
             frames = torch.cat([frames, layer(frames, lengths)], dim=1)
         return frames
 
     def _in_place(self, frames: Tensor, lengths: Tensor | None) -> Tensor:
-        """The same without copying at every layer what is there already."""
+        """Return the same without copying at every layer what is there already."""
         batch, channels, time = frames.shape
         # Channels lie together, which is how folded convolutions read them.
         size = (batch, time, channels + GROWTH * len(self))
@@ -241,23 +241,23 @@ class DenseBlock(nn.Sequential):
             lengths, time=time, size=SEGMENT_FRAMES, like=grown
         )
         for i, child in enumerate(self):
-            layer = cast("DenseLayer", child)
+            layer = cast("_DenseLayer", child)
             end = channels + GROWTH * i
             narrow = cut(layer.narrow(grown[:, :end]), lengths)
             layer.cam_layer.into(grown[:, end : end + GROWTH], narrow, weights)
         return grown
 
 
-class DenseLayer(nn.Module):
+class _DenseLayer(nn.Module):
     """Makes 32 channels from all channels before."""
 
     def __init__(self, in_channels: int, *, dilation: int) -> None:
         super().__init__()
-        self.nonlinear1 = Activation(in_channels)
+        self.nonlinear1 = _Activation(in_channels)
         self.linear1 = nn.Conv1d(in_channels, BOTTLENECK, 1, bias=False)
-        self.nonlinear2 = Activation(BOTTLENECK)
+        self.nonlinear2 = _Activation(BOTTLENECK)
         self.bottleneck = ConvNorm(self.linear1, self.nonlinear2.batchnorm)
-        self.cam_layer = ContextAwareMask(dilation=dilation)
+        self.cam_layer = _ContextAwareMask(dilation=dilation)
 
     def forward(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, channels, frames) -> (batch, 32, frames)."""
@@ -270,7 +270,7 @@ class DenseLayer(nn.Module):
         return narrow
 
 
-class ContextAwareMask(nn.Module):
+class _ContextAwareMask(nn.Module):
     """A convolution whose channels are masked by what surrounds each frame.
 
     The surroundings of a frame are its segment of 100 frames and the whole recording.
@@ -337,4 +337,4 @@ def campplus(embedding_size: int = 192) -> CAMPPlus:
 def _transit(channels: int) -> nn.Sequential:
     """Halve the channels: activation first, then a convolution of one frame."""
     halve = nn.Conv1d(channels, channels // 2, 1, bias=False)
-    return nn.Sequential(OrderedDict(nonlinear=Activation(channels), linear=halve))
+    return nn.Sequential(OrderedDict(nonlinear=_Activation(channels), linear=halve))

@@ -130,7 +130,7 @@ class ConvNorm(nn.Module):
         convolution, norm = self.layers
         if self.step is None:
             image = norm(convolution(image))
-        elif isinstance(norm, TakenIn):
+        elif isinstance(norm, _TakenIn):
             return self.step.forward(image, plus, relu=relu)
         else:
             image = norm(self.step.forward(image).float())
@@ -164,10 +164,10 @@ class ConvNorm(nn.Module):
         """
         convolution, norm = self.layers
         taken_in: dict[nn.Module, nn.Module] = {
-            convolution: TakenIn(names[convolution])
+            convolution: _TakenIn(names[convolution])
         }
         if is_batch_norm(norm):
-            taken_in[norm] = TakenIn(names[norm])
+            taken_in[norm] = _TakenIn(names[norm])
         elif type(norm) not in _RUN_BEHIND:
             raise ValueError(
                 f"the normalisation {names[norm]!r} is a {type(norm).__name__}, which "
@@ -180,7 +180,7 @@ class ConvNorm(nn.Module):
         return taken_in
 
 
-class TakenIn(nn.Module):
+class _TakenIn(nn.Module):
     """The place of a layer that a `ConvNorm` has taken in.
 
     Parameters

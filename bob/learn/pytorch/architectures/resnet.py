@@ -1,6 +1,6 @@
 """ResNet and DltResNet: ResNet34 for speaker verification, on spectrograms."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -20,7 +20,7 @@ POOLED_SIZE = 1024
 DROPOUT = 0.2
 
 
-class Step(NamedTuple):
+class _Step(NamedTuple):
     """A convolution or pooling, along time."""
 
     kernel: int
@@ -39,13 +39,26 @@ class Reach(NamedTuple):
     before: int
     behind: int
 
+    @classmethod
+    def of(cls, steps: Iterable[_Step]) -> "Reach":
+        """Return how far one frame sees behind several steps.
 
-# Of layer1 to layer3: residual blocks of two convolutions, the first of a layer halves.
-TRUNK_STEPS = tuple(
-    Step(3, stride=2 if first else 1, padding=1)
-    for blocks in (3, 4, 6)
-    for first in [True, *[False] * (2 * blocks - 1)]
-)
+        Frame `i` behind a step depends on those from `stride * i - padding` to `stride
+        * i - padding + dilation * (kernel - 1)` before it; a distance of one frame
+        there is as many frames of the features as the strides of all steps before
+        multiply to.
+
+        Examples
+        --------
+        >>> Reach.of([_Step(5, stride=2, padding=2), _Step(3, padding=1)])
+        Reach(stride=2, before=4, behind=4)
+        """
+        stride, before, behind = 1, 0, 0
+        for step in steps:
+            before += stride * step.padding
+            behind += stride * (step.dilation * (step.kernel - 1) - step.padding)
+            stride *= step.stride
+        return cls(stride, before, behind)
 
 
 class SpeakerResNet(SpeakerNetwork):
@@ -66,7 +79,7 @@ class SpeakerResNet(SpeakerNetwork):
     bins = 257
     # The fewest that leave two frames to pool: the deviation of one is undefined.
     minimum_frames = 37
-    stem_steps: tuple[Step, ...]
+    stem_steps: tuple[_Step, ...]
     unused: tuple[str, ...] = ("layer4.", "fc.", "fc1.")
 
     conv1: nn.Conv2d
@@ -139,11 +152,11 @@ class SpeakerResNet(SpeakerNetwork):
 
     def embed_pooled(self, pooled: Tensor) -> Tensor:
         """(batch, 1024) of `pool` -> (batch, embedding_size), of length 1."""
-        return unit_length(self.em(pooled))
+        return _unit_length(self.em(pooled))
 
     def reach(self) -> Reach:
         """Return which frames of the features a frame of `maps` depends on."""
-        return reach((*self.stem_steps, *TRUNK_STEPS))
+        return Reach.of((*self.stem_steps, *_trunk_steps()))
 
     def embed2(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, 257, frames) -> (batch, numbers), of length 1: head `emb2`."""
@@ -210,7 +223,7 @@ class ResNet(SpeakerResNet):
 
     # Growth of the process for 60, 150 and 300 s of recording on a CPU.
     mb_a_second = Cost(float32=4.4, float64=11.0, onnxruntime=5.5)
-    stem_steps = (Step(5, stride=2, padding=2), Step(3, stride=2))
+    stem_steps = (_Step(5, stride=2, padding=2), _Step(3, stride=2))
 
     def __init__(self, num_classes: int = 1211, embedding_size: int = 128) -> None:
         super().__init__(embedding_size=embedding_size)
@@ -236,7 +249,7 @@ class ResNet(SpeakerResNet):
 
         The pooled vector itself, so its size is not `embedding_size`.
         """
-        return unit_length(self.pool(features, lengths))
+        return _unit_length(self.pool(features, lengths))
 
 
 def resnet34(num_classes: int = 1211, embedding_size: int = 128) -> ResNet:
@@ -275,10 +288,10 @@ class DltResNet(SpeakerResNet):
 
     mb_a_second = Cost(float32=2.8, float64=8.1, onnxruntime=3.5)
     stem_steps = (
-        Step(5, stride=2, padding=2),
-        Step(5, padding=4, dilation=2),
-        Step(3, stride=2),
-        Step(3, padding=3, dilation=3),
+        _Step(5, stride=2, padding=2),
+        _Step(5, padding=4, dilation=2),
+        _Step(3, stride=2),
+        _Step(3, padding=3, dilation=3),
     )
 
     def __init__(
@@ -323,7 +336,7 @@ class DltResNet(SpeakerResNet):
 
     def embed2(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, 257, frames) -> (batch, second size), of length 1: head `emb2`."""
-        return unit_length(self.em2(self.em(self.pool(features, lengths))))
+        return _unit_length(self.em2(self.em(self.pool(features, lengths))))
 
 
 def dlt_resnet34(num_classes: int = 1211, embedding_size: int = 128) -> DltResNet:
@@ -331,7 +344,7 @@ def dlt_resnet34(num_classes: int = 1211, embedding_size: int = 128) -> DltResNe
     return DltResNet(num_classes, embedding_size)
 
 
-def unit_length(embedding: Tensor) -> Tensor:
+def _unit_length(embedding: Tensor) -> Tensor:
     """(batch, dimensions) -> the same directions, each of length 1."""
     length: Tensor = torch.linalg.vector_norm(embedding, dim=-1, keepdim=True)
     return embedding / length
@@ -353,27 +366,14 @@ def _halve_time(image: Tensor) -> Tensor:
     return torch.maximum(highest, rows[:, 2::2]).transpose(1, 2)
 
 
-def reach(steps: Iterable[Step]) -> Reach:
-    """Return how far one frame sees behind several steps.
-
-    Frame `i` behind a step depends on those from `stride * i - padding` to `stride * i
-    - padding + dilation * (kernel - 1)` before it; a distance of one frame there is as
-    many frames of the features as the strides of all steps before multiply to.
-
-    Examples
-    --------
-    >>> reach([Step(5, stride=2, padding=2), Step(3, padding=1)])
-    Reach(stride=2, before=4, behind=4)
-    """
-    stride, before, behind = 1, 0, 0
-    for step in steps:
-        before += stride * step.padding
-        behind += stride * (step.dilation * (step.kernel - 1) - step.padding)
-        stride *= step.stride
-    return Reach(stride, before, behind)
-
-
 def _layer(in_channels: int, channels: int, *, blocks: int) -> nn.Sequential:
     """Residual blocks of which the first halves time and frequency."""
     rest = (BasicBlock(channels, channels, stride=1) for _ in range(blocks - 1))
     return nn.Sequential(BasicBlock(in_channels, channels, stride=2), *rest)
+
+
+def _trunk_steps() -> Iterator[_Step]:
+    """Yield the steps of layer1 to layer3: blocks of two convolutions each."""
+    for blocks in (3, 4, 6):
+        yield _Step(3, stride=2, padding=1)
+        yield from [_Step(3, padding=1)] * (2 * blocks - 1)

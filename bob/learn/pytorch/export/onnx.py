@@ -10,9 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from bob.learn.pytorch.export.errors import ExportError
+from bob.learn.pytorch.errors import UserError
 from bob.learn.pytorch.files import beside
-from bob.learn.pytorch.models.embedder import Network
 
 if TYPE_CHECKING:
     import os
@@ -22,24 +21,30 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
     from torch.onnx import ONNXProgram
 
+    from bob.learn.pytorch.models.embedder import Network
+
+    class _Exportable(Network, Protocol):
+        """Properties of a network that an export needs."""
+
+        training: bool
+
+        @property
+        def bins(self) -> int:
+            """Numbers in a frame of its features."""
+
+
 # The lowest that torch writes, so that old runtimes read it: ONNX Runtime since 1.14.
 OPSET = 18
 # More than a network needs, so that no size inside of it is 1: that would become fixed.
 _FRAMES_SHOWN = 400
 
 
-class Exportable(Network, Protocol):
-    """What a network offers besides being an `nn.Module`."""
-
-    training: bool
-
-    @property
-    def bins(self) -> int:
-        """Numbers in a frame of its features."""
+class ExportError(UserError, RuntimeError):
+    """A network cannot be written for another program; the message says why."""
 
 
 def export_network(
-    network: Exportable, path: str | os.PathLike[str], *, opset: int = OPSET
+    network: _Exportable, path: str | os.PathLike[str], *, opset: int = OPSET
 ) -> None:
     """Write a network as an ONNX file.
 
@@ -77,8 +82,8 @@ def export_network(
         onnx.checker.check_model(place, full_check=True)
 
 
-def graph_of(network: Exportable) -> ExportedProgram:
-    """A network as torch.export writes it down: for every batch, and for every length.
+def graph_of(network: _Exportable) -> ExportedProgram:
+    """Return the graph of a network by torch.export, for every batch and length.
 
     Parameters
     ----------
@@ -102,7 +107,7 @@ def graph_of(network: Exportable) -> ExportedProgram:
 
 
 def exporter_sha256() -> str:
-    """What a graph depends on besides its network's weights, as one hash.
+    """Return one hash of all that a graph depends on besides the weights.
 
     That is this package with the source of every architecture and of this module, and
     the packages that trace and write. A network that was exported by another is not
@@ -126,7 +131,7 @@ def exporter_sha256() -> str:
     return digest.hexdigest()
 
 
-def _check(network: Exportable) -> None:
+def _check(network: _Exportable) -> None:
     if network.training:
         raise ExportError(
             f"{type(network).__name__} is in training mode, in which it normalises by "
@@ -146,7 +151,7 @@ def _check_packages() -> None:
         ) from error
 
 
-def _program(network: Exportable, *, opset: int) -> ONNXProgram:
+def _program(network: _Exportable, *, opset: int) -> ONNXProgram:
     import torch
 
     with _in_silence():

@@ -1,4 +1,4 @@
-"""What the front ends on 25 ms windows share: how a waveform is cut into frames."""
+"""Frames of 25 ms, into which the front ends cut a waveform."""
 
 from collections.abc import Callable
 
@@ -30,7 +30,7 @@ class FramedFrontEnd(nn.Module):
     sample_rate = 16_000
 
     def frames(self, samples: int) -> int:
-        """How many frames `samples` samples give.
+        """Return the number of frames that `samples` samples give.
 
         Examples
         --------
@@ -40,7 +40,7 @@ class FramedFrontEnd(nn.Module):
         return max(0, 1 + (samples - WINDOW_SAMPLES) // HOP_SAMPLES)
 
     def samples(self, frames: int) -> int:
-        """Fewest samples that give `frames` frames.
+        """Return the fewest samples that give `frames` frames.
 
         Examples
         --------
@@ -50,7 +50,7 @@ class FramedFrontEnd(nn.Module):
         return WINDOW_SAMPLES + HOP_SAMPLES * (frames - 1) if frames > 0 else 0
 
     def lengths(self, samples: Tensor) -> Tensor:
-        """How many frames every item of a batch has, of its number of samples.
+        """Return the frames, (batch,), of items of so many samples, (batch,).
 
         Examples
         --------

@@ -48,7 +48,7 @@ class KaldiFbank(FramedFrontEnd):
         turns = torch.arange(WINDOW_SAMPLES, dtype=torch.float64) / (WINDOW_SAMPLES - 1)
         povey = (0.5 - 0.5 * torch.cos(2 * math.pi * turns)) ** 0.85
         self.register_buffer("window", povey, persistent=False)
-        filters = mel_filters(self.sample_rate)
+        filters = _mel_filters(self.sample_rate)
         self.register_buffer("filters", filters, persistent=False)
 
     def forward(self, waveform: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -86,7 +86,7 @@ class KaldiFbank(FramedFrontEnd):
         return energy.clamp_min(SMALLEST_ENERGY).log()
 
 
-def mel_filters(sample_rate: int) -> Tensor:
+def _mel_filters(sample_rate: int) -> Tensor:
     """Triangles of height 1, linear in mel, between 20 Hz and half the sampling rate.
 
     Returns
@@ -95,13 +95,13 @@ def mel_filters(sample_rate: int) -> Tensor:
         (80, 256) in float64: one filter a row, one bin of the transform a column.
     """
     bins = torch.arange(FFT_SIZE // 2, dtype=torch.float64)
-    mels = hertz_to_mel(bins * sample_rate / FFT_SIZE)
-    ends = hertz_to_mel(torch.tensor([LOWEST_HERTZ, sample_rate / 2]).double())
+    mels = _hertz_to_mel(bins * sample_rate / FFT_SIZE)
+    ends = _hertz_to_mel(torch.tensor([LOWEST_HERTZ, sample_rate / 2]).double())
     width = (ends[1] - ends[0]) / (MEL_BINS + 1)
     centres = ends[0] + width * torch.arange(1, MEL_BINS + 1, dtype=torch.float64)
     return (1 - (mels - centres[:, None]).abs() / width).clamp_min(0)
 
 
-def hertz_to_mel(frequency: Tensor) -> Tensor:
+def _hertz_to_mel(frequency: Tensor) -> Tensor:
     """Kaldi's (and HTK's) mel scale: 1000 Hz is about 1000 mel."""
     return 1127 * torch.log1p(frequency / 700)

@@ -63,12 +63,12 @@ class Loaded:
 
 @dataclass(frozen=True, eq=False)
 class Result(Generic[Key]):
-    """What became of a recording.
+    """Embedding of a recording, or the reason why there is none.
 
     Attributes
     ----------
     key
-        What it was called.
+        Name under which it came.
     embedding
         (dimensions,), None where it failed.
     error
@@ -94,7 +94,7 @@ class Result(Generic[Key]):
 
 
 class BatchEmbedder(Protocol):
-    """What embeds in batches."""
+    """A model that embeds in batches."""
 
     @property
     def frames_at_once(self) -> int:
@@ -185,7 +185,7 @@ class _Item(Generic[Key]):
 def _read(
     embedder: BatchEmbedder, recordings: Iterable[tuple[Key, Any]], workers: int
 ) -> Iterator[_Item[Key]]:
-    """Recordings in order, each read by one of the workers."""
+    """Yield recordings in order, each read by one of the workers."""
 
     def read(key: Key, recording: Any) -> _Item[Key]:  # noqa: ANN401
         try:
@@ -245,7 +245,7 @@ def _windows(
 def _batches(
     window: Sequence[_Item[Key]], embedder: BatchEmbedder
 ) -> Iterator[list[_Item[Key]]]:
-    """The longest first, and with it those that are nearly as long."""
+    """Yield batches: the longest first, with those that are nearly as long."""
     good = [item for item in window if item.loaded is not None]
     good.sort(key=_frames, reverse=True)
     batch: list[_Item[Key]] = []

@@ -173,7 +173,7 @@ class RecordingEmbedder:
         )
 
     def _long(self, item: Loaded, rate: float | None) -> Loaded:
-        """How a recording that does not go into a batch is embedded, later."""
+        """Return how a recording is embedded, later, that does not go into a batch."""
         embedder = self._engine.embedder
         options: dict[str, Any] = {"channel": self._channel, "rate": rate}
         needed = self._needed_mb(item.seconds)

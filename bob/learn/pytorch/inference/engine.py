@@ -45,11 +45,11 @@ class Engine(Protocol):
 
     @property
     def frames_at_once(self) -> int:
-        """How many frames a batch may have, all items counted as the longest."""
+        """Return the most frames of a batch, all items counted as the longest."""
 
     @property
     def readers(self) -> int:
-        """How many threads that read recordings serve it best."""
+        """Return the number of threads that read recordings for it."""
 
     def exactly(self) -> AbstractContextManager[None]:
         """Set up what else than `start` runs its network, for a recording in blocks."""
@@ -58,7 +58,7 @@ class Engine(Protocol):
         """(time,) at the model's rate -> what a batch is made of; by any thread."""
 
     def frames(self, prepared: Tensor, /) -> int:
-        """How many frames a recording has."""
+        """Return the frames of a recording."""
 
     def start(self, batch: Sequence[Tensor], /) -> Embeddings:
         """Begin with a batch; what comes back waits for its end when it is called.
@@ -103,7 +103,7 @@ class CPUEngine:
         return getattr(self._network, "frames_at_once", CPU_FRAMES)
 
     def exactly(self) -> AbstractContextManager[None]:
-        """A CPU needs nothing."""
+        """Return a context that does nothing."""
         return nullcontext()
 
     @property
@@ -116,7 +116,7 @@ class CPUEngine:
         import torch
 
         with torch.inference_mode():
-            features = self._front_end(waveform_of(samples))[0]
+            features = self._front_end(_waveform_of(samples))[0]
             return features.to(self._input)
 
     def frames(self, prepared: Tensor) -> int:
@@ -171,12 +171,12 @@ class GPUEngine:
 
     @property
     def readers(self) -> int:
-        """As many as there are processors, since the device waits for them."""
+        """Return one a processor, since the device waits for them."""
         return min(8, processors())
 
     def prepared(self, samples: NDArray[np.float64]) -> Tensor:
         """(time,) -> the same in the precision that it is sent in."""
-        return waveform_of(samples)[0].to(self._input)
+        return _waveform_of(samples)[0].to(self._input)
 
     def frames(self, prepared: Tensor) -> int:
         """Frames that the front end will make of the waveform."""
@@ -268,7 +268,7 @@ def _joined(front_end: FrontEnd, network: Network) -> SpeakerEmbedder:
     return joined.eval()
 
 
-def waveform_of(samples: NDArray[np.float64]) -> Tensor:
+def _waveform_of(samples: NDArray[np.float64]) -> Tensor:
     """(time,) -> (1, time), in float64 and in memory that torch may share."""
     import torch
 
@@ -376,7 +376,7 @@ def check_choice(engine: str, precision: str, device: str | None) -> None:
 
 
 def choose(engine: str, precision: str, device: str | None) -> dict[str, str]:
-    """The device, precision and engine that "auto" and None stand for.
+    """Return the device, precision and engine that "auto" and None stand for.
 
     ONNX Runtime runs on the CPU in float32, whatever else there is.
 
@@ -397,7 +397,7 @@ def choose(engine: str, precision: str, device: str | None) -> dict[str, str]:
 
 
 def chosen_device(device: str | None) -> str:
-    """The device meant: None is the CPU, and "auto" a GPU where there is one.
+    """Return the device: None is the CPU, and "auto" a GPU where there is one.
 
     Raises
     ------

@@ -35,7 +35,7 @@ Item: TypeAlias = tuple[str, str]
 
 
 class ManyExtractor(Protocol):
-    """What embeds many recordings; it must pickle to do so in other processes."""
+    """A model that embeds many recordings; for other processes it must pickle."""
 
     def prepare(self, *, progress: bool = True) -> None:
         """Load the network."""
@@ -51,7 +51,7 @@ class ManyExtractor(Protocol):
 
 @dataclass
 class Extraction:
-    """What became of the recordings of one run.
+    """Outcome of one run over recordings.
 
     Attributes
     ----------
@@ -143,7 +143,7 @@ def extract_into(
     progress: bool = False,
     speakers: Mapping[str, str] | None = None,
 ) -> Extraction:
-    """The same into the store at a path, which is made where there is none.
+    """Put the embeddings into the store at a path, which is made if necessary.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ class _Batch:
 
 
 def sensible_jobs(recordings: int, *, device: str) -> int:
-    """How many processes are worth starting: one a processor where there is much to do.
+    """Return the processes worth starting: one a processor where there is much to do.
 
     A GPU is served by one process.
     """
@@ -233,17 +233,17 @@ def _made(
     jobs: int,
     client: Client | None,
 ) -> Generator[Sequence[Record], None, None]:
-    """Records in the order of what is to do."""
+    """Yield records in the order of what is to do."""
     if not todo:  # then the network need not be loaded
         return
     if client is None and jobs == 1:
-        yield from make_work(extractor).together(todo)
+        yield from _make_work(extractor).together(todo)
         return
-    make = partial(make_work, extractor)
+    make = partial(_make_work, extractor)
     if client is not None:
         # Workers have other working folders, and perhaps other weights.
         todo = [(name, os.path.abspath(path)) for name, path in todo]  # noqa: PTH100
-        make = partial(make_work, extractor, expected=extractor.fingerprint())
+        make = partial(_make_work, extractor, expected=extractor.fingerprint())
     place = {name: number for number, name in enumerate(recordings)}
     yield from share_out(
         make,
@@ -256,9 +256,9 @@ def _made(
     )
 
 
-def make_work(
+def _make_work(
     extractor: ManyExtractor, *, expected: Mapping[str, str] | None = None
-) -> Work:
+) -> _Work:
     """Return what turns items into records, once for every process.
 
     Parameters
@@ -273,7 +273,7 @@ def make_work(
         The extractor is another one there.
     """
     if expected is None:
-        return Work(extractor, place="")
+        return _Work(extractor, place="")
     host = socket.gethostname()
     found = extractor.fingerprint()
     if found != expected:
@@ -284,10 +284,10 @@ def make_work(
             f"{', '.join(other)} differ; let the workers have the same version of "
             "this package, and see the same weights"
         )
-    return Work(extractor, place=f" (on {host})")
+    return _Work(extractor, place=f" (on {host})")
 
 
-class Work:
+class _Work:
     """Items to records, by an extractor that is loaded once."""
 
     def __init__(self, extractor: ManyExtractor, *, place: str) -> None:

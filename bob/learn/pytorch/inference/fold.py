@@ -33,12 +33,12 @@ SMALL_PRODUCT = 8_192
 _PRECISIONS = (torch.float32, torch.bfloat16)
 
 
-class Kernel(Protocol):
+class _Kernel(Protocol):
     """Convolutions in float32, as `bob.learn.pytorch.inference` has them."""
 
     @property
     def serves(self) -> bool:
-        """Whether any is faster than others with as many threads as there are."""
+        """Return whether any kind is faster than oneDNN with as many threads."""
 
     def packed(
         self,
@@ -71,7 +71,7 @@ def fold(
     network: Network,
     *,
     precision: torch.dtype = torch.float32,
-    kernel: Kernel | None = None,
+    kernel: _Kernel | None = None,
 ) -> Network:
     """Return a copy that gives the same embeddings faster.
 
@@ -133,7 +133,7 @@ def _replacements(
         if isinstance(module, nn.Conv1d | nn.Conv2d):
             instead[module] = step(module, Layer.of(module, None, names))
         elif is_batch_norm(module):
-            instead[module] = ScaleAndShift(module, names[module])
+            instead[module] = _ScaleAndShift(module, names[module])
     return instead
 
 
@@ -149,7 +149,7 @@ def _neighbours(network: nn.Module) -> Iterator[tuple[nn.Module, nn.Module]]:
                 yield layer, behind
 
 
-def _in_full(network: nn.Module, kernel: Kernel | None) -> set[nn.Module]:
+def _in_full(network: nn.Module, kernel: _Kernel | None) -> set[nn.Module]:
     """Every part of what has to stay in float32."""
     served = kernel is not None and kernel.serves
     names = ("in_full",) if served else ("in_full", "in_full_alone")
@@ -162,7 +162,7 @@ def _step(
     layer: Layer,
     *,
     precision: torch.dtype,
-    kernel: Kernel | None,
+    kernel: _Kernel | None,
     in_full: set[nn.Module],
 ) -> OneStep:
     """Return the layer as it is fastest."""
@@ -171,11 +171,11 @@ def _step(
     one_frame = layer.weight.shape[2:] == (1,) and layer.stride == (1,)
     on_cpu = layer.weight.device.type == "cpu"
     if one_frame and on_cpu and layer.weight.numel() <= SMALL_PRODUCT:
-        return SmallProduct(layer)
+        return _SmallProduct(layer)
     return _packed(layer, precision, kernel) or FoldedConvolution(layer, precision)
 
 
-class SmallProduct(OneStep):
+class _SmallProduct(OneStep):
     """A convolution over one frame that is less work than a call of oneDNN.
 
     In float32 in any precision: with so few numbers the other is not faster.
@@ -227,7 +227,7 @@ class FoldedConvolution(OneStep):
         return image.relu_() if relu else image
 
 
-class ScaleAndShift(nn.Module):
+class _ScaleAndShift(nn.Module):
     """A batch normalisation that no convolution has taken in, in float32."""
 
     scale: Tensor
@@ -247,7 +247,7 @@ class ScaleAndShift(nn.Module):
 
 
 def _packed(
-    layer: Layer, precision: torch.dtype, kernel: Kernel | None
+    layer: Layer, precision: torch.dtype, kernel: _Kernel | None
 ) -> OneStep | None:
     """Return the layer for a CPU, or None where there is nothing better than usual."""
     if layer.weight.device.type != "cpu" or precision not in _PRECISIONS:
@@ -262,11 +262,11 @@ def _packed(
             precision=precision,
         )
         if weight is not None:
-            return WinogradConvolution(layer, precision, weight, kernel)
+            return _WinogradConvolution(layer, precision, weight, kernel)
     if not _onednn_offers_all():
         return None
     one_frame = layer.weight.shape[2:] == (1,) and layer.stride == (1,)
-    return (PackedLinear if one_frame else PackedConvolution)(layer, precision)
+    return (_PackedLinear if one_frame else _PackedConvolution)(layer, precision)
 
 
 def _onednn_offers_all() -> bool:
@@ -281,7 +281,7 @@ def _onednn_offers_all() -> bool:
     return bool(there) and all(hasattr(torch.ops.mkldnn, name) for name in offered)
 
 
-class PackedConvolution(OneStep):
+class _PackedConvolution(OneStep):
     """Convolution, sum and ReLU in one pass.
 
     Images are taken and given with their channels together (`channels_last`). One
@@ -327,7 +327,7 @@ class PackedConvolution(OneStep):
         return image.to(self.precision).contiguous(memory_format=torch.channels_last)
 
 
-class WinogradConvolution(OneStep):
+class _WinogradConvolution(OneStep):
     """A convolution in float32 by a kernel of this package.
 
     Parameters
@@ -343,7 +343,7 @@ class WinogradConvolution(OneStep):
         layer: Layer,
         precision: torch.dtype,
         weight: Any,  # noqa: ANN401
-        kernel: Kernel,
+        kernel: _Kernel,
     ) -> None:
         super().__init__()
         self.kernel = kernel
@@ -366,7 +366,7 @@ class WinogradConvolution(OneStep):
         return self.kernel.convolve(image, self.weight, self.bias, plus=plus, relu=relu)
 
 
-class PackedLinear(OneStep):
+class _PackedLinear(OneStep):
     """A convolution over one frame, as the product of matrices that it is."""
 
     def __init__(self, layer: Layer, precision: torch.dtype) -> None:
@@ -392,11 +392,11 @@ class PackedLinear(OneStep):
         return frames.relu_() if relu and plus is not None else frames
 
 
-class RowProduct(PackedLinear):
+class _RowProduct(_PackedLinear):
     """A kernel of one row, for images as wide: a product, four times as fast."""
 
     def spans(self, image: Tensor) -> bool:
-        """Whether the kernel is as wide as the image."""
+        """Return whether the kernel is as wide as the image."""
         return image[0, :, 0].numel() == self.in_channels
 
     def whole(
@@ -407,15 +407,15 @@ class RowProduct(PackedLinear):
         return self.forward(rows, plus, relu=relu).unsqueeze(3)
 
 
-def _row_product(layer: Layer, precision: torch.dtype) -> RowProduct | None:
-    """A kernel of one row of bins, as a product with all of them."""
+def _row_product(layer: Layer, precision: torch.dtype) -> _RowProduct | None:
+    """Return a kernel of one row of bins as a product with all of them."""
     row = layer.weight.dim() == 4 and layer.weight.shape[2] == 1
     if not row or any(layer.padding) or {*layer.stride, *layer.dilation} != {1}:
         return None
     matrix = layer.weight.permute(0, 3, 1, 2).flatten(1, 2)
-    return RowProduct(replace(layer, weight=matrix), precision)
+    return _RowProduct(replace(layer, weight=matrix), precision)
 
 
 def _last(*, relu: bool) -> str:
-    """What oneDNN does at the end, in its own words."""
+    """Return oneDNN's word for its last operation."""
     return "relu" if relu else "none"

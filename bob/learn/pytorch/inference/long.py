@@ -119,7 +119,7 @@ def embed_long(
             cast("Spectrogram", embedder.features), blocks, device=weight.device
         )
         cuts = windows(features.frames, network.reach(), block_frames=block_frames)
-        maps = Moments()
+        maps = _Moments()
         for part, window in _cut(features.blocks(weight.dtype), cuts, blocks.name):
             image, _ = network.maps(part.unsqueeze(0))
             maps.add(image[0, :, window.first : window.last])
@@ -184,7 +184,7 @@ def _cut(
 
 
 class _LongFeatures:
-    """What `Spectrogram` gives for a whole recording, block by block.
+    """Features of a whole recording by `Spectrogram`, block by block.
 
     It goes through the recording once to know the mean and the deviation of every bin,
     and once for each time that its blocks are asked for.
@@ -220,7 +220,7 @@ class _LongFeatures:
         self._samples = samples
         self._device = device
         self._peak = 0.0
-        moments = Moments()
+        moments = _Moments()
         for magnitude in self._magnitudes(scale=1.0):
             moments.add(magnitude)
         self.frames = moments.count
@@ -253,7 +253,7 @@ class _LongFeatures:
             waveform, done = waveform[(frames - 1) * HOP_SAMPLES :], 1
 
 
-class Moments:
+class _Moments:
     """Mean and deviation over the last axis of blocks, as if they were one.
 
     Everything is summed in float64.
@@ -271,7 +271,7 @@ class Moments:
     Examples
     --------
     >>> import torch
-    >>> moments = Moments()
+    >>> moments = _Moments()
     >>> moments.add(torch.tensor([[1.0, 2.0]]))
     >>> moments.add(torch.tensor([[6.0]]))
     >>> moments.mean, moments.deviation(correction=1)
@@ -300,7 +300,7 @@ class Moments:
         self.count = total
 
     def deviation(self, *, correction: int) -> Tensor:
-        """Standard deviation, (…); `correction` is taken off the count."""
+        """Return the standard deviation, (…); `correction` is taken off the count."""
         return (self._squares / (self.count - correction)).sqrt()
 
 
@@ -378,7 +378,7 @@ def embed_chunks(
 
 
 def _chunks(blocks: SampleBlocks, *, samples: int, count: int) -> Iterator[Waveform]:
-    """A recording in parts, whose lengths differ by no more than one sample."""
+    """Yield a recording in parts, whose lengths differ by one sample at most."""
     kept, start = [np.zeros(0)], 0
     stops = [samples * number // count for number in range(1, count + 1)]
     for block in blocks:

@@ -6,8 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch import settings
-from bob.learn.pytorch.export.errors import ExportError
-from bob.learn.pytorch.export.onnx import export_network
+from bob.learn.pytorch.export.onnx import ExportError, export_network
 from bob.learn.pytorch.models.checkpoint import (
     file_sha256,
     record_path,
@@ -19,12 +18,12 @@ from bob.learn.pytorch.models.errors import WeightsError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bob.learn.pytorch.export.onnx import Exportable
+    from bob.learn.pytorch.export.onnx import _Exportable
 
 logger = logging.getLogger(__name__)
 
 
-def kept_session(network: Exportable, place: Path, *, threads: int) -> Any:  # noqa: ANN401
+def kept_session(network: _Exportable, place: Path, *, threads: int) -> Any:  # noqa: ANN401
     """Open a network that is kept at a place, and export it there where it has to be.
 
     Raises

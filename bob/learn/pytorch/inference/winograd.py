@@ -36,8 +36,8 @@ class Geometry(NamedTuple):
         return height, width
 
 
-class Worth(NamedTuple):
-    """What the kernel, which uses one thread, is as fast as.
+class _Worth(NamedTuple):
+    """Speed of the kernel, which uses one thread.
 
     Attributes
     ----------
@@ -53,15 +53,15 @@ class Worth(NamedTuple):
 
 # In the order of `kinds` in winograd.c, which has no others.
 KINDS = {
-    Geometry((3, 3), padding=(1, 1)): Worth(3, in_bfloat16=True),
-    Geometry((3, 3), padding=(1, 1), stride=(2, 2)): Worth(1, in_bfloat16=False),
-    Geometry((1, 9)): Worth(3, in_bfloat16=True),
-    Geometry((3, 1), padding=(3, 0), dilation=(3, 1)): Worth(1, in_bfloat16=False),
-    Geometry((5, 1), padding=(4, 0), dilation=(2, 1)): Worth(1, in_bfloat16=False),
+    Geometry((3, 3), padding=(1, 1)): _Worth(3, in_bfloat16=True),
+    Geometry((3, 3), padding=(1, 1), stride=(2, 2)): _Worth(1, in_bfloat16=False),
+    Geometry((1, 9)): _Worth(3, in_bfloat16=True),
+    Geometry((3, 1), padding=(3, 0), dilation=(3, 1)): _Worth(1, in_bfloat16=False),
+    Geometry((5, 1), padding=(4, 0), dilation=(2, 1)): _Worth(1, in_bfloat16=False),
 }
 
 
-class Packed(NamedTuple):
+class _Packed(NamedTuple):
     """Weights as the processor at hand reads them, and what they are of."""
 
     geometry: Geometry
@@ -69,7 +69,7 @@ class Packed(NamedTuple):
 
     @property
     def kind(self) -> int:
-        """What `winograd.c` calls the geometry."""
+        """Number of the geometry in `winograd.c`."""
         return list(KINDS).index(self.geometry)
 
 
@@ -103,7 +103,7 @@ class Winograd:
 
     @property
     def serves(self) -> bool:
-        """Whether any kind is faster than oneDNN with as many threads as torch has."""
+        """Return whether any kind is faster than oneDNN with as many threads."""
         most = max(worth.threads for worth in KINDS.values())
         return torch.get_num_threads() <= most
 
@@ -119,7 +119,7 @@ class Winograd:
         padding: tuple[int, ...],
         dilation: tuple[int, ...],
         precision: torch.dtype = torch.float32,
-    ) -> Packed | None:
+    ) -> _Packed | None:
         """(out, in, height, width) -> what `convolve` takes on this processor.
 
         None for kinds that it does not have, for channels that are not multiples of 16,
@@ -144,12 +144,12 @@ class Winograd:
             kind, weight.data_ptr(), *sizes, made.data_ptr()
         )
         assert done, "it has this kind"  # noqa: S101
-        return Packed(geometry, made)
+        return _Packed(geometry, made)
 
     def convolve(
         self,
         image: Tensor,
-        packed: Packed,
+        packed: _Packed,
         bias: Tensor,
         *,
         plus: Tensor | None,
@@ -192,7 +192,7 @@ class Winograd:
 
 
 def load() -> Winograd | None:
-    """The compiled functions; None where there are none, or oneDNN is faster."""
+    """Return the compiled functions; None where oneDNN is faster, or without them."""
     for suffix in EXTENSION_SUFFIXES:
         path = Path(__file__).with_name(f"_winograd{suffix}")
         if not path.is_file():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from bob.learn.pytorch.audio import RecordingError
 from bob.learn.pytorch.experiment.scores import score_trials
-from bob.learn.pytorch.export.errors import ExportError
+from bob.learn.pytorch.export.onnx import ExportError
 from bob.learn.pytorch.files import content_of, source_of, write_text
 from bob.learn.pytorch.inference.extract import extract_into
 from bob.learn.pytorch.metrics import evaluate

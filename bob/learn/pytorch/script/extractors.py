@@ -1,4 +1,4 @@
-"""What commands share that turn recordings into embeddings."""
+"""Parts of commands that turn recordings into embeddings."""
 
 from __future__ import annotations
 
@@ -36,61 +36,66 @@ def _channel(
     )
 
 
+_MODEL_OPTIONS = (
+    click.option(
+        "--chunks",
+        "chunk_seconds",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help="Length of the chunks whose embeddings are averaged, for recordings "
+        "above --memory.  [no chunks]",
+    ),
+    click.option(
+        "--memory",
+        "memory_mb",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="MB",
+        default=4096,
+        help="Memory limit in MB for one batch or one long recording.  [4096]",
+    ),
+    click.option(
+        "--engine",
+        type=click.Choice(ENGINES),
+        default="torch",
+        help="Library that runs the network.  [torch]",
+    ),
+    click.option(
+        "--precision",
+        type=click.Choice((*PRECISIONS, "auto")),
+        default="float32",
+        help="Precision of the network; auto is the fastest that keeps accuracy.  "
+        "[float32]",
+    ),
+    click.option(
+        "--device",
+        help="Device of torch, such as cuda; auto is a GPU where there is one.  [cpu]",
+    ),
+    click.option(
+        "--channel",
+        callback=_channel,
+        metavar="0|1|…|mix",
+        help="Channel of a recording, counted from 0, or mix for their mean.  "
+        "[the only one; of templates: mix]",
+    ),
+    click.option(
+        "--yes",
+        is_flag=True,
+        help="Run a template without asking whether it is trusted.",
+    ),
+    click.option(
+        "--model",
+        default="campplus-zh-en",
+        show_default=True,
+        metavar="NAME|FILE",
+        help="A trained model (`bob pytorch models list`), a template (`bob "
+        "pytorch template list`), or a file of either.",
+    ),
+)
+
+
 def extractor_options(command: Command) -> Command:
     """Add the options that choose a model and how it is run."""
-    for option in (
-        click.option(
-            "--chunks",
-            "chunk_seconds",
-            type=click.FloatRange(min=0, min_open=True),
-            metavar="SECONDS",
-            help="Of recordings above --memory, take the mean over chunks.",
-        ),
-        click.option(
-            "--memory",
-            "memory_mb",
-            type=click.FloatRange(min=0, min_open=True),
-            metavar="MB",
-            default=4096,
-            help="That a batch, or one recording, may need.  [4096]",
-        ),
-        click.option(
-            "--engine",
-            type=click.Choice(ENGINES),
-            default="torch",
-            help="What runs the network.  [torch]",
-        ),
-        click.option(
-            "--precision",
-            type=click.Choice((*PRECISIONS, "auto")),
-            default="float32",
-            help="Of the network; auto is the fastest that keeps accuracy.  [float32]",
-        ),
-        click.option(
-            "--device",
-            help="Of torch, such as cuda; auto is a GPU where there is one.  [cpu]",
-        ),
-        click.option(
-            "--channel",
-            callback=_channel,
-            metavar="0|1|…|mix",
-            help="Which channel of a recording to take, or their mean.  "
-            "[the only one; of templates: mix]",
-        ),
-        click.option(
-            "--yes",
-            is_flag=True,
-            help="Run a template though it is not trusted.",
-        ),
-        click.option(
-            "--model",
-            default="campplus-zh-en",
-            show_default=True,
-            metavar="NAME|FILE",
-            help="A trained model (`bob pytorch models list`), a template (`bob "
-            "pytorch template list`), or a file of either.",
-        ),
-    ):
+    for option in _MODEL_OPTIONS:
         command = option(command)
     return command
 
@@ -108,7 +113,8 @@ def parallel_options(command: Command) -> Command:
             "--jobs",
             type=click.IntRange(min=1),
             metavar="N",
-            help="Processes.  [one a processor, for 64 recordings or more each]",
+            help="Number of processes.  "
+            "[one a processor, for 64 recordings or more each]",
         ),
     ):
         command = option(command)
@@ -139,7 +145,7 @@ def plain_errors(*, model: str = "--model") -> Iterator[None]:
         The argument that names a trained model.
     """
     from bob.learn.pytorch.audio import RecordingError
-    from bob.learn.pytorch.export.errors import ExportError
+    from bob.learn.pytorch.export.onnx import ExportError
     from bob.learn.pytorch.models.errors import UnknownModelError, WeightsError
     from bob.learn.pytorch.parallel.partitions import WorkersError
     from bob.learn.pytorch.settings import SettingsError
