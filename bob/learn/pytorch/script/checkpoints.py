@@ -14,7 +14,6 @@ from bob.learn.pytorch.script.extractors import (
     extractor_options,
     make_extractor,
     parallel_options,
-    plain_errors,
     report_options,
 )
 from bob.learn.pytorch.script.terminal import INTERRUPTED
@@ -74,8 +73,7 @@ def checkpoints(
     from bob.learn.pytorch.protocols.trials import DatabaseError
 
     try:
-        with plain_errors():
-            failed = _filled(database, output, as_json=as_json, **options)
+        failed = _filled(database, output, as_json=as_json, **options)
     except (CheckpointError, ConfigurationError, DatabaseError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:

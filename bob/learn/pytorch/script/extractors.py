@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import sys
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from bob.learn.pytorch.preprocessor.audio.loading import Extractor
     from bob.learn.pytorch.templates.format.template import Template
@@ -133,39 +132,6 @@ def report_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
-
-
-@contextlib.contextmanager
-def plain_errors(*, model: str = "--model") -> Iterator[None]:
-    """Say what a user can cause and repair; other errors are bugs and show.
-
-    Parameters
-    ----------
-    model
-        The argument that names a trained model.
-    """
-    from bob.learn.pytorch.audio import RecordingError
-    from bob.learn.pytorch.export.onnx import ExportError
-    from bob.learn.pytorch.models.errors import UnknownModelError, WeightsError
-    from bob.learn.pytorch.parallel.partitions import WorkersError
-    from bob.learn.pytorch.settings import SettingsError
-    from bob.learn.pytorch.store.store import StoreError
-    from bob.learn.pytorch.templates.format.errors import TemplateError
-
-    try:
-        yield
-    except UnknownModelError as error:
-        raise click.BadParameter(str(error), param_hint=model) from error
-    except (
-        ExportError,
-        RecordingError,
-        SettingsError,
-        StoreError,
-        TemplateError,
-        WeightsError,
-        WorkersError,
-    ) as error:
-        raise click.ClickException(str(error)) from error
 
 
 def ask_for_trust(found: Template, *, yes: bool) -> None:

@@ -11,7 +11,6 @@ import click
 
 from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.script.door import Group
-from bob.learn.pytorch.script.extractors import plain_errors
 
 if TYPE_CHECKING:
     from bob.learn.pytorch.models.catalogue import TrainedModel
@@ -29,10 +28,9 @@ def models() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Report in JSON.")
 def list_models(as_json: bool) -> None:  # noqa: FBT001 - click hands it over
     """List the trained models, and whether their weights are here."""
-    with plain_errors():
-        from bob.learn.pytorch.models import catalogue
+    from bob.learn.pytorch.models import catalogue
 
-        entries = [_described(model) for model in catalogue.MODELS]
+    entries = [_described(model) for model in catalogue.MODELS]
     if as_json:
         click.echo(json.dumps(entries, indent=2))
         return
@@ -51,10 +49,9 @@ def list_models(as_json: bool) -> None:  # noqa: FBT001 - click hands it over
 @click.option("--json", "as_json", is_flag=True, help="Report in JSON.")
 def show(name: str, as_json: bool) -> None:  # noqa: FBT001 - click hands it over
     """Show everything that is known of the trained model NAME."""
-    with plain_errors(model="NAME"):
-        from bob.learn.pytorch.models import catalogue
+    from bob.learn.pytorch.models import catalogue
 
-        entry = _described(catalogue.find(name))
+    entry = _described(catalogue.find(name))
     if as_json:
         click.echo(json.dumps(entry, indent=2))
         return
@@ -83,16 +80,15 @@ def fetch(names: tuple[str, ...], path: Path | None, as_json: bool) -> None:  # 
             "one file cannot hold several models; name an existing folder",
             param_hint="--path",
         )
-    with plain_errors(model="NAMES"):
-        from bob.learn.pytorch.models import catalogue, store
+    from bob.learn.pytorch.models import catalogue, store
 
-        found = [catalogue.find(name) for name in names]
-        fetched = {}
-        for model in found:
-            fetched[model.name] = str(store.fetch(model, path=path, progress=True))
-            reason = store.problem(model, path=path)
-            if reason is not None:
-                raise store.WeightsError(reason)
+    found = [catalogue.find(name) for name in names]
+    fetched = {}
+    for model in found:
+        fetched[model.name] = str(store.fetch(model, path=path, progress=True))
+        reason = store.problem(model, path=path)
+        if reason is not None:
+            raise store.WeightsError(reason)
     if as_json:
         click.echo(json.dumps(fetched, indent=2))
     else:

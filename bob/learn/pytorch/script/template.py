@@ -12,7 +12,7 @@ import click
 
 from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.script.door import Group
-from bob.learn.pytorch.script.extractors import ask_for_trust, plain_errors
+from bob.learn.pytorch.script.extractors import ask_for_trust
 from bob.learn.pytorch.script.template_bench import bench
 
 if TYPE_CHECKING:
@@ -42,10 +42,9 @@ template.add_command(bench)
 @JSON
 def list_templates(as_json: bool) -> None:  # noqa: FBT001 - click hands it over
     """List the shipped templates."""
-    with plain_errors():
-        from bob.learn.pytorch.templates.format.template import load, shipped
+    from bob.learn.pytorch.templates.format.template import load, shipped
 
-        entries = [_listed(load(name)) for name in shipped()]
+    entries = [_listed(load(name)) for name in shipped()]
     if as_json:
         click.echo(json.dumps(entries, indent=2))
         return
@@ -63,13 +62,12 @@ def list_templates(as_json: bool) -> None:  # noqa: FBT001 - click hands it over
 @JSON
 def show(name: str, as_json: bool) -> None:  # noqa: FBT001
     """Show what is known of a template, and everything that it would run."""
-    with plain_errors():
-        from bob.learn.pytorch.templates.format.template import load
-        from bob.learn.pytorch.templates.install import trust
+    from bob.learn.pytorch.templates.format.template import load
+    from bob.learn.pytorch.templates.install import trust
 
-        found = load(name)
-        trusted = trust.is_trusted(found)
-        what = trust.describe(found)
+    found = load(name)
+    trusted = trust.is_trusted(found)
+    what = trust.describe(found)
     if as_json:
         entry = {**_listed(found), "trusted": trusted, "content": found.content}
         click.echo(json.dumps(entry, indent=2))
@@ -97,15 +95,14 @@ def check(
     The exit status is 1 where something is wrong.
     """
     findings = []
-    with plain_errors():
-        from bob.learn.pytorch.templates.format.template import load
+    from bob.learn.pytorch.templates.format.template import load
 
-        found = load(name)
-        for finding in _findings(found, run=run, device=device, yes=yes):
-            findings.append(vars(finding))
-            if not as_json:
-                mark = {True: "ok  ", False: "FAIL", None: "note"}[finding.ok]
-                click.echo(f"{mark}  {finding.name}: {finding.detail}")
+    found = load(name)
+    for finding in _findings(found, run=run, device=device, yes=yes):
+        findings.append(vars(finding))
+        if not as_json:
+            mark = {True: "ok  ", False: "FAIL", None: "note"}[finding.ok]
+            click.echo(f"{mark}  {finding.name}: {finding.detail}")
     if as_json:
         click.echo(json.dumps({"template": found.name, "findings": findings}, indent=2))
     if any(finding["ok"] is False for finding in findings):
@@ -131,25 +128,24 @@ def _findings(
 @click.option("--force", is_flag=True, help="Overwrite a file that is there.")
 def new(file: Path, force: bool) -> None:  # noqa: FBT001
     """Write a start with comments into FILE, a .json."""
-    with plain_errors():
-        from bob.learn.pytorch.files import write_text
-        from bob.learn.pytorch.templates.format.template import commented_start
+    from bob.learn.pytorch.files import write_text
+    from bob.learn.pytorch.templates.format.template import commented_start
 
-        if file.suffix != ".json":
-            raise click.BadParameter(
-                f"{printable(file)} has to end in .json", param_hint="FILE"
-            )
-        if file.exists() and not force:
-            raise click.BadParameter(
-                f"{printable(file)} is there; --force overwrites it",
-                param_hint="FILE",
-            )
-        try:
-            write_text(file, commented_start(file.stem))
-        except OSError as error:
-            raise click.ClickException(
-                f"{printable(file)} cannot be written ({error.strerror})"
-            ) from error
+    if file.suffix != ".json":
+        raise click.BadParameter(
+            f"{printable(file)} has to end in .json", param_hint="FILE"
+        )
+    if file.exists() and not force:
+        raise click.BadParameter(
+            f"{printable(file)} is there; --force overwrites it",
+            param_hint="FILE",
+        )
+    try:
+        write_text(file, commented_start(file.stem))
+    except OSError as error:
+        raise click.ClickException(
+            f"{printable(file)} cannot be written ({error.strerror})"
+        ) from error
     shown = printable(file)
     quoted = printable(shlex.quote(str(file)))
     click.echo(
@@ -162,16 +158,15 @@ def new(file: Path, force: bool) -> None:  # noqa: FBT001
 @click.option("--revoke", is_flag=True, help="Forbid it, also if it is shipped.")
 def trust(name: str, revoke: bool) -> None:  # noqa: FBT001
     """Allow a template, as it is now, to run; a change of it asks anew."""
-    with plain_errors():
-        from bob.learn.pytorch.templates.format.template import load
-        from bob.learn.pytorch.templates.install import trust as trusting
+    from bob.learn.pytorch.templates.format.template import load
+    from bob.learn.pytorch.templates.install import trust as trusting
 
-        found = load(name)
-        if revoke:
-            trusting.distrust(found)
-        else:
-            click.echo(trusting.describe(found))
-            trusting.trust(found)
+    found = load(name)
+    if revoke:
+        trusting.distrust(found)
+    else:
+        click.echo(trusting.describe(found))
+        trusting.trust(found)
     allowed = "may not run any more" if revoke else "may run from now on"
     click.echo(f"\n{found.name} {allowed}")
 
@@ -181,24 +176,22 @@ def trust(name: str, revoke: bool) -> None:  # noqa: FBT001
 @YES
 def install(names: tuple[str, ...], yes: bool) -> None:  # noqa: FBT001
     """Fetch and install what templates need; else their first run does it."""
-    with plain_errors():
-        from bob.learn.pytorch.templates.format.template import load
-        from bob.learn.pytorch.templates.run.runner import install as bring
+    from bob.learn.pytorch.templates.format.template import load
+    from bob.learn.pytorch.templates.run.runner import install as bring
 
-        for found in [load(name) for name in names]:
-            ask_for_trust(found, yes=yes)
-            made, _ = bring(found, trusted=True, progress=True)
-            click.echo(f"{found.name}: {made.folder}")
+    for found in [load(name) for name in names]:
+        ask_for_trust(found, yes=yes)
+        made, _ = bring(found, trusted=True, progress=True)
+        click.echo(f"{found.name}: {made.folder}")
 
 
 @template.command()
 @JSON
 def environments(as_json: bool) -> None:  # noqa: FBT001
     """List the environments of templates that are installed."""
-    with plain_errors():
-        from bob.learn.pytorch.templates.install.environment import installed
+    from bob.learn.pytorch.templates.install.environment import installed
 
-        found = installed()
+    found = installed()
     if as_json:
         click.echo(json.dumps([vars(one) for one in found], indent=2))
         return
@@ -215,17 +208,16 @@ def environments(as_json: bool) -> None:  # noqa: FBT001
 @click.argument("what", metavar="KEY|NAME|FILE")
 def remove(what: str) -> None:
     """Remove the environment of a template."""
-    with plain_errors():
-        from bob.learn.pytorch.templates.format.errors import UnknownTemplate
-        from bob.learn.pytorch.templates.format.template import load
-        from bob.learn.pytorch.templates.install import environment
+    from bob.learn.pytorch.templates.format.errors import UnknownTemplate
+    from bob.learn.pytorch.templates.format.template import load
+    from bob.learn.pytorch.templates.install import environment
 
-        try:
-            wanted: Template | str = load(what)
-        except UnknownTemplate:
-            wanted = what
-        for one in environment.remove(wanted):
-            click.echo(f"{one.key} of {', '.join(one.templates)} is removed")
+    try:
+        wanted: Template | str = load(what)
+    except UnknownTemplate:
+        wanted = what
+    for one in environment.remove(wanted):
+        click.echo(f"{one.key} of {', '.join(one.templates)} is removed")
 
 
 def _listed(found: Template) -> dict[str, Any]:

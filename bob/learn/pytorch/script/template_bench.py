@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bob.learn.pytorch.printing import printable
-from bob.learn.pytorch.script.extractors import plain_errors
 from bob.learn.pytorch.script.terminal import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -72,27 +71,26 @@ def bench(
     They run one after the other; a run that was stopped is taken up by the same
     command. A model that fails is a row with its reason, and the exit status is 1.
     """
-    with plain_errors(model="MODEL"):
-        from bob.learn.pytorch.inference.engine import chosen_device
-        from bob.learn.pytorch.report.models import as_text
-        from bob.learn.pytorch.script import benchmarking
+    from bob.learn.pytorch.inference.engine import chosen_device
+    from bob.learn.pytorch.report.models import as_text
+    from bob.learn.pytorch.script import benchmarking
 
-        try:
-            chosen = chosen_device(device)
-        except ValueError as error:
-            raise click.BadParameter(str(error), param_hint="--device") from error
-        try:
-            wanted = benchmarking.candidates(models, yes=yes)
-        except ValueError as error:
-            if type(error) is not ValueError:
-                raise
-            raise click.BadParameter(str(error), param_hint="MODEL") from error
-        trials, title, about = _trials(source, **protocol)
-        with _writing_to(output):
-            rows, tables = benchmarking.run(
-                wanted, trials, output, device=chosen, tell=_tell
-            )
-            benchmarking.write(rows, tables, output, title=title, about=about)
+    try:
+        chosen = chosen_device(device)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--device") from error
+    try:
+        wanted = benchmarking.candidates(models, yes=yes)
+    except ValueError as error:
+        if type(error) is not ValueError:
+            raise
+        raise click.BadParameter(str(error), param_hint="MODEL") from error
+    trials, title, about = _trials(source, **protocol)
+    with _writing_to(output):
+        rows, tables = benchmarking.run(
+            wanted, trials, output, device=chosen, tell=_tell
+        )
+        benchmarking.write(rows, tables, output, title=title, about=about)
     shown = printable(output)
     if as_json:
         found = [row.as_dict() for row in rows]
