@@ -311,18 +311,9 @@ class Named(NamedTuple):
 
 
 class ListedTrials(WithoutExtras, abc.ABC):
-    """A database of trial lists, whose names a subclass turns into recordings.
+    """A database of trial lists by group, whose names a subclass turns into recordings.
 
-    Parameters
-    ----------
-    lists : mapping of str to TrialList
-        A list for each group.
-    name : str
-        Short name for logs.
-    protocol : str, optional
-        Names the results; default: the name of the first list.
-    original_directory : path
-        Folder of the recordings.
+    `protocol` names the results; default: the name of the first list.
     """
 
     def __init__(
@@ -422,18 +413,9 @@ def _spoken_by(subject: str, recordings: Iterable[Recording]) -> tuple[Recording
 
 
 class NamedTrialDatabase(ListedTrials):
-    """A trial list, and the recordings of each of its names.
+    """A trial list, with the recordings of each enrolled name, and of each tested one.
 
-    Parameters
-    ----------
-    listed : TrialList
-        The trials.
-    enrolling : mapping of str to sequence of Recording
-        The recordings of each enrolled name.
-    testing : mapping of str to Recording
-        The recording of each tested name.
-    protocol, original_directory
-        See `ListedTrials`.
+    `protocol` names the results; default: the name of the list.
     """
 
     def __init__(

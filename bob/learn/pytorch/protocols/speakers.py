@@ -161,11 +161,6 @@ def make_protocol(
         two recordings or more have two sessions or more, else by recording.
     enrol_count : int, optional
         Recordings that enrol a speaker; default: the first session, or recording.
-
-    Raises
-    ------
-    DatabaseError
-        There is no such protocol, or nobody can be enrolled.
     """
     if name not in (None, *PROTOCOLS):
         raise DatabaseError(
@@ -356,12 +351,8 @@ class SpeakerDatabase(WithoutExtras, abc.ABC):
     ----------
     name : str
         Short name for logs.
-    original_directory : path
-        Folder of the recordings.
-    protocol : str, optional
-        One of `PROTOCOLS`; default: by session, if there are several.
-    rule : SpeakerRule, optional
-        Number of enrolment recordings, minimum duration, layout of the folders.
+    original_directory, protocol, rule
+        See `opening.read_protocol`.
     """
 
     knows_speakers = True
@@ -423,13 +414,7 @@ class SpeakerDatabase(WithoutExtras, abc.ABC):
         """Return every recording, its session in the metadata."""
 
     def long_enough(self) -> tuple[list[Recording], int]:
-        """Return recordings of the minimum duration, and the number of shorter ones.
-
-        Raises
-        ------
-        DatabaseError
-            All of them are shorter.
-        """
+        """Return recordings of the minimum duration, and the number of shorter ones."""
         recordings = self.spoken()
         found = [item for item in recordings if self._is_long_enough(item)]
         dropped = len(recordings) - len(found)

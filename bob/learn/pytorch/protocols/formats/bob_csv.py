@@ -287,11 +287,6 @@ def write_csv_protocol(
     protocol : str, optional
         Name of the protocol; default: the database's, or ``default``.
 
-    Returns
-    -------
-    Path
-        The folder.
-
     Raises
     ------
     DatabaseError

@@ -186,22 +186,18 @@ class LegacyDatabase(_BobDatabase):
             files = self._probe_files(None, group)
             probed = tuple(self.probe(file) for file in files)
             return self._with_trials(Trials(references, probed), group)
-        probes: dict[str, Probe] = {}
         position: dict[str, int] = {}
+        probes: list[Probe] = []
         pairs = []
         for model_id in model_ids:
-            of_model = []
-            for file in self._probe_files(model_id, group):
-                name = str(file.id)
-                if name not in position:
-                    position[name] = len(position)
-                    probes[name] = self.probe(file)
-                of_model.append(position[name])
+            files = self._probe_files(model_id, group)
+            for file in files:
+                if position.setdefault(str(file.id), len(probes)) == len(probes):
+                    probes.append(self.probe(file))
+            of_model = [position[str(file.id)] for file in files]
             pairs.append(np.array(of_model, dtype=np.int64))
         listed = _sparse(pairs, probes=len(probes))
-        return self._with_trials(
-            Trials(references, tuple(probes.values()), listed), group
-        )
+        return self._with_trials(Trials(references, tuple(probes), listed), group)
 
     def training(self) -> tuple[Recording, ...]:
         """Return the recordings to train on, empty without any."""
@@ -264,45 +260,40 @@ class LegacyDatabase(_BobDatabase):
             subject = self._ask("client_id_from_model_id", model_id, group)
         else:
             subject = files[0].client_id
-        recordings = tuple(self.recording(file) for file in files)
-        return Reference(
-            safe_name(str(model_id)), self._safe_subject(str(subject)), recordings
-        )
+        name, subject = safe_name(str(model_id)), self._safe_subject(str(subject))
+        return Reference(name, subject, tuple(map(self.recording, files)))
 
     def probe(self, file: Any) -> Probe:
         """Return a file, or a set of files, under test."""
         members = getattr(file, "files", [file])
+        subject = self._safe_subject(str(file.client_id))
         return Probe(
-            safe_name(str(file.path)),
-            self._safe_subject(str(file.client_id)),
-            tuple(self.recording(member) for member in members),
+            safe_name(str(file.path)), subject, tuple(map(self.recording, members))
         )
 
     def recording(self, file: Any) -> Recording:
         """Return the recording of a file."""
+        load = getattr(type(file), "load", None)
+        own = load is not None and not str(load.__module__).startswith("bob.")
         return Recording(
             key=safe_name(str(file.path)),
             path=self._path(file),
             subject=self._safe_subject(str(file.client_id)),
             source=file,
-            own_loader=_loads_itself(file),
+            own_loader=own,
         )
 
     def _path(self, file: Any) -> Path:
         directory = getattr(self.wrapped, "original_directory", None)
         extension = getattr(self.wrapped, "original_extension", None)
-        if extension is None or isinstance(extension, str):
-            candidates: Iterable[str | None] = [extension]
-        else:
-            candidates = list(extension) or [None]
-        paths = [self._joined(file, directory, candidate) for candidate in candidates]
-        return next((path for path in paths if path.is_file()), paths[0])
-
-    @staticmethod
-    def _joined(file: Any, directory: Any, extension: str | None) -> Path:
+        is_one = extension is None or isinstance(extension, str)
+        candidates = [extension] if is_one else list(extension) or [None]
         if hasattr(file, "make_path"):
-            return Path(file.make_path(directory, extension))
-        return Path(str(directory or "")) / f"{file.path}{extension or ''}"
+            paths = [Path(file.make_path(directory, each)) for each in candidates]
+        else:
+            folder = Path(str(directory or ""))
+            paths = [folder / f"{file.path}{each or ''}" for each in candidates]
+        return next((path for path in paths if path.is_file()), paths[0])
 
     def cohort(self, group: str) -> Cohort:
         """Return the cohort of ``for_tnorm.lst`` and ``for_znorm.lst``."""
@@ -312,14 +303,11 @@ class LegacyDatabase(_BobDatabase):
         has_lists = getattr(bobs, "implements_zt", None)
         if has_lists is not None and not has_lists(bobs.protocol, [group]):
             return (), ()
-        references = []
-        for model_id in sorted(bobs.t_model_ids(group)):
-            files = bobs.t_enroll_files(model_id, group)
-            recordings = tuple(self.recording(file) for file in files)
-            name = safe_name(str(model_id))
-            references.append(Reference(name, recordings[0].subject, recordings))
-        probes = tuple(self.probe(file) for file in bobs.z_probe_files(group))
-        return tuple(references), probes
+        references = (
+            (name, tuple(map(self.recording, bobs.t_enroll_files(name, group))))
+            for name in sorted(bobs.t_model_ids(group))
+        )
+        return _cohort(references, map(self.probe, bobs.z_probe_files(group)))
 
 
 class SampleDatabase(_BobDatabase):
@@ -375,13 +363,10 @@ class SampleDatabase(_BobDatabase):
     def probe(self, sample_set: Any) -> Probe:
         """Return a set of samples under test."""
         recordings = self.recordings(sample_set)
-        name = getattr(sample_set, "template_id", None)
-        one = recordings[0].key if len(recordings) == 1 else None
-        return Probe(
-            one or safe_name(str(name)),
-            self._safe_subject(str(sample_set.subject_id)),
-            recordings,
-        )
+        name = safe_name(str(getattr(sample_set, "template_id", None)))
+        name = recordings[0].key if len(recordings) == 1 else name
+        subject = self._safe_subject(str(sample_set.subject_id))
+        return Probe(name, subject, recordings)
 
     def recordings(self, sample_set: Any) -> tuple[Recording, ...]:
         """Return the recordings of a set of samples."""
@@ -407,13 +392,19 @@ class SampleDatabase(_BobDatabase):
         bobs: Any = self.wrapped
         if not hasattr(bobs, "treferences") or not hasattr(bobs, "zprobes"):
             return (), ()
-        references = []
-        for item in bobs.treferences() or ():
-            recordings = self.recordings(item)
-            name = safe_name(str(item.template_id))
-            references.append(Reference(name, recordings[0].subject, recordings))
-        probes = tuple(self.probe(item) for item in bobs.zprobes(group) or ())
-        return tuple(references), probes
+        enrolled = bobs.treferences() or ()
+        references = ((item.template_id, self.recordings(item)) for item in enrolled)
+        return _cohort(references, map(self.probe, bobs.zprobes(group) or ()))
+
+
+def _cohort(
+    references: Iterable[tuple[object, tuple[Recording, ...]]], probes: Iterable[Probe]
+) -> Cohort:
+    made = (
+        Reference(safe_name(str(name)), recordings[0].subject, recordings)
+        for name, recordings in references
+    )
+    return tuple(made), tuple(probes)
 
 
 def bob_cohort(database: Database, group: str) -> Cohort:
@@ -457,19 +448,9 @@ def _audio_of(sample: Any) -> tuple[Path | None, bool]:
         arguments = [*load.args, *load.keywords.values()]
         paths = [item for item in arguments if isinstance(item, (str, os.PathLike))]
         if len(paths) == 1:
-            plain = len(arguments) == 1 and _is_plain(load.func)
-            return Path(paths[0]), not plain
+            maker = str(getattr(load.func, "__module__", "")).split(".")[0]
+            return Path(paths[0]), len(arguments) > 1 or maker not in _PLAIN_LOADERS
     path = attributes.get("path")
     if isinstance(path, (str, os.PathLike)) and Path(path).is_file():
         return Path(path), True
     return None, True
-
-
-def _is_plain(loader: Any) -> bool:
-    return str(getattr(loader, "__module__", "")).split(".")[0] in _PLAIN_LOADERS
-
-
-def _loads_itself(file: Any) -> bool:
-    """Return whether the class of a legacy file has a `load` that is not Bob's."""
-    load = getattr(type(file), "load", None)
-    return load is not None and not str(load.__module__).startswith("bob.")
