@@ -8,7 +8,6 @@ import pytest
 from bob.learn.pytorch.protocols.counts import (
     count_trials,
     self_trials_notes,
-    self_trials_of,
     summarise,
     summarise_trials,
 )
@@ -155,9 +154,9 @@ def test_files_are_told_apart_by_what_they_are_and_not_by_their_names(tmp_path):
         (("a", None), ("b", None)),
     )
 
-    first, second = self_trials_of(trials)
+    found = count_trials(trials).self_trials
 
-    assert first.tolist() == second.tolist() == [1, 2, 3, 4]
+    assert found == ("r1 p1", "r2 p2", "r3 p3", "r4 p4")
     (note,) = self_trials_notes(trials)
     assert note.startswith(
         "4 trials compare a recording with itself, such as r1 with p1 "
@@ -170,11 +169,11 @@ def test_one_of_several_recordings_that_enrol_is_enough():
     probes = tuple(Probe(item.key, "ann", (item,)) for item in recordings)
     reference = Reference("ann", "ann", tuple(recordings[:2]))
 
-    dense = self_trials_of(Trials((reference,), probes))
-    listed = self_trials_of(Trials((reference,), probes, (np.array([2, 1, 1]),)))
+    dense = count_trials(Trials((reference,), probes))
+    listed = count_trials(Trials((reference,), probes, (np.array([2, 1, 1]),)))
 
-    assert [column.tolist() for column in dense] == [[0, 0], [0, 1]]
-    assert [column.tolist() for column in listed] == [[0], [1]]
+    assert dense.self_trials == ("ann a", "ann b")
+    assert listed.self_trials == ("ann b",)
 
 
 @pytest.mark.parametrize(

@@ -293,3 +293,43 @@ def test_all_pairs_of_the_council_meetings_are_those_that_were_published():
 
     found = summarise(database)["dev"]
     assert (found.target_trials, found.non_target_trials) == (265, 2150)
+
+
+NIST = "modelid\tsegmentid\tside\nm\ts\ta\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "place"),
+    [
+        ("dev/trials", "a b target\n", "dev/trials"),
+        ("dev/enroll/wav.scp", "a a.wav\n", None),
+        ("list.txt", "# of ours\n1 a b\n", "list.txt"),
+        ("readme.txt", "what is here\n", None),
+        ("empty.txt", "", None),
+        ("sound.lst", "\udc80", None),
+        ("eval_trials.tsv", NIST, "eval_trials.tsv"),
+        ("eval_enrollment.tsv", NIST, None),
+        ("eval_segment_key.tsv", "segmentid\tsubjectid\ns\tann\n", None),
+        ("espnet/trial_label", "a*b 1\n", "espnet"),
+        ("p/dev/for_enrolling.csv", "path,subject_id,template_id\n", "p"),
+        (".hidden.txt", "1 a b\n", None),
+    ],
+)
+def test_lists_of_trials_in_a_folder_without_recordings(tmp_path, name, text, place):
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text(text, errors="surrogateescape")
+
+    with pytest.raises(DatabaseError, match="no recordings in") as caught:
+        FolderDatabase(tmp_path).groups()
+
+    _, named, lists = str(caught.value).partition("there are lists of trials: give one")
+    assert bool(named) == (place is not None)
+    assert not named or lists == f" of them ({tmp_path / place})"
+
+
+def test_the_list_with_its_labels_comes_first(tmp_path):
+    for name in ("dev_trials.tsv", "dev_trial_key.tsv"):
+        (tmp_path / name).write_text(NIST)
+
+    with pytest.raises(DatabaseError, match=r"them \(\S*dev_trial_key.tsv, \S*trials"):
+        FolderDatabase(tmp_path).groups()

@@ -7,7 +7,6 @@ from bob.learn.pytorch.protocols.speakers import (
     SpeakerRule,
     make_protocol,
     session_in_name,
-    session_metadata,
 )
 from bob.learn.pytorch.protocols.trials import DatabaseError, Recording
 
@@ -17,7 +16,7 @@ def spoken(names):
     return [
         Recording(
             name, None, name.split("/")[0],
-            metadata=session_metadata(name.split("/")[1] or None),
+            metadata={"session": name.split("/")[1]} if name.split("/")[1] else {},
         )
         for name in names
     ]  # fmt: skip

@@ -168,7 +168,7 @@ def count_trials(trials: Trials) -> TrialCounts:
         same_session += [(at, probe) for probe in found.tolist()]
     return TrialCounts(
         by_speaker,
-        self_trials=_named(trials, zip(*self_trials_of(trials), strict=True)),
+        self_trials=_named(trials, zip(*_self_trials_of(trials), strict=True)),
         repeated=_named(trials, _repeated(trials)),
         mirrored=tuple(dict.fromkeys(_named(trials, _mirrored(trials)))),
         one_session=_named(trials, same_session),
@@ -277,7 +277,7 @@ def self_trials(
     return codes // width, codes % width
 
 
-def self_trials_of(trials: Trials) -> tuple[Positions, Positions]:
+def _self_trials_of(trials: Trials) -> tuple[Positions, Positions]:
     """Return `self_trials` by the files of recordings, or by keys without a path."""
     known = cache(file_of)
     marks = [
@@ -293,7 +293,7 @@ def self_trials_of(trials: Trials) -> tuple[Positions, Positions]:
 
 def self_trials_notes(trials: Trials) -> tuple[str, ...]:
     """Return a note on such trials; empty if there are none."""
-    first, second = self_trials_of(trials)
+    first, second = _self_trials_of(trials)
     if not first.size:
         return ()
     reference, probe = trials.references[first[0]], trials.probes[second[0]]

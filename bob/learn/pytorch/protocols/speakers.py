@@ -139,11 +139,6 @@ def session_in_name(name: str, *, speaker: str) -> str | None:
     return found.group(1) if found else None
 
 
-def session_metadata(session: str | None) -> dict[str, str]:
-    """Return the metadata of a recording of a session, None if that is not known."""
-    return {"session": session} if session else {}
-
-
 def make_protocol(
     recordings: Iterable[Recording],
     *,

@@ -59,9 +59,9 @@ def wrap(source: object, *, protocol: str | None = None) -> Database:
         The object has neither interface, or not this protocol.
     """
     if hasattr(source, "references") and hasattr(source, "probes"):
-        return SampleDatabase(source, protocol=protocol)
+        return _SampleDatabase(source, protocol=protocol)
     if hasattr(source, "enroll_files") and hasattr(source, "probe_files"):
-        return LegacyDatabase(source, protocol=protocol)
+        return _LegacyDatabase(source, protocol=protocol)
     raise DatabaseError(
         f"{type(source).__name__} object {source!r} is not a database: expected the "
         "methods references() and probes() (Bob today), model_ids(), enroll_files() "
@@ -173,7 +173,7 @@ class _BobDatabase:
         )
 
 
-class LegacyDatabase(_BobDatabase):
+class _LegacyDatabase(_BobDatabase):
     """A database of bob.bio.base up to version 4, such as ``FileListBioDatabase``."""
 
     def trials(self, group: str) -> Trials:
@@ -310,7 +310,7 @@ class LegacyDatabase(_BobDatabase):
         return _cohort(references, map(self.probe, bobs.z_probe_files(group)))
 
 
-class SampleDatabase(_BobDatabase):
+class _SampleDatabase(_BobDatabase):
     """A database of today's Bob, such as ``CSVDatabase``: sets of samples."""
 
     def trials(self, group: str) -> Trials:
@@ -409,7 +409,7 @@ def _cohort(
 
 def bob_cohort(database: Database, group: str) -> Cohort:
     """Return references for t-norm and probes for z-norm; empty without both lists."""
-    if isinstance(database, LegacyDatabase | SampleDatabase):
+    if isinstance(database, _LegacyDatabase | _SampleDatabase):
         return database.cohort(group)
     return (), ()
 

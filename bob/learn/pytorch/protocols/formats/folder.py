@@ -21,7 +21,6 @@ from bob.learn.pytorch.protocols.speakers import (
     SpeakerDatabase,
     SpeakerRule,
     session_in_name,
-    session_metadata,
 )
 from bob.learn.pytorch.protocols.trials import DatabaseError, Recording
 
@@ -118,9 +117,8 @@ class FolderDatabase(SpeakerDatabase):
         else:
             below = parents[len(self._levels) : len(self._levels) + 1]
             session = named.get("session") or next(iter(below), None)
-        return Recording(
-            key, folder / path, safe(speaker), metadata=session_metadata(session)
-        )
+        metadata = {"session": session} if session else {}
+        return Recording(key, folder / path, safe(speaker), metadata=metadata)
 
     def _report(self, found: list[str], deep_enough: list[str]) -> None:
         layout = f"{'/'.join(self._levels)}/…/recording"
@@ -214,26 +212,16 @@ def _content(folder: Path, recordings: list[str]) -> str:
         for name in names
     )
     listed = ", ".join(f"{count} x {name}" for name, count in suffixes.most_common(5))
-    lists = ", ".join(map(str, lists_within(folder)))
+    lists = ", ".join(map(str, _lists_within(folder)))
     others = f"; there are lists of trials: give one of them ({lists})" if lists else ""
     return f"{listed or 'no files'}{others}"
 
 
-def lists_within(folder: Path, *, most: int = 3) -> tuple[Path, ...]:
-    """Return lists of trials in a folder, up to three levels down.
+def _lists_within(folder: Path) -> tuple[Path, ...]:
+    """Return up to three lists of trials in a folder, up to three levels down.
 
-    Parameters
-    ----------
-    folder : Path
-        A folder that is no folder of speakers.
-    most : int
-        Largest number of paths that are returned.
-
-    Returns
-    -------
-    tuple of Path
-        Lists of trials, and folders of ESPnet and of Bob. A list with labels comes
-        before the same one without.
+    They are files, and folders of ESPnet and of Bob. A list with labels comes before
+    the same one without.
     """
     files = (
         path
@@ -243,7 +231,7 @@ def lists_within(folder: Path, *, most: int = 3) -> tuple[Path, ...]:
     )
     found = dict.fromkeys(_readable(islice(files, _MOST_FILES)))
     ranked = sorted(found, key=lambda path: ("key" not in path.name, str(path)))
-    return tuple(ranked[:most])
+    return tuple(ranked[:3])
 
 
 def _readable(files: Iterator[Path]) -> Iterator[Path]:

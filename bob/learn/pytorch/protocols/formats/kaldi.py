@@ -15,7 +15,6 @@ from bob.learn.pytorch.protocols.speakers import (
     SpeakerDatabase,
     SpeakerRule,
     session_in_name,
-    session_metadata,
 )
 from bob.learn.pytorch.protocols.trials import DatabaseError, Recording
 from bob.learn.pytorch.protocols.writing import absolute_path, one_word, write_lines
@@ -246,14 +245,13 @@ class KaldiFolderDatabase(SpeakerDatabase):
         found = data.recordings(self._given_directory)
         if self.rule.layout is None:
             return list(found.values())
+        sessions = {
+            utterance: session_in_name(utterance, speaker=data.speakers[utterance])
+            for utterance in found
+        }
         return [
-            replace(
-                item,
-                metadata=session_metadata(
-                    session_in_name(utterance, speaker=data.speakers[utterance])
-                ),
-            )
-            for utterance, item in found.items()
+            replace(item, metadata={"session": session}) if session else item
+            for item, session in zip(found.values(), sessions.values(), strict=True)
         ]
 
 
