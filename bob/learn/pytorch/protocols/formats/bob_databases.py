@@ -286,8 +286,9 @@ class _LegacyDatabase(_BobDatabase):
     def _path(self, file: Any) -> Path:
         directory = getattr(self.wrapped, "original_directory", None)
         extension = getattr(self.wrapped, "original_extension", None)
-        is_one = extension is None or isinstance(extension, str)
-        candidates = [extension] if is_one else list(extension) or [None]
+        candidates: list[str | None] = [extension]
+        if extension is not None and not isinstance(extension, str):
+            candidates = list(extension) or [None]
         if hasattr(file, "make_path"):
             paths = [Path(file.make_path(directory, each)) for each in candidates]
         else:
