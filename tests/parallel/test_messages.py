@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from bob.learn.pytorch.parallel.dask_client import held_back
+from bob.learn.pytorch.parallel.dask_client import _held_back
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def root():
 
 def refuse(name, start=None):
     """What fails to start, and logs a traceback before."""
-    with held_back("library", "asyncio"):
+    with _held_back("library", "asyncio"):
         logging.getLogger(name).error("a traceback of 60 lines")
         if start is not None:
             asyncio.run(start())
@@ -46,7 +46,7 @@ def refuse(name, start=None):
 
 
 def test_it_is_told_after_a_good_start(library, root):
-    with held_back("library", "asyncio"):
+    with _held_back("library", "asyncio"):
         logging.getLogger("library.part").error("no such queue")
         logging.getLogger("library.other").error("new inside")
         assert (library, root) == ([], [])
@@ -75,7 +75,7 @@ def test_nothing_later_and_nobody_else_is_held_back(library, root):
 
 def test_a_handler_that_is_added_inside_stays(root):
     with ExitStack() as stack:
-        with held_back("library"):
+        with _held_back("library"):
             texts = stack.enter_context(told_to("library"))
         logging.getLogger("library").error("later")
 

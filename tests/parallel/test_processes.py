@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bob.learn.pytorch.parallel.partitions import WorkersError
-from bob.learn.pytorch.parallel.processes import in_processes, threads_each
+from bob.learn.pytorch.parallel.processes import _threads_each, in_processes
 from bob.learn.pytorch.settings import threads_of_children
 
 HERE = Path(__file__).parent
@@ -169,7 +169,7 @@ def test_processes_share_the_processors_and_wait_asleep(run, work, monkeypatch):
 
     assert results == [[(str(max(1, len(os.sched_getaffinity(0)) // 2)), "passive")]]
     assert "OMP_NUM_THREADS" not in os.environ
-    assert threads_each(10_000) == 1
+    assert _threads_each(10_000) == 1
 
 
 @pytest.mark.parametrize(

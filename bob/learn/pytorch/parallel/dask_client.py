@@ -66,7 +66,7 @@ def dask_client(given: str, *, timeout: float = 10) -> Iterator[Client]:
     import distributed  # noqa: F401 - which sets up its loggers
 
     with settings.safe_path_of_children():
-        with held_back(*_LOGGERS):
+        with _held_back(*_LOGGERS):
             client = _started(given, timeout=timeout)
         try:
             yield client
@@ -276,7 +276,7 @@ class _Kept(logging.Handler):
 
 
 @contextmanager
-def held_back(*names: str) -> Iterator[None]:
+def _held_back(*names: str) -> Iterator[None]:
     """Hold back what loggers of these names, and those below them, are told inside.
 
     It is logged after all where the block ends well. Where it raises, the error tells

@@ -54,17 +54,11 @@ def on_dask(
 
     Parameters
     ----------
-    make_work
-        Called once in each worker; what it gives turns items into as many results. It
-        must pickle, and every worker must be able to import it. A worker of several
-        threads calls what it gives in all of them at once.
-    partitions
-        Items that go to a worker together. They are read as they are needed, and at
-        most eight a thread are under way or wait.
+    make_work, partitions, give_up
+        See `bob.learn.pytorch.parallel.processes.in_processes`. Every worker must be
+        able to import the work, and calls it in all of its threads at once.
     client
-        Of the scheduler, as `dask_client` gives it.
-    give_up
-        From an item and a reason to its result.
+        Client of the scheduler, as `dask_client` gives it.
 
     Raises
     ------
@@ -140,7 +134,7 @@ class _Cluster(Crew):
     def _submit(self, items: Sequence[Any], *, priority: int) -> Any:  # noqa: ANN401
         self._number += 1
         return self._client.submit(
-            work_on,
+            _work_on,
             self._run,
             self._make_work,
             # As bytes: Dask would look through it for futures and tasks.
@@ -188,7 +182,7 @@ class _Cluster(Crew):
         if self._client.status != "running":
             return
         self._client.cancel(list(self._tasks))
-        self._client.run(forget, self._run, on_error="ignore")
+        self._client.run(_forget, self._run, on_error="ignore")
 
 
 class _Made:
@@ -205,7 +199,7 @@ class _Made:
             return self._work
 
 
-def work_on(run: str, make_work: bytes, pickled_items: bytes) -> Sequence[Any]:
+def _work_on(run: str, make_work: bytes, pickled_items: bytes) -> Sequence[Any]:
     """Do items on the worker that calls this; without items, only make the work."""
     from distributed import get_worker
 
@@ -217,6 +211,6 @@ def work_on(run: str, make_work: bytes, pickled_items: bytes) -> Sequence[Any]:
     return results_of(work, items)
 
 
-def forget(run: str, dask_worker: Any) -> None:  # noqa: ANN401 - Dask names and gives it
+def _forget(run: str, dask_worker: Any) -> None:  # noqa: ANN401 - Dask names and gives it
     """Free on a worker what was made for a run."""
     vars(dask_worker).get(_KEPT, {}).pop(run, None)

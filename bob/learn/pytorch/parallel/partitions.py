@@ -35,18 +35,12 @@ class _Partition(Generic[T, R]):
 
 @dataclass(eq=False)
 class Task(Generic[T, R]):
-    """One piece of work for a worker: a partition, or one item of it.
-
-    Attributes
-    ----------
-    deaths
-        Number of workers that died with it.
-    """
+    """One piece of work for a worker: a partition, or one item of it."""
 
     items: Sequence[T]
     partition: _Partition[T, R]
     start: int = 0
-    deaths: int = 0
+    deaths: int = 0  # of workers with it
 
 
 class Window(Generic[T, R]):

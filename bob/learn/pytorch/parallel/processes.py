@@ -42,7 +42,7 @@ _PATIENCE = 5  # seconds for a process that was asked to end
 # It imports from where this process does, in the same order.
 _SERVE = (
     "number = int(sys.argv.pop(1)); sys.path[:] = sys.argv[1:]; del sys.argv[1:]; "
-    "from bob.learn.pytorch.parallel.processes import serve_at; serve_at(number)"
+    "from bob.learn.pytorch.parallel.processes import _serve_at; _serve_at(number)"
 )
 
 
@@ -68,15 +68,15 @@ def in_processes(
     Parameters
     ----------
     make_work
-        Called once in each process; what it gives turns items into as many results. It
+        Called once in each process; returns what turns items into as many results. It
         must pickle: a function of a module, or `functools.partial` of one.
     partitions
-        Items that go to a process together. They are read as they are needed, and at
-        most eight a process are under way or wait.
+        Items that go to a worker together. They are read as they are needed, and at
+        most eight a process, or thread of a worker, are under way or wait.
     jobs
-        How many processes.
+        Number of processes.
     give_up
-        From an item and a reason to its result.
+        Makes the result of an item that is given up, from it and a reason.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-def threads_each(jobs: int) -> int:
+def _threads_each(jobs: int) -> int:
     """Return the threads for each process that shares the processors of this one."""
     return max(1, processors() // jobs)
 
@@ -144,7 +144,7 @@ class _Processes(Crew):
                 worker.begin(task.items)
 
     def _started(self) -> _Worker:
-        worker = _Worker(self._make_work, threads=threads_each(self._jobs))
+        worker = _Worker(self._make_work, threads=_threads_each(self._jobs))
         self._workers.append(worker)
         return worker
 
@@ -199,15 +199,7 @@ class _WorkerTraceback(Exception):  # noqa: N818 - not raised, only shown
 
 
 class _Worker:
-    """A process that makes its work once, and then does one task after the other.
-
-    Parameters
-    ----------
-    make_work
-        Pickled; without arguments, makes what does a task.
-    threads
-        Of OpenMP in that process.
-    """
+    """A process that makes its work once, and then does one task after the other."""
 
     def __init__(self, make_work: bytes, *, threads: int) -> None:
         self.connection, theirs = Pipe()
@@ -232,13 +224,7 @@ class _Worker:
             self.connection.send_bytes(content)
 
     def receive(self) -> tuple[str, Any] | None:
-        """Return its report, None where it has died.
-
-        Raises
-        ------
-        Exception
-            Whatever ended the work there.
-        """
+        """Return its report, None where it died; raise what ended the work there."""
         try:
             if not self.connection.poll():
                 return None
@@ -252,13 +238,7 @@ class _Worker:
         return kind, value
 
     def stop(self, *, at_once: bool) -> None:
-        """Tell the process to end; `join` waits for it.
-
-        Parameters
-        ----------
-        at_once
-            Whether in the middle of what it does.
-        """
+        """Tell the process to end, in the middle of a task or behind it."""
         self.connection.close()
         if at_once:
             self._process.terminate()
@@ -295,14 +275,8 @@ def _interrupts_are_ours() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def serve_at(number: int) -> None:
-    """Do what comes through a connection until its other end is closed.
-
-    Parameters
-    ----------
-    number
-        Descriptor of the connection that this process was started with.
-    """
+def _serve_at(number: int) -> None:
+    """Do what comes through the connection of a number until its other end closes."""
     connection = Connection(number)
     work = None
     while (content := _received(connection)) is not None:

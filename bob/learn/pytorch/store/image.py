@@ -336,7 +336,7 @@ def _write(file: h5py.File, where: slice | NDArray[np.int64], columns: Columns) 
         for source, failed in zip(columns.sources, columns.failed, strict=True)
     ]
     file["hashes"][where] = np.column_stack(
-        [hashes_of(columns.names), np.array(states, dtype=np.uint64)]
+        [_hashes_of(columns.names), np.array(states, dtype=np.uint64)]
     )
 
 
@@ -359,7 +359,7 @@ class NameIndex:
     Parameters
     ----------
     hashes
-        (names, 2): :func:`hashes_of` names.
+        (names, 2): :func:`_hashes_of` names.
     values
         (names,).
     """
@@ -404,7 +404,7 @@ class NameIndex:
         self._recent = {}
 
 
-def hashes_of(names: Iterable[str]) -> NDArray[np.uint64]:
+def _hashes_of(names: Iterable[str]) -> NDArray[np.uint64]:
     """Names -> (names, 2), the two halves of their hashes."""
     joined = b"".join(map(_digest, names))
     return np.frombuffer(joined, dtype="<u8").astype(np.uint64).reshape(-1, 2)
