@@ -19,8 +19,12 @@ def test_blocks_of_references_give_the_same_rows_as_one_product(monkeypatch):
     trials = Trials(references, probes)
 
     def rows():
-        sides = scores._PreparedTrials.of(Similarity(), trials, models, vectors)
-        return {reference.id: values for reference, _, values in sides.blocks()}
+        sides = scores._sides(Similarity(), trials, models, vectors)
+        return {
+            reference.id: row
+            for part, block, _ in scores._scored(Similarity(), trials, sides)
+            for reference, _, row in scores._rows(trials, part, block)
+        }
 
     whole = rows()
     monkeypatch.setattr(scores, "_SCORES_AT_ONCE", 11)

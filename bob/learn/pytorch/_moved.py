@@ -182,7 +182,7 @@ _MODULES: dict[str, str] = {
     "verification.trial_quality": "scorefiles.quality",
     "verification.plda_algorithm": "experiment.algorithms",
     "verification.making": "experiment.features experiment.components parallel.sharing",
-    "verification.normalising": "experiment.normalising experiment.experiment",
+    "verification.normalising": "experiment.cohort experiment.experiment",
     "verification.outcome": "experiment.experiment",
     "verification.progress": "progress",
     "verification.resources": "experiment.configuration",

@@ -57,16 +57,17 @@ class Algorithm(Backend):
         return arrays.read(path)
 
     @abstractmethod
-    def references(self, models: Sequence[Any]) -> Any:
-        """Prepare references of `enrol`."""
+    def references(self, models: Sequence[Any | None]) -> Any:
+        """Prepare references of `enrol`; None for those that have no recording."""
 
     @abstractmethod
     def probes(self, probes: Sequence[Sequence[Rows]]) -> Any:
-        """Prepare probes, each of some recordings."""
+        """Prepare probes, each of some recordings, or of none."""
 
     def mean_probes(self, probes: Sequence[Sequence[Rows]]) -> Any:
         """Prepare probes whose recordings count as one, with their mean embedding."""
-        return self.probes([[_mean(np.concatenate(list(part)))] for part in probes])
+        means = [_mean(np.concatenate(list(rows))) for rows in probes]
+        return self.probes([[rows] for rows in means])
 
 
 class _OfEmbeddings(Algorithm):
@@ -80,11 +81,11 @@ class _OfEmbeddings(Algorithm):
     def read_model(self, path: Path) -> Rows:
         return np.atleast_2d(np.asarray(arrays.read(path), dtype=np.float64))
 
-    def references(self, models: Sequence[Rows]) -> PreparedRows:
-        return self.engine.enrol(*_stacked(models))
+    def references(self, models: Sequence[Rows | None]) -> PreparedRows:
+        return self.engine.enrol(*_stacked([[] if m is None else [m] for m in models]))
 
     def probes(self, probes: Sequence[Sequence[Rows]]) -> PreparedRows:
-        return self.engine.probes(*_stacked([np.concatenate(list(p)) for p in probes]))
+        return self.engine.probes(*_stacked(probes))
 
     def matrix(self, references: PreparedRows, probes: PreparedRows) -> Rows:
         return self.engine.matrix(references, probes)
@@ -272,10 +273,11 @@ def _mean(rows: Rows) -> Rows:
     return mean_embeddings(rows, [np.arange(len(rows))])
 
 
-def _stacked(stacks: Sequence[Rows]) -> tuple[Rows, Sequence[Sequence[int]]]:
-    """Return the rows of all, and for each the positions of its own."""
-    if not len(stacks):
-        return np.empty((0, 0)), []
-    ends = np.cumsum([len(rows) for rows in stacks]).tolist()
+def _stacked(
+    parts: Sequence[Sequence[Rows]],
+) -> tuple[Rows, Sequence[Sequence[int]]]:
+    """Return all rows, and for each the positions of its own."""
+    stacks = [rows for part in parts for rows in part]
+    ends = np.cumsum([sum(map(len, part)) for part in parts], dtype=int).tolist()
     groups = [range(*span) for span in zip([0, *ends], ends, strict=False)]
-    return np.concatenate(list(stacks)), groups
+    return np.concatenate(stacks) if stacks else np.empty((0, 0)), groups

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -109,20 +110,26 @@ def _bob_distance(given: Any) -> Similarity | None:
 
 @dataclass(frozen=True, eq=False)
 class _Objects:
-    """References, or probes, of an algorithm that is not ours."""
+    """References, or probes, of an algorithm that is not ours.
+
+    Attributes
+    ----------
+    items
+        The usable ones.
+    usable
+        ``(count,)``, true for those.
+    """
 
     items: Sequence[Any]
-
-    @property
-    def usable(self) -> NDArray[np.bool_]:
-        return np.ones(len(self.items), dtype=bool)
+    usable: NDArray[np.bool_]
 
     def take(self, index: slice | NDArray[np.int64]) -> _Objects:
-        places = np.arange(len(self.items))[index]
-        return _Objects([self.items[place] for place in places])
+        usable = self.usable[index]
+        places = (np.cumsum(self.usable) - 1)[index][usable]
+        return _Objects([self.items[place] for place in places], usable)
 
     def __len__(self) -> int:
-        return len(self.items)
+        return self.usable.size
 
 
 class _Wrapped(Algorithm):
@@ -153,8 +160,28 @@ class _Wrapped(Algorithm):
     def read_model(self, path: Path) -> Any:
         return getattr(self._wrapped, self.files[0], arrays.read)(str(path))
 
-    def references(self, models: Sequence[Any]) -> _Objects:
-        return _Objects(list(models))
+    def references(self, models: Sequence[Any | None]) -> _Objects:
+        there = [model for model in models if model is not None]
+        return _Objects(there, np.array([model is not None for model in models], bool))
+
+    def probes(self, probes: Sequence[Sequence[Rows]]) -> _Objects:
+        there = self._prepared([list(parts) for parts in probes if len(parts)])
+        return _Objects(there, np.array([len(parts) > 0 for parts in probes], bool))
+
+    def matrix(self, references: _Objects, probes: _Objects) -> Rows:
+        scores = np.full((len(references), len(probes)), np.nan)
+        if len(references.items) and len(probes.items):
+            found = self._compared(references.items, probes.items)
+            scores[np.ix_(references.usable, probes.usable)] = found
+        return scores
+
+    @abstractmethod
+    def _prepared(self, probes: list[list[Rows]]) -> Sequence[Any]:
+        """Return the probes as the algorithm compares them."""
+
+    @abstractmethod
+    def _compared(self, models: Sequence[Any], probes: Sequence[Any]) -> Any:
+        """Score each model with each probe."""
 
 
 class _BobAlgorithm(_Wrapped):
@@ -165,15 +192,11 @@ class _BobAlgorithm(_Wrapped):
     def enrol(self, features: Sequence[Rows]) -> Any:
         return self._wrapped.create_templates([list(features)], enroll=True)[0]
 
-    def probes(self, probes: Sequence[Sequence[Rows]]) -> _Objects:
-        features = [list(parts) for parts in probes]
-        return _Objects(self._wrapped.create_templates(features, enroll=False))
+    def _prepared(self, probes: list[list[Rows]]) -> Any:
+        return self._wrapped.create_templates(probes, enroll=False)
 
-    def matrix(self, references: _Objects, probes: _Objects) -> Rows:
-        if not len(probes):
-            return np.empty((len(references), 0))
-        values = self._wrapped.compare(list(references.items), probes.items)
-        return np.asarray(values, dtype=np.float64)
+    def _compared(self, models: Sequence[Any], probes: Sequence[Any]) -> Any:
+        return self._wrapped.compare(list(models), probes)
 
 
 class _LegacyAlgorithm(_Wrapped):
@@ -202,12 +225,11 @@ class _LegacyAlgorithm(_Wrapped):
         # One vector a recording was a 1-D array in legacy Bob.
         return self._wrapped.enroll([_as_legacy(rows) for rows in features])
 
-    def probes(self, probes: Sequence[Sequence[Rows]]) -> _Objects:
-        return _Objects([[_as_legacy(rows) for rows in parts] for parts in probes])
+    def _prepared(self, probes: list[list[Rows]]) -> Any:
+        return [[_as_legacy(rows) for rows in parts] for parts in probes]
 
-    def matrix(self, references: _Objects, probes: _Objects) -> Rows:
-        scores = [[self._score(m, p) for p in probes.items] for m in references.items]
-        return np.array(scores, dtype=np.float64)
+    def _compared(self, models: Sequence[Any], probes: Sequence[Any]) -> Any:
+        return [[self._score(model, probe) for probe in probes] for model in models]
 
     def _score(self, model: Any, probe: list[Rows]) -> float:
         if len(probe) == 1:

@@ -1,7 +1,12 @@
-"""The cohort of an experiment: its speakers, and the source of their recordings."""
+"""The cohort of an experiment: its speakers, their recordings, and normalisation by it.
+
+The algorithm of the experiment scores the cohort too: as probes against the references
+of a protocol, and as references against its probes.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from collections import defaultdict
@@ -9,8 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch.errors import ScoringError
+from bob.learn.pytorch.experiment import stored
+from bob.learn.pytorch.experiment.components import as_rows
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.experiment import CohortMembers, Normalisation
+from bob.learn.pytorch.experiment.fingerprint import of_component
+from bob.learn.pytorch.experiment.stored_speakers import cohort_speakers, identities
 from bob.learn.pytorch.protocols.cohorts import (
     own_cohort,
     read_cohort,
@@ -21,14 +30,23 @@ from bob.learn.pytorch.protocols.trials import (
     Probe,
     Recording,
     Reference,
+    Trials,
+    WithoutExtras,
 )
-from bob.learn.pytorch.scoring import normalisation_named
+from bob.learn.pytorch.scoring import (
+    CohortNormaliser,
+    CohortSides,
+    normalisation_named,
+)
 from bob.learn.pytorch.scoring.cohort import too_small_for
+from bob.learn.pytorch.store.records import differing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Hashable, Iterable
 
+    from bob.learn.pytorch.experiment.experiment import Experiment, Vectors
     from bob.learn.pytorch.experiment.options import Settings
+    from bob.learn.pytorch.scoring.backend import Prepared
     from bob.learn.pytorch.scoring.cohort import Method
 
 logger = logging.getLogger(__name__)
@@ -170,7 +188,6 @@ def _from(given: object, *, by_speaker: bool) -> CohortMembers:
 
 
 def _from_store(path: Path, *, by_speaker: bool) -> CohortMembers:
-    from bob.learn.pytorch.experiment.stored_speakers import cohort_speakers
     from bob.learn.pytorch.store.store import EmbeddingStore
 
     content = EmbeddingStore.read(path)
@@ -225,3 +242,162 @@ def _require_enough(
         repairs = top and not too_small_for(method, None, **sizes)
         how = " (cohort_top, --cohort-top)" if repairs else ""
         raise ConfigurationError(f"{method}: {reason}{how}")
+
+
+def normaliser_of(
+    experiment: Experiment,
+    group: str,
+    trials: Trials,
+    vectors: Vectors,
+    sides: tuple[Prepared, Prepared],
+) -> CohortNormaliser | None:
+    """Prepare the cohort of a group, None if nothing is normalised.
+
+    Parameters
+    ----------
+    sides
+        References and probes of the trials.
+
+    Raises
+    ------
+    ScoringError
+        The cohort has fewer members with an embedding than asked for.
+    """
+    normalisation = experiment.normalisation
+    if normalisation is None:
+        return None
+    names = [[item.id for item in side] for side in (trials.references, trials.probes)]
+    return CohortNormaliser(
+        normalisation.method,
+        experiment.algorithm,
+        *sides,
+        _sides(normalisation.cohorts[group], experiment, vectors),
+        (names[0], names[1]),
+        normalisation.top,
+    )
+
+
+class _Plain(WithoutExtras):
+    """A database of recordings that are files, for their preprocessing alone."""
+
+    name, protocol = PREFIX, None
+    original_directory = None
+
+    def groups(self) -> tuple[str, ...]:
+        return ()
+
+    def trials(self, group: str) -> Trials:
+        raise NotImplementedError(group)
+
+
+def all_recordings(
+    normalisation: Normalisation,
+) -> list[tuple[CohortMembers, list[Recording]]]:
+    """Return each different cohort with the recordings of which files are made."""
+    cohorts = {id(cohort): cohort for cohort in normalisation.cohorts.values()}
+    return [
+        (cohort, cohort.recordings())
+        for cohort in cohorts.values()
+        if cohort.store is None
+    ]
+
+
+def database_of(cohort: CohortMembers) -> Database:
+    """Return the database that loads the recordings of a cohort."""
+    return cohort.database or _Plain()
+
+
+def refuse_other_model(cohort: CohortMembers, experiment: Experiment) -> None:
+    """Refuse a store of embeddings that the preprocessor would make differently.
+
+    Raises
+    ------
+    ConfigurationError
+        With what differs.
+    """
+    from bob.learn.pytorch.experiment.from_store import embedding_extractor
+
+    wanted = embedding_extractor(experiment.preprocessing.component).fingerprint()
+    keys = differing(cohort.content.fingerprint, wanted)
+    if keys:
+        raise ConfigurationError(
+            f"the cohort {cohort.store} was not made by this preprocessor: they differ "
+            f"in {', '.join(keys)}; embed the cohort with it, or name recordings"
+        )
+
+
+def _sides(
+    cohort: CohortMembers, experiment: Experiment, vectors: Vectors
+) -> CohortSides:
+    """Prepare a cohort; members without any embedding are left out.
+
+    Parameters
+    ----------
+    vectors
+        By key of the recording; not used if the cohort has a store.
+    """
+    if cohort.store is not None:
+        vectors = _stored_vectors(cohort, experiment)
+    who = _identities(cohort)
+    references = [(item, _rows(item, vectors)) for item in cohort.references]
+    probes = [(item, _rows(item, vectors)) for item in cohort.probes]
+    without = sum(not rows for _, rows in probes)
+    if without:
+        logger.warning("%d members of the cohort have no embedding", without)
+    algorithm = experiment.algorithm
+    prepare = algorithm.mean_probes if cohort.by_speaker else algorithm.probes
+    return CohortSides(
+        algorithm.references([algorithm.enrol(rows) for _, rows in references if rows]),
+        prepare([rows for _, rows in probes if rows]),
+        [who(item) for item, rows in references if rows],
+        [who(item) for item, rows in probes if rows],
+        cohort.name,
+    )
+
+
+def _identities(cohort: CohortMembers) -> Callable[[Reference | Probe], Hashable]:
+    """Return what tells the speakers of a cohort apart."""
+    if cohort.store is None:
+        return lambda item: item.subject
+    content = cohort.content
+    who = dict(zip(content.names, identities(content), strict=True))
+    return lambda item: who[item.recordings[0].key]
+
+
+def _rows(item: Reference | Probe, vectors: Vectors) -> list[Any]:
+    return [vectors[rec.key] for rec in item.recordings if rec.key in vectors]
+
+
+def _stored_vectors(cohort: CohortMembers, experiment: Experiment) -> Vectors:
+    content, extraction = cohort.content, experiment.extraction
+    rows = content.embeddings[:, None].astype(float)
+    found: dict[str, Any] = dict(zip(content.names, rows, strict=True))
+    if "extraction" not in experiment.skip:
+        for item in cohort.recordings():
+            feature = extraction(found[item.key], item)
+            found[item.key] = as_rows(feature, item.key)
+    return found
+
+
+def fingerprint(
+    normalisation: Normalisation, group: str, experiment: Experiment
+) -> list[object]:
+    """Return what determines the normalisation of a group's scores, as JSON values."""
+    cohort, layout = normalisation.cohorts[group], experiment.layout
+    if cohort.store is not None:
+        made = hashlib.blake2b(cohort.content.embeddings.tobytes(), digest_size=16)
+        of_members: list[Any] = [list(cohort.content.names), made.hexdigest()]
+    else:
+        of_members = [
+            stored.fingerprint(layout.stored(layout.extracted, item.key))
+            for item in cohort.recordings()
+        ]
+    items: tuple[Reference | Probe, ...] = (*cohort.references, *cohort.probes)
+    members = [
+        [item.id, item.subject, [recording.key for recording in item.recordings]]
+        for item in items
+    ]
+    settings = of_component(
+        [normalisation.method, normalisation.top, cohort.by_speaker]
+    )
+    return [settings, members, of_members]

@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bob.learn.pytorch.calibration.origin import provenance_file, write_provenance
-from bob.learn.pytorch.experiment import normalising, stored
+from bob.learn.pytorch.experiment import stored
 from bob.learn.pytorch.experiment.algorithms import NAMED, Algorithm
+from bob.learn.pytorch.experiment.cohort import fingerprint, normaliser_of
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.fingerprint import digest
 from bob.learn.pytorch.experiment.score_origin import origin
 from bob.learn.pytorch.files import beside, write_text
 from bob.learn.pytorch.metrics import ScoreTable
-from bob.learn.pytorch.protocols.trials import Probe, Reference, Trials
 from bob.learn.pytorch.scorefiles.quality import (
     Measured,
     measure,
     read_measures,
     write_measures,
 )
-from bob.learn.pytorch.scoring.dense import spans
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from bob.learn.pytorch.experiment.experiment import Experiment, Vectors
-    from bob.learn.pytorch.experiment.normalising import RowNormaliser
-    from bob.learn.pytorch.scoring.backend import Prepared
+    from bob.learn.pytorch.protocols.trials import Probe, Reference, Trials
+    from bob.learn.pytorch.scoring import CohortNormaliser
+    from bob.learn.pytorch.scoring.backend import FloatArray, Pairs, Prepared
 
 _PREVIOUS = ".previous"
 #: Stands for the reference in lines; no name has it.
@@ -58,26 +57,20 @@ def compute(
     measures that the calibration asks for are written beside; ``seconds`` are the
     durations of recordings, by their keys.
     """
-    sides = _PreparedTrials.of(experiment.algorithm, trials, models, vectors)
+    algorithm = experiment.algorithm
+    sides = _sides(algorithm, trials, models, vectors)
     writers = [_Writer(kind, group, trials) for kind in experiment.kinds()]
-    normalise = normalising.row_normaliser(
-        experiment,
-        group,
-        trials,
-        vectors,
-        references=sides.references,
-        place=sides.place,
-        probes=sides.probes,
-        good=sides.good,
-    )
-    for reference, chosen, values in sides.blocks():
-        writers[0].write(reference, chosen, values)
-        if normalise is not None:
-            normalised = normalise(reference.id, chosen, values)
-            writers[1].write(reference, chosen, normalised)
-    found = _measured(experiment, trials, vectors, seconds, normalise)
+    normaliser = normaliser_of(experiment, group, trials, vectors, sides)
+    for part, raw, pairs in _scored(algorithm, trials, sides):
+        kinds = [raw]
+        if normaliser is not None:
+            kinds.append(normaliser(raw, pairs=pairs, part=part))
+        for writer, scores in zip(writers, kinds, strict=True):
+            for row in _rows(trials, part, scores):
+                writer.write(*row)
+    measured = _measured(experiment, trials, vectors, seconds, normaliser)
     for writer in writers:
-        writer.finish(found)
+        writer.finish(measured)
 
 
 def _measured(
@@ -85,7 +78,7 @@ def _measured(
     trials: Trials,
     vectors: Vectors,
     seconds: Mapping[str, float],
-    normaliser: RowNormaliser | None,
+    normaliser: CohortNormaliser | None,
 ) -> Measured | None:
     """Measure the quality that the calibration asks for, None if it asks for none."""
     how = experiment.calibration
@@ -93,7 +86,7 @@ def _measured(
         return None
     means = None
     if normaliser is not None and "cohort_mean" in how.quality:
-        means = normaliser.means([item.id for item in trials.references])
+        means = normaliser.means
     return measure(trials, how.quality, vectors=vectors, seconds=seconds, means=means)
 
 
@@ -155,9 +148,7 @@ def _fingerprint(experiment: Experiment, group: str, trials: Trials) -> str:
     ]
     made_by = [experiment.algorithm.scoring(), references, probes]
     if experiment.normalisation is not None:
-        made_by.append(
-            normalising.fingerprint(experiment.normalisation, group, experiment)
-        )
+        made_by.append(fingerprint(experiment.normalisation, group, experiment))
     return digest(made_by)
 
 
@@ -232,82 +223,52 @@ def _usable(item: Reference | Probe, vectors: Vectors) -> list[NDArray[np.float6
     return [vectors[rec.key] for rec in item.recordings if rec.key in vectors]
 
 
-#: A reference, the positions of its probes, and their scores.
-Block = tuple[Reference, Sequence[int], NDArray[np.float64]]
+def _sides(
+    algorithm: Algorithm,
+    trials: Trials,
+    models: Mapping[str, Any],
+    vectors: Mapping[str, Any],
+) -> tuple[Prepared, Prepared]:
+    """Prepare references, of which models are known by their ids, and probes."""
+    return (
+        algorithm.references([models.get(item.id) for item in trials.references]),
+        algorithm.probes([_usable(probe, vectors) for probe in trials.probes]),
+    )
 
 
-@dataclass(frozen=True, eq=False)
-class _PreparedTrials:
-    """The references and probes of trials, ready to be compared.
+def _scored(
+    algorithm: Algorithm, trials: Trials, sides: tuple[Prepared, Prepared]
+) -> Iterator[tuple[slice, FloatArray, Pairs | None]]:
+    """Score all with all, some references at a time, or all listed pairs at once."""
+    if trials.pairs is not None:
+        pairs = _positions(trials)
+        yield slice(None), algorithm.pairs(*sides, pairs), pairs
+        return
+    for part, scores in algorithm.blocks(*sides, at_once=_SCORES_AT_ONCE):
+        yield part, scores, None
 
-    Attributes
-    ----------
-    references, place
-        References with a model, and the position of each by its id.
-    probes, good
-        Usable probes, and ``(probes,)`` true for those of the trials that are usable.
-    """
 
-    algorithm: Algorithm
-    trials: Trials
-    references: Prepared
-    place: Mapping[str, int]
-    probes: Prepared
-    good: NDArray[np.bool_]
+def _positions(trials: Trials) -> Pairs:
+    """Return the positions of the reference and of the probe of each trial."""
+    everyone = np.arange(len(trials.probes), dtype=np.int64)
+    each = trials.pairs or [everyone] * len(trials.references)
+    first = np.repeat(np.arange(len(each)), [len(chosen) for chosen in each])
+    return first, np.concatenate([everyone[:0], *each])
 
-    @classmethod
-    def of(
-        cls,
-        algorithm: Algorithm,
-        trials: Trials,
-        models: Mapping[str, Any],
-        vectors: Mapping[str, Any],
-    ) -> _PreparedTrials:
-        """Prepare references, of which each model is known by id, and probes."""
-        enrolled = [item.id for item in trials.references if item.id in models]
-        rows = [_usable(probe, vectors) for probe in trials.probes]
-        return cls(
-            algorithm,
-            trials,
-            algorithm.references([models[name] for name in enrolled]),
-            {name: place for place, name in enumerate(enrolled)},
-            algorithm.probes([some for some in rows if some]),
-            np.array([bool(some) for some in rows], dtype=bool),
-        )
 
-    def blocks(self) -> Iterator[Block]:
-        """Score one reference after the other, those without a model at the end."""
-        return self._dense() if self.trials.pairs is None else self._sparse()
-
-    def _dense(self) -> Iterator[Block]:
-        """Every reference against every probe, many references in one product."""
-        everyone = range(len(self.good))
-        references = self.trials.references
-        enrolled = [item for item in references if item.id in self.place]
-        for part in spans(len(enrolled), len(self.good), at_once=_SCORES_AT_ONCE):
-            some = self.references.take(part)
-            block = self.algorithm.matrix(some, self.probes)
-            for reference, row in zip(enrolled[part], block, strict=True):
-                values = np.full(len(self.good), np.nan)
-                values[self.good] = row
-                yield reference, everyone, values
-        for reference in references:
-            if reference.id not in self.place:
-                yield reference, everyone, np.full(len(self.good), np.nan)
-
-    def _sparse(self) -> Iterator[Block]:
-        """Each reference against the probes that the protocol names for it."""
-        # Position of each probe among the usable ones.
-        position = np.cumsum(self.good) - 1
-        pairs = self.trials.pairs or ()
-        for reference, indices in zip(self.trials.references, pairs, strict=True):
-            values = np.full(len(indices), np.nan)
-            known = self.good[indices]
-            if reference.id in self.place and known.any():
-                model = self.references.take(np.array([self.place[reference.id]]))
-                probes = self.probes.take(position[indices[known]])
-                values[known] = self.algorithm.matrix(model, probes)[0]
-            yield reference, indices.tolist(), values
+def _rows(
+    trials: Trials, part: slice, scores: FloatArray
+) -> Iterator[tuple[Reference, Sequence[int], FloatArray]]:
+    """Yield each reference, the positions of its probes, and their scores."""
+    everyone = range(len(trials.probes))
+    if trials.pairs is None:
+        for reference, row in zip(trials.references[part], scores, strict=True):
+            yield reference, everyone, row
+        return
+    start = 0
+    for reference, chosen in zip(trials.references, trials.pairs, strict=True):
+        yield reference, chosen.tolist(), scores[start : start + len(chosen)]
+        start += len(chosen)
 
 
 def score_trials(
@@ -333,14 +294,11 @@ def score_trials(
         for item in trials.references
         if (rows := _usable(item, vectors))
     }
-    blocks = _PreparedTrials.of(by_name, trials, models, vectors).blocks()
-    found = {reference.id: (chosen, values) for reference, chosen, values in blocks}
-    each = [found[item.id] for item in trials.references]
-    counts = [len(chosen) for chosen, _ in each]
-    probes = np.concatenate([np.asarray(chosen, np.int64) for chosen, _ in each])
+    sides = _sides(by_name, trials, models, vectors)
+    found = [scores.ravel() for _, scores, _ in _scored(by_name, trials, sides)]
     return ScoreTable.from_trials(
-        np.concatenate([values for _, values in each]),
-        trials=(np.repeat(np.arange(len(counts)), counts), probes),
+        np.concatenate(found),
+        trials=_positions(trials),
         references=[item.id for item in trials.references],
         reference_subjects=[item.subject for item in trials.references],
         probes=[item.id for item in trials.probes],

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.experiment import enrolment, features, scores
-from bob.learn.pytorch.experiment.components import Preprocessing
-from bob.learn.pytorch.experiment.configuration import ConfigurationError
-from bob.learn.pytorch.experiment.dev_calibration import calibrate_from_dev
-from bob.learn.pytorch.experiment.experiment import BadRecordingsError, Outcome
-from bob.learn.pytorch.experiment.normalising import (
+from bob.learn.pytorch.experiment.cohort import (
     all_recordings,
     database_of,
     refuse_other_model,
 )
+from bob.learn.pytorch.experiment.components import Preprocessing
+from bob.learn.pytorch.experiment.configuration import ConfigurationError
+from bob.learn.pytorch.experiment.dev_calibration import calibrate_from_dev
+from bob.learn.pytorch.experiment.experiment import BadRecordingsError, Outcome
 from bob.learn.pytorch.experiment.recording_seconds import (
     recording_seconds,
     short_notes,

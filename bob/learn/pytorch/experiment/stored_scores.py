@@ -317,12 +317,10 @@ class _Scoring:
             yield found, *trials.pairs
             return
         left, right = self._sides
-        height = max(1, TRIALS_AT_ONCE // max(1, len(right)))
-        for start in range(0, len(left), height):
-            part = slice(start, min(start + height, len(left)))
-            scores = self.backend.matrix(left.take(part), right)
+        blocks = self.backend.blocks(left, right, at_once=TRIALS_AT_ONCE)
+        for part, scores in blocks:
             if normalise is not None:
-                scores = normalise(scores, part=part)
+                scores = normalise(scores, part=part)  # noqa: PLW2901
             first = np.repeat(np.arange(part.start, part.stop), len(right))
             second = np.tile(np.arange(len(right)), part.stop - part.start)
             yield scores.ravel(), first, second

@@ -9,7 +9,7 @@ algorithms of an experiment, also those of Bob, are backends that enrol into fil
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bob.learn.pytorch.errors import ScoringError
+from bob.learn.pytorch.scoring.dense import spans
 from bob.learn.pytorch.scoring.enrolment import fuse_scores, mean_embeddings
 from bob.learn.pytorch.scoring.similarity import (
     centred,
@@ -82,6 +83,13 @@ class Backend(ABC):
     def matrix(self, references: _Side, probes: _Side) -> FloatArray:
         """Score each reference with each probe: ``(references, probes)``."""
 
+    def blocks(
+        self, references: Prepared, probes: Prepared, *, at_once: int | None = None
+    ) -> Iterator[tuple[slice, FloatArray]]:
+        """Score some references at a time with all probes, see `spans`."""
+        for part in spans(len(references), len(probes), at_once=at_once):
+            yield part, self.matrix(references.take(part), probes)
+
     def pairs(self, references: _Side, probes: _Side, pairs: Pairs) -> FloatArray:
         """Score listed pairs of positions only: ``(pairs,)``."""
         first, second = pairs
@@ -118,7 +126,7 @@ class PreparedRows:
         finite: NDArray[np.bool_] = np.isfinite(self.rows).all(axis=1)
         if self.groups is None:
             return finite
-        return np.array([finite[group].all() for group in self.groups], dtype=bool)
+        return np.array([g.size > 0 and finite[g].all() for g in self.groups], bool)
 
     def take(self, index: slice | Positions) -> PreparedRows:
         """Return those at the positions, in that order."""
@@ -184,8 +192,8 @@ class RowBackend(Backend):
 
     def matrix(self, references: PreparedRows, probes: PreparedRows) -> FloatArray:
         """Score each reference with each probe: ``(references, probes)``."""
-        if not len(references) or not len(probes):
-            return np.empty((len(references), len(probes)))
+        if not references.rows.size or not probes.rows.size:
+            return np.full((len(references), len(probes)), np.nan)
         matched(references.rows, probes.rows)
         scores = self._scores(references, probes.rows)
         if probes.groups is not None:

@@ -145,11 +145,9 @@ class CohortNormaliser:
             for speakers in (self.cohort.reference_speakers, self.cohort.probe_speakers)
         )
         parts = []
-        for part in spans(len(mine), len(theirs)):
-            some = self.cohort.references.take(part)
-            scores = np.array(
-                self.backend.matrix(some, self.cohort.probes), dtype=float
-            )
+        sides = self.cohort.references, self.cohort.probes
+        for part, found in self.backend.blocks(*sides):
+            scores = np.array(found, dtype=float)
             scores[mine[part, np.newaxis] == theirs] = np.nan
             parts.append(cohort_statistics(scores))
         return self._of_probes(CohortStatistics.joined(parts))
@@ -194,11 +192,8 @@ class CohortNormaliser:
 
     def _against(self, references: Prepared, probes: Prepared) -> CohortStatistics:
         return CohortStatistics.joined(
-            cohort_statistics(
-                self.backend.matrix(references.take(part), probes),
-                top=self.adaptive_top,
-            )
-            for part in spans(len(references), len(probes))
+            cohort_statistics(scores, top=self.adaptive_top)
+            for _, scores in self.backend.blocks(references, probes)
         )
 
     def _of_probes(self, members: CohortStatistics | None) -> CohortStatistics:
