@@ -251,9 +251,9 @@ def test_pictures_can_be_drawn_and_those_of_a_page_are_xml(name, tmp_path):
 def test_the_page_and_table_of_many_models_hold_names_as_text(name):
     rows = [models.ModelRow(name, reason=name), models.ModelRow("b", reason="b")]
 
-    page = models.as_page(rows, title=name, about=name, picture=None)
+    page = models.as_page(rows, title=name, about=name)
     plain = models.as_page(
-        [models.ModelRow("a", reason="a"), rows[1]], title="a", about="a", picture=None
+        [models.ModelRow("a", reason="a"), rows[1]], title="a", about="a"
     )
     assert Elements(page).found == Elements(plain).found
     first, second = csv.DictReader(io.StringIO(models.as_csv(rows), newline=""))

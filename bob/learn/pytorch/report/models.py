@@ -1,23 +1,26 @@
-"""Many models on one protocol: a table as text, as CSV and as a page."""
+"""A table of many models on one protocol, as text, as CSV and as a page."""
 
 from __future__ import annotations
 
-import base64
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch import printing
+from bob.learn.pytorch.drawing import det_plot
+from bob.learn.pytorch.metrics.showing import det_curve
 from bob.learn.pytorch.printing import in_markup
+from bob.learn.pytorch.report import page_parts
 from bob.learn.pytorch.report.experiment_report import summary_warnings
+from bob.learn.pytorch.report.page_style import document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from bob.learn.pytorch.metrics import Evaluation
 
-NOTHING = "-"
-HEADINGS = (
+_NOTHING = "-"
+_HEADINGS = (
     "model",
     "EER %",
     "95 % interval",
@@ -29,7 +32,7 @@ HEADINGS = (
     "peak MB",
     "install MB",
 )
-DEFINITIONS = {
+_DEFINITIONS = {
     "EER %": "equal error rate, with the range of 95 % over speakers drawn with "
     "replacement",
     "minDCF": "smallest detection cost, normalised; P_target 0.01, both costs 1",
@@ -47,7 +50,7 @@ DEFINITIONS = {
 
 @dataclass(frozen=True)
 class Costs:
-    """What a model takes.
+    """Resources that a model takes.
 
     Attributes
     ----------
@@ -79,7 +82,7 @@ class ModelRow:
     left_out
         Recordings without an embedding; their trials are part of no rate.
     reason
-        Why the model could not be used; empty if it could.
+        Reason why the model could not be used; empty if it could.
     """
 
     name: str
@@ -125,10 +128,10 @@ def as_csv(rows: Iterable[ModelRow]) -> str:
 
 def as_text(rows: Sequence[ModelRow]) -> str:
     """A table for people; a model that failed has its reason in place of figures."""
-    cells = [HEADINGS, *(_cells(row) for row in rows if not row.reason)]
+    cells = [_HEADINGS, *(_cells(row) for row in rows if not row.reason)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     widths[0] = max([widths[0], *(len(row.name) for row in rows)])
-    lines = [_line(HEADINGS, widths)]
+    lines = [_line(_HEADINGS, widths)]
     for row in rows:
         if row.reason:
             lines.append(f"{row.name:<{widths[0]}}  failed: {row.reason}")
@@ -137,41 +140,48 @@ def as_text(rows: Sequence[ModelRow]) -> str:
     return "\n".join([*lines, *(f"Note: {note}" for note in _left_out(rows))])
 
 
-def as_page(
-    rows: Sequence[ModelRow], *, title: str, about: str, picture: bytes | None
-) -> str:
-    """One page of HTML that needs no other file.
+def as_page(rows: Sequence[ModelRow], *, title: str, about: str) -> str:
+    """Return one page of HTML that needs no other file.
 
     Parameters
     ----------
     title, about
-        What was run, and on what.
-    picture
-        A PNG with the curves; None where there are none.
+        Protocol in a few words, and in a sentence.
     """
-    heads = "".join(f'<th scope="col">{in_markup(text)}</th>' for text in HEADINGS)
+    first, *others = map(in_markup, _HEADINGS)
+    heads = f'<th scope="col" class="words">{first}</th>'
+    heads += "".join(f'<th scope="col">{text}</th>' for text in others)
     body = "\n".join(_row(row) for row in rows)
-    curves = ""
-    if picture is not None:
-        data = base64.b64encode(picture).decode("ascii")
-        curves = (
-            '<img alt="The DET curve of each model" '
-            f'src="data:image/png;base64,{data}">'
-        )
-    notes = "\n".join(f"<li>{in_markup(note)}</li>" for note in _notes(rows))
     meanings = "\n".join(
         f"<dt>{in_markup(name)}</dt><dd>{in_markup(text)}</dd>"
-        for name, text in DEFINITIONS.items()
+        for name, text in _DEFINITIONS.items()
     )
-    return _PAGE.format(
-        title=in_markup(title),
-        about=in_markup(about),
-        heads=heads,
-        body=body,
-        curves=curves,
-        notes=f"<h2>Notes</h2>\n<ul>\n{notes}\n</ul>" if notes else "",
-        meanings=meanings,
+    return document(
+        title=title,
+        about=about,
+        sections=[
+            ("models", "Models", page_parts.scrolled(title, "<table>", heads, body)),
+            ("curves", "Curves", _curves(rows)),
+            ("notes", "Notes", page_parts.notes(_notes(rows))),
+            ("columns", "Columns", f'<dl class="facts plain">\n{meanings}\n</dl>'),
+        ],
+        made_by="bob pytorch template bench",
     )
+
+
+def _curves(rows: Iterable[ModelRow]) -> str:
+    named = {row.name: row.evaluation for row in rows if row.evaluation}
+    drawn = {name: one for name, one in named.items() if one.curve is not None}
+    if not drawn:
+        return ""
+    curves = [
+        det_curve(one, name=name, look=look, kinds=("eer", "minimum"))
+        for look, (name, one) in enumerate(drawn.items())
+    ]
+    picture = page_parts.figure(
+        det_plot(curves), "det", page_parts.signs(("eer", "minimum"))
+    )
+    return f"{page_parts.legend(list(drawn))}\n{picture}"
 
 
 def _cells(row: ModelRow) -> tuple[str, ...]:
@@ -180,7 +190,7 @@ def _cells(row: ModelRow) -> tuple[str, ...]:
     return (
         row.name,
         _shown(values["eer_percent"], ".2f"),
-        NOTHING if low is None else f"{low:.2f} to {high:.2f}",
+        _NOTHING if low is None else f"{low:.2f} to {high:.2f}",
         _shown(values["min_dcf"], ".3f"),
         _shown(values["dimensions"], ","),
         _shown(values["parameters"], ","),
@@ -202,14 +212,14 @@ def _row(row: ModelRow) -> str:
     name, *cells = map(in_markup, _cells(row))
     if row.reason:
         reason = in_markup(row.reason)
-        figures = f'<td class="reason" colspan="{len(cells)}">failed: {reason}</td>'
+        figures = f'<td class="words" colspan="{len(cells)}">failed: {reason}</td>'
     else:
         figures = "".join(f"<td>{cell}</td>" for cell in cells)
-    return f'<tr><th scope="row">{name}</th>{figures}</tr>'
+    return f'<tr><th scope="row" class="words">{name}</th>{figures}</tr>'
 
 
 def _notes(rows: Iterable[ModelRow]) -> list[str]:
-    """What is to be known of the figures; what holds for several models, once."""
+    """Return notes on the figures; one that holds for several models stands once."""
     rows = list(rows)
     said: dict[str, list[str]] = {}
     for row in rows:
@@ -244,50 +254,4 @@ def _number(value: object) -> str:
 
 
 def _shown(value: float | None, form: str) -> str:
-    return NOTHING if value is None else format(value, form)
-
-
-_PAGE = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff;
-  margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }}
-.wide {{ overflow-x: auto; }}
-table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
-th, td {{ padding: .35rem .6rem; text-align: right; white-space: nowrap;
-  border-bottom: 1px solid #ddd; }}
-thead th {{ border-bottom: 2px solid #888; white-space: normal;
-  vertical-align: bottom; }}
-th:first-child {{ text-align: left; }}
-tbody th {{ font-weight: 600; }}
-td.reason {{ text-align: left; white-space: normal; color: #a30; }}
-img {{ max-width: 100%; height: auto; margin-top: 1.5rem; }}
-dt {{ font-weight: 600; float: left; clear: left; width: 7rem; }}
-dd {{ margin-left: 7.5rem; }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-<p>{about}</p>
-<div class="wide">
-<table>
-<thead><tr>{heads}</tr></thead>
-<tbody>
-{body}
-</tbody>
-</table>
-</div>
-{curves}
-{notes}
-<h2>What the columns say</h2>
-<dl>
-{meanings}
-</dl>
-</body>
-</html>
-"""
+    return _NOTHING if value is None else format(value, form)

@@ -6,15 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.drawing import svg
-from bob.learn.pytorch.drawing.plot import MANY_SYSTEMS, MEANINGS, SHAPES
+from bob.learn.pytorch.drawing.plot import MANY_SYSTEMS, MEANINGS
 from bob.learn.pytorch.printing import in_markup
 from bob.learn.pytorch.report import figure_tables, page_parts, plots
-from bob.learn.pytorch.report.page_style import SCRIPT, STYLE
+from bob.learn.pytorch.report.page_style import document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from bob.learn.pytorch.drawing.plot import Plot
     from bob.learn.pytorch.report.systems import Report
     from bob.learn.pytorch.report.tables import Table
 
@@ -52,26 +51,12 @@ def as_page(
         ("failures", "Failures", page_parts.failures(report)),
         ("provenance", "Provenance", page_parts.provenance(report, made_by)),
     ]
-    sections = [section for section in sections if section[2]]
-    links = "".join(
-        f'<li><a href="#{key}">{in_markup(heading)}</a></li>'
-        for key, heading, _ in sections
+    return document(
+        title=title,
+        about=_about(report),
+        sections=sections,
+        made_by="bob pytorch report",
     )
-    body = "\n".join(
-        f'<section id="{key}" aria-labelledby="{key}-heading">\n'
-        f'<h2 id="{key}-heading">{in_markup(heading)}</h2>\n{content}\n</section>'
-        for key, heading, content in sections
-    )
-    text = _PAGE.format(
-        title=in_markup(title),
-        about=in_markup(_about(report)),
-        links=links,
-        body=body,
-        style=STYLE,
-        script=SCRIPT,
-    )
-    # File names may hold bytes that are not UTF-8.
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _about(report: Report) -> str:
@@ -114,7 +99,7 @@ def _systems(report: Report) -> tuple[str, str]:
     )
     intervals = ""
     if len(table.rows) > 1:
-        intervals = _figure(plots.interval_plot(report), "intervals")
+        intervals = page_parts.figure(plots.interval_plot(report), "intervals")
     return table.title, (
         f"{shown}\n{intervals}\n{page_parts.notes(table.notes)}\n"
         "<details><summary>What the columns say</summary>"
@@ -143,56 +128,32 @@ def _curves(report: Report) -> str:
             "score.</p>"
         )
     pictures = [
-        (plots.det_plot(report), _signs(report)),
+        (plots.det_plot(report), page_parts.signs(_marked(report))),
         (plots.bayes_plot(report), ""),
     ]
     figures = "\n".join(
-        _figure(plot, f"curve-{number}", more)
+        page_parts.figure(plot, f"curve-{number}", more)
         for number, (plot, more) in enumerate(pictures)
     )
-    return f'{_legend(report)}\n<div class="pictures">\n{figures}\n</div>'
+    legend = page_parts.legend([one.name for one in report.systems])
+    return f'{legend}\n<div class="pictures">\n{figures}\n</div>'
 
 
-def _legend(report: Report) -> str:
-    items = "".join(
-        f'<li data-system="{look}">{svg.swatch(look)}'
-        f"<span>{look + 1} {in_markup(one.name)}</span></li>"
-        for look, one in enumerate(report.systems)
-    )
-    return f'<ul class="legend systems" aria-label="Systems">{items}</ul>'
-
-
-def _signs(report: Report) -> str:
-    kinds = dict.fromkeys(
-        mark.kind
-        for one in report.systems
-        for mark in one.figures.decisions
-        if mark.kind == "eer" or len(report.systems) <= MANY_SYSTEMS
-    )
-    items = "".join(
-        f"<li>{svg.sign(SHAPES[kind])}<span>{in_markup(MEANINGS[kind])}</span></li>"
-        for kind in kinds
-    )
-    return f'<ul class="legend" aria-label="Marks">{items}</ul>'
-
-
-def _figure(
-    plot: Plot, identifier: str, more: str = "", system: int | None = None
-) -> str:
-    notes = "".join(
-        f"<figcaption>{in_markup(note)}</figcaption>" for note in plot.notes
-    )
-    which = "" if system is None else f' data-system="{system}"'
-    picture = svg.draw(plot, identifier=identifier, switchable=system is None)
-    return (
-        f"<figure{which}>\n<h3>{in_markup(plot.title)}</h3>\n{picture}\n{more}{notes}"
-        "</figure>"
+def _marked(report: Report) -> list[str]:
+    """Return the kinds of decisions that the curves mark."""
+    return list(
+        dict.fromkeys(
+            mark.kind
+            for one in report.systems
+            for mark in one.figures.decisions
+            if mark.kind == "eer" or len(report.systems) <= MANY_SYSTEMS
+        )
     )
 
 
 def _histograms(report: Report) -> str:
     figures = "\n".join(
-        _figure(plot, f"histogram-{number}", system=number)
+        page_parts.figure(plot, f"histogram-{number}", system=number)
         for number, plot in enumerate(plots.histogram_plots(report))
     )
     figures = f'<div class="pictures small">\n{figures}\n</div>'
@@ -257,32 +218,3 @@ def _worst(report: Report, count: int, player: Player) -> str:
         )
         for number, one in enumerate(report.systems)
     )
-
-
-_PAGE = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{title}</title>
-<style>
-{style}</style>
-</head>
-<body>
-<a class="skip" href="#systems">To the figures</a>
-<header>
-<h1>{title}</h1>
-<p class="about">{about}</p>
-<nav aria-label="Sections"><ul>{links}</ul></nav>
-</header>
-<main>
-{body}
-</main>
-<footer><p>Made by <code>bob pytorch report</code> of bob.learn.pytorch.</p></footer>
-<script>
-{script}</script>
-</body>
-</html>
-"""

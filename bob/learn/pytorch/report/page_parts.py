@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bob.learn.pytorch.drawing import svg
+from bob.learn.pytorch.drawing.plot import MEANINGS, SHAPES
 from bob.learn.pytorch.printing import in_markup
 from bob.learn.pytorch.report.figure_tables import failures_table
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from bob.learn.pytorch.drawing import Plot
     from bob.learn.pytorch.metrics import ScoreTable
     from bob.learn.pytorch.report.systems import Evaluated, Report
     from bob.learn.pytorch.report.tables import Cell, Column, Table
@@ -68,6 +71,46 @@ def notes(texts: Iterable[str]) -> str:
         more = f'<ul class="notes">{"".join(folded)}</ul>'
         parts.append(f"<details><summary>{head}</summary>{more}</details>")
     return "\n".join(parts)
+
+
+def figure(
+    plot: Plot, identifier: str, more: str = "", system: int | None = None
+) -> str:
+    """A picture with its title and notes.
+
+    Parameters
+    ----------
+    more
+        Elements below it, such as a legend.
+    system
+        Number of the only system in it, with which the whole figure is hidden.
+    """
+    notes = "".join(f"<figcaption>{_text(note)}</figcaption>" for note in plot.notes)
+    which = "" if system is None else f' data-system="{system}"'
+    picture = svg.draw(plot, identifier=identifier, switchable=system is None)
+    return (
+        f"<figure{which}>\n<h3>{_text(plot.title)}</h3>\n{picture}\n{more}{notes}"
+        "</figure>"
+    )
+
+
+def legend(names: Sequence[str]) -> str:
+    """A list of the systems with their lines, which the script lets one hide."""
+    items = "".join(
+        f'<li data-system="{look}">{svg.swatch(look)}'
+        f"<span>{look + 1} {_text(name)}</span></li>"
+        for look, name in enumerate(names)
+    )
+    return f'<ul class="legend systems" aria-label="Systems">{items}</ul>'
+
+
+def signs(kinds: Iterable[str]) -> str:
+    """A list of marks with their meanings, by the kinds of their decisions."""
+    items = "".join(
+        f"<li>{svg.sign(SHAPES[kind])}<span>{_text(MEANINGS[kind])}</span></li>"
+        for kind in kinds
+    )
+    return f'<ul class="legend" aria-label="Marks">{items}</ul>'
 
 
 def worst(

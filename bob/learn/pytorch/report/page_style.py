@@ -1,8 +1,17 @@
-"""The style sheet and the few lines of JavaScript of the page.
+"""The frame of every page: style sheet, sections, and a few lines of JavaScript.
 
 Everything can be read without the script: it adds sorting of the table of systems and
 boxes that hide systems in the pictures.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bob.learn.pytorch.printing import in_markup
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 STYLE = """\
 :root { color-scheme: light dark; --paper: #fff; --ink: #1c1e21; --soft: #5a6068;
@@ -141,7 +150,7 @@ footer code, .about code { overflow-wrap: anywhere; }
   h2, h3, summary, .legend { break-after: avoid; } }
 """
 
-SCRIPT = """\
+_SCRIPT = """\
 "use strict";
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
@@ -210,3 +219,73 @@ window.addEventListener("afterprint", () => {
   for (const part of unfolded) part.open = false;
 });
 """
+
+_PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<a class="skip" href="#{first}">To the figures</a>
+<header>
+<h1>{title}</h1>
+<p class="about">{about}</p>
+<nav aria-label="Sections"><ul>{links}</ul></nav>
+</header>
+<main>
+{body}
+</main>
+<footer><p>Made by <code>{made_by}</code> of bob.learn.pytorch.</p></footer>
+<script>
+{script}</script>
+</body>
+</html>
+"""
+
+
+def document(
+    *,
+    title: str,
+    about: str,
+    sections: Sequence[tuple[str, str, str]],
+    made_by: str,
+) -> str:
+    """Return a whole page, which needs no other file.
+
+    Parameters
+    ----------
+    about
+        A sentence below the title.
+    sections
+        Identifier, heading and content in HTML; those without content are left out.
+    made_by
+        The command.
+    """
+    sections = [section for section in sections if section[2]]
+    links = "".join(
+        f'<li><a href="#{key}">{in_markup(heading)}</a></li>'
+        for key, heading, _ in sections
+    )
+    body = "\n".join(
+        f'<section id="{key}" aria-labelledby="{key}-heading">\n'
+        f'<h2 id="{key}-heading">{in_markup(heading)}</h2>\n{content}\n</section>'
+        for key, heading, content in sections
+    )
+    text = _PAGE.format(
+        title=in_markup(title),
+        about=in_markup(about),
+        first=sections[0][0],
+        links=links,
+        body=body,
+        style=STYLE,
+        script=_SCRIPT,
+        made_by=made_by,
+    )
+    # File names may hold bytes that are not UTF-8.
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from bob.learn.pytorch.metrics import ScoreTable
     from bob.learn.pytorch.preprocessor.audio.loading import Extractor
     from bob.learn.pytorch.protocols.trials import Trials
     from bob.learn.pytorch.store.store import StoredEmbeddings
@@ -137,7 +136,7 @@ def run(
     *,
     device: str,
     tell: Callable[[str], None],
-) -> tuple[list[ModelRow], dict[str, ScoreTable]]:
+) -> list[ModelRow]:
     """Run a protocol over models; what is in the folder already is not done again.
 
     Of each model, the embeddings are in a store there, and its costs beside it. A
@@ -156,18 +155,17 @@ def run(
 
     Returns
     -------
-    rows, tables
-        In the order of the models; scores by name, of those that did not fail.
+    list
+        A row for each model, in their order.
     """
     rows: list[ModelRow] = []
-    tables: dict[str, ScoreTable] = {}
     for number, one in enumerate(models, start=1):
         tell(f"[{number}/{len(models)}] {one.name}")
         if one.model is None or one.reason:
             rows.append(ModelRow(one.name, reason=one.reason))
             continue
         try:
-            row, table = _run_one(one, one.model, trials, folder, device=device)
+            row = _run_one(one, one.model, trials, folder, device=device)
         except FAILURES as error:
             if _is_of_an_interrupt(error):
                 raise KeyboardInterrupt from error
@@ -175,40 +173,31 @@ def run(
             rows.append(ModelRow(one.name, reason=_in_a_line(error)))
             continue
         rows.append(row)
-        if table is not None:
-            tables[one.name] = table
-    return rows, tables
+    return rows
 
 
-def write(
-    rows: Sequence[ModelRow],
-    tables: Mapping[str, ScoreTable],
-    folder: Path,
-    *,
-    title: str,
-    about: str,
-) -> None:
+def write(rows: Sequence[ModelRow], folder: Path, *, title: str, about: str) -> None:
     """Write `results.csv`, `index.html` and, with curves, `det.png`; each at once.
 
     Parameters
     ----------
     title, about
-        What the protocol is, in a few words and in a sentence.
+        Protocol in a few words, and in a sentence.
     """
     picture = folder / "det.png"
-    if tables:
-        plot_det(picture, tables, title=title)
+    found = {row.name: row.evaluation for row in rows if row.evaluation}
+    if found:
+        plot_det(picture, found, title=title)
     else:
         picture.unlink(missing_ok=True)
-    drawn = picture.read_bytes() if tables else None
-    page = as_page(rows, title=title, about=about, picture=drawn)
+    page = as_page(rows, title=title, about=about)
     write_text(folder / "results.csv", as_csv(rows))
     write_text(folder / "index.html", page)
 
 
 def _run_one(
     one: Candidate, model: Model, trials: Trials, folder: Path, *, device: str
-) -> tuple[ModelRow, ScoreTable | None]:
+) -> ModelRow:
     place = folder / f"{one.file_name}.h5"
     # Trust was asked for, of what was loaded then: its file may be another by now.
     which = model if isinstance(model, Template) else one.given
@@ -226,7 +215,7 @@ def _run_one(
     if not rows:
         first = next(reason for key, reason in stored.failures.items() if key in paths)
         reason = f"none of {len(paths)} recordings has an embedding; the first: {first}"
-        return ModelRow(one.name, reason=_in_a_line(reason)), None
+        return ModelRow(one.name, reason=_in_a_line(reason))
     table = score_trials(
         trials, {name: stored.embeddings[row] for name, row in rows.items()}
     )
@@ -238,7 +227,7 @@ def _run_one(
         "device": device,
         "sample": _digest([(key, content_of(source_of(paths[key]))) for key in chosen]),
     }
-    row = ModelRow(
+    return ModelRow(
         one.name,
         evaluation=evaluate(table),
         dimensions=stored.embeddings.shape[1],
@@ -247,7 +236,6 @@ def _run_one(
         ),
         left_out=len(paths) - len(rows),
     )
-    return row, table
 
 
 def _remove_if_of_another(place: Path, made_by: Mapping[str, str]) -> None:

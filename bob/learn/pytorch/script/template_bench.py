@@ -87,10 +87,8 @@ def bench(
         raise click.BadParameter(str(error), param_hint="MODEL") from error
     trials, title, about = _trials(source, **protocol)
     with _writing_to(output):
-        rows, tables = benchmarking.run(
-            wanted, trials, output, device=chosen, tell=_tell
-        )
-        benchmarking.write(rows, tables, output, title=title, about=about)
+        rows = benchmarking.run(wanted, trials, output, device=chosen, tell=_tell)
+        benchmarking.write(rows, output, title=title, about=about)
     shown = printable(output)
     if as_json:
         found = [row.as_dict() for row in rows]
