@@ -208,22 +208,9 @@ class RowBackend(Backend):
         self, references: PreparedRows, probes: PreparedRows, pairs: Pairs
     ) -> FloatArray:
         """Score listed pairs of positions only: ``(pairs,)``."""
-        fusion: Fusion = "mean"
-        if references.groups is not None:
-            fusion = _BY_SCORES[self.enrolment]
-        if probes.groups is not None or fusion not in ("mean", "max"):
-            return super().pairs(references, probes, pairs)
-        if references.groups is None:
+        if references.groups is None and probes.groups is None:
             return self._scores(references, probes.rows, pairs)
-        sizes = np.array([group.size for group in references.groups])
-        starts = np.cumsum(sizes) - sizes
-        counts = sizes[pairs[0]]
-        ends = np.cumsum(counts)
-        inside = np.arange(counts.sum()) - np.repeat(ends - counts, counts)
-        each = np.repeat(starts[pairs[0]], counts) + inside
-        both = each, np.repeat(pairs[1], counts)
-        scores = self._scores(references, probes.rows, both)
-        return _fused(scores, counts, highest=fusion == "max")
+        return super().pairs(references, probes, pairs)
 
     def listed(
         self,
@@ -445,16 +432,3 @@ def _spread(rows: NDArray[Any], where: NDArray[np.bool_]) -> FloatArray:
 
 def _grouped(positions: Positions, sizes: Positions) -> list[Positions]:
     return np.split(positions, np.cumsum(sizes)[:-1]) if sizes.size else []
-
-
-def _fused(scores: FloatArray, counts: Positions, *, highest: bool) -> FloatArray:
-    """Return the mean or highest of so many scores each; NaN of none."""
-    fused = np.full(counts.size, np.nan)
-    there = counts > 0
-    starts = (np.cumsum(counts) - counts)[there]
-    if starts.size:
-        how = np.maximum if highest else np.add
-        fused[there] = how.reduceat(scores, starts)
-        if not highest:
-            fused[there] /= counts[there]
-    return fused

@@ -195,16 +195,10 @@ def t_norm(
 
     Parameters
     ----------
-    scores
-        ``(references, probes)``; with ``pairs`` ``(pairs,)``.
+    scores, pairs
+        As for `z_norm`, and so is the result.
     probes
         Statistics of each probe against a cohort of references.
-    pairs
-        Positions in the references and in the probes, ``(pairs,)`` each.
-
-    Returns
-    -------
-    (references, probes), or (pairs,)
     """
     raw, (_, probe) = _sides(scores, pairs, probes=probes)
     return _standardised(raw, probes, probe)
@@ -223,16 +217,10 @@ def s_norm(
 
     Parameters
     ----------
-    scores
-        ``(references, probes)``; with ``pairs`` ``(pairs,)``.
+    scores, pairs
+        As for `z_norm`, and so is the result.
     references, probes
         Statistics of each reference, and of each probe, against one cohort.
-    pairs
-        Positions in the references and in the probes, ``(pairs,)`` each.
-
-    Returns
-    -------
-    (references, probes), or (pairs,)
     """
     raw, (reference, probe) = _sides(
         scores, pairs, references=references, probes=probes
@@ -255,8 +243,8 @@ def zt_norm(
 
     Parameters
     ----------
-    scores
-        ``(references, probes)``; with ``pairs`` ``(pairs,)``. "A" in Bob.
+    scores, pairs
+        As for `z_norm`, and so is the result; scores are "A" in Bob.
     references
         Statistics of each reference against the cohort of probes ("B").
     cohort_references
@@ -265,12 +253,6 @@ def zt_norm(
     cohort_probe_scores
         ``(cohort references, probes)``: each cohort reference against each probe
         of the trials ("C").
-    pairs
-        Positions in the references and in the probes, ``(pairs,)`` each.
-
-    Returns
-    -------
-    (references, probes), or (pairs,)
     """
     others = z_norm(cohort_probe_scores, cohort_references)
     return t_norm(
@@ -300,7 +282,7 @@ def as_norm(
     top
         Number of highest cohort scores of each side, at most the size of the cohort.
     pairs
-        Positions in the references and in the probes, ``(pairs,)`` each.
+        As for `z_norm`.
 
     Returns
     -------

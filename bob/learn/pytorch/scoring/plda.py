@@ -379,21 +379,15 @@ class PldaBackend:
         ValueError
             The file is something else, or not whole.
         """
-        # Opened here, since numpy leaves a file open that is none of its own.
+        # NumPy leaves files of others open.
         with path.open("rb") as file:
             try:
-                fields = _fields_of(file)
+                return _backend_of(_fields_of(file))
             except Exception as error:  # zipfile, zlib and NumPy have many for damage
                 raise ValueError(
                     f"{path} is no file of a PLDA model, or not all of one ({error}); "
                     f"{_NEXT}"
                 ) from error
-        try:
-            return _backend_of(fields)
-        except ValueError as error:
-            raise ValueError(
-                f"{path} is no file of a PLDA model: {error}; {_NEXT}"
-            ) from error
 
 
 def _scale_as_expected(
