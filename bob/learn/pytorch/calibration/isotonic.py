@@ -9,6 +9,7 @@ import numpy as np
 
 from bob.learn.pytorch.calibration.linear import TrainingTrials
 from bob.learn.pytorch.calibration.logistic import CalibrationError
+from bob.learn.pytorch.metrics import ErrorCurve, MetricError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,35 +103,27 @@ def fit_isotonic(
     >>> calibration.thresholds, calibration.ratios
     ((0.35, 0.8), (-inf, 0.0, inf))
     """
-    sides = [
-        np.asarray(side, dtype=np.float64).ravel() for side in (targets, non_targets)
-    ]
-    positives, negatives = (side[~np.isnan(side)] for side in sides)
-    if not (positives.size and negatives.size):
-        raise CalibrationError(
-            f"{positives.size} target and {negatives.size} non-target trials have a "
-            f"score; a calibration needs both"
-        )
-    distinct, counts = _counted(positives, negatives)
+    try:
+        curve = ErrorCurve.from_scores(targets, non_targets)
+    except MetricError as error:
+        raise CalibrationError(str(error)) from error
+    counts = np.stack([np.diff(curve.misses), -np.diff(curve.false_matches)], axis=1)
     if bounded:
         counts[0] += 1
         counts[-1] += 1
-    starts, pooled = pool_adjacent_violators(counts)
+    starts, pooled = _pool_adjacent_violators(counts)
     with np.errstate(divide="ignore"):
         ratios = np.log(pooled[:, 0]) - np.log(pooled[:, 1])
     ratios += np.log(counts[:, 1].sum()) - np.log(counts[:, 0].sum())
-    failures = sum(side.size for side in sides) - positives.size - negatives.size
     return IsotonicCalibration(
-        thresholds=tuple(_between(distinct, starts[1:]).tolist()),
+        thresholds=tuple(curve.thresholds[starts[1:]].tolist()),
         ratios=tuple(ratios.tolist()),
-        trained_on=TrainingTrials(positives.size, negatives.size, failures),
+        trained_on=TrainingTrials(curve.targets, curve.non_targets, curve.failures),
         provenance=dict(provenance or {}),
     )
 
 
-def pool_adjacent_violators(
-    counts: Counts,
-) -> tuple[NDArray[np.intp], Counts]:
+def _pool_adjacent_violators(counts: Counts) -> tuple[NDArray[np.intp], Counts]:
     """Pool neighbours until the share of targets rises from each pool to the next.
 
     Shares are compared as whole numbers, so equal ones always pool.
@@ -146,12 +139,6 @@ def pool_adjacent_violators(
         ``(pools,)``: position of the first score of each.
     pooled
         ``(pools, 2)``: trials of each.
-
-    Examples
-    --------
-    >>> starts, pooled = pool_adjacent_violators(np.array([[0, 2], [1, 0], [0, 1]]))
-    >>> starts.tolist(), pooled.tolist()
-    ([0, 1], [[0, 2], [1, 1]])
     """
     totals = counts.sum(axis=1)
     # All falling stretches in one go; few pools remain for the loop.
@@ -168,24 +155,3 @@ def pool_adjacent_violators(
         stack.append(here)
     table = np.array(stack, dtype=np.int64)
     return table[:, 0].astype(np.intp), table[:, 1:]
-
-
-def _counted(positives: FloatArray, negatives: FloatArray) -> tuple[FloatArray, Counts]:
-    """Return distinct scores, ascending, and counts of trials, ``(scores, 2)``."""
-    # Sorted look-ups walk through memory in order, which is several times as fast.
-    distinct = np.unique(np.concatenate([positives, negatives]))
-    below = [
-        np.searchsorted(np.sort(side), distinct, side="right")
-        for side in (positives, negatives)
-    ]
-    counts = np.diff(np.stack(below, axis=1), axis=0, prepend=0)
-    return distinct, counts.astype(np.int64, copy=False)
-
-
-def _between(distinct: FloatArray, starts: NDArray[np.intp]) -> FloatArray:
-    """Return the middle of the last score of a step and the first of the next."""
-    low, high = distinct[starts - 1], distinct[starts]
-    with np.errstate(invalid="ignore"):
-        middle = low / 2 + high / 2
-    # Two neighbouring floats have no number between them, -inf and inf no middle.
-    return np.where(middle > low, middle, high)

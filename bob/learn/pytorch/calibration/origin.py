@@ -1,4 +1,4 @@
-"""What made scores, and whether a calibration, or a threshold, fits others."""
+"""Origin of scores, and whether a calibration, or a threshold, fits others."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NOTES = "notes"
 
 @dataclass(frozen=True)
 class Origin:
-    """What made scores, as far as it is known; false where nothing is.
+    """Facts about what made scores, as far as they are known; false without any.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ class Origin:
 
     @property
     def normalisation(self) -> str:
-        """How scores were normalised, such as ``as-norm, top 100``; empty if not.
+        """Return the normalisation, such as ``as-norm, top 100``; empty without.
 
         Examples
         --------
@@ -99,7 +99,7 @@ class Origin:
 
     @property
     def is_calibrated(self) -> bool | None:
-        """Whether the scores are log-likelihood ratios; None if that is unknown."""
+        """Return whether the scores are log-likelihood ratios; None if unknown."""
         if not self:
             return None
         measure = str(self.kept.get("measure", ""))

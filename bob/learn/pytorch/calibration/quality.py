@@ -19,11 +19,10 @@ import numpy as np
 
 from bob.learn.pytorch.calibration.linear import SCORE, LinearCalibration
 from bob.learn.pytorch.calibration.logistic import CalibrationError
-from bob.learn.pytorch.metrics import ErrorCurve
 from bob.learn.pytorch.metrics.reliability import FEW_SPEAKERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -41,8 +40,6 @@ _EXPECTED = {
     "cohort_mean": (-1, "recordings that are more like the cohort"),
 }
 _SMALLER, _LARGER = "smaller ", "larger "
-# Equal error rate of a measure that separates the trials by itself.
-_SEPARATING = 0.25
 
 
 def is_fusion(calibration: LinearCalibration | IsotonicCalibration) -> bool:
@@ -173,34 +170,6 @@ trained; it is taken as the nearest of these']
             count = f"{int(outside.sum()):,} of {len(rows):,} trials"
             told = f"in {count} the {name} lies {there}; it is"
         found.append(f"{told} taken as the nearest of these")
-    return found
-
-
-def separating_columns(
-    values: FloatArray, columns: Sequence[str], is_target: NDArray[np.bool_]
-) -> list[str]:
-    """Say which measures separate target from non-target trials without the score.
-
-    Such a measure describes how the trials were chosen, and not who speaks in them.
-
-    Parameters
-    ----------
-    values
-        ``(trials, columns)`` with the score first.
-    is_target
-        ``(trials,)``
-    """
-    found = []
-    for name, column in zip(columns[1:], values.T[1:], strict=True):
-        curve = ErrorCurve.from_scores(column[is_target], column[~is_target])
-        rate = curve.equal_error_rate()
-        if min(rate, 1 - rate) <= _SEPARATING:
-            found.append(
-                f"the {name} alone separates target from non-target trials with an EER "
-                f"of {100 * min(rate, 1 - rate):.1f} %, which comes from how the "
-                "trials were chosen: on others it misleads. Leave it out, or take "
-                "trials of both kinds that are alike in it"
-            )
     return found
 
 

@@ -1,4 +1,4 @@
-"""What made the scores of an experiment, as it is kept beside them."""
+"""Origin of the scores of an experiment, as it is kept beside them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 def origin(experiment: Experiment, group: str, trials: Trials) -> dict[str, Any]:
-    """What `write_provenance` keeps of the scores of a group, as JSON values.
+    """Return what `write_provenance` keeps of the scores of a group, as JSON values.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def origin(experiment: Experiment, group: str, trials: Trials) -> dict[str, Any]
 
 
 def _made_by(preprocessing: Preprocessing) -> dict[str, str]:
-    """The fingerprint of an extractor of ours, as stores of embeddings have it."""
+    """Return the fingerprint of an extractor, as stores of embeddings have it."""
     component = preprocessing.component
     if not getattr(component, "embeds_in_batches", False):
         return {"model": named(component)}
@@ -72,7 +72,7 @@ def _measure(experiment: Experiment) -> str:
 
 
 def _changes_nothing(extractor: Any) -> bool:
-    """Whether it is ``CallableExtractor(lambda x: x)``, by what the function does."""
+    """Return whether it is ``CallableExtractor(lambda x: x)``, by its code."""
     function = getattr(extractor, "callable", None)
     code = getattr(function, "__code__", None)
     return code is not None and code.co_code == (lambda x: x).__code__.co_code
@@ -101,5 +101,5 @@ def _normalisation(experiment: Experiment, group: str) -> dict[str, str]:
 
 
 def named(component: object) -> str:
-    """What it says of itself, without the place in memory, which is never the same."""
+    """Return a component in words, without its place in memory, which changes."""
     return _ADDRESS.sub("", str(component))

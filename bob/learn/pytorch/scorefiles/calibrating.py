@@ -25,10 +25,14 @@ from bob.learn.pytorch.calibration.origin import provenance_of_fit
 from bob.learn.pytorch.calibration.quality import (
     beyond_ranges,
     quality_of,
-    separating_columns,
 )
 from bob.learn.pytorch.errors import ScoringError
-from bob.learn.pytorch.metrics import MetricError, ScoreTable, paired_tables
+from bob.learn.pytorch.metrics import (
+    ErrorCurve,
+    MetricError,
+    ScoreTable,
+    paired_tables,
+)
 from bob.learn.pytorch.scorefiles import ScoreFile, read_score_file
 from bob.learn.pytorch.scorefiles.forms import UnlabelledError
 from bob.learn.pytorch.scorefiles.quality import measured
@@ -42,6 +46,10 @@ if TYPE_CHECKING:
     from bob.learn.pytorch.scorefiles.reading import ScoredTrials
 
     FloatArray: TypeAlias = NDArray[np.float64]
+
+
+# Equal error rate of a measure that separates the trials by itself.
+_SEPARATING = 0.25
 
 
 def calibrate(
@@ -223,11 +231,25 @@ def _within_ranges(
 
 
 def separating_measures(dev: ScoreFile, quality: Sequence[str]) -> list[str]:
-    """Say which measures of a file separate its trials without the score."""
+    """Say which measures separate target from non-target trials without the score.
+
+    Such a measure describes how the trials were chosen, and not who speaks in them.
+    """
     if not quality:
         return []
-    values, columns = _with_quality(dev, quality)
-    return separating_columns(values, columns, _labels_of(dev))
+    is_target, (values, columns) = _labels_of(dev), _with_quality(dev, quality)
+    found = []
+    for name, column in zip(columns[1:], values.T[1:], strict=True):
+        curve = ErrorCurve.from_scores(column[is_target], column[~is_target])
+        rate = curve.equal_error_rate()
+        if min(rate, 1 - rate) <= _SEPARATING:
+            found.append(
+                f"the {name} alone separates target from non-target trials with an EER "
+                f"of {100 * min(rate, 1 - rate):.1f} %, which comes from how the "
+                "trials were chosen: on others it misleads. Leave it out, or take "
+                "trials of both kinds that are alike in it"
+            )
+    return found
 
 
 def separating_systems(systems: Mapping[str, ScoreFile]) -> list[str]:
@@ -314,7 +336,7 @@ def _with_quality(
 
 
 def _aligned(systems: Mapping[str, ScoreFile]) -> dict[str, FloatArray]:
-    """The scores of all systems in the order of the trials of the first."""
+    """Return the scores of all systems in the order of the trials of the first."""
     if len(systems) < 2:
         raise ScoringError("one system cannot be fused; give two or more, or calibrate")
     first, *others = systems.values()
@@ -342,7 +364,7 @@ def _in_order_of(
 
 
 def _by_names(file: ScoreFile) -> ScoreTable:
-    """The table with each name for a speaker of its own."""
+    """Return the table with each name for a speaker of its own."""
     table = file.table
     if table.model is None:
         raise ScoringError(

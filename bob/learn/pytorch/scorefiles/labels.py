@@ -167,7 +167,7 @@ class Labels:
 
 
 class Blindness:
-    """Whether a file names no speakers; in CSV those of one side are empty throughout.
+    """Test whether a file names no speakers; in CSV, one side is empty throughout.
 
     It is asked of a whole file, or of all its blocks in their order.
     """

@@ -382,7 +382,7 @@ def measured(file: ScoreFile, name: str) -> tuple[FloatArray, FloatArray]:
 def _references(
     file: ScoreFile, group: str, known: Collection[str], beside: Path
 ) -> Names:
-    """The reference of each trial, by the name that its measures have."""
+    """Return the reference of each trial, by the name that its measures have."""
     table = with_references(file.table, file.path, group=group)
     if table.model is not None:
         return table.model
@@ -399,7 +399,7 @@ def _references(
 
 
 def _numbers(file: ScoreFile, title: str) -> FloatArray:
-    """A column of numbers, ``(trials,)``; NaN where it is empty."""
+    """Return a column of numbers, ``(trials,)``; NaN where it is empty."""
     if title not in file.metadata:
         raise ScoringError(
             f"{file.path} has no column {title}; it has "

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     "--name",
     "names",
     multiple=True,
-    help="What to call each system, in order.  [its file; with --use, as stored]",
+    help="Name of each system, in order.  [its file; with --use, as stored]",
 )
 @fitting_options("fusion", results="fused")
 def fuse(
