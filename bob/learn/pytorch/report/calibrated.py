@@ -30,20 +30,19 @@ _UNLABELLED = "no labels: not measured"
 _PROVENANCE = ("model", "measure", "normalisation", "speakers", "scores")
 
 
-def calibrated_figures(tables: Mapping[str, ScoreTable]) -> dict[str, Figures]:
-    """Return figures of calibrated scores by group, with the cost P_target 0.01."""
-    return {
+def summary(
+    calibration: LinearCalibration, tables: Mapping[str, ScoreTable]
+) -> tuple[dict[str, Any], str]:
+    """Return figures of calibrated scores by group, ready for JSON and as text.
+
+    Costs are those of P_target 0.01. The text also says how far to trust them.
+    """
+    found = {
         group: figures(table.targets, table.non_targets)
         for group, table in tables.items()
     }
-
-
-def as_dict(
-    found: Mapping[str, Figures], calibration: LinearCalibration
-) -> dict[str, Any]:
-    """Return figures of each group and the calibration, ready for JSON."""
     trials = calibration.trained_on
-    return {
+    content = {
         "weight": calibration.weights[0],
         "weights": dict(zip(calibration.columns, calibration.weights, strict=True)),
         "offset": calibration.offset,
@@ -53,38 +52,38 @@ def as_dict(
         "provenance": dict(calibration.provenance),
         "groups": {group: each.as_dict() for group, each in found.items()},
     }
-
-
-def as_text(found: Mapping[str, Figures], calibration: LinearCalibration) -> str:
-    """Return a table for people, and how far to trust it."""
-    rows = [("", *found)]
-    rows += [
-        (name, *(f"{getattr(each, field):.4f}" for each in found.values()))
-        for name, field in (("Cllr, bits", "cllr"), ("min Cllr, bits", "min_cllr"))
-    ]
-    cost = str(next(iter(found.values())).cost_function)
-    rows += [
-        (f"{name}, {cost}", *(f"{getattr(each, field):.4f}" for each in found.values()))
-        for name, field in (("actDCF", "act_dcf"), ("minDCF", "min_dcf"))
-    ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    table = "\n".join(
-        "  ".join(
-            [f"{row[0]:<{widths[0]}}"]
-            + [f"{cell:>{w}}" for cell, w in zip(row[1:], widths[1:], strict=True)]
-        ).rstrip()
-        for row in rows
-    )
     misfit = [
         f"Note: of {group}, {note}."
         for group, each in found.items()
         for note in misfits(each)
     ]
-    notes = [textwrap.fill(note, 79) for note in notes_on(calibration) + misfit]
-    return "\n\n".join([table, *notes])
+    notes = [textwrap.fill(note, 79) for note in _notes_on(calibration) + misfit]
+    return content, "\n\n".join([_table(found), *notes])
 
 
-def notes_on(calibration: LinearCalibration) -> list[str]:
+def _table(found: Mapping[str, Figures]) -> str:
+    cost = str(next(iter(found.values())).cost_function)
+    rows = [("", *found)]
+    rows += [
+        (name, *(f"{getattr(each, field):.4f}" for each in found.values()))
+        for name, field in (
+            ("Cllr, bits", "cllr"),
+            ("min Cllr, bits", "min_cllr"),
+            (f"actDCF, {cost}", "act_dcf"),
+            (f"minDCF, {cost}", "min_dcf"),
+        )
+    ]
+    first, *widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            [f"{row[0]:<{first}}"]
+            + [f"{cell:>{w}}" for cell, w in zip(row[1:], widths, strict=True)]
+        ).rstrip()
+        for row in rows
+    )
+
+
+def _notes_on(calibration: LinearCalibration) -> list[str]:
     """Return the origin of a calibration, and how far to trust it, in sentences."""
     trials, said = calibration.trained_on, calibration.provenance
     speakers = said.get("speakers")

@@ -109,14 +109,10 @@ def _calibrated(path: Path, groups: list[str]) -> tuple[dict[str, Any], str]:
     calibration = load_calibration(path)
     assert isinstance(calibration, LinearCalibration)  # noqa: S101 - verify.py's own
     files = {group: path.with_name(f"calibrated-{group}") for group in groups}
-    found = calibrated.calibrated_figures(
-        {group: read_scores(file) for group, file in files.items()}
-    )
+    tables = {group: read_scores(file) for group, file in files.items()}
     heading = f"Calibrated scores ({printable(path.with_name('calibrated-<group>'))})"
-    return (
-        {"calibration": str(path), **calibrated.as_dict(found, calibration)},
-        f"{heading}\n\n{calibrated.as_text(found, calibration)}",
-    )
+    content, text = calibrated.summary(calibration, tables)
+    return {"calibration": str(path), **content}, f"{heading}\n\n{text}"
 
 
 def summary_as_dict(found: Evaluation) -> dict[str, Any]:
