@@ -362,3 +362,15 @@ def test_a_store_is_a_dictionary_that_remembers(history, fold_at):
             assert stored.embeddings[row].tobytes() == record.embedding.tobytes()
             assert stored.seconds[row] == record.seconds
             assert stored.sample_rates[row] == record.sample_rate
+
+
+def test_what_was_read_shows_itself_in_a_line(path):
+    write(path, Record("a", np.arange(4)), Record("<b>", None, reason="is silent"))
+
+    stored = EmbeddingStore.read(path)
+
+    assert len(stored) == 1
+    assert stored.dimensions == 4
+    assert repr(stored) == f"<embeddings (1, 4) by campplus, 1 failed, in {path}>"
+    assert stored._repr_html_().startswith("<code>&lt;embeddings (1, 4)")
+    assert EmbeddingStore.read(path), "true also if it were empty"

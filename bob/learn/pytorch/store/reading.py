@@ -99,11 +99,9 @@ class StoredEmbeddings:
 
     def __repr__(self) -> str:
         model = self.fingerprint.get("model", "an unknown model")
-        failed = f", {len(self.failures)} failures" if self.failures else ""
-        return (
-            f"<{len(self):,} embeddings of {self.dimensions} numbers by {model}"
-            f"{failed}, in {self.path}>"
-        )
+        failed = f", {len(self.failures)} failed" if self.failures else ""
+        shape = f"({len(self)}, {self.dimensions})"
+        return f"<embeddings {shape} by {model}{failed}, in {self.path}>"
 
     def _repr_html_(self) -> str:
         return f"<code>{html.escape(repr(self))}</code>"
