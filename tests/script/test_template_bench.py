@@ -16,7 +16,6 @@ from bob.learn.pytorch.script import benchmarking, model_costs
 from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.store.store import read
 from bob.learn.pytorch.templates.format.errors import InstallError
-from bob.learn.pytorch.templates.install.commands import explained
 from bob.learn.pytorch.templates.install.environment import Environment
 from bob.learn.pytorch.templates.run import runner
 from bob.learn.pytorch.templates.run.in_process import InProcessSession
@@ -50,8 +49,8 @@ def installed(tmp_path, monkeypatch):
             (folder / part).mkdir(parents=True, exist_ok=True)
         if template.requirements:
             said = "error: no solution\n  cause: x is not on the index"
-            words = (template.name, "resolve", "uv pip", "exit status 1", said, "mend")
-            raise InstallError(explained(*words))
+            text = f"template {template.name} could not be installed\n  step  resolve"
+            raise InstallError(text, said=said)
         places = (Path(sys.executable), folder / "work", folder / "home")
         return Environment("key", folder, *places, lock_sha256="0" * 64), {}
 

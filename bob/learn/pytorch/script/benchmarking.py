@@ -9,6 +9,8 @@ import shlex
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+import click
+
 from bob.learn.pytorch.audio import RecordingError
 from bob.learn.pytorch.experiment.scores import score_trials
 from bob.learn.pytorch.export.onnx import ExportError
@@ -31,6 +33,7 @@ from bob.learn.pytorch.store.records import differing
 from bob.learn.pytorch.store.store import StoreError, alone, read
 from bob.learn.pytorch.store.store import summarise as in_numbers
 from bob.learn.pytorch.templates.format.errors import (
+    InstallError,
     InvalidTemplate,
     TemplateError,
     UntrustedTemplate,
@@ -59,8 +62,6 @@ FAILURES = (
     WeightsError,
     WorkersError,
 )
-# Of `bob.learn.pytorch.templates.install.commands.explained`.
-_SAID = "it said last:"
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def candidates(names: Iterable[str], *, yes: bool) -> list[Candidate]:
     ------
     UnknownTemplate, UnknownModelError
         One is misspelt.
-    ValueError
+    BadParameter
         Two would have the same files.
     """
     found = [_candidate(name, yes=yes) for name in dict.fromkeys(names)]
@@ -105,10 +106,11 @@ def candidates(names: Iterable[str], *, yes: bool) -> list[Candidate]:
     for one in found:
         first = by_file.setdefault(one.file_name, one)
         if first is not one:
-            raise ValueError(
+            raise click.BadParameter(
                 f"{printable(first.given)} and {printable(one.given)} are both called "
                 f"{one.file_name}, as their files in the output folder; rename one, or "
-                "run them into two folders"
+                "run them into two folders",
+                param_hint="MODEL",
             )
     return found
 
@@ -305,12 +307,12 @@ def _is_of_an_interrupt(error: BaseException) -> bool:
 
 
 def _in_a_line(error: object) -> str:
-    """What a row has room for: what happened, and why where that stands below it."""
+    """Return what a row has room for: what happened, and the reason below it."""
     lines = [" ".join(printable(line).split()) for line in str(error).splitlines()]
     first, *others = [line for line in lines if line] or ["no reason given"]
     below = [line for line in others if line.startswith("because ")][:1]
-    if _SAID in others:  # an installer, whose last words tell more; then what to do
-        below = others[others.index(_SAID) + 1 : -1][-1:] or below
+    if isinstance(error, InstallError) and error.said:
+        below = [printable(error.said.splitlines()[-1].strip())]
         first += ":"
     elif first.endswith(":"):
         below = others[:1]

@@ -68,14 +68,8 @@ def checkpoints(
     recording that changed since are made anew, and so are Bob's own, which do not say
     what made them. A run that was stopped is taken up by the same command.
     """
-    from bob.learn.pytorch.experiment.checkpoints import CheckpointError
-    from bob.learn.pytorch.experiment.configuration import ConfigurationError
-    from bob.learn.pytorch.protocols.trials import DatabaseError
-
     try:
         failed = _filled(database, output, as_json=as_json, **options)
-    except (CheckpointError, ConfigurationError, DatabaseError) as error:
-        raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         click.echo("Stopped; the same command goes on from there", err=True)
         sys.exit(INTERRUPTED)

@@ -75,16 +75,8 @@ def bench(
     from bob.learn.pytorch.report.models import as_text
     from bob.learn.pytorch.script import benchmarking
 
-    try:
-        chosen = chosen_device(device)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--device") from error
-    try:
-        wanted = benchmarking.candidates(models, yes=yes)
-    except ValueError as error:
-        if type(error) is not ValueError:
-            raise
-        raise click.BadParameter(str(error), param_hint="MODEL") from error
+    chosen = chosen_device(device)
+    wanted = benchmarking.candidates(models, yes=yes)
     trials, title, about = _trials(source, **protocol)
     with _writing_to(output):
         rows = benchmarking.run(wanted, trials, output, device=chosen, tell=_tell)
@@ -136,27 +128,24 @@ def _trials(
     )
     from bob.learn.pytorch.protocols.trials import DatabaseError
 
-    try:
-        rule = None
-        if layout is not None or minimum_seconds is not None:
-            rule = SpeakerRule(layout, minimum_seconds=minimum_seconds or 0.0)
-        database = as_database(source, rule=rule)
-        if isinstance(database, SpeakerDatabase):
-            if group is not None:
-                raise DatabaseError(
-                    f"{source} is a folder of speakers, of which all pairs are "
-                    "compared: it has no groups, leave out --group"
-                )
-            database.protocol = ALL_PAIRS
-            trials, kind = database.trials("dev"), "all pairs"
-        else:
-            groups = database.groups()
-            chosen = group or ("eval" if "eval" in groups else groups[0])
-            trials = database.trials(chosen)
-            kind = f"protocol {database.protocol}, group {chosen}"
-        counts = summarise_trials(trials)
-    except DatabaseError as error:
-        raise click.ClickException(str(error)) from error
+    rule = None
+    if layout is not None or minimum_seconds is not None:
+        rule = SpeakerRule(layout, minimum_seconds=minimum_seconds or 0.0)
+    database = as_database(source, rule=rule)
+    if isinstance(database, SpeakerDatabase):
+        if group is not None:
+            raise DatabaseError(
+                f"{source} is a folder of speakers, of which all pairs are "
+                "compared: it has no groups, leave out --group"
+            )
+        database.protocol = ALL_PAIRS
+        trials, kind = database.trials("dev"), "all pairs"
+    else:
+        groups = database.groups()
+        chosen = group or ("eval" if "eval" in groups else groups[0])
+        trials = database.trials(chosen)
+        kind = f"protocol {database.protocol}, group {chosen}"
+    counts = summarise_trials(trials)
     title = printable(f"{database.name}, {kind}")
     about = (
         f"{counts.recordings:,} recordings of {counts.speakers:,} speakers, "

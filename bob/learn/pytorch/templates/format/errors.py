@@ -29,7 +29,18 @@ class UntrustedTemplate(TemplateError):  # noqa: N818
 
 
 class InstallError(TemplateError):
-    """Packages or weights of a template cannot be resolved, fetched or installed."""
+    """Packages or weights of a template cannot be resolved, fetched or installed.
+
+    Attributes
+    ----------
+    said
+        Last lines that the failing tool printed; empty where no tool failed.
+    """
+
+    # With a default, so that it comes back from other processes.
+    def __init__(self, message: str, *, said: str = "") -> None:
+        super().__init__(message)
+        self.said = said
 
 
 class StageError(TemplateError):

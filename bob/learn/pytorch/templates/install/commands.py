@@ -95,7 +95,7 @@ class Installer:
             reason, said = f"it could not be started ({error})", ""
         if reason:
             raise InstallError(
-                _explained(self.template, step, words, reason, said, advice)
+                _explained(self.template, step, words, reason, said, advice), said=said
             )
 
     def _outcome(
