@@ -19,8 +19,14 @@ from bob.learn.pytorch.audio import (
     files,
 )
 from bob.learn.pytorch.audio.doubts import little_speech
-from bob.learn.pytorch.inference import long
 from bob.learn.pytorch.inference.batching import Loaded
+from bob.learn.pytorch.inference.long import (
+    BLOCK_FRAMES,
+    LEAST_BLOCK_FRAMES,
+    embed_chunks,
+    embed_long,
+    has_limited_reach,
+)
 from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.store.records import fault_of
 
@@ -109,14 +115,20 @@ class RecordingEmbedder:
         self._channel = channel
         self._memory_mb = memory_mb
         self._chunk_seconds = chunk_seconds
-        self.readers = engine.readers
-        self._in_blocks = long.has_limited_reach(engine.embedder)
+        # Of most networks this says enough, before the front end is asked.
+        declares = hasattr(self._network, "reach")
+        self._in_blocks = declares and has_limited_reach(engine.embedder)
         each = needed_mb(self._network, frames=1, way=engine.way)
         self.frames_at_once = max(1, min(engine.frames_at_once, int(memory_mb / each)))
         self._largest_whole_mb = min(LARGEST_WHOLE_MB, memory_mb)
         if self._in_blocks:  # a block has no less
-            least = self._needed_mb(2 * long.LEAST_BLOCK_FRAMES / FRAMES_A_SECOND)
+            least = self._needed_mb(2 * LEAST_BLOCK_FRAMES / FRAMES_A_SECOND)
             self._largest_whole_mb = max(self._largest_whole_mb, least)
+
+    @property
+    def readers(self) -> int:
+        """Return the number of threads that read recordings for it."""
+        return self._engine.readers
 
     @property
     def _network(self) -> Network:
@@ -179,11 +191,11 @@ class RecordingEmbedder:
         needed = self._needed_mb(item.seconds)
         if self._in_blocks:
             options["block_frames"] = self._block_frames()
-            work = partial(long.embed_long, embedder, item.content, **options)
+            work = partial(embed_long, embedder, item.content, **options)
         elif needed > self._memory_mb and self._chunk_seconds is not None:
             options["chunk_seconds"] = self._chunk_seconds
             options["resampler"] = self._model.resampler
-            work = partial(long.embed_chunks, embedder, item.content, **options)
+            work = partial(embed_chunks, embedder, item.content, **options)
             item = replace(item, settings=(*item.settings, "chunk_seconds"))
         else:
             self._refuse_too_long(item, needed)
@@ -213,7 +225,7 @@ class RecordingEmbedder:
         each = needed_mb(self._network, frames=1, way=way)
         most = self._largest_whole_mb / each
         inner = int(most) - reach.before - reach.behind
-        return max(long.LEAST_BLOCK_FRAMES, min(long.BLOCK_FRAMES, inner))
+        return max(LEAST_BLOCK_FRAMES, min(BLOCK_FRAMES, inner))
 
     def start_batch(
         self, batch: Sequence[Loaded]

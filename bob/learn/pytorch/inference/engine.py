@@ -81,8 +81,8 @@ class CPUEngine:
     def __init__(self, embedder: SpeakerEmbedder, *, precision: str) -> None:
         import torch
 
-        from bob.learn.pytorch.inference import winograd
         from bob.learn.pytorch.inference.fold import fold
+        from bob.learn.pytorch.inference.winograd import load
 
         self._front_end = embedder.features
         self._network: Network = embedder.network
@@ -93,7 +93,7 @@ class CPUEngine:
             self._network = fold(  # type: ignore[type-var]
                 self._network,
                 precision=getattr(torch, precision),
-                kernel=winograd.load(),
+                kernel=load(),
             )
         self.embedder = _joined(self._front_end, self._network)
 
@@ -456,9 +456,9 @@ def _fastest(device: str) -> str:
         # nearer to 1; activations of these networks stay far below its largest number.
         tensor_cores = torch.cuda.get_device_capability(device) >= (7, 0)
         return "float16" if tensor_cores else "float32"
-    from bob.learn.pytorch.inference import winograd
+    from bob.learn.pytorch.inference.winograd import load
 
-    if winograd.load() is not None:  # nearly as fast in float32, and exact
+    if load() is not None:  # nearly as fast in float32, and exact
         return "float32"
     looked_at = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     offered = any(getattr(torch.cpu, name, lambda: False)() for name in looked_at)

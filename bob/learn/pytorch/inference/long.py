@@ -62,11 +62,10 @@ class Window(NamedTuple):
 
 def has_limited_reach(embedder: SpeakerEmbedder) -> bool:
     """Return whether `embed_long` can serve it: its network declares a reach."""
-    if not hasattr(embedder.network, "reach"):
-        return False
     from bob.learn.pytorch.features.spectrogram import Spectrogram
 
-    return isinstance(embedder.features, Spectrogram)
+    declares = hasattr(embedder.network, "reach")
+    return declares and isinstance(embedder.features, Spectrogram)
 
 
 def embed_long(

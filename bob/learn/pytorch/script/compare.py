@@ -76,10 +76,10 @@ def compare(
             "--p-target, --c-miss and --c-fa are for a decision, which takes "
             "--calibration"
         )
-    from bob.learn.pytorch import comparing
+    from bob.learn.pytorch.comparing import compare as compare_recordings
 
     given = {name: value for name, value in options.items() if value is not None}
-    comparison = comparing.compare(
+    comparison = compare_recordings(
         first, second, calibration=calibration, ask=asking(yes=yes), **given
     )
     if as_json:

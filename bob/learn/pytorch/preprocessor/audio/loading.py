@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import inspect
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from bob.learn.pytorch.inference.engine import ChoiceError
+from bob.learn.pytorch.models.catalogue import MODELS
 from bob.learn.pytorch.preprocessor.audio.embedding import EmbeddingExtractor
 from bob.learn.pytorch.preprocessor.audio.template import TemplateExtractor
-from bob.learn.pytorch.templates.format.template import SUFFIX, Template, shipped
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
+
+    from bob.learn.pytorch.templates.format.template import Template
 
 Extractor: TypeAlias = EmbeddingExtractor | TemplateExtractor
 
@@ -78,8 +80,8 @@ def open_model(
     **options
         Those of `make_extractor`.
     """
-    if not isinstance(model, str | os.PathLike | Template):
-        return model
+    if hasattr(model, "embed"):
+        return cast("Extractor", model)
     extractor = make_extractor(model, **options)
     extractor.chosen()
     if ask is not None and isinstance(extractor, TemplateExtractor):
@@ -122,8 +124,8 @@ def make_extractor(
         An option is not available, or a template decides it.
     """
     if not is_template(model):
-        assert not isinstance(model, Template)  # noqa: S101 - for the type checker
-        return EmbeddingExtractor(model, device=device, channel=channel, **options)
+        path = cast("str | os.PathLike[str]", model)
+        return EmbeddingExtractor(path, device=device, channel=channel, **options)
     usual = inspect.signature(EmbeddingExtractor).parameters
     for name, value in options.items():
         if name not in usual:
@@ -145,6 +147,10 @@ def make_extractor(
 
 def is_template(model: str | os.PathLike[str] | Template) -> bool:
     """Return whether a model is a template: read already, shipped, or a JSON file."""
+    if model in [entry.name for entry in MODELS]:
+        return False
+    from bob.learn.pytorch.templates.format.template import SUFFIX, Template, shipped
+
     if isinstance(model, Template):
         return True
     if isinstance(model, str):
@@ -161,8 +167,7 @@ def needs_of(model: str) -> tuple[float, int]:
         Name of a trained model or of a shipped template. For any other name, the
         duration is that of most models, and the rate 0.
     """
-    from bob.learn.pytorch.models.catalogue import MODELS
-    from bob.learn.pytorch.templates.format.template import load
+    from bob.learn.pytorch.templates.format.template import load, shipped
 
     known = {entry.name: entry for entry in MODELS}
     if model in known:

@@ -14,7 +14,7 @@ import numpy as np
 
 from bob.learn.pytorch.audio import RecordingError, RecordingLike
 from bob.learn.pytorch.inference.batching import BatchEmbedder, Result, embed_many
-from bob.learn.pytorch.store import arrays
+from bob.learn.pytorch.store.arrays import read, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -97,7 +97,9 @@ class Transformer:
 class _Runner(BatchEmbedder, Protocol):
     """An embedder of recordings, alone or in batches."""
 
-    readers: int
+    @property
+    def readers(self) -> int:
+        """Threads that read recordings for it."""
 
     def load(self, recording: Any, /, *, rate: float | None = None) -> Any:  # noqa: ANN401
         """Do as `BatchEmbedder` does, with the rate of an array without one."""
@@ -261,12 +263,12 @@ class RecordingTransformer(Transformer):
     @staticmethod
     def write_data(data: ArrayLike, data_file: object) -> None:
         """Store an embedding as Bob does: HDF5, dataset `array`."""
-        arrays.write(data, data_file)
+        write(data, data_file)
 
     @staticmethod
     def read_data(data_file: object) -> NDArray[np.float64]:
         """Read what `write_data` stored."""
-        return arrays.read(data_file)
+        return read(data_file)
 
     def _more_tags(self) -> dict[str, Any]:
         return {
