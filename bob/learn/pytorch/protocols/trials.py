@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from bob.learn.pytorch.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
     import numpy as np
@@ -231,6 +231,20 @@ class WithoutExtras:
     def annotations(self, recording: Recording) -> object | None:  # noqa: ARG002
         """Return None for every recording."""
         return None
+
+
+def chosen(
+    found: Collection[str], protocol: str | None, *, where: object, kind: str
+) -> str:
+    """Return the protocol of this name, or the only one; `kind` is for the message."""
+    if protocol is None and len(found) == 1:
+        return next(iter(found))
+    if protocol in found:
+        return str(protocol)
+    asked = "no protocol was named" if protocol is None else f"no {protocol!r}"
+    raise DatabaseError(
+        f"{where}: {asked}; it has the {kind} {', '.join(found) or 'none'}"
+    )
 
 
 def trial_columns(database: Database, group: str) -> Mapping[str, Names]:

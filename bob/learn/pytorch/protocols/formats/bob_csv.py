@@ -47,6 +47,7 @@ from bob.learn.pytorch.protocols.trials import (
     Reference,
     Trials,
     WithoutExtras,
+    chosen,
     trial_columns,
     with_trials,
 )
@@ -136,22 +137,12 @@ class CsvProtocolDatabase(WithoutExtras):
             folder, protocol = folder.parent, protocol or folder.name
         self._root = folder
         self.name = folder.name
-        self.protocol: str | None = self._chosen(protocol)
+        found = {path.parents[1].name for path in folder.glob(f"*/*/{ENROLLING_FILE}")}
+        self.protocol: str | None = chosen(
+            sorted(found), protocol, where=folder, kind="protocols"
+        )
         self.original_directory: str | None = str(
             original_directory or _stated_directory(folder, self._folder) or folder
-        )
-
-    def _chosen(self, protocol: str | None) -> str:
-        found = sorted(
-            {path.parents[1].name for path in self._root.glob(f"*/*/{ENROLLING_FILE}")}
-        )
-        if protocol in found:
-            return protocol
-        if protocol is None and len(found) == 1:
-            return found[0]
-        asked = "no protocol was named" if protocol is None else f"no {protocol!r}"
-        raise DatabaseError(
-            f"{self._root}: {asked}; it has the protocols {', '.join(found) or 'none'}"
         )
 
     @property

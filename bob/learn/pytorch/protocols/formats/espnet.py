@@ -10,6 +10,7 @@ import numpy as np
 from bob.learn.pytorch.metrics import Names
 from bob.learn.pytorch.protocols.columns import Columns, read_columns
 from bob.learn.pytorch.protocols.formats.kaldi import (
+    check_same,
     entries,
     plain_path,
     read_speakers,
@@ -35,7 +36,7 @@ from bob.learn.pytorch.protocols.writing import (
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from bob.learn.pytorch.protocols.trials import Database
 
@@ -79,7 +80,7 @@ def read(
         }
         for side in paths
     )
-    _check_same(folder, enrolling, testing)
+    check_same(enrolling, testing, [folder / name for name in _SIDES])
     return NamedTrialDatabase(
         listed,
         {name: [item] for name, item in enrolling.items()},
@@ -181,14 +182,3 @@ def _listed(found: Columns, sides: Sequence[Columns]) -> TrialList:
                 )
     names = {"enrolled": _names(found, 0), "tested": _names(found, 1), "label": texts}
     return TrialList.of(Columns(found.path, names, found.lines))
-
-
-def _check_same(
-    folder: Path, enrolling: Mapping[str, Recording], testing: Mapping[str, Recording]
-) -> None:
-    for name in enrolling.keys() & testing.keys():
-        if enrolling[name].path != testing[name].path:
-            raise DatabaseError(
-                f"{folder}: {name!r} is another recording in {_SIDES[0]} than in "
-                f"{_SIDES[1]}"
-            )

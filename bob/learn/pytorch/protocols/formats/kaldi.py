@@ -21,7 +21,7 @@ from bob.learn.pytorch.protocols.writing import absolute_path, one_word, write_l
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _EXPECTED = "lines 'id path' of a Kaldi data folder"
 
@@ -170,6 +170,18 @@ def plain_path(path: str, where: str) -> str:
     if (reason := refused_path(path)) is not None:
         raise DatabaseError(f"{where}: {reason}")
     return path
+
+
+def check_same(
+    one: Mapping[str, Recording], other: Mapping[str, Recording], files: Sequence[Path]
+) -> None:
+    """Refuse an utterance that is another recording in the second file."""
+    for utterance in one.keys() & other.keys():
+        if one[utterance].path != other[utterance].path:
+            raise DatabaseError(
+                f"utterance {utterance!r} is another recording in {files[0]} than in "
+                f"{files[1]}; give each recording an id of its own"
+            )
 
 
 def read_speakers(

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.protocols.formats.kaldi import (
     DataFolder,
+    check_same,
     read_data_folder,
     write_data,
 )
 from bob.learn.pytorch.protocols.formats.trial_list import label_leads, read_trial_list
 from bob.learn.pytorch.protocols.listed import ListedTrials, Named, TrialList
-from bob.learn.pytorch.protocols.trials import DatabaseError, Recording
+from bob.learn.pytorch.protocols.trials import DatabaseError, Recording, chosen
 from bob.learn.pytorch.protocols.writing import (
     Written,
     each_trial,
@@ -80,12 +81,7 @@ def list_in(folder: Path, protocol: str | None) -> tuple[Path, str | None]:
     if trials.is_file():
         return trials, protocol
     found = {path.stem: path for path in sorted(trials.iterdir()) if path.is_file()}
-    name = next(iter(found)) if protocol is None and len(found) == 1 else protocol
-    if name not in found:
-        asked = "no protocol was named" if protocol is None else f"no {protocol!r}"
-        raise DatabaseError(
-            f"{trials}: {asked}; it has the lists {', '.join(found) or 'none'}"
-        )
+    name = chosen(found, protocol, where=trials, kind="lists")
     return found[name], name
 
 
@@ -180,7 +176,7 @@ class KaldiTrialDatabase(ListedTrials):
         test, enrolment = (read_data_folder(folder) for folder in self._folders)
         tests = test.recordings(self._given_directory)
         enrolments = enrolment.recordings(self._given_directory)
-        _check_same(tests, enrolments, self._folders)
+        check_same(tests, enrolments, [folder / "wav.scp" for folder in self._folders])
         named = Named(
             listed,
             {
@@ -237,20 +233,6 @@ def _check_apart(named: Named) -> None:
             )
 
 
-def _check_same(
-    tests: Mapping[str, Recording],
-    enrolments: Mapping[str, Recording],
-    folders: tuple[Path, Path],
-) -> None:
-    for utterance in tests.keys() & enrolments.keys():
-        if tests[utterance].path != enrolments[utterance].path:
-            raise DatabaseError(
-                f"utterance {utterance!r} is another recording in "
-                f"{folders[0] / 'wav.scp'} than in {folders[1] / 'wav.scp'}; give each "
-                "recording an id of its own"
-            )
-
-
 def write(database: Database, folder: Path) -> Written:
     """Write the form ``kaldi``; see the top of this module."""
     written = Written()
@@ -261,12 +243,8 @@ def write(database: Database, folder: Path) -> Written:
         write_data(folder / group / "enroll", enrolling, _enrolled_once(trials))
         write_data(folder / group / "test", probing, _subjects(probing))
         _refuse_self_trials(trials)
-        lines = (
-            f"{first_word(reference.id)} {in_line(probe.recordings[0].key)} "
-            f"{_WORDS[target]}"
-            for reference, probe, target in each_trial(trials)
-        )
-        written[group] = write_lines(folder / group / "trials", lines)
+        names = [reference.id for reference in trials.references]
+        written[group] = _write_list(folder / group / "trials", trials, names)
     return written
 
 
@@ -277,13 +255,21 @@ def write_wespeaker(database: Database, folder: Path) -> Written:
     write_data(folder, found, _subjects(found))
     written = Written()
     for group, trials in groups.items():
-        lines = (
-            f"{first_word(reference.recordings[0].key)} "
-            f"{in_line(probe.recordings[0].key)} {_WORDS[target]}"
-            for reference, probe, target in each_trial(trials)
-        )
-        written[group] = write_lines(folder / "trials" / f"{group}.kaldi", lines)
+        names = [reference.recordings[0].key for reference in trials.references]
+        path = folder / "trials" / f"{group}.kaldi"
+        written[group] = _write_list(path, trials, names)
     return written
+
+
+def _write_list(path: Path, trials: Trials, names: Sequence[str]) -> Path:
+    ids = (reference.id for reference in trials.references)
+    called = dict(zip(ids, names, strict=True))
+    lines = (
+        f"{first_word(called[reference.id])} {in_line(probe.recordings[0].key)} "
+        f"{_WORDS[target]}"
+        for reference, probe, target in each_trial(trials)
+    )
+    return write_lines(path, lines)
 
 
 def _subjects(recordings: Sequence[Recording]) -> dict[str, str]:
