@@ -272,7 +272,7 @@ def _colour(look: int) -> str:
 
 
 def _plain(name: str) -> str:
-    """A dollar would begin a formula."""
+    """Escape dollars, which would begin a formula."""
     return _escaped(clipped(name, 80))
 
 

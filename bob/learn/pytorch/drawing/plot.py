@@ -1,4 +1,4 @@
-"""A picture in numbers: lines, marks and axes; and the DET picture.
+"""Pictures in numbers: lines, marks and axes; and the DET picture.
 
 `svg` draws it for a page, `pictures` for PDF and PNG.
 
@@ -278,7 +278,7 @@ def _det_marks(one: DetCurve, *, low: float, high: float) -> list[Mark]:
 def _rate_limits(
     curves: Sequence[DetCurve], *, with_minima: bool
 ) -> tuple[float, float]:
-    """Ends of both axes, as rates: the marked points lie well inside."""
+    """Return the ends of both axes, as rates: the marked points lie well inside."""
     low, high = 0.001, 0.4
     for one in curves:
         rates = [one.eer / 3]

@@ -1,4 +1,4 @@
-"""A described picture becomes SVG inside a page: text as text, colours by class."""
+"""Pictures as SVG inside a page: text as text, colours by class."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _drawn(plot: Plot, identifier: str) -> str:
 
 
 def swatch(look: int, *, dashed: bool | None = None) -> str:
-    """A short line that looks as the lines of a system do, for a legend.
+    """Return a short line that looks as the lines of a system do, for a legend.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def swatch(look: int, *, dashed: bool | None = None) -> str:
 
 
 def sign(shape: Shape) -> str:
-    """The mark of an operating point, for a legend."""
+    """Return the mark of an operating point, for a legend."""
     return (
         '<svg class="sign" viewBox="-8 -8 16 16" aria-hidden="true">'
         f'<path class="mark guide" d="{_outline(shape)}"/></svg>'
@@ -201,7 +201,7 @@ def _thinned(x: np.ndarray, y: np.ndarray) -> tuple[list[float], list[float]]:  
 
 
 def _tag(plot: Plot, line: Line, frame: _Frame) -> str:
-    """The number of a system in a circle, upon its line where that is visible."""
+    """Return the number of a system in a circle upon its line, where that is seen."""
     found = plot.tag_place(line)
     if found is None:
         return ""

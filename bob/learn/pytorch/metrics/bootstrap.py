@@ -1,4 +1,4 @@
-"""How far a figure would move with other speakers: the speaker-level bootstrap.
+"""Speaker-level bootstrap: intervals of figures over resampled speakers.
 
 Trials of one speaker resemble each other, so that an interval from trials alone is far
 too narrow. Here speakers are drawn with replacement, as many as there are. A speaker
@@ -52,7 +52,7 @@ RESAMPLES, MANY_TRIALS, RESAMPLES_OF_MANY = 1000, 1_000_000, 200
 
 @dataclass(frozen=True)
 class Interval:
-    """Where the figure lies with the stated probability.
+    """Range that holds the figure with the stated probability.
 
     NaN at both ends where there is none to give: no resample had a target and a
     non-target trial, as with a single speaker; or all gave the same figure, as with two
@@ -89,7 +89,7 @@ def confidence_intervals(
     resamples: int | None = None,
     seed: int = 0,
 ) -> dict[str, Interval]:
-    """Bias-corrected percentile interval of each measure over resampled speakers.
+    """Return the bias-corrected interval of each measure over resampled speakers.
 
     Resamples without a target or without a non-target trial are left out;
     `Interval.resamples` says how many were used.
@@ -119,7 +119,7 @@ def confidence_intervals(
 
 
 def check_level(level: float) -> None:
-    """Refuse what is no level of confidence."""
+    """Refuse a level of confidence that is not between 0 and 1."""
     if not 0 < level < 1:
         raise MetricError(
             f"the level of the interval is {level}; give a fraction between 0 and 1, "
@@ -204,12 +204,12 @@ class TrialMean:
 
 
 def cllr_mean() -> TrialMean:
-    """Cllr, of natural log-likelihood ratios, in bits."""
+    """Return Cllr of natural log-likelihood ratios, in bits."""
     return TrialMean(_bits_of_target, _bits_of_non_target)
 
 
 def act_dcf_mean(cost: DetectionCost, *, threshold: float | None = None) -> TrialMean:
-    """Normalised detection cost at a threshold; by default Bayes' threshold."""
+    """Return the normalised cost at a threshold; by default Bayes' threshold."""
     miss, false_match = cost.weights
     at = cost.threshold if threshold is None else threshold
     return TrialMean(
@@ -219,7 +219,7 @@ def act_dcf_mean(cost: DetectionCost, *, threshold: float | None = None) -> Tria
 
 
 def actual_cost_mean(cost: CostFunction) -> TrialMean:
-    """Mean of the actual costs of all applications, each at Bayes' threshold."""
+    """Return the mean actual cost of all applications, each at Bayes' threshold."""
     means = [act_dcf_mean(one) for one in cost.costs]
     return TrialMean(
         partial(_mean_of, [mean.target for mean in means if mean.target]),
@@ -228,7 +228,7 @@ def actual_cost_mean(cost: CostFunction) -> TrialMean:
 
 
 def hter_mean(threshold: float) -> TrialMean:
-    """Half total error rate at a threshold that was found on other trials (dev)."""
+    """Return the HTER at a threshold that was found on other trials (dev)."""
     return TrialMean(
         partial(_rejected, threshold=threshold, weight=0.5),
         partial(_accepted, threshold=threshold, weight=0.5),
@@ -236,12 +236,12 @@ def hter_mean(threshold: float) -> TrialMean:
 
 
 def fnmr_mean(threshold: float) -> TrialMean:
-    """False non-match rate at a fixed threshold; needs target trials only."""
+    """Return the FNMR at a fixed threshold; it needs target trials only."""
     return TrialMean(partial(_rejected, threshold=threshold, weight=1.0), None)
 
 
 def fmr_mean(threshold: float) -> TrialMean:
-    """False match rate at a fixed threshold; needs non-target trials only."""
+    """Return the FMR at a fixed threshold; it needs non-target trials only."""
     return TrialMean(None, partial(_accepted, threshold=threshold, weight=1.0))
 
 
@@ -282,7 +282,7 @@ class _Trials(NamedTuple):
 
 
 def measured(table: ScoreTable, measures: Mapping[str, Measure]) -> dict[str, float]:
-    """Each measure on all trials; NaN where they do not allow it."""
+    """Return each measure on all trials; NaN where they do not allow it."""
     figures, curve = dict.fromkeys(measures, float("nan")), None
     targets, non_targets = table.targets, table.non_targets
     for name, measure in measures.items():
@@ -298,7 +298,7 @@ def measured(table: ScoreTable, measures: Mapping[str, Measure]) -> dict[str, fl
 def resampled_values(
     table: ScoreTable, measures: Mapping[str, Measure], *, resamples: int, seed: int
 ) -> dict[str, FloatArray]:
-    """Each measure on each draw: ``(resamples,)``, NaN where a draw does not allow it.
+    """Return each measure on each draw: ``(resamples,)``, NaN where there is none.
 
     A seed gives the same draws for every table of the same trials.
 
@@ -344,7 +344,7 @@ def resampled_curves(
 
 
 def _draws(speakers: int, *, resamples: int, seed: int) -> Iterator[NDArray[np.intp]]:
-    """How often each speaker is drawn, ``(speakers,)``, draw after draw."""
+    """Yield how often each speaker is drawn, ``(speakers,)``, draw after draw."""
     random = np.random.default_rng(seed)
     for _ in range(resamples):
         drawn = random.integers(speakers, size=speakers)

@@ -96,7 +96,7 @@ def breakdown(
     resamples: int = 0,
     seed: int = 0,
 ) -> list[Condition]:
-    """Figures of each condition, in the order of its first trial.
+    """Return the figures of each condition, in the order of its first trial.
 
     Thresholds are those of the condition itself, so that it looks its best; for one
     threshold that all share, give a `TrialMean`, such as `fnmr_mean`.
@@ -148,7 +148,7 @@ def all_conditions(
     resamples: int,
     seed: int,
 ) -> dict[str, list[Condition]]:
-    """Figures of each class; FNMR and FMR at the threshold that all classes share."""
+    """Return the figures of each class; FNMR and FMR at one shared threshold."""
     measures: dict[str, Measure] = {
         "eer": ErrorCurve.equal_error_rate,
         "min_dcf": found.cost_function.minimum,
@@ -167,7 +167,7 @@ def all_conditions(
 
 
 def _in_order(name: str) -> tuple[int, float, str]:
-    """Ranges by their first number, the open ones at the ends; words by letters."""
+    """Sort ranges by their first number, open ones at the ends; words by letters."""
     if name.startswith("below "):
         return (0, -math.inf, name)
     try:
@@ -294,7 +294,7 @@ def crossed(reference: Names, probe: Names, *, ordered: bool = True) -> Names:
 def alike(
     reference: Names, probe: Names, *, same: str = "same", different: str = "different"
 ) -> Names:
-    """Whether both conditions of each trial agree, such as both sessions."""
+    """Tell whether both conditions of each trial agree, such as both sessions."""
     _check_lengths(reference, probe)
     code = {name: code for code, name in enumerate(probe.distinct)}
     place = np.array(
@@ -386,7 +386,7 @@ def _number(text: str) -> float | None:
 
 
 def _quartiles(numbers: Mapping[str, float], trials: Mapping[str, int]) -> list[float]:
-    """Where classes begin: at the values that part the trials nearest to quarters."""
+    """Return the lower ends of classes that part the trials nearest to quarters."""
     values, place = np.unique(list(numbers.values()), return_inverse=True)
     below = np.cumsum(np.bincount(place, weights=[trials[name] for name in numbers]))
     if values.size < 2:
@@ -399,7 +399,7 @@ def _quartiles(numbers: Mapping[str, float], trials: Mapping[str, int]) -> list[
 
 
 def _between(low: float, high: float) -> float:
-    """The number above one and up to the other that takes the fewest digits."""
+    """Return the number above ``low`` and up to ``high`` with the fewest digits."""
     rounded = (float(f"{high:.{digits}g}") for digits in range(_DIGITS, 17))
     return next((edge for edge in rounded if low < edge <= high), high)
 

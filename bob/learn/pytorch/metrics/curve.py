@@ -37,7 +37,7 @@ class OperatingPoint:
         return (self.false_match_rate + self.false_non_match_rate) / 2
 
     def dcf(self, *, p_target: float, c_miss: float = 1.0, c_fa: float = 1.0) -> float:
-        """Normalised detection cost: 1 is the better of "never" and "always" accept.
+        """Return the normalised cost: 1 is the better of "never" and "always" accept.
 
         References
         ----------
@@ -48,7 +48,7 @@ class OperatingPoint:
 
 
 def cost_weights(*, p_target: float, c_miss: float, c_fa: float) -> tuple[float, float]:
-    """Weight of the miss rate and of the false match rate in a normalised cost.
+    """Return the weights of the miss and of the false match rate in a cost.
 
     Raises
     ------
@@ -153,7 +153,7 @@ class ErrorCurve:
         return self.misses / self.targets
 
     def point(self, index: int) -> OperatingPoint:
-        """Threshold and rates of one decision."""
+        """Return the threshold and the rates of one decision."""
         return OperatingPoint(
             threshold=float(self.thresholds[index]),
             false_match_rate=float(self.false_matches[index] / self.non_targets),
@@ -161,7 +161,7 @@ class ErrorCurve:
         )
 
     def corners(self) -> ErrorCurve:
-        """Without the decisions that lie on a level or upright line between others."""
+        """Leave out decisions that lie on a level or upright line between others."""
         # First those that resampling left without trials, and with their neighbour's
         # errors: of three on a corner, the two others would hide it.
         moves = np.diff(self.misses).astype(bool) | np.diff(self.false_matches).astype(
@@ -204,7 +204,7 @@ class ErrorCurve:
         return corners._at(vertices)
 
     def min_cllr(self) -> float:
-        """Cost of log-likelihood ratios after the best monotonic calibration, in bits.
+        """Return Cllr after the best monotonic calibration, in bits.
 
         In [0, 1]; see `bob.learn.pytorch.metrics.information`.
         """
@@ -240,7 +240,7 @@ class ErrorCurve:
         return self.point(int(np.count_nonzero(accepted > accepted[last])))
 
     def equal_error_rate(self) -> float:
-        """Where the straight line between two neighbouring points crosses FMR = FNMR.
+        """Return the rate at which a line between two neighbours crosses FMR = FNMR.
 
         The two points are those of the full ROC that lie on either side.
         """
@@ -262,7 +262,7 @@ class ErrorCurve:
         return self.point(int(nearest[np.argmin(sums)]))
 
     def rocch_equal_error_rate(self) -> float:
-        """Equal error rate on the convex hull of the ROC: never above the other one.
+        """Return the EER on the convex hull of the ROC: never above the other one.
 
         References
         ----------
@@ -297,12 +297,12 @@ class ErrorCurve:
     def min_dcf(
         self, *, p_target: float = 0.01, c_miss: float = 1.0, c_fa: float = 1.0
     ) -> float:
-        """Smallest normalised detection cost; at most 1."""
+        """Return the smallest normalised detection cost; at most 1."""
         point = self.min_dcf_point(p_target=p_target, c_miss=c_miss, c_fa=c_fa)
         return point.dcf(p_target=p_target, c_miss=c_miss, c_fa=c_fa)
 
     def crosses(self) -> bool:
-        """Whether the last decision has FNMR >= FMR: always, unless it is a piece."""
+        """Tell whether the last decision has FNMR >= FMR: only a piece has not."""
         return bool(self._excess()[-1] >= 0)
 
     def _excess(self) -> IntArray:
@@ -310,7 +310,7 @@ class ErrorCurve:
         return self.misses * self.non_targets - self.false_matches * self.targets
 
     def _crossing(self, before: int, after: int) -> float:
-        """FNMR where the line between two decisions crosses FMR = FNMR.
+        """Return the FNMR where the line between two decisions crosses FMR = FNMR.
 
         The first has FNMR < FMR, the second has not.
         """

@@ -1,4 +1,4 @@
-"""All figures of a set of scores at once, each with its definition."""
+"""Every figure of two sets of scores at once, with its definition."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def figures(
 def cost_figures(
     cost: CostFunction, hull: ErrorCurve, actual: list[OperatingPoint]
 ) -> tuple[CostFigures, ...]:
-    """Figures of each application, from the hull and the decisions at its threshold."""
+    """Return the figures of each application, from the hull and its own decision."""
     found = []
     for one, point in zip(cost.costs, actual, strict=True):
         best = one.min_point(hull)
@@ -184,7 +184,7 @@ def cost_figures(
 
 
 def no_figures(counts: tuple[int, int, int], cost: CostFunction) -> Figures:
-    """NaN for everything but the counts of targets, non-targets and failures."""
+    """Return NaN for everything but the counts of targets, non-targets and failures."""
     nan = math.nan
     costs = [CostFigures(one, nan, nan, nan, one.threshold) for one in cost.costs]
     return Figures(*counts, nan, nan, nan, nan, nan, tuple(costs), cost)
@@ -227,7 +227,7 @@ class OtherCost:
 
 
 def figure_measures(cost: CostFunction) -> dict[str, Measure]:
-    """The figures that have intervals and differences, by name, at one cost."""
+    """Return the figures that have intervals and differences, by name."""
     return {
         "eer": ErrorCurve.equal_error_rate,
         "min_dcf": cost.minimum,

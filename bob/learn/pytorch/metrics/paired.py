@@ -255,7 +255,7 @@ def _keys(
 
 
 def _common_codes(first: Names, second: Names) -> tuple[int, NDArray[np.int64]]:
-    """How many names there are in both columns, and a number for each trial of both."""
+    """Return the count of names in both columns, and a number for each trial."""
     names = dict.fromkeys(first.distinct + second.distinct)
     code = {name: code for code, name in enumerate(names)}
     return len(code), np.concatenate(
@@ -293,7 +293,7 @@ def _refuse_repeated(
 def _places(
     table: ScoreTable, first: NDArray[np.int64], second: NDArray[np.int64]
 ) -> NDArray[np.intp]:
-    """Where each trial of the first is in the second."""
+    """Return the place in the second of each trial of the first."""
     if np.array_equal(first, second):
         return np.arange(first.size)
     missing = ~np.isin(first, second)

@@ -1,4 +1,4 @@
-"""Whether enough errors were seen for a rate to mean something.
+"""Doubts: reasons not to take figures at their word, such as few errors.
 
 References
 ----------
@@ -70,7 +70,7 @@ class Doubt:
 
 
 def errors_needed(within: float = 0.3) -> int:
-    """Independent errors for 90 % confidence that the true rate is that near.
+    """Return the independent errors for 90 % confidence in a rate.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def errors_needed(within: float = 0.3) -> int:
 
 
 def rule_of_three(trials: int) -> float:
-    """Upper end of the 95 % interval of a rate when no error was seen.
+    """Return the upper end of the 95 % interval of a rate without an error.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def few_errors(errors: Mapping[str, float]) -> dict[str, int]:
 
 
 def few_speakers(speakers: int) -> list[str]:
-    """What to say of intervals from so many speakers; nothing if they are enough."""
+    """Warn of intervals from so few speakers; return nothing if they are enough."""
     if speakers >= FEW_SPEAKERS:
         return []
     return [f"with {speakers} speakers the intervals are rough guides"]
@@ -120,7 +120,7 @@ def few_speakers(speakers: int) -> list[str]:
 def reliability_warnings(
     curve: ErrorCurve, points: Mapping[str, OperatingPoint]
 ) -> list[str]:
-    """Doddington's rule of 30 at the EER and at points, or the rule of 3.
+    """Apply Doddington's rule of 30 at the EER and at points, or the rule of 3.
 
     Parameters
     ----------

@@ -257,7 +257,7 @@ class Piece:
 
 
 class _Seen:
-    """What is kept of the pieces that went by."""
+    """Sums and the hull of the pieces that went by."""
 
     def __init__(self, thresholds: FloatArray) -> None:
         self.bits = np.zeros(2)

@@ -28,7 +28,7 @@ _OF_RATIOS = ("act_dcf", "cllr")
 
 
 def all_tables(report: Report) -> list[Table]:
-    """Every table that has rows."""
+    """Return every table that has rows."""
     found = [
         systems_table(report),
         points_table(report),
@@ -40,7 +40,7 @@ def all_tables(report: Report) -> list[Table]:
 
 
 def systems_table(report: Report) -> Table:
-    """One row a system: every figure, with its interval."""
+    """Return one row a system: every figure, with its interval."""
     found = report.systems
     columns = _figure_columns(report)
     with_dev = any(not math.isnan(one.figures.hter) for one in found)
@@ -145,7 +145,7 @@ def _other_cells(one: Evaluated, mark: str) -> list[Cell]:
 
 
 def cost_in_words(cost: str) -> str:
-    """Say the costs of errors where their name does not.
+    """Add the costs of errors where the name does not have them.
 
     Examples
     --------
@@ -182,7 +182,7 @@ def _system_row(number: int, one: Evaluated, *, with_dev: bool) -> tuple[Cell, .
 
 
 def _shared_notes(report: Report) -> list[str]:
-    """What holds for several systems is said once."""
+    """Return notes; one that holds for several systems stands once."""
     said: dict[Doubt, list[str]] = {}
     for one in report.systems:
         for doubt in one.doubts:
@@ -204,7 +204,7 @@ def _shared_notes(report: Report) -> list[str]:
 
 
 def _dev_notes(report: Report) -> list[str]:
-    """Say which thresholds of dev rest on other trials than the first."""
+    """Name the thresholds of dev that rest on other trials than the first."""
     devs = {
         one.name: one.system.dev_trials
         for one in report.systems
@@ -225,7 +225,7 @@ def _range(draws: list[int]) -> str:
 
 
 def points_table(report: Report) -> Table:
-    """Both rates at every threshold that the report speaks of."""
+    """Return both rates at every threshold that the report names."""
     columns = (
         _SYSTEM,
         Column("Decision", "decision", numeric=False),
@@ -257,7 +257,7 @@ def points_table(report: Report) -> Table:
 
 
 def comparisons_table(report: Report) -> Table:
-    """Differences on the same trials, with their intervals.
+    """Return differences on the same trials, with their intervals.
 
     Of actDCF and Cllr there are columns where a pair has them: neither system is marked
     as not calibrated.
@@ -328,7 +328,7 @@ def _probability(value: float) -> Cell:
 
 
 def condition_tables(report: Report) -> list[Table]:
-    """A table for each column of metadata, over all systems that have it."""
+    """Return a table for each column of metadata, over all systems that have it."""
     columns = (
         Column("Condition", "condition", numeric=False),
         _SYSTEM,
@@ -375,7 +375,7 @@ def _condition_row(one: Evaluated, condition: Condition) -> tuple[Cell, ...]:
 
 
 def failures_table(report: Report) -> Table:
-    """What each system could not score; systems without failures are left out."""
+    """Count trials without a score; systems without failures are left out."""
     columns = (
         _SYSTEM,
         Column("Failed targets", "targets"),

@@ -127,7 +127,7 @@ def as_csv(rows: Iterable[ModelRow]) -> str:
 
 
 def as_text(rows: Sequence[ModelRow]) -> str:
-    """A table for people; a model that failed has its reason in place of figures."""
+    """Return a table; a model that failed has its reason in place of figures."""
     cells = [_HEADINGS, *(_cells(row) for row in rows if not row.reason)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     widths[0] = max([widths[0], *(len(row.name) for row in rows)])

@@ -39,7 +39,7 @@ class _Place:
 
     @property
     def folder(self) -> ResultFolder | None:
-        """That the system is called after; None where it is called after its file.
+        """Folder that names the system; None where its file does.
 
         A file of a result folder stands for the folder, which gives it its name where
         the user named that too: ``asnorm/scores-dev``, but not ``scores-dev`` alone.
@@ -50,7 +50,7 @@ class _Place:
         return None if is_alone else self.source
 
     def parts(self) -> list[str]:
-        """Of the path of that folder or file."""
+        """Return the parts of the path of that folder or file."""
         if self.folder is None:
             return list(self.path.resolve().with_suffix("").parts)
         parts = list(self.folder.path.resolve().parts)
@@ -60,7 +60,7 @@ class _Place:
         return parts
 
     def choice(self) -> list[str]:
-        """What tells the systems of one folder apart."""
+        """Return the words that tell the systems of one folder apart."""
         if self.folder is None:
             return []
         kind = "calibrated" if self.folder.takes_calibrated else "raw"
@@ -84,7 +84,7 @@ def read_systems(
         ``scores-<group>`` and ``calibrated-<group>`` of a result folder stand for the
         folder with that choice.
     group
-        That the figures are of; by default eval where it is there, else dev.
+        Group of the figures; by default eval where it is there, else dev.
     trials
         A list of the same trials, for score files that do not say who speaks.
     calibrated
@@ -157,7 +157,7 @@ def _named(text: str) -> tuple[str, Path]:
 def _sources(
     path: Path, group: str | None, *, calibrated: bool | None, both: bool
 ) -> list[Path | ResultFolder]:
-    """A file, or what is asked for of the folders at or below a path."""
+    """Return a file, or the choices from the folders at or below a path."""
     if path.is_file():
         return [folder_of(path) or path]
     found: list[Path | ResultFolder] = []

@@ -29,7 +29,7 @@ def as_page(
     worst: int = 10,
     player: Player = lambda _: None,
 ) -> str:
-    """Write the page.
+    """Return the page of a report.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def _systems(report: Report) -> tuple[str, str]:
 
 
 def _told_below(table: Table, report: Report) -> Table:
-    """How scores were made stands below the names of systems, to save a column."""
+    """Put how scores were made below the names of systems, to save a column."""
     place = [column.key for column in table.columns].index("system")
     rows = [
         (
@@ -167,7 +167,7 @@ def _histograms(report: Report) -> str:
 
 
 def _kinds(report: Report) -> str:
-    """What the lines of histograms are."""
+    """Name the lines of histograms."""
     kinds = [
         (svg.swatch(0), "target trials"),
         (svg.swatch(1, dashed=True), "non-target trials"),
@@ -184,7 +184,7 @@ def _points(report: Report) -> str:
 
 
 def _each_system(report: Report, table: Table) -> str:
-    """One table where there are few systems, else one to unfold."""
+    """Return one table where there are few systems, else one to unfold."""
     shown = page_parts.table(table)
     if len(report.systems) <= 3:
         return shown

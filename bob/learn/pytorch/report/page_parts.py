@@ -32,12 +32,12 @@ MOST_NOTES = 5
 
 
 def table(content: Table) -> str:
-    """A table in a box that scrolls by itself, and its notes."""
+    """Return a table in a box that scrolls by itself, and its notes."""
     return f"{table_only(content)}\n{notes(content.notes)}"
 
 
 def table_only(content: Table, *, sortable: bool = False) -> str:
-    """A table in a box that scrolls by itself."""
+    """Return a table in a box that scrolls by itself."""
     heads = "".join(_head(column) for column in content.columns)
     rows = "\n".join(
         "<tr>"
@@ -53,7 +53,7 @@ def table_only(content: Table, *, sortable: bool = False) -> str:
 
 
 def scrolled(title: str, element: str, heads: str, rows: str) -> str:
-    """A table that scrolls by touch, mouse and keyboard, without the page."""
+    """Return a table that scrolls by touch, mouse and keyboard, without the page."""
     return (
         f'<div class="wide" role="region" tabindex="0" aria-label="{_text(title)}">'
         f"\n{element}\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n"
@@ -62,7 +62,7 @@ def scrolled(title: str, element: str, heads: str, rows: str) -> str:
 
 
 def notes(texts: Iterable[str]) -> str:
-    """A list of what is to be known of the figures; empty without any."""
+    """Return a list of notes on the figures; empty without any."""
     items = [f"<li>{_text(text)}</li>" for text in texts]
     shown, folded = items[:MOST_NOTES], items[MOST_NOTES:]
     parts = [f'<ul class="notes">{"".join(shown)}</ul>'] if shown else []
@@ -76,7 +76,7 @@ def notes(texts: Iterable[str]) -> str:
 def figure(
     plot: Plot, identifier: str, more: str = "", system: int | None = None
 ) -> str:
-    """A picture with its title and notes.
+    """Return a picture with its title and notes.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def figure(
 
 
 def legend(names: Sequence[str]) -> str:
-    """A list of the systems with their lines, which the script lets one hide."""
+    """Return a list of the systems with their lines, which the script lets one hide."""
     items = "".join(
         f'<li data-system="{look}">{svg.swatch(look)}'
         f"<span>{look + 1} {_text(name)}</span></li>"
@@ -105,7 +105,7 @@ def legend(names: Sequence[str]) -> str:
 
 
 def signs(kinds: Iterable[str]) -> str:
-    """A list of marks with their meanings, by the kinds of their decisions."""
+    """Return a list of marks with their meanings, by the kinds of their decisions."""
     items = "".join(
         f"<li>{svg.sign(SHAPES[kind])}<span>{_text(MEANINGS[kind])}</span></li>"
         for kind in kinds
@@ -121,7 +121,7 @@ def worst(
     unfolded: bool,
     alone: bool,
 ) -> str:
-    """The trials that a system got most wrong, to unfold."""
+    """Return the trials that a system got most wrong, to unfold."""
     non_targets, targets = worst_trials(one.system.table, count)
     parts = [
         _trials("Highest non-targets", non_targets, player, one.name),
@@ -137,7 +137,7 @@ def worst(
 
 
 def _wrong(one: Evaluated) -> str:
-    """How many trials are decided wrongly at the threshold that one would use."""
+    """Count the trials that are decided wrongly at the threshold that one would use."""
     chosen = [
         m for kind in ("dev", "eer") for m in one.figures.decisions if m.kind == kind
     ]
@@ -186,7 +186,7 @@ def _recording(name: str, player: Callable[[str], str | None]) -> str:
 
 
 def failures(report: Report) -> str:
-    """Trials without a score, and the recordings that are the reason."""
+    """Return trials without a score, and the recordings that are the reason."""
     content = failures_table(report)
     parts = [table(content)] if content.rows else []
     for one in report.systems:
@@ -216,7 +216,7 @@ def failures(report: Report) -> str:
 
 
 def provenance(report: Report, made_by: Sequence[tuple[str, str]]) -> str:
-    """What made the scores of each system, and the page."""
+    """Return the provenance of the scores of each system, and of the page."""
     parts = [
         f"<details><summary>{_text(one.name)}</summary>\n"
         f"{_facts(one.system.provenance)}\n</details>"
@@ -253,7 +253,7 @@ def _cell(column: Column, cell: Cell) -> str:
 
 
 def _name(text: str) -> str:
-    """Text that may break behind the marks that names are made of."""
+    """Let a text break behind the marks that names are made of."""
     return re.sub(r"(?<=[/_.-])(?=[^\W_])", "<wbr>", in_markup(text))
 
 
@@ -273,7 +273,7 @@ class Trial:
 
 
 def worst_trials(table: ScoreTable, count: int) -> tuple[list[Trial], list[Trial]]:
-    """Non-target trials of the highest and target trials of the lowest scores.
+    """Return non-target trials of the highest and target trials of the lowest scores.
 
     The worst come first; of equal scores, those that come first in the table. Trials
     without a score are left out.
@@ -288,7 +288,7 @@ def worst_trials(table: ScoreTable, count: int) -> tuple[list[Trial], list[Trial
 def _lowest(
     values: NDArray[np.float64], chosen: NDArray[np.bool_], count: int
 ) -> NDArray[np.intp]:
-    """Positions of the lowest of the chosen values, ascending."""
+    """Return positions of the lowest of the chosen values, ascending."""
     index = np.flatnonzero(chosen)
     if index.size > count:
         limit = np.partition(values[index], count - 1)[count - 1] if count else -np.inf

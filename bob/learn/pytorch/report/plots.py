@@ -52,7 +52,7 @@ _LEVEL = 0.95
 
 
 def det_plot(report: Report) -> Plot:
-    """Misses against false matches on normal-deviate axes."""
+    """Draw misses against false matches on normal-deviate axes."""
     curves = [
         det_curve(one.figures, name=one.name, look=look)
         for look, one in enumerate(report.systems)
@@ -62,7 +62,7 @@ def det_plot(report: Report) -> Plot:
 
 
 def bayes_plot(report: Report) -> Plot:
-    """Normalised cost over the prior: what calibration loses for any application."""
+    """Draw the normalised cost over the prior: the loss from calibration."""
     lines = [Line(_LOG_ODDS[[0, -1]], np.ones(2), -1, "without scores", "dashed")]
     drawn = [
         (look, one)
@@ -109,7 +109,7 @@ def bayes_plot(report: Report) -> Plot:
 
 
 def histogram_plots(report: Report) -> list[Plot]:
-    """Scores of target and non-target trials, one picture a system."""
+    """Draw histograms of target and non-target scores, one picture a system."""
     return [_histogram(one) for one in report.systems]
 
 
@@ -171,7 +171,7 @@ def _steps(edges: FloatArray, heights: FloatArray) -> tuple[FloatArray, FloatArr
 
 
 def interval_plot(report: Report) -> Plot:
-    """The EER of each system with its interval, below each other."""
+    """Draw the EER of each system with its interval, below each other."""
     lines, marks, unsure, unknown = [], [], [], []
     top, count = 0.001, len(report.systems)
     level = f"{100 * report.level:g} %"

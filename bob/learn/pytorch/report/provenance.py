@@ -1,4 +1,4 @@
-"""What result folders tell of their making, as titles and texts."""
+"""Provenance of scores and result folders, as titles and texts."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def description_facts(text: str) -> list[tuple[str, str]]:
 
 
 def model_facts(text: str) -> list[tuple[str, str]]:
-    """Trained models, templates and files that a description names, with their hashes.
+    """List models, templates and files that a description names, with their hashes.
 
     The hashes are those of this installation, which checks every file that it loads;
     of any other file, its present one.
@@ -61,7 +61,7 @@ def model_facts(text: str) -> list[tuple[str, str]]:
 
 
 def _template_facts(text: str) -> list[tuple[str, str]]:
-    """Shipped templates that a description names, with the hash of what they run."""
+    """List shipped templates that a description names, with the hash of each."""
     from bob.learn.pytorch.templates.format.template import load, shipped
 
     found = []
@@ -78,7 +78,7 @@ def _template_facts(text: str) -> list[tuple[str, str]]:
 
 
 def _file_facts(text: str) -> list[tuple[str, str]]:
-    """Weights and templates that are files of the user's."""
+    """List weights and templates that are files of the user's."""
     names = re.findall(rf"'([^'\n]+\.(?:{_MODEL_SUFFIXES}))'", text)
     return [
         ("Model file", f"{path}: SHA-256 {file_sha256(path)} when this page was made")
@@ -88,12 +88,12 @@ def _file_facts(text: str) -> list[tuple[str, str]]:
 
 
 def file_fact(path: Path, *, trials: int, sha256: str) -> str:
-    """One line on a score file: its place, how many trials, its hash."""
+    """Return one line on a score file: its place, how many trials, its hash."""
     return f"{path}: {trials:,} trials, SHA-256 {sha256}"
 
 
 def trials_fact(table: ScoreTable) -> str:
-    r"""One line on a trial list: its size and a hash, which no order changes.
+    r"""Return one line on a trial list: its size and a hash, which no order changes.
 
     The hash is that of the sorted lines "claimed reference real probe", as a score file
     of five columns has them without its scores; of "claimed real probe" where the
@@ -130,7 +130,7 @@ def trials_fact(table: ScoreTable) -> str:
 
 
 def _ranked(column: Names) -> tuple[list[bytes], NDArray[np.int64]]:
-    """Distinct names in the order of their bytes, and the place of each trial's."""
+    """Return names in the order of their bytes, and the place of each trial's."""
     encoded = [name.encode("utf-8", "surrogateescape") for name in column.distinct]
     order = sorted(range(len(encoded)), key=encoded.__getitem__)
     rank = np.empty(len(order), dtype=np.int64)
@@ -139,7 +139,7 @@ def _ranked(column: Names) -> tuple[list[bytes], NDArray[np.int64]]:
 
 
 def calibration_facts(content: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What made log-likelihood ratios of scores, from the file of a calibration.
+    """Describe a calibration by its file.
 
     Examples
     --------
@@ -175,7 +175,7 @@ def made_in_words(normalisation: str, *, calibrated: str = "") -> str:
 
 
 def settings_facts(content: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Settings with their values, of the JSON beside a score file.
+    """List settings with their values, of the JSON beside a score file.
 
     Examples
     --------
@@ -199,7 +199,7 @@ def _in_lines(value: object) -> str:
 
 
 def versions() -> str:
-    """Versions of this package and of what works out the figures."""
+    """Return the versions of this package and of NumPy and SciPy."""
     import platform
 
     found = [f"Python {platform.python_version()}"]

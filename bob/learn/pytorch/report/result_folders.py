@@ -41,12 +41,12 @@ class ReportError(UserError, ValueError):
 
 @dataclass(frozen=True)
 class ResultFolder:
-    """Which scores of a folder are asked for.
+    """Choice among the scores of a folder.
 
     Attributes
     ----------
     group
-        That the figures are of; None for eval where it is there, else dev.
+        Group of the figures; None for eval where it is there, else dev.
     calibrated
         Take the scores that verify.py calibrated; None to take them where they are.
     """
@@ -57,7 +57,7 @@ class ResultFolder:
 
     @property
     def normalisation(self) -> str:
-        """How report.json says that scores were normalised; may be empty."""
+        """Normalisation by report.json, in words; may be empty."""
         return str(_json(self.path / "report.json").get("normalisation", ""))
 
     @property
@@ -69,7 +69,7 @@ class ResultFolder:
         return self.calibrated
 
     def groups(self) -> list[str]:
-        """The group of the figures first, then dev if there is one besides.
+        """Return the group of the figures first, then dev if there is one besides.
 
         Raises
         ------
@@ -87,7 +87,7 @@ class ResultFolder:
 
 
 def folders_at(path: Path) -> list[Path]:
-    """The folder, or those below it, that hold score files; of the same depth all."""
+    """Find the folder, or those below it, that hold score files; all at one depth."""
     for depth in _DEPTHS:
         found = sorted({file.parent for file in path.glob(depth) if _is_group(file)})
         if found:
@@ -96,7 +96,7 @@ def folders_at(path: Path) -> list[Path]:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """The score files of a folder of all kinds, with those of each reference."""
+    """List the score files of a folder of all kinds, with those of each reference."""
     from bob.learn.pytorch.scorefiles.quality import reference_files
 
     raw = score_files(folder)
@@ -111,7 +111,7 @@ def files_in(folder: Path) -> list[Path]:
 
 
 def folder_of(file: Path) -> ResultFolder | None:
-    """What a score file is that lies where verify.py put it; None of any other file."""
+    """Return the choice that a file of verify.py stands for; None of any other."""
     calibrated = file.name.startswith(_CALIBRATED)
     kind = _CALIBRATED if calibrated else _RAW
     group = file.name.removesuffix(".csv").removeprefix(kind)
@@ -122,7 +122,7 @@ def folder_of(file: Path) -> ResultFolder | None:
 
 
 def score_files(folder: Path) -> dict[str, Path]:
-    """Group -> score file that is not calibrated."""
+    """Return group -> score file that is not calibrated."""
     return {
         _group(path): path
         for path in sorted(folder.glob(f"{_RAW}*"))
@@ -264,7 +264,7 @@ def _calibrated(table: ScoreTable, path: Path, trials: Path | None) -> ScoreTabl
 def _made_by(
     asked: ResultFolder, group: str, normalisation: str
 ) -> list[tuple[str, str]]:
-    """Description, models, fingerprint, and the calibration of these very scores.
+    """List description, models, fingerprint, and the calibration of these scores.
 
     The description is of a whole run, which may have made raw, normalised and
     calibrated scores; what these scores did not go through is left out.
@@ -291,7 +291,7 @@ def _made_by(
 
 
 def _json(path: Path) -> Mapping[str, Any]:
-    """What a file says; nothing where there is none."""
+    """Read a JSON file; nothing where there is none."""
     if not path.is_file():
         return {}
     try:

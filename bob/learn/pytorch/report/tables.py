@@ -22,7 +22,7 @@ DAGGER = "†"
 
 @dataclass(frozen=True)
 class Column:
-    """A heading, its name in a CSV, and what it means.
+    """A heading, its name in a CSV, and its meaning.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """What people read, and the number behind it (None where there is none)."""
+    """Text for people, and the number behind it (None where there is none)."""
 
     text: str
     value: float | str | None
@@ -55,9 +55,9 @@ class Table:
     Attributes
     ----------
     key
-        By which a user asks for it.
+        Name by which a user asks for it.
     notes
-        What is to be known of the figures.
+        Sentences on the figures.
     """
 
     key: str
@@ -67,7 +67,7 @@ class Table:
     notes: tuple[str, ...] = ()
 
     def without(self, keys: Collection[str]) -> Table:
-        """The same, less the columns of these keys."""
+        """Return the same less the columns of these keys."""
         kept = [place for place, one in enumerate(self.columns) if one.key not in keys]
         return replace(
             self,
@@ -77,27 +77,27 @@ class Table:
 
 
 def words(text: str) -> Cell:
-    """A cell of text."""
+    """Return a cell of text."""
     return Cell(text, text)
 
 
 def count(number: int) -> Cell:
-    """A cell with a whole number."""
+    """Return a cell with a whole number."""
     return Cell(f"{number:,}", number)
 
 
 def percent(rate: float, interval: Interval | None = None, *, mark: str = "") -> Cell:
-    """A cell with a rate, in percent for people and a fraction for programs."""
+    """Return a cell with a rate, in percent for people and a fraction for programs."""
     return _figure(rate, interval, factor=100, digits=2, mark=mark)
 
 
 def cost(value: float, interval: Interval | None = None, *, mark: str = "") -> Cell:
-    """A cell with a cost."""
+    """Return a cell with a cost."""
     return _figure(value, interval, factor=1, digits=3, mark=mark)
 
 
 def number(value: float, digits: int = 4) -> Cell:
-    """A cell with any number, such as a threshold."""
+    """Return a cell with any number, such as a threshold."""
     return Cell(_digits(value, f".{digits}g"), _finite(value))
 
 
@@ -136,7 +136,7 @@ def _finite(value: float) -> float | None:
 
 
 def as_text(table: Table) -> str:
-    """A table for the terminal, with an interval in brackets behind its figure."""
+    """Return a table for the terminal; intervals stand in brackets."""
     heads = [printable(column.title) for column in table.columns]
     lines = [heads, *([_plain(cell) for cell in row] for row in table.rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -189,7 +189,7 @@ def _number(value: float | str | None) -> str:
 
 
 def as_latex(table: Table) -> str:
-    r"""A ``tabular`` for ``\usepackage{booktabs}``; intervals stand in brackets.
+    r"""Return a ``tabular`` for ``\usepackage{booktabs}``; intervals stand in brackets.
 
     Notes that explain a mark are printed below the table; others are comments.
     """
@@ -248,5 +248,5 @@ def _latex(text: str) -> str:
 
 
 def _in_a_line(text: str) -> str:
-    """A text without what ends a line, or what TeX refuses to read."""
+    """Replace what ends a line, or what TeX refuses to read, by blanks."""
     return "".join(letter if letter.isprintable() else " " for letter in text)

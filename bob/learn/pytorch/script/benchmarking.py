@@ -87,7 +87,7 @@ class Candidate:
 
     @property
     def file_name(self) -> str:
-        """What its files begin with."""
+        """Beginning of the names of its files."""
         return self.name.replace("/", "-")
 
 

@@ -1,4 +1,4 @@
-"""What a model costs: each is measured in a process of its own, which only runs it."""
+"""Costs of a model, measured in a process that only runs it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MEGABYTE = 1_000_000
 
 
 def sample(names: Sequence[str], seconds: float) -> list[str]:
-    """Recordings spread evenly, as many as `SAMPLE_SECONDS` takes.
+    """Choose recordings, spread evenly, as many as `SAMPLE_SECONDS` takes.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ class _Measured:
 
 
 def _waveform(path: str, rate: int, resampler: str) -> Waveform:
-    """The beginning of a recording, one channel at the rate of a model."""
+    """Read the beginning of a recording, one channel at the rate of a model."""
     from bob.learn.pytorch.audio import Waveform, as_waveform
 
     found = as_waveform(path, channel="mix")
