@@ -12,15 +12,18 @@ from bob.learn.pytorch.experiment.configuration import (
 
 PROGRAM = """
 import sys
+from pathlib import Path
 from bob.learn.pytorch.experiment.configuration import run_files
-
-{before}
-run_files([])
-{between}
-from bob.bio.base.extractor import CallableExtractor as found, Extractor
 from bob.learn.pytorch.extractor import CallableExtractor
-assert found is CallableExtractor
-assert Extractor.__module__.startswith("bob.bio.base")
+
+OLD = "from bob.bio.base.extractor import CallableExtractor as found, Extractor"
+Path("old.py").write_text(OLD)
+{before}
+{between}
+variables = run_files(["old.py"])
+assert variables["found"] is CallableExtractor
+assert variables["Extractor"].__module__.startswith("bob.bio.base")
+assert all("experiment" not in type(hook).__module__ for hook in sys.meta_path)
 """
 
 
@@ -66,13 +69,13 @@ def test_a_syntax_error_names_the_file_and_the_line(tmp_path):
     [
         ("", "assert 'bob.bio.base' not in sys.modules"),
         ("import bob.bio.base.extractor", ""),
-        ("run_files([])", ""),
+        ("run_files(['old.py'])", ""),
     ],
 )
-def test_the_removed_class_is_found_where_it_was(before, between):
+def test_the_removed_class_is_found_where_it_was(before, between, tmp_path):
     program = PROGRAM.format(before=before, between=between)
 
-    subprocess.run([sys.executable, "-c", program], check=True)
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path)
 
 
 def test_an_object_comes_back_as_it_is():

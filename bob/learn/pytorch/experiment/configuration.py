@@ -14,6 +14,7 @@ import logging
 import sys
 import traceback
 import types
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from bob.learn.pytorch.errors import UserError
 from bob.learn.pytorch.printing import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +51,6 @@ def run_files(names: Iterable[str]) -> dict[str, Any]:
     ConfigurationError
         If a name is none of the three, or its file cannot be read.
     """
-    _bring_back_callable_extractor()
     variables: dict[str, Any] = {}
     for name in names:
         path = _find_file(name)
@@ -63,7 +63,8 @@ def run_files(names: Iterable[str]) -> dict[str, Any]:
             raise ConfigurationError(
                 f"configuration {path} cannot be read: {error}"
             ) from error
-        _execute(code, module, path)
+        with _callable_extractor_in_bob():
+            _execute(code, module, path)
         variables = {
             key: value
             for key, value in module.__dict__.items()
@@ -180,15 +181,16 @@ def resolve(
         if not isinstance(given, str):
             return given
         found = known(given)
-        if found is None:
-            found = _registered(kind, given, preferred_package)
-        try:
+        with _callable_extractor_in_bob():
             if found is None:
-                found = _in_a_file(kind, given, opened)
-            if found is None:
-                found = _evaluated(kind, given, tuple(imports))
-        except _NothingError as error:
-            raise _unknown(kind, given, error, tuple(names)) from error.__cause__
+                found = _registered(kind, given, preferred_package)
+            try:
+                if found is None:
+                    found = _in_a_file(kind, given, opened)
+                if found is None:
+                    found = _evaluated(kind, given, tuple(imports))
+            except _NothingError as error:
+                raise _unknown(kind, given, error, tuple(names)) from error.__cause__
         given = found
     raise ConfigurationError(
         f"the {kind} leads from one text to the next, to {given!r} in the end; a file "
@@ -311,13 +313,18 @@ def _add_callable_extractor(module: types.ModuleType) -> None:
     vars(module).setdefault("CallableExtractor", CallableExtractor)
 
 
-def _bring_back_callable_extractor() -> None:
-    """Make ``from bob.bio.base.extractor import CallableExtractor`` work again.
+@contextmanager
+def _callable_extractor_in_bob() -> Iterator[None]:
+    """Let ``from bob.bio.base.extractor import CallableExtractor`` work, as of old.
 
     Nothing is imported now; the class is added when the module is.
     """
     loaded = sys.modules.get(_EXTRACTOR_MODULE)
     if loaded is not None:
         _add_callable_extractor(loaded)
-    elif not any(isinstance(item, _ExtractorModuleFinder) for item in sys.meta_path):
-        sys.meta_path.insert(0, _ExtractorModuleFinder())
+    finder = _ExtractorModuleFinder()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)

@@ -215,11 +215,12 @@ def _score(
     seconds: Mapping[str, float],
 ) -> None:
     outcome.notes += getattr(experiment.database, "doubts", ())
-    outcome.notes += short_notes(
-        experiment.preprocessing.component,
-        parts[0],
-        remembered=experiment.layout.durations(),
-    )
+    if hasattr(experiment.preprocessing.component, "model"):
+        outcome.notes += short_notes(
+            experiment.preprocessing.component,
+            parts[0],
+            remembered=experiment.layout.durations(),
+        )
     for note in outcome.notes:
         logger.warning("%s", note)
     everyone = {item.key: item for part in parts for item in part}
