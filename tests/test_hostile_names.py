@@ -28,7 +28,7 @@ from bob.learn.pytorch.scorefiles import read_scores, write_scores
 from bob.learn.pytorch.scorefiles.failures import Failure, read_failures, write_failures
 from bob.learn.pytorch.scorefiles.forms import ScoreFileError
 from bob.learn.pytorch.scorefiles.quality import Measured, read_measures, write_measures
-from bob.learn.pytorch.script import demonstration
+from bob.learn.pytorch.script import demo
 from bob.learn.pytorch.script.template import new
 from bob.learn.pytorch.store import read_embeddings
 from bob.learn.pytorch.store.records import Record, StoreError
@@ -99,7 +99,7 @@ def assigned(text):
 def test_a_demonstration_of_the_folder_runs_nothing_of_its_name(folder, monkeypatch):
     monkeypatch.setattr("bob.learn.pytorch.models.store.fetch", lambda *_, **__: None)
 
-    prepared = demonstration.prepare(folder.parent / "demo", recordings=folder)
+    prepared = demo.prepare(folder.parent / "demo", recordings=folder)
 
     text = prepared.configuration.read_text()
     calls, constants, every = assigned(text)
@@ -109,7 +109,7 @@ def test_a_demonstration_of_the_folder_runs_nothing_of_its_name(folder, monkeypa
     assert constants["sub_directory"] == folder.name
     assert str(folder) in every
     assert prepared.configuration.name == f"{folder.name}.py"
-    again = demonstration.prepare(folder.parent / "demo", recordings=folder)
+    again = demo.prepare(folder.parent / "demo", recordings=folder)
     assert again.kept
 
 

@@ -11,7 +11,7 @@ from bob.learn.pytorch.protocols.formats.folder import FolderDatabase
 from bob.learn.pytorch.protocols.opening import as_database
 from bob.learn.pytorch.protocols.speakers import SpeakerRule
 from bob.learn.pytorch.protocols.trials import DatabaseError
-from bob.learn.pytorch.script.demonstration import council_meetings
+from bob.learn.pytorch.script.demo import council_meetings
 
 
 def touch(folder, *paths):

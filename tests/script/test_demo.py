@@ -7,8 +7,8 @@ from click.testing import CliRunner
 
 from bob.learn.pytorch.architectures.campplus import campplus
 from bob.learn.pytorch.models.store import save_weights
-from bob.learn.pytorch.script.demo import demo
-from bob.learn.pytorch.script.demonstration import _unpack
+from bob.learn.pytorch.script.demo import _unpack
+from bob.learn.pytorch.script.pytorch import pytorch
 
 pytestmark = pytest.mark.usefixtures("networks_are_kept")
 
@@ -36,7 +36,7 @@ def run(weights, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     variable = "BOB_LEARN_PYTORCH_EXTRACTOR_AUDIO_CAMPPLUS_MODELPATH"
     monkeypatch.setenv(variable, str(weights))
-    return lambda *arguments: CliRunner().invoke(demo, arguments)
+    return lambda *arguments: CliRunner().invoke(pytorch, ["demo", *arguments])
 
 
 def test_a_folder_of_ones_own_gives_error_rates_and_says_where_they_are(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     "--output",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="What Bob is given as --output, or as --checkpoint-dir.",
+    help="Folder that Bob is given as --output, or as --checkpoint-dir.",
 )
 @click.option(
     "-g",
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     type=click.Choice(["dev", "eval"]),
     help="Only this group; may be repeated.  [all there are]",
 )
-@click.option("--protocol", help="Which one, of a database with several.")
+@click.option("--protocol", help="Protocol, of a database with several.")
 @click.option(
     "--store",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -87,7 +87,7 @@ def _filled(
     store: Path | None,
     **options: Any,  # noqa: ANN401 - those of parallel_options and extractor_options
 ) -> bool:
-    """Write the files and report; whether recordings failed."""
+    """Write the files and report; return whether recordings failed."""
     from bob.learn.pytorch.experiment.checkpoints import fill, named_database, plan
     from bob.learn.pytorch.inference.extract import sensible_jobs
     from bob.learn.pytorch.parallel.sharing import Workers
