@@ -196,13 +196,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a file, 64 hexadecimal digits, as `sha256sum` prints it.
-
-    Raises
-    ------
-    OSError
-        It cannot be read.
-    """
+    """Return the SHA-256 of a file, 64 hexadecimal digits, as `sha256sum` prints it."""
     with Path(path).open("rb") as file:
         return stream_sha256(file)
 
@@ -213,7 +207,7 @@ def text_sha256(text: str) -> str:
 
 
 def stream_sha256(file: BinaryIO) -> str:
-    """SHA-256 of what is left of an open file, which may be larger than memory."""
+    """Return the SHA-256 of the rest of an open file, which may exceed memory."""
     digest = hashlib.sha256()
     for block in _blocks(file):
         digest.update(block)
@@ -234,7 +228,7 @@ def _blocks(file: BinaryIO) -> Iterator[bytes]:
 
 
 def source_of(path: str | os.PathLike[str], *, known: str = "") -> str:
-    """Return a line that tells which content a file has, and where it was seen.
+    """Return a line that tells the content of a file, and where it was seen.
 
     That is a hash of the whole content, size in bytes, times of change of the content
     and of the file's entry in nanoseconds, inode and path. Two recordings are the same
@@ -242,11 +236,9 @@ def source_of(path: str | os.PathLike[str], *, known: str = "") -> str:
 
     Parameters
     ----------
-    path
-        Of the file.
     known
-        What an earlier call returned. The file is not read again if size, both times
-        and inode are as they were.
+        Line of an earlier call. The file is not read again if size, both times and
+        inode are as they were.
 
     Returns
     -------

@@ -65,7 +65,7 @@ class SettingsError(UserError, ValueError):
 
 
 def get(key: str) -> str | None:
-    """Value of a setting, None where it is set nowhere.
+    """Return the value of a setting, None where it is set nowhere.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def get(key: str) -> str | None:
 
 
 def environment_variable(key: str) -> str:
-    """Name of the environment variable that sets a key.
+    """Return the environment variable that sets a key.
 
     Examples
     --------
@@ -143,33 +143,32 @@ def _set_inside(**variables: str) -> Iterator[None]:
 
 
 def weights_folder() -> Path:
-    """Folder for weights: the user's choice, else one in the user's data folder.
+    """Return the folder for weights: the user's choice, or one in the data folder.
 
     The key is ``bob.learn.pytorch.weights_folder``; unset, it is
     ``bob.learn.pytorch/weights`` in ``$XDG_DATA_HOME`` or ``~/.local/share``.
     """
-    chosen = get(WEIGHTS_FOLDER)
-    if chosen is not None:
-        return Path(chosen).expanduser()
-    data = _base_folder("XDG_DATA_HOME", ".local/share")
-    return data / "bob.learn.pytorch" / "weights"
+    return _data_folder(WEIGHTS_FOLDER, "weights")
 
 
 def templates_folder() -> Path:
-    """Folder for what templates need: environments, locks, weights, what is trusted.
+    """Return the folder of templates: environments, locks, weights, and trust.
 
     The key is ``bob.learn.pytorch.templates_folder``; unset, it is
     ``bob.learn.pytorch/templates`` in ``$XDG_DATA_HOME`` or ``~/.local/share``.
     """
-    chosen = get(TEMPLATES_FOLDER)
-    if chosen is not None:
-        return Path(chosen).expanduser().absolute()
+    return _data_folder(TEMPLATES_FOLDER, "templates").absolute()
+
+
+def _data_folder(key: str, name: str) -> Path:
     data = _base_folder("XDG_DATA_HOME", ".local/share")
-    return data / "bob.learn.pytorch" / "templates"
+    chosen = get(key)
+    ours = data / "bob.learn.pytorch" / name
+    return ours if chosen is None else Path(chosen).expanduser()
 
 
 def plain_environment(*, network: bool) -> dict[str, str]:
-    """Variables that hold no secret and that programs need to start and to compile.
+    """Return variables without secrets that programs need to start and to compile.
 
     With `network` these are also the proxies, with their passwords if there are any,
     and where the certificates are.
@@ -181,7 +180,7 @@ def plain_environment(*, network: bool) -> dict[str, str]:
 
 
 def installer_environment() -> dict[str, str]:
-    """All that uv is told: where packages are, and its cache in the user's home.
+    """Return the variables for uv: where packages are, and its cache.
 
     ``PIP_NO_INDEX`` is there where uv is to be given ``--no-index``.
 
@@ -213,7 +212,7 @@ def installer_environment() -> dict[str, str]:
 
 
 def python_search_path() -> str:
-    """``PATH`` for one who looks for interpreters: pyenv's own, not its stand-ins."""
+    """Return ``PATH`` to look for interpreters: with pyenv's own, not its stand-ins."""
     folders = [
         folder
         for folder in os.environ.get("PATH", os.defpath).split(os.pathsep)
@@ -252,7 +251,7 @@ def _old_bobrc() -> Path:
 
 
 def _base_folder(variable: str, default: str) -> Path:
-    """One of the XDG base folders; a relative path there is void, says XDG."""
+    """Return one of the XDG base folders; XDG ignores relative paths."""
     chosen = Path(os.environ.get(variable, ""))
     return chosen if chosen.is_absolute() else Path.home() / default
 
@@ -334,7 +333,7 @@ def _table(path: Path, read: Callable[[str], object]) -> dict[str, object]:
 
 
 def _find(table: dict[str, object], key: str) -> object:
-    """Value of a dotted key, wherever its dots are tables and wherever not."""
+    """Find the value of a dotted key, whether its dots are tables or not."""
     if key in table:
         return table[key]
     parts = key.split(".")

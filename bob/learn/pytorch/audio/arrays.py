@@ -109,7 +109,7 @@ def one_channel(
     channel: int | Literal["mix"] | None,
     recording: str | None,
 ) -> NDArray[np.float64]:
-    """(time, channels) -> (time,): take one channel, or "mix" for their mean.
+    """Take one channel of (time, channels) as (time,), or "mix" for their mean.
 
     Raises
     ------

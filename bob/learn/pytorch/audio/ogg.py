@@ -129,6 +129,6 @@ def _page(content: Content, start: int) -> _Page:
 
 
 def _checksum(page: bytes) -> int:
-    """CRC-32 of ogg: that of `zlib` with the bits mirrored, from 0 and not inverted."""
+    """Return the CRC-32 of ogg: zlib's with mirrored bits, from 0 and not inverted."""
     mirrored = zlib.crc32(page.translate(_MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int(f"{mirrored:032b}"[::-1], 2)

@@ -7,7 +7,7 @@ from bob.learn.pytorch.printing import printable
 
 
 def storable(name: str) -> str:
-    r"""Escape what of a name is not UTF-8, so that it can be stored.
+    r"""Escape the part of a name that is not UTF-8, so that it can be stored.
 
     Examples
     --------

@@ -89,7 +89,7 @@ def read_embeddings(path: str | os.PathLike[str]) -> StoredEmbeddings:
         )
     if suffix in STORES:
         return read(path)
-    columns, fingerprint = _FORMATS[suffix].read(path)
+    columns, fingerprint = _read_other(path, suffix)
     return StoredEmbeddings.of(columns, fingerprint or {}, path)
 
 
@@ -178,12 +178,11 @@ def _read(path: Path) -> tuple[Columns, dict[str, str] | None]:
     if suffix in STORES:
         content = read_content(path)
         return content.columns, content.fingerprint
+    return _read_other(path, suffix)
+
+
+def _read_other(path: Path, suffix: str) -> tuple[Columns, dict[str, str] | None]:
     columns, made_by = _FORMATS[suffix].read(path)
-    _check_made_by(made_by, path)
-    return columns, made_by
-
-
-def _check_made_by(made_by: object, path: Path) -> None:
     fits = isinstance(made_by, dict) and all(
         isinstance(value, str) for value in made_by.values()
     )
@@ -192,6 +191,7 @@ def _check_made_by(made_by: object, path: Path) -> None:
             f"{path} says that {made_by!r} made its embeddings; expected names and "
             "texts: export the store again"
         )
+    return columns, made_by
 
 
 def _records(columns: Columns, source: Path) -> list[Record]:

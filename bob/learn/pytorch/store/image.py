@@ -205,7 +205,7 @@ def _rows_of(file: h5py.File) -> NameIndex:
 
 
 def _cut(texts: bytes, places: NDArray[np.int64]) -> list[str]:
-    """Texts from where each begins and how many bytes it has."""
+    """Cut out texts by (texts, 2): where each begins, and its bytes."""
     starts, sizes = places[:, 0], places[:, 1]
     if not sizes.any():
         return [""] * len(places)
@@ -224,15 +224,10 @@ def fold(file: int, target: Path, *, rows: int, numbers: int) -> None:
     file
         Descriptor of the store.
     rows
-        How many records are in its batches.
+        Number of records in its batches.
     numbers
-        How many numbers come in beside those in the batches: of records that failed,
-        whose places in the table of embeddings are filled too.
-
-    Raises
-    ------
-    OSError
-        It cannot be written, say for lack of space.
+        Numbers that come in beside those in the batches: of records that failed, whose
+        places in the table of embeddings are filled too.
     """
     import h5py
 
@@ -267,7 +262,7 @@ def _reserve(file: int, size: int) -> None:
 
 
 def _gathered(file: int, start: int) -> Iterator[Columns]:
-    """Small batches together, since HDF5 takes its time for each."""
+    """Yield small batches together, since HDF5 takes its time for each."""
     parts: list[Columns] = []
     waiting = 0
     for _, columns in scan(file, start):
@@ -372,7 +367,7 @@ class NameIndex:
         self._recent: dict[bytes, int] = {}
 
     def get(self, name: str) -> int | None:
-        """Value of a name, None where it is not known."""
+        """Return the value of a name, None where it is not known."""
         digest = _digest(name)
         value = self._recent.get(digest)
         if value is not None:
@@ -405,7 +400,7 @@ class NameIndex:
 
 
 def _hashes_of(names: Iterable[str]) -> NDArray[np.uint64]:
-    """Names -> (names, 2), the two halves of their hashes."""
+    """Return (names, 2), the two halves of the hashes of names."""
     joined = b"".join(map(_digest, names))
     return np.frombuffer(joined, dtype="<u8").astype(np.uint64).reshape(-1, 2)
 

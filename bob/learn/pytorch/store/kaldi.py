@@ -112,7 +112,7 @@ def _refuse_blanks(columns: Columns) -> None:
 
 
 def _rest(content: Content) -> dict[str, Any]:
-    """Everything but the embeddings."""
+    """Return all but the embeddings, for the file beside the ark."""
     columns = content.columns
     return {
         "made_by": content.fingerprint,
