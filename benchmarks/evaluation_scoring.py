@@ -173,7 +173,7 @@ def dense_verify(folder, scale):
 
 def dense_score(folder, scale):
     """What `bob pytorch score` does once the store and the protocol are read."""
-    from bob.learn.pytorch.experiment.stored_scores import score_trials
+    from bob.learn.pytorch.experiment.stored_scores import score
     from bob.learn.pytorch.experiment.stored_trials import Side, StoredTrials
     from bob.learn.pytorch.store.reading import StoredEmbeddings
 
@@ -198,8 +198,8 @@ def dense_score(folder, scale):
     )
     path = folder / "score.txt"
     seconds, _ = timed(
-        lambda: score_trials(
-            StoredTrials(references, probes, None), embeddings, path, form="four"
+        lambda: score(
+            embeddings, StoredTrials(references, probes, None), output=path, form="four"
         )
     )
     return {"seconds": seconds, "values": of_first_reference(path)}

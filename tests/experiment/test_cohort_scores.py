@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from bob.learn.pytorch.experiment.stored_scores import score_trials
+from bob.learn.pytorch.experiment.stored_scores import score
 from bob.learn.pytorch.experiment.stored_speakers import cohort_of
 from bob.learn.pytorch.experiment.stored_trials import Side, StoredTrials
 from bob.learn.pytorch.scoring import (
@@ -179,10 +179,10 @@ def by_speaker(textbook, model, sides):
 def test_mean_cohort_scores_in_a_file_have_the_cohort_enrolled_against_probes(
     by_speaker, tmp_path
 ):
-    score_trials(
-        by_speaker.trials,
+    score(
         by_speaker.embeddings,
-        tmp_path / "out.csv",
+        by_speaker.trials,
+        output=tmp_path / "out.csv",
         backend=by_speaker.backend,
         cohort=by_speaker.cohort,
         quality=["cohort_mean"],

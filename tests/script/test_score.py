@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from bob.learn.pytorch.errors import UserError
 from bob.learn.pytorch.experiment import stored_scores
 from bob.learn.pytorch.scorefiles import read_scores
 from bob.learn.pytorch.script.pytorch import pytorch
@@ -357,3 +358,39 @@ def test_580000_trials_are_all_scored(folder):
     for line, (a, b) in list(zip(lines, pairs, strict=True))[::50_000]:
         cosine = rows[a] @ rows[b] / np.linalg.norm(rows[a]) / np.linalg.norm(rows[b])
         assert float(line.split()[-1]) == pytest.approx(cosine, abs=1e-6)
+
+
+@pytest.mark.parametrize("cohort", [None, "others.h5"])
+def test_the_library_gives_the_scores_of_the_command(protocol, cohort):
+    """In memory, and in a file that is read when its table is asked for."""
+    random = np.random.default_rng(0)
+    made("others.h5", {f"c{n}": random.normal(size=2) for n in range(6)})
+    command = ("score",) if cohort is None else ("score-norm", "--cohort", cohort)
+    words = () if cohort is None else ("--kind", "s")
+    done(*command, "store.h5", protocol, *words, "-o", "out.csv")
+
+    for output in (None, "again.csv"):
+        found = stored_scores.score(
+            "store.h5", protocol, cohort=cohort, normalisation="s-norm", output=output
+        )
+
+        expected = read_scores("out.csv")
+        assert found.trials == len(expected) == len(found.table)
+        assert found.table.probe.tolist() == expected.probe.tolist()
+        assert found.table.score == pytest.approx(expected.score, abs=1e-9)
+        told = json.loads(Path("out.csv.json").read_text())
+        assert found.provenance["store"] == "store.h5"
+        assert found.provenance["trials"] == str(protocol)
+        assert {key: told[key] for key in found.provenance} == {
+            **found.provenance, "trials": str(protocol)
+        }  # fmt: skip
+    assert Path("again.csv").read_text() == Path("out.csv").read_text()
+
+
+def test_the_library_names_what_it_cannot_use(protocol):
+    with pytest.raises(UserError, match=r"the measure is 'dot'; choose one of cosine"):
+        stored_scores.score("store.h5", protocol, backend="dot")
+    with pytest.raises(UserError, match=r"the enrolment is 'sum'; choose one of mean"):
+        stored_scores.score("store.h5", protocol, enrolment="sum")
+    with pytest.raises(UserError, match=r"the normalisation is 'x'; choose one of z-"):
+        stored_scores.score("store.h5", protocol, cohort="store.h5", normalisation="x")

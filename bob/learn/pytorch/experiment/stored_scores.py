@@ -13,12 +13,11 @@ import numpy as np
 from bob.learn.pytorch.calibration.origin import write_provenance
 from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.experiment.backends import backend_of
-from bob.learn.pytorch.experiment.named_embeddings import (
-    refuse_other_model,
-)
+from bob.learn.pytorch.experiment.named_embeddings import refuse_other_model
 from bob.learn.pytorch.experiment.stored_speakers import StoredCohort, cohort_of
 from bob.learn.pytorch.experiment.stored_trials import Side, StoredTrials, stored_trials
 from bob.learn.pytorch.files import beside, write_text
+from bob.learn.pytorch.scorefiles import read_scores
 from bob.learn.pytorch.scorefiles.quality import as_text, measured_sides
 from bob.learn.pytorch.scorefiles.writing import write_blocks
 from bob.learn.pytorch.scoring import (
@@ -52,40 +51,46 @@ TRIALS_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
-class Scores:
-    """Scores of trials, and their origin.
-
-    Attributes
-    ----------
-    provenance
-        Store, trials, model, measure and normalisation, as JSON values.
-    notes
-        Hints for the user, such as recordings without an embedding.
-    """
-
-    table: ScoreTable
-    provenance: Mapping[str, Any]
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Scored:
     """Scores in a file.
 
     Attributes
     ----------
     path
-        The score file; beside it, with ``.json``, is the origin of its scores.
+        The file; None where there is none.
     trials, failures
         Counts; failures are trials without a score.
     notes
-        Hints for the user.
+        Hints for the user, such as recordings without an embedding.
     """
 
-    path: Path
+    path: Path | None
     trials: int
     failures: int
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Scores(Scored):
+    """Scores of trials, in memory or in a file, and their origin.
+
+    Attributes
+    ----------
+    provenance
+        Store, trials, model, measure and normalisation, as JSON values; they stand
+        beside a score file with ``.json``.
+    """
+
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    known: ScoreTable | None = field(default=None, repr=False)
+
+    @cached_property
+    def table(self) -> ScoreTable:
+        """Trials and scores; those of a file are read on first use."""
+        if self.known is not None:
+            return self.known
+        assert self.path is not None  # noqa: S101 - one of both is there
+        return read_scores(self.path)
 
 
 def score(  # noqa: PLR0913 - all but two have a default
@@ -99,6 +104,10 @@ def score(  # noqa: PLR0913 - all but two have a default
     group: str | None = None,
     protocol: str | None = None,
     allow_missing: bool = False,
+    output: str | os.PathLike[str] | None = None,
+    form: str | None = None,
+    quality: Sequence[Quality] = (),
+    provenance: Mapping[str, Any] | None = None,
 ) -> Scores:
     """Score trials between stored embeddings; higher means more alike.
 
@@ -121,11 +130,26 @@ def score(  # noqa: PLR0913 - all but two have a default
     normalisation
         With a cohort: ``z-norm``, ``t-norm``, ``s-norm``, ``zt-norm`` or ``as-norm``,
         which takes the 300 highest cohort scores.
+    output
+        Score file, which is there whole or not at all, made in bounded memory where all
+        meet all. Beside it ``<output>.json`` keeps the origin. None keeps the scores in
+        memory.
+    form
+        Of the output, see `write_scores`; by default ``csv`` for a name that ends so,
+        else ``five``, or ``voxsrc`` (``score enrolled tested``) for trials without
+        labels.
+    quality
+        Written as columns of CSV, ``bio_ref_duration`` and ``probe_duration``, for
+        calibration: ``duration`` in seconds (all enrolment together), ``magnitude`` of
+        the embedding (mean of several), ``cohort_mean`` (needs a cohort).
+    provenance
+        Further facts on the origin.
 
     Raises
     ------
     UserError
-        A file cannot be read, or embeddings, trials and cohort do not go together.
+        A file cannot be read, or embeddings, trials and cohort do not go together; a
+        name, or a quality measure, has no place in the form.
 
     Examples
     --------
@@ -133,92 +157,35 @@ def score(  # noqa: PLR0913 - all but two have a default
     >>> scores.table.curve.equal_error_rate()  # doctest: +SKIP
     0.0213
     """
-    told: dict[str, Any] = {}
+    told = {
+        "store": None if isinstance(store, StoredEmbeddings) else os.fspath(store),
+        "trials": None if isinstance(trials, StoredTrials) else os.fspath(trials),
+        "group": group,
+        "protocol": protocol,
+    }
+    given = {name: value for name, value in told.items() if value}
     if not isinstance(store, StoredEmbeddings):
-        told["store"] = os.fspath(store)
         store = read_embeddings(store)
     if not isinstance(trials, StoredTrials):
-        told["trials"] = os.fspath(trials)
-        told |= {"group": group} if group else {}
-        told |= {"protocol": protocol} if protocol else {}
         trials = stored_trials(
             trials, store, group=group, protocol=protocol, allow_missing=allow_missing
         )
     if not isinstance(backend, RowBackend):
         backend = backend_of(backend, enrolment=enrolment, embeddings=store)
-    if cohort is not None and not isinstance(cohort, StoredCohort):
-        if not isinstance(cohort, StoredEmbeddings):
-            cohort = read_embeddings(cohort)
-        cohort = cohort_of(cohort, normalisation=normalisation)
-    scoring = _Scoring(trials, store, backend, cohort, told)
-    return Scores(scoring.table(), scoring.provenance(), trials.notes)
+    known = _cohort(cohort, normalisation)
+    scoring = _Scoring(trials, store, backend, known, {**given, **(provenance or {})})
+    return scoring.scores() if output is None else scoring.write(output, form, quality)
 
 
-def score_trials(
-    trials: StoredTrials,
-    embeddings: StoredEmbeddings,
-    path: str | os.PathLike[str],
-    *,
-    backend: RowBackend | None = None,
-    cohort: StoredCohort | None = None,
-    form: str | None = None,
-    quality: Sequence[Quality] = (),
-    provenance: Mapping[str, Any] | None = None,
-) -> Scored:
-    """Score trials into a file, in bounded memory where all meet all.
-
-    Parameters
-    ----------
-    path
-        Is there whole or not at all; beside it ``<path>.json`` keeps the origin.
-    backend
-        See `backend_of`; None is the cosine.
-    cohort
-        Normalises the scores.
-    form
-        See `write_scores`; by default ``csv`` for a name that ends so, else ``five``,
-        or ``voxsrc`` (``score enrolled tested``) for trials without labels.
-    quality
-        Written as columns of CSV, ``bio_ref_duration`` and ``probe_duration``, for
-        calibration: ``duration`` in seconds (all enrolment together), ``magnitude`` of
-        the embedding (mean of several), ``cohort_mean`` (needs a cohort).
-    provenance
-        Kept in the file beside.
-
-    Raises
-    ------
-    ScoringError
-        The cohort does not fit, or the form has no place for quality measures.
-    ScoreFileError
-        A name does not fit into the form.
-    """
-    path = Path(path)
-    form = trials.form(path, form)
-    _check_quality(quality, form=form, cohort=cohort)
-    scoring = _Scoring(
-        trials, embeddings, backend or Cosine(), cohort, provenance or {}
-    )
-    columns = _quality_columns(
-        trials, embeddings, quality, scoring.means(asked="cohort_mean" in quality)
-    )
-    known = replace(
-        trials,
-        references=_with(trials.references, columns[0]),
-        probes=_with(trials.probes, columns[1]),
-    )
-    count = failures = 0
-
-    def blocks() -> Iterator[tuple[ScoreTable, dict[str, Names]]]:
-        nonlocal count, failures
-        for scores, first, second in scoring.parts():
-            table = known.table(scores, first, second)
-            count += len(table)
-            failures += table.failures
-            yield table, known.metadata(first, second) if form == "csv" else {}
-
-    write_blocks(path, blocks(), form=form)
-    write_provenance(path, scoring.provenance())
-    return Scored(path, count, failures, trials.notes)
+def _cohort(
+    given: StoredCohort | StoredEmbeddings | str | os.PathLike[str] | None,
+    normalisation: str,
+) -> StoredCohort | None:
+    if given is None or isinstance(given, StoredCohort):
+        return given
+    if not isinstance(given, StoredEmbeddings):
+        given = read_embeddings(given)
+    return cohort_of(given, normalisation=normalisation)
 
 
 def score_everything(
@@ -325,10 +292,46 @@ class _Scoring:
             second = np.tile(np.arange(len(right)), part.stop - part.start)
             yield scores.ravel(), first, second
 
-    def table(self) -> ScoreTable:
-        """Score all trials."""
+    def scores(self) -> Scores:
+        """Score all trials in memory."""
         parts = [*self.parts(), (np.zeros(0), *np.zeros((2, 0), np.int64))]
-        return self.trials.table(*map(np.concatenate, zip(*parts, strict=True)))
+        table = self.trials.table(*map(np.concatenate, zip(*parts, strict=True)))
+        return Scores(
+            None, len(table), table.failures, self.trials.notes, self.provenance(),
+            table,
+        )  # fmt: skip
+
+    def write(
+        self,
+        output: str | os.PathLike[str],
+        asked: str | None,
+        quality: Sequence[Quality],
+    ) -> Scores:
+        """Score into a file of a form, some trials at a time."""
+        path, trials = Path(output), self.trials
+        form = trials.form(path, asked)
+        _check_quality(quality, form=form, cohort=self.cohort)
+        means = self.means(asked="cohort_mean" in quality)
+        columns = _quality_columns(trials, self.embeddings, quality, means)
+        known = replace(
+            trials,
+            references=_with(trials.references, columns[0]),
+            probes=_with(trials.probes, columns[1]),
+        )
+        count = failures = 0
+
+        def blocks() -> Iterator[tuple[ScoreTable, dict[str, Names]]]:
+            nonlocal count, failures
+            for scores, first, second in self.parts():
+                table = known.table(scores, first, second)
+                count += len(table)
+                failures += table.failures
+                yield table, known.metadata(first, second) if form == "csv" else {}
+
+        write_blocks(path, blocks(), form=form)
+        provenance = self.provenance()
+        write_provenance(path, provenance)
+        return Scores(path, count, failures, trials.notes, provenance)
 
     def provenance(self) -> dict[str, Any]:
         """Return the origin of the scores, as JSON values."""

@@ -137,7 +137,7 @@ def score(
         scored = _score_into(output, store, trials, **options)
     else:
         scored = _score_all(output, store, options)
-    _report_scored(scored, as_json=as_json)
+    _report_scored(scored, output, as_json=as_json)
 
 
 def _score_all(output: Path, store: Path, options: dict[str, Any]) -> Scored:
@@ -232,7 +232,7 @@ def score_norm(
         return cohort_of(read_embeddings(cohort), **chosen)
 
     scored = _score_into(output, store, trials, cohort=made, **options)
-    _report_scored(scored, as_json=as_json)
+    _report_scored(scored, output, as_json=as_json)
 
 
 def _refuse_overwriting(
@@ -295,10 +295,10 @@ def _score_into(
     chosen = {name: options[name] for name in names}
     wanted = stored_trials(trials, embeddings, **chosen)
     notes = recording_notes(embeddings, wanted.rows_by_name(embeddings.names))
-    scored = stored_scores.score_trials(
-        wanted,
+    scored = stored_scores.score(
         embeddings,
-        output,
+        wanted,
+        output=output,
         backend=_backend_from(embeddings, options),
         cohort=None if cohort is None else cohort(),
         form=form,
@@ -337,9 +337,9 @@ def _check_quality(quality: tuple[str, ...]) -> None:
             )
 
 
-def _report_scored(scored: Scored, *, as_json: bool) -> None:
+def _report_scored(scored: Scored, output: Path, *, as_json: bool) -> None:
     """Print what was written."""
-    where = click.format_filename(scored.path)
+    where = click.format_filename(output)
     if as_json:
         content = {
             "scores": where,
@@ -350,6 +350,6 @@ def _report_scored(scored: Scored, *, as_json: bool) -> None:
         click.echo(json.dumps(content, indent=2))
         return
     failed = f", {scored.failures} of them nan" if scored.failures else ""
-    click.echo(f"{scored.trials} scores are in {printable(scored.path)}{failed}")
+    click.echo(f"{scored.trials} scores are in {printable(output)}{failed}")
     for note in scored.notes:
         click.echo(printable(f"  {note}"))
