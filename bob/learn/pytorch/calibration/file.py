@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, NoReturn
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from bob.learn.pytorch.calibration.isotonic import IsotonicCalibration
 from bob.learn.pytorch.calibration.linear import LinearCalibration, TrainingTrials
@@ -29,8 +30,7 @@ _EXPECTED = (
     "--calibrate-scores wrote"
 )
 #: Calibrations with measures, and some fusions, have these; older files do not.
-_OPTIONAL = {"ranges", "score_alone"}
-_TRIALS = {"targets", "non_targets", "failures"}
+_OPTIONAL = {"linear": {"ranges", "score_alone"}, "isotonic": set[str]()}
 
 
 def save_calibration(calibration: Calibration, path: Path) -> None:
@@ -39,12 +39,13 @@ def save_calibration(calibration: Calibration, path: Path) -> None:
 
 
 def load_calibration(path: Path) -> Calibration:
-    """Read a file of :func:`save_calibration`.
+    """Read a file of :func:`save_calibration`, strictly.
 
     Raises
     ------
     CalibrationError
-        It is something else; the message names the file and what is wrong.
+        It is something else, a field is missing, unknown, of another type or not
+        finite, or the weight of a score is not positive; the message names the file.
     """
     try:
         return _from_json(path.read_text(encoding="utf-8"))
@@ -55,22 +56,19 @@ def load_calibration(path: Path) -> Calibration:
 
 
 def to_json(calibration: Calibration) -> str:
-    """Write a calibration as text; numbers read back to the last bit."""
-    trials = calibration.trained_on
-    fields: dict[str, object]
+    """Return a calibration as text; numbers read back to the last bit."""
+    fields: dict[str, Any]
     if isinstance(calibration, LinearCalibration):
         fields = {
             "format": _FORMAT,
             "kind": "linear",
-            "columns": list(calibration.columns),
-            "weights": list(calibration.weights),
+            "columns": calibration.columns,
+            "weights": calibration.weights,
             "offset": calibration.offset,
             "p_target": calibration.p_target,
         }
         if calibration.ranges:
-            fields["ranges"] = {
-                name: list(ends) for name, ends in calibration.ranges.items()
-            }
+            fields["ranges"] = dict(calibration.ranges)
         if calibration.plain is not None:
             weight, offset = calibration.plain
             fields["score_alone"] = {"weight": weight, "offset": offset}
@@ -81,24 +79,12 @@ def to_json(calibration: Calibration) -> str:
             "thresholds": [_number(value) for value in calibration.thresholds],
             "ratios": [_number(value) for value in calibration.ratios],
         }
-    fields["trained_on"] = {
-        "targets": trials.targets,
-        "non_targets": trials.non_targets,
-        "failures": trials.failures,
-    }
+    fields["trained_on"] = asdict(calibration.trained_on)
     fields["provenance"] = dict(calibration.provenance)
     return json.dumps(fields, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _from_json(text: str) -> Calibration:
-    """Read the text of :func:`to_json`, strictly.
-
-    Raises
-    ------
-    CalibrationError
-        A field is missing, unknown, of another type, not finite, or the weight of a
-        score is not positive.
-    """
     try:
         fields = json.loads(text, parse_constant=_refuse)
     except (json.JSONDecodeError, RecursionError) as error:
@@ -110,36 +96,39 @@ def _from_json(text: str) -> Calibration:
     kind = fields.get("kind")
     if not isinstance(kind, str) or kind not in _KINDS:
         raise CalibrationError(f"the kind is {kind!r}, expected {', '.join(_KINDS)}")
-    optional = _OPTIONAL if kind == "linear" else set()
-    _require_keys(fields, _KINDS[kind] | (optional & set(fields)), "the calibration")
+    optional = _OPTIONAL[kind] & set(fields)
+    _require_keys(fields, _KINDS[kind] | optional, "the calibration")
     trials = _trials(fields["trained_on"])
     provenance = fields["provenance"]
-    if not (
+    _require(
         isinstance(provenance, dict)
-        and all(isinstance(value, str) for value in provenance.values())
-    ):
-        raise CalibrationError("provenance must map names to texts")
+        and all(isinstance(value, str) for value in provenance.values()),
+        "provenance must map names to texts",
+    )
     if kind == "isotonic":
-        return IsotonicCalibration(
-            _floats(fields, "thresholds", infinite=True),
-            _floats(fields, "ratios", infinite=True),
-            trials,
-            provenance,
+        thresholds, ratios = (
+            _floats(fields[name], name, infinite=True)
+            for name in ("thresholds", "ratios")
         )
+        return IsotonicCalibration(thresholds, ratios, trials, provenance)
     return _linear(fields, trials, provenance)
 
 
 def _linear(
-    fields: Mapping[str, object], trials: TrainingTrials, provenance: Mapping[str, str]
+    fields: Mapping[str, Any], trials: TrainingTrials, provenance: Mapping[str, str]
 ) -> LinearCalibration:
     columns = fields["columns"]
-    if not (isinstance(columns, list) and all(isinstance(c, str) for c in columns)):
-        raise CalibrationError("columns must be a list of texts")
-    if len(set(columns)) < len(columns):
-        raise CalibrationError(f"a column is there twice: {', '.join(columns)}")
+    _require(
+        isinstance(columns, list) and all(isinstance(name, str) for name in columns),
+        "columns must be a list of texts",
+    )
+    _require(
+        len(set(columns)) == len(columns),
+        f"a column is there twice: {', '.join(columns)}",
+    )
     calibration = LinearCalibration(
         columns=tuple(columns),
-        weights=_floats(fields, "weights"),
+        weights=_floats(fields["weights"], "weights"),
         offset=_float(fields["offset"], "offset"),
         p_target=_float(fields["p_target"], "p_target"),
         trained_on=trials,
@@ -147,68 +136,45 @@ def _linear(
         ranges=_ranges(fields.get("ranges", {})),
         plain=_plain(fields.get("score_alone")),
     )
-    if calibration.weights[0] <= 0 and not is_fusion(calibration):
-        raise CalibrationError(
-            f"the weight of {columns[0]} is {calibration.weights[0]:g}, expected a "
-            "positive one: higher means more alike"
-        )
+    _require(
+        calibration.weights[0] > 0 or is_fusion(calibration),
+        f"the weight of {columns[0]} is {calibration.weights[0]:g}, expected a "
+        "positive one: higher means more alike",
+    )
     return calibration
 
 
-def _ranges(fields: object) -> dict[str, tuple[float, float]]:
-    if not isinstance(fields, dict):
-        raise CalibrationError("ranges must map columns to two numbers")
-    found = {name: _floats(fields, name) for name in fields}
-    for name, ends in found.items():
-        if len(ends) != 2:
-            raise CalibrationError(f"the range of {name} must be two numbers")
-    return {name: (ends[0], ends[1]) for name, ends in found.items()}
+def _ranges(fields: Any) -> dict[str, tuple[float, float]]:  # noqa: ANN401 - of JSON
+    _require(isinstance(fields, dict), "ranges must map columns to two numbers")
+    found = {}
+    for name, value in fields.items():
+        ends = _floats(value, name)
+        _require(len(ends) == 2, f"the range of {name} must be two numbers")
+        found[name] = ends[0], ends[1]
+    return found
 
 
-def _plain(fields: object) -> tuple[float, float] | None:
+def _plain(fields: Any) -> tuple[float, float] | None:  # noqa: ANN401 - of JSON
     if fields is None:
         return None
-    if not isinstance(fields, dict):
-        raise CalibrationError("score_alone must have a weight and an offset")
+    _require(isinstance(fields, dict), "score_alone must have a weight and an offset")
     _require_keys(fields, {"weight", "offset"}, "score_alone")
     return _float(fields["weight"], "weight"), _float(fields["offset"], "offset")
 
 
-def _number(value: float) -> float | str:
-    """JSON has no infinity."""
-    return value if math.isfinite(value) else str(value)
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise CalibrationError(f"{constant} is no number of JSON")
-
-
-def _require_keys(fields: Mapping[str, object], expected: set[str], what: str) -> None:
-    missing, unknown = expected - set(fields), set(fields) - expected
-    if missing or unknown:
-        raise CalibrationError(
-            f"{what} lacks {', '.join(sorted(missing)) or 'nothing'} and has unknown "
-            f"{', '.join(sorted(unknown)) or 'nothing'}"
-        )
-
-
-def _trials(fields: object) -> TrainingTrials:
-    if not isinstance(fields, dict):
-        raise CalibrationError("trained_on must have counts of trials")
-    _require_keys(fields, _TRIALS, "trained_on")
+def _trials(fields: Any) -> TrainingTrials:  # noqa: ANN401 - of JSON
+    _require(isinstance(fields, dict), "trained_on must have counts of trials")
+    _require_keys(fields, {"targets", "non_targets", "failures"}, "trained_on")
     for name, count in fields.items():
-        if type(count) is not int or count < 0:
-            raise CalibrationError(f"{name} is {count!r}, expected a count")
+        is_count = type(count) is int and count >= 0
+        _require(is_count, f"{name} is {count!r}, expected a count")
     return TrainingTrials(**fields)
 
 
-def _floats(
-    fields: Mapping[str, object], name: str, *, infinite: bool = False
-) -> tuple[float, ...]:
-    values = fields[name]
-    if not isinstance(values, list):
+def _floats(value: object, name: str, *, infinite: bool = False) -> tuple[float, ...]:
+    if not isinstance(value, list):
         raise CalibrationError(f"{name} must be a list of numbers")
-    return tuple(_float(value, name, infinite=infinite) for value in values)
+    return tuple(_float(item, name, infinite=infinite) for item in value)
 
 
 def _float(value: object, name: str, *, infinite: bool = False) -> float:
@@ -220,6 +186,28 @@ def _float(value: object, name: str, *, infinite: bool = False) -> float:
         number = float(value)
     except OverflowError:
         number = math.inf
-    if not math.isfinite(number):
-        raise CalibrationError(f"{name} has {number}, expected a finite number")
+    _require(math.isfinite(number), f"{name} has {number}, expected a finite number")
     return number
+
+
+def _number(value: float) -> float | str:
+    """Return a number as JSON has it, without infinity."""
+    return value if math.isfinite(value) else str(value)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise CalibrationError(f"{constant} is no number of JSON")
+
+
+def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - as assert has it
+    if not holds:
+        raise CalibrationError(otherwise)
+
+
+def _require_keys(fields: Mapping[str, object], expected: set[str], what: str) -> None:
+    missing, unknown = expected - set(fields), set(fields) - expected
+    _require(
+        not (missing or unknown),
+        f"{what} lacks {', '.join(sorted(missing)) or 'nothing'} and has unknown "
+        f"{', '.join(sorted(unknown)) or 'nothing'}",
+    )
