@@ -76,6 +76,9 @@ class EmbeddingExtractor(RecordingTransformer):
         An unknown precision or channel, or an argument of another type.
     """
 
+    # The network takes 25 to 100 MB, and whoever unpickles loads it by itself.
+    _not_pickled = ("_embedder", "_runner", "_model")
+
     def __init__(
         self,
         name_or_path: str | os.PathLike[str] = "campplus-zh-en",
@@ -244,14 +247,6 @@ class EmbeddingExtractor(RecordingTransformer):
 
     def _wanted_device(self) -> str | None:
         return self.device
-
-    def __getstate__(self) -> dict[str, Any]:
-        # The network takes 25 to 100 MB, and whoever unpickles loads it by itself.
-        return {**vars(self), "_embedder": None, "_runner": None, "_model": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._check()
 
 
 def _is_path(name: str | os.PathLike[str]) -> bool:

@@ -116,6 +116,8 @@ class RecordingTransformer(Transformer):
     # Attributes of Bob's legacy preprocessors.
     writes_data = True
     min_preprocessed_file_size = 1000
+    # Attributes that are made anew where a pickle is read.
+    _not_pickled: tuple[str, ...] = ("_runner",)
 
     @property
     def model(self) -> TrainedModel | Template:
@@ -276,6 +278,13 @@ class RecordingTransformer(Transformer):
             "bob_features_save_fn": self.write_data,
             "bob_features_load_fn": self.read_data,
         }
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), **dict.fromkeys(self._not_pickled)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._check()
 
     def __str__(self) -> str:
         return repr(self)

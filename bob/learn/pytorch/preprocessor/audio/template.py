@@ -1,6 +1,6 @@
 """Anyone's audio model, wrapped by a JSON file, as Bob's preprocessor."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from bob.learn.pytorch.audio import check_channel
 from bob.learn.pytorch.preprocessor.audio.recordings import RecordingTransformer
@@ -69,6 +69,7 @@ class TemplateExtractor(RecordingTransformer):
         self.pooling = pooling
         from bob.learn.pytorch.templates.format.template import Template, load
 
+        # Pickles have it: its file may be another, or none, where they are read.
         self._template = (
             name_or_path if isinstance(name_or_path, Template) else load(name_or_path)
         )
@@ -201,11 +202,3 @@ class TemplateExtractor(RecordingTransformer):
         copy = type(self).__new__(type(self))
         copy.__setstate__(self.__getstate__())
         return copy
-
-    def __getstate__(self) -> dict[str, Any]:
-        # With the template: its file may be another, or none, where this is read.
-        return {**vars(self), "_runner": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._check()
