@@ -90,12 +90,12 @@ def test_a_path_that_is_not_there_says_what_could_be(tmp_path):
         (
             None,
             {"original_directory": "/x"},
-            "FolderDatabase says itself where its rec",
+            "FolderDatabase has its own recordings",
         ),
         (
             None,
             {"rule": SpeakerRule()},
-            "FolderDatabase says itself where its recording",
+            "FolderDatabase has its own recordings",
         ),
     ],
 )

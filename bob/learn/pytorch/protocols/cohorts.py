@@ -85,7 +85,7 @@ def _read(
     original_directory: str | os.PathLike[str] | None,
     rule: SpeakerRule | None,
 ) -> tuple[list[Recording], bool]:
-    """Return recordings, and whether it is known who speaks in each."""
+    """Return recordings, and whether their speakers are known."""
     if isinstance(source, str | Path) and Path(source).suffix.lower() == ".csv":
         path = Path(source)
         return read_recordings(path, original_directory=original_directory), True

@@ -165,7 +165,7 @@ def _header(reader: Reader, path: Path, columns: Sequence[str]) -> list[str]:
             return header
         raise DatabaseError(
             f"{path}:1: two columns {twice!r}; expected each title once: take one "
-            "of them out, or give it a title of its own"
+            "of them out, or give it another title"
         )
     if "\0" in names or not is_utf_8(names):
         raise DatabaseError(

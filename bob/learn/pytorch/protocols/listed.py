@@ -336,7 +336,7 @@ class ListedTrials(WithoutExtras, abc.ABC):
         """Return the recordings of a list."""
 
     def _identity(self, name: str, recordings: Sequence[Recording]) -> str:
-        """Return what an enrolled name is to be told apart by."""
+        """Return the identity of a name: its only recording, or a model of several."""
         return recordings[0].key if len(recordings) == 1 else f"model {name}"
 
     def groups(self) -> tuple[str, ...]:

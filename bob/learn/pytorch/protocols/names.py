@@ -106,7 +106,7 @@ def loose_spelling(name: str) -> str:
 
 
 def readable_spelling(folder: Path, name: str) -> str | None:
-    """Return how a folder names a recording: as said, or with a suffix that is read."""
+    """Return the name of a recording in a folder, perhaps with a readable suffix."""
     name = existing_spelling(folder, name)
     if (folder / name).exists():
         return name

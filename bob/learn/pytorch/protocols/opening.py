@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     _Directory = str | os.PathLike[str] | None
 
-#: Formats of files, asked in this order; a list of trials is whatever is left.
+#: Formats of files, asked in this order; any other file is a list of trials.
 _FILES = (csv_file, sre, kaldi_trials)
 
 _WRITERS: tuple[Callable[[Database, Path], Written], ...] = (
@@ -68,7 +68,7 @@ def read_protocol(
     rule: SpeakerRule | None = None,
     blind: bool = False,
 ) -> Database:
-    r"""Read a protocol or a list of trials, whatever its format.
+    r"""Read a protocol or a list of trials of any format.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def as_database(
     rule: SpeakerRule | None = None,
     blind: bool = False,
 ) -> Database:
-    """Return whatever holds recordings and a protocol as a `Database`.
+    """Return a source of recordings and a protocol as a `Database`.
 
     Parameters
     ----------
@@ -151,8 +151,8 @@ def as_database(
         )
     if rule is not None or original_directory is not None:
         raise DatabaseError(
-            f"{type(source).__name__} says itself where its recordings are and what "
-            "enrols: set that there, not through a rule or an original directory"
+            f"{type(source).__name__} has its own recordings and enrolment: set them "
+            "there, not through a rule or an original directory"
         )
     if hasattr(source, "trials") and hasattr(source, "groups"):
         if protocol is not None:
@@ -176,8 +176,8 @@ def _from_path(
         )
     if rule is not None:
         raise DatabaseError(
-            f"{path} says itself what enrols and what probes; layout, enrolment count "
-            "and minimum duration are for folders of speakers: leave them out"
+            f"{path} lists its own references and probes; layout, enrolment count and "
+            "minimum duration are for folders of speakers: leave them out"
         )
     return _from_file(path, protocol, directory)
 

@@ -18,7 +18,7 @@ One group
     ``session-one-group`` and ``recording-one-group`` leave all speakers in ``dev``.
 All pairs
     ``all-pairs`` compares each recording with each other one once, in ``dev``,
-    whoever speaks and in whichever session.
+    of any speaker and session.
 """
 
 from __future__ import annotations
@@ -328,8 +328,8 @@ def _session_notes(by: str, speakers: Iterable[Sequence[Recording]]) -> Iterator
     unknown = sum(_session(item) is None for item in items)
     if by == "session" and unknown:
         yield (
-            f"the session of {unknown} recording(s) is not known: each is taken for "
-            "one of its own"
+            f"the session of {unknown} recording(s) is not known: each counts "
+            "as another session"
         )
     elif unknown == len(items):
         yield (

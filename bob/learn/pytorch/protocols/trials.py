@@ -120,7 +120,7 @@ class Trials:
                 if first is not recording and first.path != recording.path:
                     raise DatabaseError(
                         f"key {recording.key!r} is both {first.path} and "
-                        f"{recording.path}; each recording needs a key of its own"
+                        f"{recording.path}; each recording needs its own key"
                     )
         return tuple(by_key.values())
 

@@ -130,14 +130,14 @@ def common_folder(recordings: Sequence[Recording]) -> Path:
     for recording in recordings:
         if recording.path is None:
             raise DatabaseError(
-                f"recording {recording.key!r} has no path: its database loads it in a "
-                "way of its own, which a CSV protocol cannot say"
+                f"recording {recording.key!r} has no path: its database loads it in "
+                "its own way, which no list can express"
             )
         path = os.path.abspath(recording.path)  # noqa: PTH100 - three times as fast
         if paths.setdefault(recording.key, path) != path:
             raise DatabaseError(
-                f"key {recording.key!r} is both {path} and {paths[recording.key]}; a "
-                "CSV protocol needs a key of its own for each recording"
+                f"key {recording.key!r} is both {path} and {paths[recording.key]}; "
+                "each recording needs its own key"
             )
     folders = {os.path.dirname(path) for path in paths.values()}  # noqa: PTH120 - so too
     return Path(os.path.commonpath(folders))

@@ -180,7 +180,7 @@ def check_same(
         if one[utterance].path != other[utterance].path:
             raise DatabaseError(
                 f"utterance {utterance!r} is another recording in {files[0]} than in "
-                f"{files[1]}; give each recording an id of its own"
+                f"{files[1]}; give each recording its own id"
             )
 
 

@@ -206,7 +206,7 @@ def _titles(fields: Sequence[str], where: str) -> list[str | None]:
         if title in named[:at]:
             raise DatabaseError(
                 f"{where}: two columns say the {title}; expected one: take the other "
-                "out, or give it a title of its own"
+                "out, or give it another title"
             )
         if title in _TAKEN:
             raise DatabaseError(
