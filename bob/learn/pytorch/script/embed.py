@@ -95,7 +95,7 @@ def _kept(output: Path) -> str:
 def _notes(made: Embedded) -> list[str]:
     """Say which recordings are short, of a lower rate, or may hold little speech."""
     from bob.learn.pytorch.audio.doubts import level_notes
-    from bob.learn.pytorch.script.recommended import recording_notes
+    from bob.learn.pytorch.preprocessor.audio.loading import recording_notes
 
     names = made.stored.names
     rows = {name: row for row, name in enumerate(names) if name in made.paths}

@@ -142,7 +142,7 @@ def score(
 
 def _score_all(output: Path, store: Path, options: dict[str, Any]) -> Scored:
     from bob.learn.pytorch.experiment.stored_scores import score_everything
-    from bob.learn.pytorch.script.recommended import recording_notes
+    from bob.learn.pytorch.preprocessor.audio.loading import recording_notes
     from bob.learn.pytorch.store import read_embeddings
 
     if output.suffix.lower() != ".npy":
@@ -286,7 +286,7 @@ def _score_into(
     """Score trials as the options say, and normalise by a cohort if there is one."""
     from bob.learn.pytorch.experiment import stored_scores
     from bob.learn.pytorch.experiment.stored_trials import stored_trials
-    from bob.learn.pytorch.script.recommended import recording_notes
+    from bob.learn.pytorch.preprocessor.audio.loading import recording_notes
     from bob.learn.pytorch.store import read_embeddings
 
     _check_quality(quality)

@@ -13,8 +13,9 @@ from bob.learn.pytorch.preprocessor.audio.template import TemplateExtractor
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from bob.learn.pytorch.store.reading import StoredEmbeddings
     from bob.learn.pytorch.templates.format.template import Template
 
 Extractor: TypeAlias = EmbeddingExtractor | TemplateExtractor
@@ -158,14 +159,34 @@ def is_template(model: str | os.PathLike[str] | Template) -> bool:
     return Path(model).suffix.lower() == SUFFIX
 
 
-def needs_of(model: str) -> tuple[float, int]:
-    """Return the recommended seconds of a recording and the sampling rate in hertz.
+def recording_notes(
+    stored: StoredEmbeddings, names: Mapping[str, int] | None = None
+) -> list[str]:
+    """Say which stored recordings are short, or of a lower rate, for their model.
 
     Parameters
     ----------
-    model
-        Name of a trained model or of a shipped template. For any other name, the
-        duration is that of most models, and the rate 0.
+    names
+        Rows of the store by name, of those that count; all by default.
+    """
+    from bob.learn.pytorch.audio.doubts import narrow_recordings, short_recordings
+
+    model = stored.fingerprint.get("model", "the model")
+    recommended, sample_rate = _needs_of(model)
+    if names is None:
+        names = {name: row for row, name in enumerate(stored.names)}
+    seconds = {name: float(stored.seconds[row]) for name, row in names.items()}
+    notes = short_recordings(seconds, recommended=recommended, model=model)
+    if sample_rate:
+        rates = {name: int(stored.sample_rates[row]) for name, row in names.items()}
+        notes += narrow_recordings(rates, sample_rate=sample_rate, model=model)
+    return notes
+
+
+def _needs_of(model: str) -> tuple[float, int]:
+    """Return the recommended seconds of a recording, and the sampling rate in hertz.
+
+    A model that is not known here has the seconds of most models, and the rate 0.
     """
     from bob.learn.pytorch.templates.format.template import load, shipped
 
