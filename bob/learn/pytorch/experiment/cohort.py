@@ -42,7 +42,7 @@ from bob.learn.pytorch.scoring.cohort import too_small_for
 from bob.learn.pytorch.store.records import differing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
+    from collections.abc import Callable, Hashable, Iterable, Iterator
 
     from bob.learn.pytorch.experiment.experiment import Experiment, Vectors
     from bob.learn.pytorch.experiment.options import Settings
@@ -290,31 +290,28 @@ class _Plain(WithoutExtras):
         raise NotImplementedError(group)
 
 
-def all_recordings(
-    normalisation: Normalisation,
-) -> list[tuple[CohortMembers, list[Recording]]]:
-    """Return each different cohort with the recordings of which files are made."""
-    cohorts = {id(cohort): cohort for cohort in normalisation.cohorts.values()}
-    return [
-        (cohort, cohort.recordings())
-        for cohort in cohorts.values()
-        if cohort.store is None
-    ]
+def cohort_recordings(
+    experiment: Experiment,
+) -> Iterator[tuple[Database, list[Recording]]]:
+    """Yield the recordings of each different cohort, and the database that loads them.
 
-
-def database_of(cohort: CohortMembers) -> Database:
-    """Return the database that loads the recordings of a cohort."""
-    return cohort.database or _Plain()
-
-
-def refuse_other_model(cohort: CohortMembers, experiment: Experiment) -> None:
-    """Refuse a store of embeddings that the preprocessor would make differently.
+    Those of a cohort in a store are not needed.
 
     Raises
     ------
     ConfigurationError
-        With what differs.
+        The preprocessor would make other embeddings than those of a store.
     """
+    normalisation = experiment.normalisation
+    given = () if normalisation is None else normalisation.cohorts.values()
+    for cohort in {id(cohort): cohort for cohort in given}.values():
+        if cohort.store is None:
+            yield cohort.database or _Plain(), cohort.recordings()
+        else:
+            _refuse_other_model(cohort, experiment)
+
+
+def _refuse_other_model(cohort: CohortMembers, experiment: Experiment) -> None:
     from bob.learn.pytorch.experiment.from_store import embedding_extractor
 
     wanted = embedding_extractor(experiment.preprocessing.component).fingerprint()

@@ -13,11 +13,7 @@ from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.experiment import enrolment, features, scores
-from bob.learn.pytorch.experiment.cohort import (
-    all_recordings,
-    database_of,
-    refuse_other_model,
-)
+from bob.learn.pytorch.experiment.cohort import cohort_recordings
 from bob.learn.pytorch.experiment.components import Preprocessing
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.dev_calibration import calibrate_from_dev
@@ -186,22 +182,16 @@ def _make_all_features(
     """Features of the trials and of the cohorts; returns the cohorts' recordings."""
     features.make(experiment, recordings, outcome)
     strangers: list[Recording] = []
-    if experiment.normalisation is not None:
-        for cohort, members in all_recordings(experiment.normalisation):
-            of_cohort = replace(
-                experiment,
-                preprocessing=Preprocessing(
-                    experiment.preprocessing.component, database_of(cohort)
-                ),
-            )
-            made = Outcome()
-            _one_file_each([*recordings, *members])
-            features.make(of_cohort, members, made)
-            outcome.add(made)
-            strangers += members
-        for cohort in experiment.normalisation.cohorts.values():
-            if cohort.store is not None:
-                refuse_other_model(cohort, experiment)
+    for database, members in cohort_recordings(experiment):
+        of_cohort = replace(
+            experiment,
+            preprocessing=Preprocessing(experiment.preprocessing.component, database),
+        )
+        made = Outcome()
+        _one_file_each([*recordings, *members])
+        features.make(of_cohort, members, made)
+        outcome.add(made)
+        strangers += members
     if not experiment.skip >= {"preprocessing", "extraction"}:
         _judge_failures(experiment, [recordings, strangers], outcome)
     return strangers
