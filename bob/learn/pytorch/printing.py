@@ -59,6 +59,30 @@ def in_markup(text: str) -> str:
     return html.escape(printable(text))
 
 
+def aligned(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
+    r"""Return rows as lines of columns, each as wide as its widest cell.
+
+    Parameters
+    ----------
+    sides
+        A letter for each column: ``<`` to the left, ``>`` to the right.
+
+    Examples
+    --------
+    >>> print(*aligned([("", "EER"), ("first", "7.5 %")], "<>"), sep="\n")
+             EER
+    first  7.5 %
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            f"{cell:{side}{width}}"
+            for cell, side, width in zip(row, sides, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+
+
 def write_rows(
     file: TextIO, rows: Iterable[Sequence[str]], *, delimiter: str = ","
 ) -> None:

@@ -223,7 +223,7 @@ def cllr(targets: ArrayLike, non_targets: ArrayLike) -> float:
             f"score ({failed_positives + failed_negatives} failed); at least one of "
             f"each is needed for Cllr"
         )
-    return (mean_bits(-positives) + mean_bits(negatives)) / 2
+    return (_mean_bits(-positives) + _mean_bits(negatives)) / 2
 
 
 def min_cllr(targets: ArrayLike, non_targets: ArrayLike) -> float:
@@ -252,7 +252,7 @@ def bits(log_odds: FloatArray) -> FloatArray:
     return small
 
 
-def mean_bits(log_odds: FloatArray) -> float:
+def _mean_bits(log_odds: FloatArray) -> float:
     """Mean of `bits`, a block at a time."""
     blocks = range(0, log_odds.size, _BLOCK)
     with np.errstate(over="ignore"):

@@ -7,7 +7,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.drawing import DetCurve, DetPoint, det_plot, svg
-from bob.learn.pytorch.printing import in_markup, printable
+from bob.learn.pytorch.printing import aligned, in_markup, printable
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -33,7 +33,7 @@ _SIDES = ("left", "right", "left")
 _RATES = ("eer", "rocch_eer", "fnmr", "fmr")
 
 
-def figure_rows(evaluation: Evaluation) -> list[tuple[str, str, str]]:
+def _figure_rows(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     """Return names, figures and intervals: rates in percent, costs, and bits."""
     found, failed = evaluation, evaluation.failure_to_acquire
     rows = [
@@ -51,31 +51,31 @@ def figure_rows(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     rows.append(("", "", "" if level is None else f"{100 * level:g} % interval"))
     for name in ("eer", "rocch_eer", "min_dcf", "act_dcf", "cllr", "min_cllr"):
         value: float = getattr(found, name)
-        between = _between(name, evaluation.intervals.get(name))
-        rows.append((_NAMES[name], _text(name, value), between))
+        between = interval_text(name, evaluation.intervals.get(name))
+        rows.append((_NAMES[name], figure_text(name, value), between))
     if len(found.costs) > 1:
         for one in found.costs:
-            rows.append((f"minDCF, {one.cost}", _text("", one.min_dcf), ""))
-            rows.append((f"actDCF, {one.cost}", _text("", one.act_dcf), ""))
+            rows.append((f"minDCF, {one.cost}", figure_text("", one.min_dcf), ""))
+            rows.append((f"actDCF, {one.cost}", figure_text("", one.act_dcf), ""))
     return rows + _other_rows(evaluation)
 
 
 def as_text(evaluation: Evaluation) -> str:
     """Return lines for people."""
     found = evaluation
-    lines = [*_aligned(figure_rows(found)), "", f"DCF: {found.cost_function}"]
+    lines = [*_three(_figure_rows(found)), "", f"DCF: {found.cost_function}"]
     lines += [f"DCF, {one.cost.name}: {one.cost}" for one in evaluation.others]
     lines += _point_lines(evaluation)
     for title, conditions in evaluation.conditions.items():
         lines += [
             "",
-            *_aligned([("by " + title, "trials", "EER / minDCF / FNMR / FMR")]),
+            *_three([("by " + title, "trials", "EER / minDCF / FNMR / FMR")]),
         ]
-        lines += _aligned([
+        lines += _three([
             (
                 f"  {one.name}",
                 f"{one.targets} + {one.non_targets}",
-                " / ".join(_text(name, value) for name, value in one.figures.items()),
+                " / ".join(figure_text(*figure) for figure in one.figures.items()),
             )
             for one in conditions
         ])  # fmt: skip
@@ -96,9 +96,9 @@ def _other_rows(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     for one in evaluation.others:
         for name in ("min_dcf", "act_dcf"):
             interval = evaluation.intervals.get(f"{name} {one.cost.name}")
-            value = _text(name, getattr(one, name))
+            value = figure_text(name, getattr(one, name))
             title = f"{_NAMES[name]}, {one.cost.name}"
-            rows.append((title, value, _between(name, interval)))
+            rows.append((title, value, interval_text(name, interval)))
     return rows
 
 
@@ -112,10 +112,10 @@ def _point_lines(evaluation: Evaluation) -> list[str]:
             ("false_non_match_rate", "FNMR"),
             ("half_total_error_rate", "HTER"),
         ):
-            rates = [_text("fmr", getattr(point, name)) for point in (dev, here)]
+            rates = [figure_text("fmr", getattr(point, name)) for point in (dev, here)]
             rows.append((title, rates[0], rates[1]))
         heading = f"At the threshold {dev.threshold:.6g}, the EER threshold of dev:"
-        lines += ["", heading, *_aligned(rows)]
+        lines += ["", heading, *_three(rows)]
     for name, point in evaluation.points.items():
         both = (
             f"FMR {100 * point.false_match_rate:.3f} %, "
@@ -131,12 +131,12 @@ def _versus_lines(evaluation: Evaluation) -> list[str]:
         drawn = any(found.interval.resamples for found in other.differences.values())
         rows = [("", "this - that", "95 % interval, p" if drawn else "")]
         for name, found in other.differences.items():
-            change = _text(name, found.difference)
-            between = _between(name, found.interval)
+            change = figure_text(name, found.difference)
+            between = interval_text(name, found.interval)
             said = f"{between}, {found.p_value:.3g}" if drawn else ""
             rows.append((_NAMES[name], change, said))
         only = other.decisions
-        lines += ["", f"against {printable(path)}:", *_aligned(rows)]
+        lines += ["", f"against {printable(path)}:", *_three(rows)]
         lines.append(
             f"wrong only here {only.first_only}, only there {only.second_only} "
             f"(McNemar's p {only.p_value:.3g}), each at its EER threshold"
@@ -144,26 +144,24 @@ def _versus_lines(evaluation: Evaluation) -> list[str]:
     return lines
 
 
-def _text(name: str, value: float) -> str:
+def figure_text(name: str, value: float) -> str:
+    """Return a rate in percent, a cost or bits as they are; "none" of NaN."""
     if math.isnan(value):
         return "none"
     return f"{100 * value:.3f} %" if name in _RATES else f"{value:.4f}"
 
 
-def _between(name: str, interval: Interval | None) -> str:
+def interval_text(name: str, interval: Interval | None) -> str:
+    """Return both ends, "none" without a width, and nothing of None."""
     if interval is None:
         return ""
     if math.isnan(interval.low):
         return "none"
-    return f"{_text(name, interval.low)} to {_text(name, interval.high)}"
+    return f"{figure_text(name, interval.low)} to {figure_text(name, interval.high)}"
 
 
-def _aligned(rows: list[tuple[str, str, str]]) -> list[str]:
-    first, second = (max(len(row[at]) for row in rows) for at in (0, 1))
-    return [
-        f"{name:<{first}}  {value:>{second}}   {more}".rstrip()
-        for name, value, more in rows
-    ]
+def _three(rows: list[tuple[str, str, str]]) -> list[str]:
+    return aligned([(name, value, f" {more}") for name, value, more in rows], "<><")
 
 
 def det_curve(
@@ -204,7 +202,7 @@ def as_html(evaluation: Evaluation) -> str:
     """
     body = "\n".join(
         f"<tr>{''.join(map(_cell, row, _SIDES))}</tr>"
-        for row in figure_rows(evaluation)
+        for row in _figure_rows(evaluation)
     )
     notes = "".join(
         f"<li>{in_markup(text[:1].upper() + text[1:])}.</li>"

@@ -205,7 +205,7 @@ class ScoreStream:
         assert seen.hull is not None  # noqa: S101
         return seen.hull
 
-    def pieces(self) -> Iterator[Piece]:
+    def pieces(self) -> Iterator[_Piece]:
         """Yield the curve in pieces, from "accept all" to "reject all".
 
         Each begins with the last decision of the one before.
@@ -217,14 +217,14 @@ class ScoreStream:
             rejected = np.hstack([rejected, passed, through[:, :-1]])
             edges = between(np.append(highest, distinct))[highest.size : -1]
             threshold = np.append(threshold, edges)
-            yield Piece(distinct, counts, self._curve(threshold, rejected))
+            yield _Piece(distinct, counts, self._curve(threshold, rejected))
             passed, highest = through[:, -1:], distinct[-1:]
             threshold, rejected = threshold[-1:], rejected[:, -1:]
         if highest.size:
             threshold = np.append(threshold, between(highest)[-1:])
             rejected = np.hstack([rejected, passed])
             nothing = np.empty((2, 0), dtype=np.int64)
-            yield Piece(np.empty(0), nothing, self._curve(threshold, rejected))
+            yield _Piece(np.empty(0), nothing, self._curve(threshold, rejected))
 
     def _curve(self, thresholds: FloatArray, rejected: IntArray) -> ErrorCurve:
         return ErrorCurve(
@@ -238,7 +238,7 @@ class ScoreStream:
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
+class _Piece:
     """Decisions of a range of scores.
 
     Attributes
@@ -267,7 +267,7 @@ class _Seen:
         self._thresholds = thresholds
         self._rejected = np.zeros((2, thresholds.size), dtype=np.int64)
 
-    def add(self, piece: Piece) -> None:
+    def add(self, piece: _Piece) -> None:
         curve = piece.curve
         self.hull = curve.hull() if self.hull is None else _extended(self.hull, curve)
         if self.equal_error is None and curve.crosses():

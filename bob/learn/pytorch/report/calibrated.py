@@ -14,7 +14,7 @@ from bob.learn.pytorch.calibration.quality import (
 )
 from bob.learn.pytorch.metrics.overview import figures
 from bob.learn.pytorch.metrics.reliability import misfits
-from bob.learn.pytorch.printing import printable
+from bob.learn.pytorch.printing import aligned, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,14 +73,7 @@ def _table(found: Mapping[str, Figures]) -> str:
             (f"minDCF, {cost}", "min_dcf"),
         )
     ]
-    first, *widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            [f"{row[0]:<{first}}"]
-            + [f"{cell:>{w}}" for cell, w in zip(row[1:], widths, strict=True)]
-        ).rstrip()
-        for row in rows
-    )
+    return "\n".join(aligned(rows, "<" + ">" * len(found)))
 
 
 def _notes_on(calibration: LinearCalibration) -> list[str]:

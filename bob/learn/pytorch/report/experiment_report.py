@@ -15,10 +15,11 @@ from bob.learn.pytorch.metrics import (
     reliability_warnings,
 )
 from bob.learn.pytorch.metrics.overview import finite_or_none
-from bob.learn.pytorch.printing import printable
+from bob.learn.pytorch.metrics.showing import figure_text, interval_text
+from bob.learn.pytorch.printing import aligned, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from bob.learn.pytorch.metrics import DevThreshold, Evaluation
@@ -157,7 +158,9 @@ def summary_as_dict(found: Evaluation) -> dict[str, Any]:
 
 def summary_as_text(found: Evaluation) -> str:
     """Return a table for people: rates in percent."""
-    failed = f"({_percent(found.failure_to_acquire)})" if found.failures else ""
+    failed = (
+        f"({figure_text('fmr', found.failure_to_acquire)})" if found.failures else ""
+    )
     eer, min_dcf = _interval(found, "eer"), _interval(found, "min_dcf")
     rows = [
         ("target trials", f"{found.targets:,}", ""),
@@ -165,15 +168,16 @@ def summary_as_text(found: Evaluation) -> str:
         ("failed trials", f"{found.failures:,}", failed),
         ("speakers", f"{found.speakers:,}", ""),
         ("", "", f"{100 * eer.level:g} % interval"),
-        ("EER", _percent(found.eer), _range(eer, _percent)),
-        ("EER, convex hull", _percent(found.rocch_eer), ""),
+        ("EER", figure_text("eer", found.eer), interval_text("eer", eer)),
+        ("EER, convex hull", figure_text("eer", found.rocch_eer), ""),
         (
             f"minDCF, P_target {found.costs[0].cost.p_target:g}",
-            _cost(_cheapest(found)[1]),
-            _range(min_dcf, _cost),
+            figure_text("min_dcf", _cheapest(found)[1]),
+            interval_text("min_dcf", min_dcf),
         ),
     ]
-    parts = [_aligned(rows)]
+    spaced = [(name, value, f" {more}") for name, value, more in rows]
+    parts = ["\n".join(aligned(spaced, "<><"))]
     if found.dev is not None:
         parts.append(_dev_text(found.dev))
     parts += [
@@ -212,32 +216,11 @@ def _interval(found: Evaluation, name: str) -> Interval:
 
 def _dev_text(threshold: DevThreshold) -> str:
     dev, evaluation = threshold.dev, threshold.here
-    rows = [("", "dev", "eval")]
+    rows = [("", "dev", " eval")]
     for name in ("false_match_rate", "false_non_match_rate", "half_total_error_rate"):
-        rates = [_percent(getattr(point, name)) for point in (dev, evaluation)]
-        rows.append((name.replace("_", " "), rates[0], rates[1]))
+        rates = [
+            figure_text("fmr", getattr(point, name)) for point in (dev, evaluation)
+        ]
+        rows.append((name.replace("_", " "), rates[0], f" {rates[1]}"))
     title = f"At the threshold {dev.threshold:.6g}, the EER threshold of dev:"
-    return f"{title}\n{_aligned(rows, '>')}"
-
-
-def _aligned(rows: list[tuple[str, str, str]], side: str = "<") -> str:
-    """Names to the left, figures to the right, the third column to the given side."""
-    first, second, third = (max(map(len, column)) for column in zip(*rows, strict=True))
-    return "\n".join(
-        f"{name:<{first}}  {value:>{second}}   {more:{side}{third}}".rstrip()
-        for name, value, more in rows
-    )
-
-
-def _percent(rate: float) -> str:
-    return "none" if math.isnan(rate) else f"{100 * rate:.3f} %"
-
-
-def _cost(cost: float) -> str:
-    return "none" if math.isnan(cost) else f"{cost:.4f}"
-
-
-def _range(interval: Interval, text: Callable[[float], str]) -> str:
-    if not interval.says_something:
-        return "none"
-    return f"{text(interval.low)} to {text(interval.high)}"
+    return "\n".join([title, *aligned(rows, "<>>")])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bob.learn.pytorch import printing
 from bob.learn.pytorch.drawing import det_plot
 from bob.learn.pytorch.metrics.showing import det_curve
-from bob.learn.pytorch.printing import in_markup
+from bob.learn.pytorch.printing import aligned, in_markup
 from bob.learn.pytorch.report import page_parts
 from bob.learn.pytorch.report.experiment_report import summary_warnings
 from bob.learn.pytorch.report.page_style import document
@@ -128,15 +128,15 @@ def as_csv(rows: Iterable[ModelRow]) -> str:
 
 def as_text(rows: Sequence[ModelRow]) -> str:
     """Return a table; a model that failed has its reason in place of figures."""
+    width = max(len(row.name) for row in (*rows, ModelRow(_HEADINGS[0])))
+    failed = {number: row for number, row in enumerate(rows, 1) if row.reason}
     cells = [_HEADINGS, *(_cells(row) for row in rows if not row.reason)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    widths[0] = max([widths[0], *(len(row.name) for row in rows)])
-    lines = [_line(_HEADINGS, widths)]
-    for row in rows:
-        if row.reason:
-            lines.append(f"{row.name:<{widths[0]}}  failed: {row.reason}")
-        else:
-            lines.append(_line(_cells(row), widths))
+    lines = aligned(
+        [(f"{name:<{width}}", *figures) for name, *figures in cells],
+        "<" + ">" * len(_HEADINGS[1:]),
+    )
+    for number, row in failed.items():
+        lines.insert(number, f"{row.name:<{width}}  failed: {row.reason}")
     return "\n".join([*lines, *(f"Note: {note}" for note in _left_out(rows))])
 
 
@@ -199,13 +199,6 @@ def _cells(row: ModelRow) -> tuple[str, ...]:
         _shown(values["peak_mb"], ",.0f"),
         _shown(values["install_mb"], ",.0f"),
     )
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    """Names to the left, figures to the right."""
-    pairs = zip(cells[1:], widths[1:], strict=True)
-    figures = "  ".join(f"{cell:>{width}}" for cell, width in pairs)
-    return f"{cells[0]:<{widths[0]}}  {figures}"
 
 
 def _row(row: ModelRow) -> str:

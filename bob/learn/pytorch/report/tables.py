@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch import printing
-from bob.learn.pytorch.printing import inert, printable
+from bob.learn.pytorch.printing import aligned, inert, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
 
     from bob.learn.pytorch.metrics import Interval
 
@@ -139,26 +139,20 @@ def as_text(table: Table) -> str:
     """Return a table for the terminal; intervals stand in brackets."""
     heads = [printable(column.title) for column in table.columns]
     lines = [heads, *([_plain(cell) for cell in row] for row in table.rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = "\n".join(_line(table, line, widths) for line in lines)
+    sides = "".join(">" if column.numeric else "<" for column in table.columns)
     notes = (
         textwrap.fill(f"Note: {printable(note)}", width=79, subsequent_indent="      ")
         for note in table.notes
     )
     title = printable(table.title)
-    return "\n".join([title, "", text, *(["", *notes] if table.notes else ())])
+    return "\n".join(
+        [title, "", *aligned(lines, sides), *(["", *notes] if table.notes else ())]
+    )
 
 
 def _plain(cell: Cell) -> str:
     text = printable(cell.text)
     return f"{text} [{cell.interval}]" if cell.interval else text
-
-
-def _line(table: Table, cells: Sequence[str], widths: Sequence[int]) -> str:
-    return "  ".join(
-        f"{text:>{width}}" if column.numeric else f"{text:<{width}}"
-        for text, width, column in zip(cells, widths, table.columns, strict=True)
-    ).rstrip()
 
 
 def as_csv(table: Table) -> str:
