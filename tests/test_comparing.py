@@ -1,5 +1,7 @@
 """How alike two recordings are."""
 
+import sys
+from importlib import import_module
 from types import SimpleNamespace
 
 import numpy as np
@@ -52,3 +54,15 @@ def test_a_comparison_is_the_cosine_of_two_embeddings():
     expected = (0.3 * 0.1 + 0.6 * 0.2) / np.sqrt((0.09 + 0.36) * (0.01 + 0.04))
     assert comparison.score == pytest.approx(expected, abs=1e-6)
     assert comparison.seconds == (2 / 8000, 3 / 4000)
+
+
+def test_the_call_of_before_works_and_names_the_new_one(monkeypatch):
+    name = "bob.learn.pytorch.extraction.comparison"
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    with pytest.warns(DeprecationWarning, match="comparing"):
+        old = import_module(name)
+    first, second = (8000, np.array([0.0, 0.6])), (4000, np.array([0.2, 0.0, 0.1]))
+
+    assert old.compare(Means(), first, second).score == pytest.approx(
+        compare(first, second, model=Means()).score
+    )
