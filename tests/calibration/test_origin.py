@@ -3,7 +3,12 @@
 import pytest
 
 from bob.learn.pytorch.calibration import Origin
-from bob.learn.pytorch.calibration.origin import LOG_LIKELIHOOD_RATIO
+from bob.learn.pytorch.calibration.origin import (
+    LOG_LIKELIHOOD_RATIO,
+    read_provenance,
+    write_provenance,
+)
+from bob.learn.pytorch.files import file_sha256
 
 
 def made_alike(one, other):
@@ -97,3 +102,22 @@ def test_a_system_of_a_fusion_has_its_own_facts_and_those_that_all_share():
 )
 def test_the_normalisation_in_words(normalisation, words):
     assert Origin({"normalisation": normalisation}).normalisation == words
+
+
+def test_what_is_not_of_these_scores_tells_nothing(tmp_path):
+    scores = tmp_path / "scores-dev"
+    scores.write_text("a a b 1\n")
+    sha256 = file_sha256(scores)
+    assert read_provenance(scores) == {}
+
+    write_provenance(scores, {"measure": "cosine"})
+
+    for said in (read_provenance(scores), read_provenance(scores, sha256=sha256)):
+        assert said["measure"] == "cosine"
+        assert "sha256" not in said
+    assert read_provenance(scores, sha256="0" * 64) == {}
+    scores.write_text("a a b 2\n")
+    assert read_provenance(scores) == {}
+    for broken in ("{", "[]"):
+        (tmp_path / "scores-dev.json").write_text(broken)
+        assert read_provenance(scores) == {}

@@ -206,7 +206,10 @@ def test_a_system_that_was_normalised_otherwise_is_refused(evaluation):
     assert result.exit_code == 1
     assert "two has other scores than the system a of the fusion" in result.output
     assert "the normalisation is 'as, top 100', not 'none'" in result.output
-    assert "in this order, a, b, or say with names which is which" in result.output
+    assert (
+        "in this order, a, b, or say with names which is which (--name)"
+        in result.output
+    )
     assert not Path("other").exists()
     assert not Path("other.json").exists()
     done("--use", "fusion.json", "two", "one", "--name", "b", "--name", "a")

@@ -144,7 +144,7 @@ def test_both_doors_refuse_scores_that_separate_perfectly_where_a_penalty_is_set
     other = CliRunner().invoke(pytorch, ["calibrate", str(SCORES), "--penalty", "0"])
 
     assert other.exit_code == 1
-    assert other.output.removeprefix("Error: ") == error
+    assert other.output == f"Error: {error.strip()} (--penalty)\n"
     assert error.startswith(f"{SCORES}: the 4 target and 4 non-target trials separate")
 
 

@@ -42,6 +42,8 @@ class CalibrationError(UserError, ValueError):
 class SeparatedError(CalibrationError):
     """Trials separate perfectly, and no penalty keeps the weights finite."""
 
+    remedy = "penalty"
+
 
 def fit_weights(
     targets: FloatArray,

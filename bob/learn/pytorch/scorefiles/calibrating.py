@@ -48,6 +48,12 @@ if TYPE_CHECKING:
     FloatArray: TypeAlias = NDArray[np.float64]
 
 
+class OtherSystemError(CalibrationError):
+    """Score files are not those of the systems of a fusion."""
+
+    remedy = "names"
+
+
 # Equal error rate of a measure that separates the trials by itself.
 _SEPARATING = 0.25
 
@@ -212,7 +218,7 @@ def fused_scores(
     for name, file in systems.items():
         difference = file.origin.differs_from(trained.of_system(name))
         if difference:
-            raise CalibrationError(
+            raise OtherSystemError(
                 f"{file.path} has other scores than the system {name} of the fusion: "
                 f"{difference} as in training; give one file of each system in this "
                 f"order, {', '.join(fusion.columns)}, or say with names which is which"

@@ -23,7 +23,6 @@ from bob.learn.pytorch.calibration.quality import (
     few_speakers_trained,
     is_fusion,
 )
-from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.metrics import misfits, reliability_warnings
 from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.scorefiles import calibrating
@@ -353,14 +352,14 @@ def _systems_of(
     """
     columns = fusion.columns
     if len(files) != len(columns):
-        raise ScoringError(
+        raise calibrating.OtherSystemError(
             f"{len(files)} score files for a fusion of {len(columns)} systems "
             f"({', '.join(columns)}); give one of each, in this order or with names"
         )
     paths = tuple(map(str, files))
     chosen = tuple(names) or (paths if set(paths) == set(columns) else columns)
     if sorted(chosen) != sorted(columns):
-        raise ScoringError(
+        raise calibrating.OtherSystemError(
             f"the names {', '.join(chosen)} are not those of the fusion, "
             f"{', '.join(columns)}; give each of these once, in the order of the "
             "files, or no name at all for this order"
