@@ -1,12 +1,6 @@
 """Trials between the ids of Kaldi data folders: ``enrolled tested target``.
 
-=============  ==================================================================
-form           files that are written
-=============  ==================================================================
-``kaldi``      ``<group>/trials`` and ``<group>/{enroll,test}/`` with ``wav.scp``,
-               ``utt2spk`` and ``spk2utt``; ``enroll/utt2spk`` names references
-``wespeaker``  ``wav.scp``, ``utt2spk``, ``spk2utt``, ``trials/<group>.kaldi``
-=============  ==================================================================
+`opening.convert` has the files of its forms ``kaldi`` and ``wespeaker``.
 """
 
 from __future__ import annotations
@@ -234,7 +228,7 @@ def _check_apart(named: Named) -> None:
 
 
 def write(database: Database, folder: Path) -> Written:
-    """Write the form ``kaldi``; see the top of this module."""
+    """Write the form ``kaldi``; see `opening.convert`."""
     written = Written()
     groups = groups_of_singles(database, "kaldi", references=False)
     for group, trials in groups.items():
@@ -249,7 +243,7 @@ def write(database: Database, folder: Path) -> Written:
 
 
 def write_wespeaker(database: Database, folder: Path) -> Written:
-    """Write the form ``wespeaker``; see the top of this module."""
+    """Write the form ``wespeaker``; see `opening.convert`."""
     groups = groups_of_singles(database, "wespeaker")
     found = [item for trials in groups.values() for item in trials.recordings()]
     write_data(folder, found, _subjects(found))
