@@ -43,7 +43,6 @@ _THEIR_ERRORS = (
     ValueError, LookupError, OSError, AttributeError, RuntimeError, csv.Error,
 )  # fmt: skip
 
-
 #: Loaders that hand out a file as it is: reading the path comes to the same.
 _PLAIN_LOADERS = frozenset({"bob", "builtins", "pathlib", "posix", "soundfile"})
 
@@ -51,13 +50,7 @@ _SAMPLE_FIELDS = frozenset({"key", "path", "subject_id", "template_id", "data"})
 
 
 def wrap(source: object, *, protocol: str | None = None) -> Database:
-    """Return a Bob database behind the interface of `Database`.
-
-    Raises
-    ------
-    DatabaseError
-        The object has neither interface, or not this protocol.
-    """
+    """Return a Bob database of either interface behind that of `Database`."""
     if hasattr(source, "references") and hasattr(source, "probes"):
         return _SampleDatabase(source, protocol=protocol)
     if hasattr(source, "enroll_files") and hasattr(source, "probe_files"):
