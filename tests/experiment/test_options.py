@@ -12,9 +12,9 @@ from bob.learn.pytorch.experiment.options import (
     OPTIONS,
     STAGES,
     STAGES_WITHOUT_WORK,
-    commented_template,
     settle,
 )
+from bob.learn.pytorch.script.verify import _commented_template
 
 ALL = [
     *OPTIONS,
@@ -184,7 +184,7 @@ def test_grid_options_are_said_to_be_ignored(caplog):
 
 
 def test_the_template_runs_and_names_every_option_once(tmp_path):
-    text = commented_template()
+    text = _commented_template()
     (tmp_path / "template.py").write_text(text)
 
     assert run_files([str(tmp_path / "template.py")]) == {}
@@ -196,7 +196,7 @@ def test_the_template_runs_and_names_every_option_once(tmp_path):
 def test_a_template_with_its_defaults_uncommented_changes_nothing(tmp_path):
     lines = [
         line[2:] if re.match(r"# \w+ = (?!\.\.\.)", line) else line
-        for line in commented_template().splitlines()
+        for line in _commented_template().splitlines()
     ]
     path = tmp_path / "all.py"
     path.write_text("\n".join(lines))

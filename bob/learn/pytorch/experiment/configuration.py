@@ -10,6 +10,7 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import inspect
 import logging
 import sys
 import traceback
@@ -23,7 +24,7 @@ from bob.learn.pytorch.errors import UserError
 from bob.learn.pytorch.printing import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 
 logger = logging.getLogger(__name__)
 
@@ -122,6 +123,43 @@ def _module_file(module: str) -> Path:
     if specification is None or not _is_python(Path(specification.origin or "")):
         raise ImportError(f"module {module!r} has no file of Python")
     return Path(str(specification.origin))
+
+
+#: Variables of `bob bio pipeline simple`, for a file that serves both tools.
+_BOB_PIPELINE_VARIABLES = frozenset(
+    [
+        *("pipeline", "checkpoint_dir", "dask_client", "output", "memory"),
+        *("write_metadata_scores", "dask_partition_size", "dask_n_workers"),
+        "dask_n_partitions",
+    ]
+)
+
+
+def warn_of_unknown(variables: Mapping[str, Any], *, known: Set[str]) -> None:
+    """Warn of variables that nothing reads, except those that are plainly private.
+
+    Private are names that begin with ``_`` or are ALL UPPERCASE, and values
+    that are modules, classes, functions or None.
+    """
+    for name, value in variables.items():
+        if (
+            name in known | _BOB_PIPELINE_VARIABLES
+            or name.startswith("_")
+            or name.isupper()
+            or value is None
+            or inspect.ismodule(value)
+            or inspect.isclass(value)
+            or inspect.isroutine(value)
+        ):
+            continue
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        logger.warning(
+            "the variable %r of the configuration is not known%s "
+            "(use a '_' prefix to suppress this warning)",
+            name,
+            hint,
+        )
 
 
 #: What a path may be, for each kind that is more than a Python file.

@@ -8,14 +8,16 @@ from the fields.
 # ruff: noqa: RUF009 - the functions that it finds describe fields
 from __future__ import annotations
 
-import difflib
-import inspect
 import logging
 from dataclasses import MISSING, dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from bob.learn.pytorch.experiment.configuration import ConfigurationError
+from bob.learn.pytorch.experiment.configuration import (
+    ConfigurationError,
+    warn_of_unknown,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,21 +28,13 @@ Importance = Literal["required", "common", "optional", "rare"]
 
 #: The stages of an experiment in the order in which they run.
 STAGES = (
-    "preprocessing",
-    "extraction",
-    "enrollment",
-    "score-computation",
-    "concatenation",
-    "calibration",
-    "report",
+    *("preprocessing", "extraction", "enrollment", "score-computation"),
+    *("concatenation", "calibration", "report"),
 )
 
 #: Stages of legacy Bob that train something; nothing here needs them.
 STAGES_WITHOUT_WORK = (
-    "extractor-training",
-    "projector-training",
-    "projection",
-    "enroller-training",
+    *("extractor-training", "projector-training", "projection", "enroller-training"),
 )
 
 #: Those of `bob.learn.pytorch.scoring`, whose import would slow ``--help`` down.
@@ -95,203 +89,182 @@ _KINDS = {
 }
 
 
-def _set(*short: str, help: str, default: Any = None, **more: Any) -> Any:  # noqa: A002
+def _optional(
+    default: Any,
+    help: str,  # noqa: A002 - as argparse calls it
+    *short: str,
+    **more: Any,
+) -> Any:
     """Describe a setting; the rest is as the attributes of `Option`."""
     return field(default=default, metadata={"short": short, "help": help, **more})
 
 
-def _needed(short: str, help: str) -> Any:  # noqa: A002 - as argparse calls it
-    return field(
-        metadata={"short": (short,), "help": help, "importance": "required"},
-    )
+def _required(help: str, short: str) -> Any:  # noqa: A002
+    return _optional(MISSING, help, short, importance="required")
+
+
+_flag = partial(_optional, False)  # noqa: FBT003 - the default
+_common = partial(_optional, importance="common")
+_rare = partial(_optional, importance="rare")
 
 
 @dataclass(frozen=True)
 class Settings:
     """Everything that one experiment is told; ``help`` of a field says what it is."""
 
-    database: Any = _needed(
-        "-d",
+    database: Any = _required(
         "Recordings and trials: a folder of speakers, a trial list, a CSV protocol or "
         "a Bob database.",
+        "-d",
     )
-    preprocessor: Any = _needed(
-        "-p",
+    preprocessor: Any = _required(
         "Turns a recording into its embedding: campplus-zh-en, dltresnet34-voxceleb1, "
         "resnet34-voxceleb1, a template such as speech-ecapa-tdnn, a file of weights "
         "or of a template, or an object.",
+        "-p",
     )
-    extractor: Any = _needed(
-        "-e", "Applied to what the preprocessor wrote: unchanged, or an object."
+    extractor: Any = _required(
+        "Applied to what the preprocessor wrote: unchanged, or an object.", "-e"
     )
-    algorithm: Any = _needed(
-        "-a",
+    algorithm: Any = _required(
         "Compares embeddings: cosine, distance-cosine, euclidean, distance-euclidean, "
         "a PLDA model (.npz) or an object.",
+        "-a",
     )
-    sub_directory: str = _needed(
-        "-s",
+    sub_directory: str = _required(
         "Name of the experiment: a folder below both the temporary and the result "
         "directory.",
+        "-s",
     )
-    groups: tuple[str, ...] = _set(
-        help="Groups of the database to score.",
-        default=("dev",),
-        choices=("dev", "eval"),
-        importance="common",
+    groups: tuple[str, ...] = _common(
+        ("dev",), "Groups of the database to score.", choices=("dev", "eval")
     )
-    protocol: str | None = _set(
-        "-P",
-        help="Protocol of the database, instead of its own default.",
-        importance="common",
+    protocol: str | None = _common(
+        None, "Protocol of the database, instead of its own default.", "-P"
     )
-    temp_directory: str = _set(
-        "-T",
-        help="Folder of embeddings and enrolled references.",
-        default="temp",
-        importance="common",
+    temp_directory: str = _common(
+        "temp", "Folder of embeddings and enrolled references.", "-T"
     )
-    result_directory: str = _set(
-        "-R",
-        help="Folder of scores and reports.",
-        default="results",
-        importance="common",
-    )
-    verbose: int = _set(
+    result_directory: str = _common("results", "Folder of scores and reports.", "-R")
+    verbose: int = _common(
+        0,
+        "Report more than warnings: -vv what happens, -vvv details.",
         "-v",
-        help="Report more than warnings: -vv what happens, -vvv details.",
-        default=0,
-        importance="common",
         kind="count",
     )
-    dry_run: bool = _set(
-        "-q",
-        help="Only list the tasks that would be executed.",
-        default=False,
-        importance="common",
+    dry_run: bool = _flag(
+        "Only list the tasks that would be executed.", "-q", importance="common"
     )
-    force: bool = _set(
+    force: bool = _flag(
+        "Compute everything anew, even what is already there.",
         "-F",
-        help="Compute everything anew, even what is already there.",
-        default=False,
         importance="common",
     )
-    allow_missing_files: bool = _set(
+    allow_missing_files: bool = _flag(
+        "Go on without recordings that cannot be used; their scores are nan.",
         "-A",
-        help="Go on without recordings that cannot be used; their scores are nan.",
-        default=False,
         importance="common",
     )
-    parallel: int = _set(
-        "-r",
-        help="Number of processes that compute features.",
-        default=1,
-        importance="common",
-        alone=1,
+    parallel: int = _common(
+        1, "Number of processes that compute features.", "-r", alone=1
     )
-    dask: str | None = _set(
-        help="Compute features on Dask workers: a dask.client of Bob such as sge, the "
-        "address of a scheduler (tcp://…), or a Python file with dask_client."
+    dask: str | None = _optional(
+        None,
+        "Compute features on Dask workers: a dask.client of Bob such as sge, the "
+        "address of a scheduler (tcp://…), or a Python file with dask_client.",
     )
-    store: str | None = _set(
-        help="Store of embeddings (.h5) to take them from and to add new ones to; "
-        "--force goes past it."
+    store: str | None = _optional(
+        None,
+        "Store of embeddings (.h5) to take them from and to add new ones to; "
+        "--force goes past it.",
     )
-    zt_norm: bool = _set(
-        "-z",
-        help="Normalise scores by a cohort: --score-normalisation zt-norm.",
-        default=False,
+    zt_norm: bool = _flag(
+        "Normalise scores by a cohort: --score-normalisation zt-norm.", "-z"
     )
-    score_normalisation: str | None = _set(
-        help="Write scores normalised by a cohort as well: "
-        f"{', '.join(NORMALISATIONS[:-1])} or {NORMALISATIONS[-1]}."
+    score_normalisation: str | None = _optional(
+        None,
+        "Write scores normalised by a cohort as well: "
+        f"{', '.join(NORMALISATIONS[:-1])} or {NORMALISATIONS[-1]}.",
     )
-    cohort: Any = _set(
-        help="Recordings of speakers that are in no trial: a folder, a list, a CSV "
+    cohort: Any = _optional(
+        None,
+        "Recordings of speakers that are in no trial: a folder, a list, a CSV "
         "file, a database or a store of embeddings (.h5). Default: the cohort of the "
-        "database."
+        "database.",
     )
-    cohort_top: int = _set(
-        help="Number of highest cohort scores that as-norm takes.", default=300
+    cohort_top: int = _optional(
+        300, "Number of highest cohort scores that as-norm takes."
     )
-    cohort_recordings: bool = _set(
-        help="Take every recording of the cohort by itself, not the mean of a "
-        "speaker's.",
-        default=False,
+    cohort_recordings: bool = _flag(
+        "Take every recording of the cohort by itself, not the mean of a speaker's."
     )
-    calibrate_scores: bool = _set(
-        "-C",
-        help="Write log-likelihood ratios as well, by a calibration trained on dev.",
-        default=False,
+    calibrate_scores: bool = _flag(
+        "Write log-likelihood ratios as well, by a calibration trained on dev.", "-C"
     )
-    calibration_p_target: float = _set(
-        help="Prior probability of a target trial that the calibration is trained for.",
-        default=0.5,
+    calibration_p_target: float = _optional(
+        0.5, "Prior probability of a target trial that the calibration is trained for."
     )
-    calibration_penalty: float | None = _set(
-        help="L2 regularisation of the calibration's logistic regression. Default: 0, "
+    calibration_penalty: float | None = _optional(
+        None,
+        "L2 regularisation of the calibration's logistic regression. Default: 0, "
         "the maximum-likelihood fit, or 0.001 where the trials of dev separate "
         "perfectly.",
     )
-    calibration_quality: tuple[str, ...] = _set(
-        help="Quality measure of both sides that the calibration weighs beside the "
+    calibration_quality: tuple[str, ...] = _optional(
+        (),
+        "Quality measure of both sides that the calibration weighs beside the "
         "score: duration, magnitude of the embedding, or cohort_mean, the mean score "
         "against the cohort. Give the option once for each.",
-        default=(),
         choices=CALIBRATION_QUALITIES,
         repeated=True,
     )
-    execute_only: tuple[str, ...] | None = _set(
+    execute_only: tuple[str, ...] | None = _optional(
+        None,
+        "Run these stages and no others.",
         "-o",
-        help="Run these stages and no others.",
         choices=(*STAGES, *STAGES_WITHOUT_WORK),
     )
-    preprocessed_directory: str = _set(
-        help="Preprocessed files: absolute, or below temp-directory/sub-directory.",
-        default="preprocessed",
+    preprocessed_directory: str = _optional(
+        "preprocessed",
+        "Preprocessed files: absolute, or below temp-directory/sub-directory.",
     )
-    extracted_directory: str = _set(
-        help="Extracted files: absolute, or below temp-directory/sub-directory.",
-        default="extracted",
+    extracted_directory: str = _optional(
+        "extracted", "Extracted files: absolute, or below temp-directory/sub-directory."
     )
-    model_directories: tuple[str, ...] = _set(
-        help="Enrolled references: below temp-directory/sub-directory/protocol.",
-        default=("models", "tmodels"),
+    model_directories: tuple[str, ...] = _optional(
+        ("models", "tmodels"),
+        "Enrolled references: below temp-directory/sub-directory/protocol.",
     )
-    score_directories: tuple[str, ...] = _set(
-        help="Scores: below result-directory/sub-directory/protocol.",
-        default=("nonorm", "ztnorm"),
+    score_directories: tuple[str, ...] = _optional(
+        ("nonorm", "ztnorm"), "Scores: below result-directory/sub-directory/protocol."
     )
-    experiment_info_file: str = _set(
-        help="File that records the command line and the components.",
-        default="Experiment.info",
+    experiment_info_file: str = _optional(
+        "Experiment.info", "File that records the command line and the components."
     )
-    database_directories_file: str = _set(
-        help="File of lines `[PLACEHOLDER] = directory` that replace a database's "
+    database_directories_file: str = _optional(
+        "~/.bob_bio_databases.txt",
+        "File of lines `[PLACEHOLDER] = directory` that replace a database's "
         "original_directory.",
-        default="~/.bob_bio_databases.txt",
     )
-    write_five_column_score_files: bool = _set(
-        "-U",
-        help="Write score lines of five columns, the model's name as the second.",
-        default=False,
+    write_five_column_score_files: bool = _flag(
+        "Write score lines of five columns, the model's name as the second.", "-U"
     )
-    timer: tuple[str, ...] | None = _set(
+    timer: tuple[str, ...] | None = _optional(
+        None,
+        "Print the time spent in the end.",
         "-B",
-        help="Print the time spent in the end.",
         choices=("real", "system", "user"),
         alone=(),
     )
-    imports: tuple[str, ...] = _set(
+    imports: tuple[str, ...] = _rare(
+        ("bob.bio.base",),
+        "Modules imported before a component given as an expression is evaluated.",
         "-I",
-        help="Modules imported before a component given as an expression is evaluated.",
-        default=("bob.bio.base",),
-        importance="rare",
     )
-    preferred_package: str | None = _set(
+    preferred_package: str | None = _rare(
+        None,
+        "Distribution that wins where several register a component of one name.",
         "-W",
-        help="Distribution that wins where several register a component of one name.",
-        importance="rare",
     )
     #: Stages to leave out, by the options ``--skip-…`` and ``--execute-only``.
     skip: frozenset[str] = frozenset()
@@ -361,21 +334,6 @@ NOT_OFFERED: dict[str, tuple[Option, str]] = {
 
 _KNOWN = frozenset(option.name for option in (*OPTIONS, *IGNORED)) | set(NOT_OFFERED)
 
-#: Variables of `bob bio pipeline simple`, for a file that serves both tools.
-_BOB_PIPELINE_VARIABLES = frozenset(
-    [
-        "pipeline",
-        "checkpoint_dir",
-        "dask_client",
-        "output",
-        "memory",
-        "write_metadata_scores",
-        "dask_partition_size",
-        "dask_n_workers",
-        "dask_n_partitions",
-    ]
-)
-
 
 def settle(given: Mapping[str, Any], variables: Mapping[str, Any]) -> Settings:
     """Join command line, configuration variables and defaults, in this order.
@@ -427,7 +385,7 @@ def settle(given: Mapping[str, Any], variables: Mapping[str, Any]) -> Settings:
         logger.warning(
             "%s: ignored, since one process does all the work here", ", ".join(ignored)
         )
-    _warn_of_unknown(variables)
+    warn_of_unknown(variables, known=_KNOWN)
     return Settings(**values, skip=frozenset(skip))
 
 
@@ -489,56 +447,3 @@ def _refuse(option: Option, value: Any, expected: str) -> ConfigurationError:
     return ConfigurationError(
         f"'{option.name}' is {value!r} ({type(value).__name__}), expected {expected}"
     )
-
-
-def _warn_of_unknown(variables: Mapping[str, Any]) -> None:
-    """Name variables that nothing here reads, except those that are plainly private.
-
-    Private are names that begin with ``_`` or are ALL UPPERCASE, and values
-    that are modules, classes, functions or None.
-    """
-    for name, value in variables.items():
-        if (
-            name in _KNOWN | _BOB_PIPELINE_VARIABLES
-            or name.startswith("_")
-            or name.isupper()
-            or value is None
-            or inspect.ismodule(value)
-            or inspect.isclass(value)
-            or inspect.isroutine(value)
-        ):
-            continue
-        near = difflib.get_close_matches(name, _KNOWN, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        logger.warning(
-            "the variable %r of the configuration is not known%s "
-            "(use a '_' prefix to suppress this warning)",
-            name,
-            hint,
-        )
-
-
-def commented_template() -> str:
-    """Return a configuration file with every option as a comment (``verify.py -H``)."""
-    headings = {
-        "required": "REQUIRED: without these, nothing runs",
-        "common": "COMMON: you may want to change these",
-        "optional": "OPTIONAL: where things go, and what they look like",
-        "rare": "RARE",
-    }
-    lines = ["# A configuration of verify.py: remove the '#' of what you set.", ""]
-    for importance, heading in headings.items():
-        lines += ["#" * 70, f"# {heading}", "#" * 70, ""]
-        for option in OPTIONS:
-            if option.importance == importance:
-                lines += _template_entry(option)
-    return "\n".join(lines)
-
-
-def _template_entry(option: Option) -> list[str]:
-    choices = f" One or more of: {', '.join(option.choices)}." if option.choices else ""
-    default = (
-        list(option.default) if isinstance(option.default, tuple) else option.default
-    )
-    value = "..." if option.importance == "required" else repr(default)
-    return [f"# {option.help}{choices}", f"# {option.name} = {value}", ""]

@@ -17,7 +17,6 @@ from bob.learn.pytorch.experiment.options import (
     OPTIONS,
     Option,
     Settings,
-    commented_template,
 )
 from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.script.terminal import (
@@ -163,11 +162,37 @@ def _write_template(path: Path) -> int:
             f"verify.py: {printable(path)} exists already; give another name\n"
         )
         return 1
-    write_text(path, commented_template())
+    write_text(path, _commented_template())
     sys.stderr.write(
         f"wrote {printable(path)}: set the required variables and run it\n"
     )
     return 0
+
+
+def _commented_template() -> str:
+    """Return a configuration file with every option as a comment (``verify.py -H``)."""
+    headings = {
+        "required": "REQUIRED: without these, nothing runs",
+        "common": "COMMON: you may want to change these",
+        "optional": "OPTIONAL: where things go, and what they look like",
+        "rare": "RARE",
+    }
+    lines = ["# A configuration of verify.py: remove the '#' of what you set.", ""]
+    for importance, heading in headings.items():
+        lines += ["#" * 70, f"# {heading}", "#" * 70, ""]
+        for option in OPTIONS:
+            if option.importance == importance:
+                lines += _template_entry(option)
+    return "\n".join(lines)
+
+
+def _template_entry(option: Option) -> list[str]:
+    choices = f" One or more of: {', '.join(option.choices)}." if option.choices else ""
+    default = (
+        list(option.default) if isinstance(option.default, tuple) else option.default
+    )
+    value = "..." if option.importance == "required" else repr(default)
+    return [f"# {option.help}{choices}", f"# {option.name} = {value}", ""]
 
 
 def _start_logging(verbosity: int) -> None:
