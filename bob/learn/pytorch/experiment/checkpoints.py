@@ -77,13 +77,13 @@ class Plan:
 
     @property
     def folder(self) -> Path:
-        """Where the files are."""
+        """Folder of the files."""
         return self.output / self.step
 
 
 @dataclass(frozen=True)
 class Filled:
-    """What was done.
+    """Counts of what was done.
 
     Attributes
     ----------
@@ -104,7 +104,7 @@ class Filled:
 
 
 def named_database(text: str, *, protocol: str | None = None) -> Database:
-    """The database that a text names, in Bob's words or those of verify.py.
+    """Return the database that a text names, in Bob's words or those of verify.py.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def named_database(text: str, *, protocol: str | None = None) -> Database:
 
 
 def _known(text: str) -> object | None:
-    """What `resolve` does not know: paths of recordings or lists, and modules."""
+    """Find what `resolve` does not know: paths of recordings or lists, and modules."""
     path = Path(text).expanduser()
     if path.exists():
         return path if path.suffix != ".py" else None
@@ -198,7 +198,7 @@ def _add(planned: Plan, recording: Recording, database: Database) -> str | None:
 
 
 def _bob_key(recording: Recording) -> str:
-    """What Bob names the file after: our keys have no blanks, its own may."""
+    """Return the key that Bob names the file after; it may have blanks, ours not."""
     key = str(getattr(recording.source, "key", recording.key))
     # Bob's own condition; it also meets keys such as `a..b`.
     if key.startswith(os.sep) or ".." in key:
@@ -223,7 +223,7 @@ def fill(
     store
         File with embeddings by key, as verify.py's; made where there is none.
     workers
-        Who computes.
+        Processes that compute.
 
     Raises
     ------

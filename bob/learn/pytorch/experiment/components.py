@@ -317,7 +317,7 @@ Step: TypeAlias = Preprocessing | ExtractionStep
 def _tried(
     work: Callable[[Recording], Any], recording: Recording, *, stage: str
 ) -> Made:
-    """A result, or None and the error that the recording is to blame for."""
+    """Return a result, or None and the error that the recording is to blame for."""
     try:
         result = work(recording)
     except OF_THE_RECORDING as error:
@@ -332,7 +332,7 @@ def _tried(
 
 
 def failure(recording: Recording, stage: str, error: Exception) -> Failure:
-    """Why a recording did not become a feature."""
+    """Return why a recording did not become a feature."""
     if type(error).__name__ == "OutOfMemoryError":  # torch's: the device is to blame
         raise error
     reason = getattr(error, "reason", None) or str(error) or type(error).__name__
@@ -341,7 +341,7 @@ def failure(recording: Recording, stage: str, error: Exception) -> Failure:
 
 
 def as_rows(feature: Any, path: str) -> NDArray[np.float64]:
-    """A feature as rows of vectors, (vectors, dimensions).
+    """Return a feature as rows of vectors, of shape (vectors, dimensions).
 
     Raises
     ------
@@ -360,7 +360,7 @@ def as_rows(feature: Any, path: str) -> NDArray[np.float64]:
 
 
 def _parts(component: Any) -> Iterator[Any]:
-    """A component, the steps of a pipeline, and what a wrapper holds."""
+    """Yield a component, the steps of a pipeline, and what a wrapper holds."""
     yield component
     for _, step in getattr(component, "steps", ()):
         yield from _parts(step)
@@ -408,7 +408,7 @@ def _legacy_file(recording: Recording) -> Any:
 
 
 def _transformed(component: Any, recording: Recording) -> Any:
-    """What a transformer of today makes of a recording.
+    """Return what a transformer of today makes of a recording.
 
     One made by `bob.pipelines.wrap` takes samples that have data, rate and path;
     any other takes the samples of the waveform, float64 in int16 range.

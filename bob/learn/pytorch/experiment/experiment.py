@@ -52,7 +52,7 @@ class Layout:
     normalised: Path
 
     def of_normalised(self) -> Layout:
-        """The same folders, with that of normalised scores in place of the others'."""
+        """Return the same folders, with that of normalised scores for scores."""
         return replace(self, scores=self.normalised)
 
     def model(self, group: str, identifier: str) -> Path:
@@ -64,7 +64,7 @@ class Layout:
         return self.scores / group / _relative(identifier, ".txt")
 
     def made_by(self, group: str) -> Path:
-        """What the scores of a group were made by."""
+        """File that says what the scores of a group were made by."""
         return self.scores / group / ".made-by"
 
     def group_scores(self, group: str) -> Path:
@@ -80,11 +80,11 @@ class Layout:
         return self.scores / f"quality-{group}.csv"
 
     def durations(self) -> Path:
-        """How long recordings last, as far as that was asked."""
+        """File of durations and rates of recordings."""
         return self.temporary / "durations.json"
 
     def calibration(self) -> Path:
-        """What makes log-likelihood ratios of scores."""
+        """File of the calibration that makes log-likelihood ratios of scores."""
         return self.scores / "calibration.json"
 
     def made_in(self, stage: str) -> Path:
@@ -176,7 +176,7 @@ class CohortMembers:
 
     @cached_property
     def content(self) -> StoredEmbeddings:
-        """What its store holds."""
+        """Content of its store."""
         from bob.learn.pytorch.store.store import EmbeddingStore
 
         assert self.store is not None  # noqa: S101 - the callers have looked
@@ -185,14 +185,14 @@ class CohortMembers:
 
 @dataclass(frozen=True)
 class Normalisation:
-    """How scores are normalised, and with whom.
+    """Normalisation of scores by a cohort.
 
     Attributes
     ----------
     cohorts
         The cohort of each group; often the same.
     top
-        How many of the highest cohort scores of each side count (as-norm); else None.
+        Number of the highest cohort scores of each side that as-norm takes, or None.
     """
 
     method: Method

@@ -195,7 +195,7 @@ def take(
 
 
 def embedding_extractor(component: object) -> ManyExtractor:
-    """The component, if what it makes may be kept in a store.
+    """Return the component, if a store may keep what it makes.
 
     Raises
     ------

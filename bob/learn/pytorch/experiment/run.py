@@ -248,7 +248,7 @@ def _laid_out(settings: Settings, protocol: str | None) -> Layout:
 
 
 def _algorithm(text: str) -> Any:
-    """An algorithm by its name, or by the file of a PLDA model; else None."""
+    """Return an algorithm by its name, or by the file of a PLDA model; else None."""
     return NAMED.get(text) or plda_at(text)
 
 
@@ -261,7 +261,7 @@ def _workers(settings: Settings) -> Workers:
 
 
 def _recordings(text: str) -> Path | None:
-    """Recordings or a list of them, if that is what is at a path."""
+    """Return the path of recordings or of a list of them; None if there is neither."""
     path = Path(text).expanduser()
     return path if path.exists() and path.suffix != ".py" else None
 
@@ -284,7 +284,7 @@ def _replace_directory(database: Any, file: Path) -> None:
 
 
 def describe(experiment: Experiment, *, command: Sequence[str]) -> str:
-    """The text of Experiment.info: command line, host, components."""
+    """Return the text of Experiment.info: command line, host, components."""
     parts = (
         ("Command line", shlex.join(command)),
         ("Host", platform.node()),

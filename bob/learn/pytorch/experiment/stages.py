@@ -41,7 +41,7 @@ REPORT_FILES = ("report.json", "report.txt", "det.png")
 
 
 def tasks(experiment: Experiment) -> list[str]:
-    """The stages that are executed, in order."""
+    """Return the stages that are executed, in order."""
     by_group = ("enrollment", "score-computation", "concatenation")
     named = [
         "preprocessing",
@@ -109,11 +109,11 @@ def _run(experiment: Experiment) -> Outcome:
     if joins:
         for kind in experiment.kinds():
             scores.PreviousResults(kind, REPORT_FILES).set_aside()
-    strangers = _make_all_features(experiment, recordings, outcome)
+    cohort_members = _make_all_features(experiment, recordings, outcome)
     if experiment.skip >= {"enrollment", "score-computation"}:
         _remember_failures(experiment, outcome)
     else:
-        _score(experiment, trials, [recordings, strangers], outcome, seconds)
+        _score(experiment, trials, [recordings, cohort_members], outcome, seconds)
     for kind in experiment.kinds():
         outcome.files_of(kind).update(_joined(kind, trials))
     if joins:
@@ -126,7 +126,7 @@ def _run(experiment: Experiment) -> Outcome:
 def _durations(
     experiment: Experiment, recordings: Sequence[Recording]
 ) -> Mapping[str, float]:
-    """In seconds by key, if the calibration asks for them."""
+    """Return seconds by key, if the calibration asks for them."""
     how = experiment.calibration
     wanted = how is not None and "duration" in how.quality
     if not wanted or "score-computation" in experiment.skip:
@@ -140,7 +140,7 @@ def _durations(
 
 
 def _joined(experiment: Experiment, trials: Mapping[str, Trials]) -> dict[str, Path]:
-    """The score file of each group, as far as there is one."""
+    """Return the score file of each group, as far as there is one."""
     files = {}
     for group in experiment.groups:
         path = experiment.layout.group_scores(group)
@@ -181,7 +181,7 @@ def _make_all_features(
 ) -> list[Recording]:
     """Features of the trials and of the cohorts; returns the cohorts' recordings."""
     features.make(experiment, recordings, outcome)
-    strangers: list[Recording] = []
+    cohort_members: list[Recording] = []
     for database, members in cohort_recordings(experiment):
         of_cohort = replace(
             experiment,
@@ -191,10 +191,10 @@ def _make_all_features(
         _one_file_each([*recordings, *members])
         features.make(of_cohort, members, made)
         outcome.add(made)
-        strangers += members
+        cohort_members += members
     if not experiment.skip >= {"preprocessing", "extraction"}:
-        _judge_failures(experiment, [recordings, strangers], outcome)
-    return strangers
+        _judge_failures(experiment, [recordings, cohort_members], outcome)
+    return cohort_members
 
 
 def _score(
@@ -261,7 +261,7 @@ def _list_of_failures(experiment: Experiment) -> Path:
 
 
 def _remember_failures(experiment: Experiment, outcome: Outcome) -> None:
-    """Where no recording was looked at, those that failed before count."""
+    """Count those that failed before, where no recording was looked at."""
     path = _list_of_failures(experiment)
     if not outcome.failures:
         outcome.failures |= {item.key: item for item in read_failures(path)}
