@@ -10,6 +10,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bob.learn.pytorch.audio import (
     ChannelError,
@@ -17,6 +19,7 @@ from bob.learn.pytorch.audio import (
     EmptyRecording,
     NonFiniteRecording,
     RecordingError,
+    SampleBlocks,
     SampleRateError,
     SilentRecording,
     TooShortRecording,
@@ -24,6 +27,7 @@ from bob.learn.pytorch.audio import (
     Waveform,
     as_waveform,
     check_usable,
+    count_usable,
 )
 
 RATE = 16_000
@@ -332,3 +336,59 @@ def test_floats_of_a_file_and_of_an_array_follow_one_rule(tmp_path, peak, form):
             return error.reason
 
     assert outcome(tmp_path / f"a.{form}") == outcome((RATE, samples))
+
+
+RAMP = np.linspace(-0.5, 0.5, 5000)
+
+
+def put(samples, place, value):
+    changed = samples.copy()
+    changed[place] = value
+    return changed
+
+
+def outcome(check, recording):
+    try:
+        return check(recording, minimum_seconds=0.1)
+    except RecordingError as error:
+        return type(error), str(error)
+
+
+@given(
+    samples=st.sampled_from(
+        [
+            np.zeros(0),
+            np.zeros(100),
+            np.zeros(5000),
+            np.full(5000, 0.3),
+            np.full(5000, -0.3) + 1e-5 * RAMP,
+            2**-15 * RAMP / 0.5,
+            2.1**-15 * RAMP / 0.5,
+            RAMP,
+            RAMP[:1599],
+            RAMP[:1600],
+            put(RAMP, 4321, np.nan),
+            put(RAMP, [7, 4000], -np.inf),
+            put(RAMP, slice(None), np.nan),
+            put(put(RAMP, 2, np.nan), 3, np.inf),
+        ]
+    ),
+    size=st.integers(1, 6000),
+)
+@settings(max_examples=60)
+def test_blocks_of_any_size_are_judged_like_the_whole(samples, size):
+    def blocks():
+        for start in range(0, len(samples), size):
+            yield samples[start : start + size]
+
+    found = outcome(count_usable, SampleBlocks(RATE, "a.wav", blocks))
+
+    assert found == (
+        outcome(check_usable, Waveform(samples, RATE, "a.wav")) or len(samples)
+    )
+
+
+def test_silence_with_one_click_passes():
+    parts = [np.zeros(5000), put(np.zeros(5000), 3, 0.1)]
+
+    assert outcome(count_usable, SampleBlocks(RATE, None, parts.__iter__)) == 10_000

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bob.learn.pytorch.parallel.partitions import WorkersError
+from bob.learn.pytorch.parallel.partitions import Window, WorkersError
 from bob.learn.pytorch.parallel.processes import _threads_each, in_processes
 from bob.learn.pytorch.settings import threads_of_children
 
@@ -242,3 +242,62 @@ def test_processes_end_in_silence_after_the_main_one_was_killed(tmp_path):
         assert time.monotonic() < end
         time.sleep(0.05)
     assert said == b""
+
+
+def begun_tasks(window, limit):
+    tasks = []
+    while task := window.next_task(limit):
+        tasks.append(task)
+    return tasks
+
+
+def test_what_is_done_waits_for_those_before_it_and_for_no_other():
+    window = Window([[i] for i in range(9)], str)
+    first, second, third, fourth = begun_tasks(window, 4)
+
+    window.finish(second, ["b"])
+    assert list(window.ready()) == []
+    window.finish(fourth, ["d"])
+    window.finish(first, ["a"])
+
+    assert list(window.ready()) == [["a"], ["b"]]
+    assert len(begun_tasks(window, 4)) == 2  # two of four still wait, or work
+    window.finish(third, ["c"])
+    assert list(window.ready()) == [["c"], ["d"]]
+
+
+def test_no_more_begin_than_may_wait_for_the_first():
+    window = Window([[i] for i in range(9)], str)
+    first, *others = begun_tasks(window, 4)
+
+    for task in others:
+        window.finish(task, ["x"])
+
+    assert window.next_task(4) is None
+    assert list(window.ready()) == []
+    window.finish(first, ["a"])
+    assert list(window.ready()) == [["a"], ["x"], ["x"], ["x"]]
+    assert len(begun_tasks(window, 4)) == 4
+
+
+def test_work_of_a_worker_that_died_comes_before_what_is_new():
+    window = Window([[i] for i in range(9)], str)
+    first, *others = begun_tasks(window, 4)
+    for task in others:
+        window.finish(task, ["x"])
+
+    window.died(first, "SIGKILL")
+
+    assert window.next_again() is first
+    window.finish(first, ["a"])
+    assert next(window.ready()) == ["a"]
+
+
+def test_beside_a_slow_partition_others_do_fifteen_and_then_wait(run, work, tmp_path):
+    """Two processes may have sixteen partitions open, and hold no more results."""
+    partitions = [[number] for number in range(30)]
+
+    results = run(partial(work.make_held, 0, 16, tmp_path), partitions)
+
+    assert list(results) == partitions
+    assert (tmp_path / "seen").read_text() == "16"
