@@ -48,10 +48,10 @@ _BLOCK = 1 << 15
 
 
 def equal_error_rate(targets: ArrayLike, non_targets: ArrayLike) -> float:
-    """Rate at which false matches and false non-matches are equally frequent.
+    """Return the equal error rate of scores ``(trials,)`` each, a fraction.
 
-    Where no threshold makes them equal: linear interpolation between the two
-    neighbouring points of the ROC on either side.
+    At no threshold are both rates equal as a rule: linear interpolation between the
+    two neighbouring points of the ROC on either side.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def equal_error_rate(targets: ArrayLike, non_targets: ArrayLike) -> float:
 
 
 def equal_error_threshold(targets: ArrayLike, non_targets: ArrayLike) -> float:
-    """Return the threshold at which FMR and FNMR are nearest to each other.
+    """Return the threshold at which FMR and FNMR are nearest, of ``(trials,)`` each.
 
     It lies half way between the two neighbouring scores, so that it suits other
     scores too. Beside a score of infinity it is infinite, or NaN for "accept none": no
@@ -77,7 +77,13 @@ def equal_error_threshold(targets: ArrayLike, non_targets: ArrayLike) -> float:
 
 
 def rocch_equal_error_rate(targets: ArrayLike, non_targets: ArrayLike) -> float:
-    """Equal error rate on the convex hull of the ROC, as BOSARIS defines it."""
+    """Return the EER on the convex hull of the ROC, of ``(trials,)`` each, a fraction.
+
+    References
+    ----------
+    Brummer and de Villiers, "The BOSARIS toolkit: theory, algorithms and code for
+    surviving the new DCF", 2013, section 3.2.
+    """
     curve = ErrorCurve.from_scores(targets, non_targets)
     return curve.corners().rocch_equal_error_rate()
 
@@ -90,9 +96,10 @@ def min_dcf(
     c_miss: float = 1.0,
     c_fa: float = 1.0,
 ) -> float:
-    """Smallest detection cost over all thresholds.
+    """Return the smallest detection cost of scores ``(trials,)`` each; at most 1.
 
-    Normalised by ``min(c_miss * p_target, c_fa * (1 - p_target))``: at most 1.
+    Normalised by ``min(c_miss * p_target, c_fa * (1 - p_target))``, as in the plans of
+    NIST.
     """
     curve = ErrorCurve.from_scores(targets, non_targets)
     return curve.min_dcf(p_target=p_target, c_miss=c_miss, c_fa=c_fa)
@@ -106,7 +113,7 @@ def min_dcf_point(
     c_miss: float = 1.0,
     c_fa: float = 1.0,
 ) -> OperatingPoint:
-    """Threshold of the smallest detection cost and the rates there.
+    """Return the threshold of the smallest detection cost, and the rates there.
 
     The threshold is NaN for "accept none" where a score is +inf.
     """
@@ -117,7 +124,7 @@ def min_dcf_point(
 def operating_point(
     targets: ArrayLike, non_targets: ArrayLike, *, threshold: float
 ) -> OperatingPoint:
-    """Both rates at a threshold that was fixed beforehand; NaN accepts none."""
+    """Return FMR and FNMR, of ``(trials,)`` each, at a threshold; NaN accepts none."""
     return OperatingPoint(
         threshold=threshold,
         false_match_rate=false_match_rate(non_targets, threshold=threshold),
@@ -143,14 +150,14 @@ def act_dcf(
 
 
 def false_match_rate(non_targets: ArrayLike, *, threshold: float) -> float:
-    """Share of the non-target trials that are accepted."""
+    """Return the fraction of the scores ``(trials,)`` at or above the threshold."""
     scores, failures = acquired(non_targets)
     _need(scores, failures, kind="non-target")
     return float(np.count_nonzero(scores >= threshold) / scores.size)
 
 
 def false_non_match_rate(targets: ArrayLike, *, threshold: float) -> float:
-    """Share of the target trials that are rejected."""
+    """Return the fraction of the scores ``(trials,)`` below the threshold."""
     scores, failures = acquired(targets)
     _need(scores, failures, kind="target")
     return float(np.count_nonzero(~(scores >= threshold)) / scores.size)
@@ -159,7 +166,7 @@ def false_non_match_rate(targets: ArrayLike, *, threshold: float) -> float:
 def half_total_error_rate(
     targets: ArrayLike, non_targets: ArrayLike, *, threshold: float
 ) -> float:
-    """Mean of both rates at a threshold that was found on other scores (dev)."""
+    """Return the mean of FMR and FNMR at a threshold of other scores (dev)."""
     point = operating_point(targets, non_targets, threshold=threshold)
     return point.half_total_error_rate
 
@@ -179,7 +186,7 @@ def fmr_at_fnmr(
 
 
 def failure_to_acquire(scores: ArrayLike) -> float:
-    """Share of the trials without a score (NaN)."""
+    """Return the fraction of the scores ``(trials,)`` that are NaN."""
     kept, failures = acquired(scores)
     if not kept.size + failures:
         raise MetricError("there is no trial; check that the score file is not empty")
@@ -208,7 +215,7 @@ def _need(scores: FloatArray, failures: int, *, kind: str) -> None:
 
 
 def cllr(targets: ArrayLike, non_targets: ArrayLike) -> float:
-    """Cost of log-likelihood ratios (natural logarithms) in bits.
+    """Return the cost, in bits, of log-likelihood ratios ``(trials,)`` each, in nats.
 
     Examples
     --------
@@ -227,9 +234,9 @@ def cllr(targets: ArrayLike, non_targets: ArrayLike) -> float:
 
 
 def min_cllr(targets: ArrayLike, non_targets: ArrayLike) -> float:
-    """Cllr after the best monotonic calibration on these trials, in [0, 1].
+    """Return Cllr after the best monotonic calibration of these trials, in bits.
 
-    Scores of any kind do; only their order counts.
+    Scores ``(trials,)`` of any kind do; only their order counts. In [0, 1].
 
     Examples
     --------
@@ -240,7 +247,7 @@ def min_cllr(targets: ArrayLike, non_targets: ArrayLike) -> float:
 
 
 def bits(log_odds: FloatArray) -> FloatArray:
-    """``log2(1 + exp(x))`` of each, without overflow: the cost of one trial.
+    """Return ``log2(1 + exp(x))`` of ``(trials,)`` nats, without overflow: bits each.
 
     For a non-target trial x is its log-likelihood ratio, for a target trial the
     negative of it.
@@ -253,7 +260,7 @@ def bits(log_odds: FloatArray) -> FloatArray:
 
 
 def _mean_bits(log_odds: FloatArray) -> float:
-    """Mean of `bits`, a block at a time."""
+    """Return the mean of `bits`, a block at a time."""
     blocks = range(0, log_odds.size, _BLOCK)
     with np.errstate(over="ignore"):
         total = sum(float(bits(log_odds[i : i + _BLOCK]).sum()) for i in blocks)
