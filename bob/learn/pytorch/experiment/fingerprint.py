@@ -39,6 +39,16 @@ _FORMER_MODULES = {
     "inference.long.embed_chunks": "extraction.chunks.embed_chunks",
     "models.checkpoint.read_weights": "weights.checkpoint.read_weights",
     "models.embedder": "embedder",
+    "protocols.formats.bob_csv": "protocols.csv_protocol",
+    "protocols.formats.csv_file": "protocols.csv_protocol",
+    "protocols.formats.folder": "protocols.folder",
+    "protocols.formats.kaldi": "protocols.kaldi",
+    "protocols.formats.kaldi_trials": "protocols.kaldi_trials",
+    "protocols.formats.trial_list": "protocols.trial_lists",
+    "protocols.listed.TrialList": "protocols.trial_lines.TrialList",
+    "protocols.opening.as_database": "protocols.database.as_database",
+    "protocols.speakers": "protocols.speaker_protocol",
+    "protocols.speakers.SpeakerDatabase": "protocols.folder.SpeakerDatabase",
     "protocols.trials": "protocols.database",
 }
 _FORMER_ROOMS = {
