@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import run
 
 from bob.learn.pytorch.protocols.checking import check
 from bob.learn.pytorch.protocols.formats.trial_list import read_trial_list
@@ -10,7 +10,6 @@ from bob.learn.pytorch.protocols.opening import as_database
 from bob.learn.pytorch.protocols.sources import read_trial_source
 from bob.learn.pytorch.protocols.trials import DatabaseError
 from bob.learn.pytorch.scorefiles import read_score_file
-from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.store.store import EmbeddingStore, Record
 
 TABLE = "modelid\tsegmentid\tside\nm1\ta2\ta\nm1\tb2\ta\nm2\tb2\ta\n"
@@ -39,10 +38,6 @@ def folder(tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     return tmp_path
-
-
-def run(*arguments):
-    return CliRunner().invoke(pytorch, [str(item) for item in arguments])
 
 
 @pytest.mark.parametrize("blank", ["", "\n"])

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import run
 
 from bob.learn.pytorch.scorefiles import UnlabelledError, labelled_scores, read_scores
-from bob.learn.pytorch.script.pytorch import pytorch
 
 HEADER = (
     "probe_template_id,probe_subject_id,bio_ref_template_id,bio_ref_subject_id,room,"
@@ -25,10 +24,6 @@ def _files(tmp_path, monkeypatch):
         HEADER + "".join(f"{p},,{m},,hall,{score}\n" for m, p, _, score in TRIALS)
     )
     Path("list").write_text("".join(f"{kind} {m} {p}\n" for m, p, kind, _ in TRIALS))
-
-
-def run(*arguments):
-    return CliRunner().invoke(pytorch, arguments)
 
 
 @pytest.mark.parametrize("more", [(), ("--stream",)])

@@ -7,21 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import done, run
 from sklearn.linear_model import LogisticRegression
 
 from bob.learn.pytorch.scorefiles import read_scores
-from bob.learn.pytorch.script.pytorch import pytorch
-
-
-def run(*arguments):
-    return CliRunner().invoke(pytorch, [str(item) for item in arguments])
-
-
-def done(*arguments):
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.output
 
 
 def write(path, rows):

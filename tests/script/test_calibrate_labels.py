@@ -6,25 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
-
-from bob.learn.pytorch.script.pytorch import pytorch
+from commands import done, run
 
 BLIND = {
     "voxsrc": ("2 a/1 a/2\n1 a/1 b/1\n", "{0:.8f} a/1 a/2\n{1:.8f} a/1 b/1\n"),
     "kaldi": ("a/1 a/2 2\na/1 b/1 1\n", "a/1 a/2 {0:.8f}\na/1 b/1 {1:.8f}\n"),
     "espnet": ("a/1*a/2 2\na/1*b/1 1\n", "a/1*a/2 {0:.8f}\na/1*b/1 {1:.8f}\n"),
 }
-
-
-def run(*arguments):
-    return CliRunner().invoke(pytorch, [str(item) for item in arguments])
-
-
-def done(*arguments):
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.output
 
 
 @pytest.fixture(autouse=True)

@@ -7,19 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
-
-from bob.learn.pytorch.script.pytorch import pytorch
-
-
-def run(*arguments):
-    return CliRunner().invoke(pytorch, [str(item) for item in arguments])
-
-
-def done(*arguments):
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.output
+from commands import done, run
 
 
 def write(path, speakers, *, seed=0, spread=0.2):

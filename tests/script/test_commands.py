@@ -8,7 +8,7 @@ import click
 import numpy as np
 import pytest
 import soundfile
-from click.testing import CliRunner
+from commands import run
 
 from bob.learn.pytorch.models.catalogue import MODELS
 from bob.learn.pytorch.preprocessor.audio import DltResNetExtractor
@@ -17,10 +17,6 @@ from bob.learn.pytorch.script.pytorch import COMMANDS, pytorch
 pytestmark = pytest.mark.usefixtures("networks_are_kept")
 
 RATE = 16_000
-
-
-def run(*arguments):
-    return CliRunner().invoke(pytorch, [str(argument) for argument in arguments])
 
 
 @pytest.fixture

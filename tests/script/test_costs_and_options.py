@@ -7,22 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import done, run
 
-from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.script.verify import main as verify
 
 FEW = ("--resamples", "50")
-
-
-def run(*arguments):
-    return CliRunner().invoke(pytorch, [str(item) for item in arguments])
-
-
-def done(*arguments):
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.output
 
 
 def write(path, *, speakers=8, shift=2.0, sign=1, seed=0, digits=6):

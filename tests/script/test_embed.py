@@ -8,12 +8,11 @@ import time
 import numpy as np
 import pytest
 import soundfile
-from click.testing import CliRunner
+from commands import run
 
 from bob.learn.pytorch.inference import batching
 from bob.learn.pytorch.inference.embedding import RecordingEmbedder
 from bob.learn.pytorch.inference.engine import CPUEngine
-from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.store.store import EmbeddingStore
 
 pytestmark = pytest.mark.usefixtures("networks_are_kept")
@@ -21,10 +20,6 @@ pytestmark = pytest.mark.usefixtures("networks_are_kept")
 RATE = 16_000
 ODD = os.fsdecode(b"non\xff.wav")
 SHOWN = "non\\udcff.wav"
-
-
-def run(*arguments):
-    return CliRunner().invoke(pytorch, [str(argument) for argument in arguments])
 
 
 @pytest.fixture

@@ -2,13 +2,12 @@
 
 import json
 import math
+from functools import partial
 from pathlib import Path
 
+import commands
 import numpy as np
 import pytest
-from click.testing import CliRunner
-
-from bob.learn.pytorch.script.pytorch import pytorch
 
 TARGETS = [0.9, 0.8, 0.7, 0.4]
 NON_TARGETS = [0.6, 0.5, 0.3, 0.2, 0.1]
@@ -18,14 +17,10 @@ ASKED = (
 )  # fmt: skip
 
 
-def run(*arguments):
-    return CliRunner().invoke(pytorch, ["metrics", *map(str, arguments)])
+run = partial(commands.run, "metrics")
 
 
-def done(*arguments):
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.output
+done = partial(commands.done, "metrics")
 
 
 def report(*arguments):

@@ -4,19 +4,14 @@ import json
 
 import pytest
 import torch
-from click.testing import CliRunner
+from commands import run
 
 from bob.learn.pytorch.architectures.resnet import dlt_resnet34, resnet34
 from bob.learn.pytorch.models import catalogue, store
 from bob.learn.pytorch.models.checkpoint import record_sha256
-from bob.learn.pytorch.script.pytorch import pytorch
 
 NAME = "dltresnet34-voxceleb1"
 MODEL = catalogue.find(NAME)
-
-
-def run(*arguments):
-    return CliRunner().invoke(pytorch, [str(argument) for argument in arguments])
 
 
 @pytest.fixture

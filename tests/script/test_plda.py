@@ -4,11 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import done, run
 from scipy.stats import multivariate_normal
 
 from bob.learn.pytorch.scorefiles import read_scores
-from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.store.store import EmbeddingStore, Record
 
 MADE_BY = {"model": "toy", "weights": "0" * 64}
@@ -17,16 +16,6 @@ MADE_BY = {"model": "toy", "weights": "0" * 64}
 @pytest.fixture(autouse=True)
 def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-def run(*arguments):
-    return CliRunner().invoke(pytorch, [str(item) for item in arguments])
-
-
-def done(*arguments):
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.output
 
 
 def made(path, embeddings):

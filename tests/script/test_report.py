@@ -2,17 +2,17 @@
 
 import csv
 import io
+from functools import partial
 
+import commands
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from bob.learn.pytorch.calibration.origin import write_provenance
 from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.report import figure_tables
 from bob.learn.pytorch.scorefiles import write_scores
 from bob.learn.pytorch.script import report as command
-from bob.learn.pytorch.script.pytorch import pytorch
 
 SPEAKERS = ["ann", "bob", "cid"]
 
@@ -37,8 +37,7 @@ def results(folder, *, seed=0):
     return folder
 
 
-def run(*words):
-    return CliRunner().invoke(pytorch, ["report", *map(str, words)])
+run = partial(commands.run, "report")
 
 
 def test_the_command_offers_the_tables_that_there_are():

@@ -6,15 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
-
-from bob.learn.pytorch.script.pytorch import pytorch
-
-
-def done(*arguments):
-    result = CliRunner().invoke(pytorch, [str(item) for item in arguments])
-    assert result.exit_code == 0, result.output
-    return result.output
+from commands import done
 
 
 @pytest.fixture(autouse=True)

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import done, run
 
 from bob.learn.pytorch.errors import UserError
 from bob.learn.pytorch.experiment import stored_scores
 from bob.learn.pytorch.scorefiles import read_scores
-from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.store.store import EmbeddingStore, Record
 
 MADE_BY = {"model": "toy", "weights": "0" * 64}
@@ -24,16 +23,6 @@ EMBEDDINGS = {
     "/data/bob/1.wav": [0, 2],
     "/data/bob/2.wav": [0, -1],
 }
-
-
-def run(*arguments):
-    return CliRunner().invoke(pytorch, [str(item) for item in arguments])
-
-
-def done(*arguments):
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.output
 
 
 def made(path, embeddings, *, made_by=MADE_BY, failed=()):

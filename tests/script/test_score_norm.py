@@ -6,17 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import run
 
 from bob.learn.pytorch.scorefiles import read_scores
-from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.store.store import EmbeddingStore, Record
 
 TOP = 4
-
-
-def run(*arguments):
-    return CliRunner().invoke(pytorch, [str(item) for item in arguments])
 
 
 @pytest.fixture

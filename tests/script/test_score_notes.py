@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import done
 
-from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.store.store import EmbeddingStore, Record
 
 MADE_BY = {"model": "toy", "weights": "0" * 64}
@@ -17,12 +16,6 @@ EMBEDDINGS = {
     "/data/bob/1.wav": [0, 2],
     "/data/bob/2.wav": [0, -1],
 }
-
-
-def done(*arguments):
-    result = CliRunner().invoke(pytorch, [str(item) for item in arguments])
-    assert result.exit_code == 0, result.output
-    return result.output
 
 
 def made(path, embeddings, *, seconds=2.0):

@@ -1,9 +1,11 @@
 """`bob pytorch fuse --use`, and systems whose labels are not known."""
 
 import json
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
+import commands
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -15,14 +17,10 @@ TARGETS = 40
 WEIGHTS, OFFSET = (2.0, 0.5), -1.0
 
 
-def run(*arguments):
-    return CliRunner().invoke(pytorch, ["fuse", *map(str, arguments)])
+run = partial(commands.run, "fuse")
 
 
-def done(*arguments):
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.output
+done = partial(commands.done, "fuse")
 
 
 def names(number):

@@ -7,19 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from commands import run
 
 from bob.learn.pytorch import settings
-from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.templates.format import template as templates
 from bob.learn.pytorch.templates.format.template import load
 from bob.learn.pytorch.templates.install import trust
 
 pytestmark = pytest.mark.usefixtures("nothing_runs_untrusted")
-
-
-def run(*words, typed=""):
-    return CliRunner().invoke(pytorch, [str(word) for word in words], input=typed)
 
 
 @pytest.fixture

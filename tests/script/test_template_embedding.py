@@ -7,20 +7,15 @@ import h5py
 import numpy as np
 import pytest
 import soundfile
-from click.testing import CliRunner
+from commands import run
 
 from bob.learn.pytorch.script import extractors, verify
-from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.templates.format.template import load
 from bob.learn.pytorch.templates.install import trust
 
 pytestmark = pytest.mark.usefixtures("nothing_runs_untrusted")
 
 RATE = 16_000
-
-
-def run(*words, typed=""):
-    return CliRunner().invoke(pytorch, [str(word) for word in words], input=typed)
 
 
 @pytest.fixture
