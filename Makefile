@@ -1,7 +1,7 @@
 # make demo        a virtual environment, then real speech through a real model
 # make test        the tests that every change must pass
 # make dev         everything for working on the package, with pre-commit hooks
-# make lint        ruff, mypy, import-linter (make format repairs what it can)
+# make lint        ruff, mypy, import-linter, English (make format repairs what it can)
 # make test-slow   the tests that take longer or ask a package registry
 # make doc         the manual, into build/doc
 # make benchmark   every published number, measured again
@@ -46,6 +46,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python .ci/lint-imports
+	$(BIN)/python .ci/english
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff format .

@@ -26,7 +26,9 @@ Command = TypeVar("Command", bound="Callable[..., Any]")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Report in JSON.")
 cost_option = click.option(
-    "--cost", default="p0.01", help=f"Of DCF and its threshold: {COSTS}.  [p0.01]"
+    "--cost",
+    default="p0.01",
+    help=f"Detection cost, with its threshold: {COSTS}.  [p0.01]",
 )
 costs_option = click.option(
     "--cost",
