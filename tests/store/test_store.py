@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bob.learn.pytorch.store import image as store_index
 from bob.learn.pytorch.store import store as store_module
-from bob.learn.pytorch.store.image import NameIndex, _hashes_of, state_of
+from bob.learn.pytorch.store.image import _hashes_of, _NameIndex, state_of
 from bob.learn.pytorch.store.store import EmbeddingStore, Record, StoreError, summarise
 
 MADE_BY = {"model": "campplus", "channel": "0"}
@@ -383,7 +383,7 @@ def test_an_index_is_a_dictionary(monkeypatch):
     random = np.random.default_rng(0)
     names = [f"n{number}" for number in range(50)]
     expected = {name: number for number, name in enumerate(names[:20])}
-    index = NameIndex(_hashes_of(names[:20]), np.arange(20, dtype=np.uint64))
+    index = _NameIndex(_hashes_of(names[:20]), np.arange(20, dtype=np.uint64))
 
     for value in range(200):
         name = names[random.integers(40)]
@@ -396,14 +396,14 @@ def test_names_that_share_half_of_their_hash_are_told_apart():
     hashes = _hashes_of(["a", "b"])
     hashes[1, 0] = hashes[0, 0]
 
-    index = NameIndex(hashes[::-1], np.array([2, 1], dtype=np.uint64))
+    index = _NameIndex(hashes[::-1], np.array([2, 1], dtype=np.uint64))
 
     assert index.get("a") == 1
 
 
 def test_the_largest_value_comes_back():
     value = 2**64 - 1
-    index = NameIndex(_hashes_of([]), np.array([], dtype=np.uint64))
+    index = _NameIndex(_hashes_of([]), np.array([], dtype=np.uint64))
     index.put("a", value)
     index._sort_in()
 

@@ -165,7 +165,7 @@ def whole_rate(rate: float | None, *, recording: str | None) -> int:
 
 
 def peak_of(samples: NDArray[Any]) -> float:
-    """Return the largest finite magnitude, 0 of none."""
+    """Return the largest finite magnitude of an array of any shape, 0 of none."""
     return float(np.abs(samples[np.isfinite(samples)]).max(initial=0.0))
 
 

@@ -62,7 +62,7 @@ _IFF = Chunks(order="big")
 _CAF = Chunks(4, 8, "big", 1)
 
 
-def wav(content: Content, start: int) -> Sound | None:
+def _wav(content: Content, start: int) -> Sound | None:
     """Read the header of a wav, little or big endian, or of an RF64.
 
     One that contradicts itself, leads to no samples, or names a coding that libsndfile
@@ -86,16 +86,16 @@ def wav(content: Content, start: int) -> Sound | None:
     return _padded(content, sound, start + 8 + riff)
 
 
-def w64(content: Content, start: int) -> Sound | None:
-    """Read the header of a W64, as `wav` does."""
+def _w64(content: Content, start: int) -> Sound | None:
+    """Read the header of a W64, as `_wav` does."""
     found = _first(content, start + 40, _W64, b"data")
     sound = _wav_sound(content, found, "W64", _W64, found[b"data"].length)
     said = int.from_bytes(content.at(start + 16, 8), "little")
     return _padded(content, sound, start + said)
 
 
-def aiff(content: Content, start: int) -> Sound | None:
-    """Read the header of an AIFF or AIFF-C, as `wav` does."""
+def _aiff(content: Content, start: int) -> Sound | None:
+    """Read the header of an AIFF or AIFF-C, as `_wav` does."""
     found = _first(content, start + 12, _IFF, b"SSND", b"COMM")
     common = content.at(found[b"COMM"].start, 22).ljust(22, b"\0")
     channels, samples, bits = struct.unpack(">hIh", common[:8])
@@ -128,8 +128,8 @@ def aiff(content: Content, start: int) -> Sound | None:
     return _padded(content, whole, start + 8 + said)
 
 
-def svx(content: Content, start: int) -> Sound | None:
-    """Read the header of an 8SVX or 16SV, as `wav` does."""
+def _svx(content: Content, start: int) -> Sound | None:
+    """Read the header of an 8SVX or 16SV, as `_wav` does."""
     found = _first(content, start + 12, _IFF, b"BODY", b"VHDR")
     header = content.at(found[b"VHDR"].start, 16).ljust(16, b"\0")
     rate = int.from_bytes(header[12:14], "big")
@@ -138,8 +138,8 @@ def svx(content: Content, start: int) -> Sound | None:
     return Sound("SVX", body.start, body.length, frame, rate, _IFF)
 
 
-def caf(content: Content, start: int) -> Sound | None:
-    """Read the header of a CAF, as `wav` does."""
+def _caf(content: Content, start: int) -> Sound | None:
+    """Read the header of a CAF, as `_wav` does."""
     found = _first(content, start + 8, _CAF, b"data", b"desc")
     if content.at(start + 4, 2) != b"\0\1":
         raise content.refusal(f"has a damaged header: its version is not 1; {AGAIN}")
@@ -309,3 +309,13 @@ def _alignment(
         f"which is {math.ceil(bits / 8) * channels} bytes a sample, and {frame} bytes "
         f"a sample; {CONVERT} if it was written so, or {AGAIN}"
     )
+
+
+#: Patterns of the first bytes of a file, and what reads its header.
+READERS = (
+    (rb"(?:RIFF|RIFX|RF64)....WAVE", _wav),
+    (rb"riff\x2e\x91\xcf\x11", _w64),
+    (rb"FORM....AIF[FC]", _aiff),
+    (rb"FORM....(?:8SVX|16SV)", _svx),
+    (rb"caff", _caf),
+)

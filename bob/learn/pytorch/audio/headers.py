@@ -286,11 +286,7 @@ def _htk(content: Content, start: int) -> Sound | None:
 
 
 _READERS: tuple[tuple[bytes, Callable[[Content, int], Sound | None]], ...] = (
-    (rb"(?:RIFF|RIFX|RF64)....WAVE", chunked.wav),
-    (rb"riff\x2e\x91\xcf\x11", chunked.w64),
-    (rb"FORM....AIF[FC]", chunked.aiff),
-    (rb"FORM....(?:8SVX|16SV)", chunked.svx),
-    (rb"caff", chunked.caf),
+    *chunked.READERS,
     (rb"\.snd|dns\.", _au),
     (rb"NIST_1A\n", _sphere),
     (rb"Creative Voice File\x1a", _voc),

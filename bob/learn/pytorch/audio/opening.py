@@ -42,7 +42,7 @@ def as_waveform(
     channel: Channel = None,
     name: str | None = None,
 ) -> Waveform:
-    """Turn whatever carries a recording into samples in [-1, 1] with their rate.
+    """Return samples (time,) in [-1, 1], float64, of whatever carries a recording.
 
     Parameters
     ----------
@@ -73,7 +73,8 @@ def as_waveform(
     Raises
     ------
     RecordingError
-        Unreadable, without a rate, of an unknown type, or of too many channels.
+        Unreadable, without a rate, of an unknown type, or of too many channels, such as
+        ``a.wav: has 2 channels; say which``.
     TypeError, ValueError
         A `channel` that is none.
 
@@ -107,7 +108,7 @@ def as_blocks(
     channel: Channel = None,
     name: str | None = None,
 ) -> SampleBlocks:
-    """Turn whatever carries a recording into blocks of samples.
+    """Return blocks (time,) in [-1, 1], float64, of whatever carries a recording.
 
     Parameters
     ----------

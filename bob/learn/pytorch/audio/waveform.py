@@ -161,7 +161,8 @@ def check_usable(waveform: Waveform, *, minimum_seconds: float) -> None:
     ------
     RecordingError
         The recording is empty, has values that are not finite, is shorter than
-        `minimum_seconds`, silent or constant; one class each.
+        `minimum_seconds`, silent or constant; one class each, such as
+        ``a.wav: lasts 0.05 s; at least 0.385 s are needed``.
     """
     survey = _Survey(waveform.sample_rate, waveform.name)
     survey.add(waveform.samples)

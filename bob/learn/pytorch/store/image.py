@@ -166,13 +166,13 @@ class Image:
         """Descriptor of the very file that is open, whatever its path is by now."""
         return int(self._file.id.get_vfd_handle())
 
-    def states(self) -> tuple[NameIndex, int]:
+    def states(self) -> tuple[_NameIndex, int]:
         """Return what is known of each name (`state_of`), and how many failed."""
         hashes = self._file["hashes"][:]
         failed = int(np.count_nonzero(self._file["failed"][:]))
-        return NameIndex(hashes[:, :2], hashes[:, 2]), failed
+        return _NameIndex(hashes[:, :2], hashes[:, 2]), failed
 
-    def rows(self) -> NameIndex:
+    def rows(self) -> _NameIndex:
         """Return the row of each name."""
         return _rows_of(self._file)
 
@@ -199,9 +199,9 @@ class Image:
         return columns
 
 
-def _rows_of(file: h5py.File) -> NameIndex:
+def _rows_of(file: h5py.File) -> _NameIndex:
     hashes = file["hashes"][:]
-    return NameIndex(hashes[:, :2], np.arange(len(hashes), dtype=np.uint64))
+    return _NameIndex(hashes[:, :2], np.arange(len(hashes), dtype=np.uint64))
 
 
 def _cut(texts: bytes, places: NDArray[np.int64]) -> list[str]:
@@ -275,7 +275,7 @@ def _gathered(file: int, start: int) -> Iterator[Columns]:
         yield Columns.joined(parts)
 
 
-def _merge(file: h5py.File, rows: NameIndex, columns: Columns) -> None:
+def _merge(file: h5py.File, rows: _NameIndex, columns: Columns) -> None:
     last = {name: number for number, name in enumerate(columns.names)}
     known: dict[int, int] = {}
     new: list[int] = []
@@ -345,7 +345,7 @@ def _write_texts(dataset: h5py.Dataset, texts: list[str]) -> NDArray[np.int64]:
     return np.column_stack([start + np.cumsum(sizes) - sizes, sizes])
 
 
-class NameIndex:
+class _NameIndex:
     """A number for each name; 24 bytes a name, where a dictionary takes 200.
 
     A name is known by 128 bits of its BLAKE2b hash. That two of ten million names share
