@@ -26,6 +26,8 @@ nitpick_ignore_regex = [
     ("py:class", r"[a-z_]+|str to str"),
     # The type of a generic class's parameter, which has no page.
     ("py:class", r"Key"),
+    # PyTorch's base of networks, and either kind of extractor.
+    ("py:class", r"torch\.nn\.modules\.module\.Module|Extractor"),
 ]
 # Docstrings say `name` for code.
 default_role = "code"

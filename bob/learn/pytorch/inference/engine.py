@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 
 from bob.learn.pytorch.errors import UserError
+from bob.learn.pytorch.inference.batching import padded
 from bob.learn.pytorch.parallel.processes import processors
 
 if TYPE_CHECKING:
@@ -277,22 +278,6 @@ def _waveform_of(samples: NDArray[np.float64]) -> Tensor:
     ).unsqueeze(0)
 
 
-def padded(batch: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
-    """Items (…, time) -> one batch, zeros behind the shorter ones, and lengths.
-
-    The lengths are None where all are the same.
-    """
-    import torch
-
-    sizes = [item.shape[-1] for item in batch]
-    if len(batch) == 1:
-        return batch[0].unsqueeze(0), None
-    # Time goes first and comes last again: frames lie together in features already.
-    rows = [item.movedim(-1, 0) for item in batch]
-    whole = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).movedim(1, -1)
-    return whole, torch.tensor(sizes) if len(set(sizes)) > 1 else None
-
-
 def make(
     embedder: SpeakerEmbedder,
     *,
@@ -335,12 +320,12 @@ class ChoiceError(UserError, ValueError):
 
 
 def check_choice(engine: str, precision: str, device: str | None) -> None:
-    """Refuse what cannot be, as far as it shows without loading torch.
+    """Refuse an engine, precision and device, as far as it shows without torch.
 
     Raises
     ------
     ChoiceError
-        Of an unknown engine or precision, or one that do not go together.
+        The engine or precision is unknown, or they do not go together.
     """
     if engine not in ENGINES:
         raise ChoiceError(
@@ -383,7 +368,7 @@ def choose(engine: str, precision: str, device: str | None) -> dict[str, str]:
     Raises
     ------
     ChoiceError
-        As for `check_choice`, and of a device that is not there.
+        As `check_choice` does, and for a device that is not there.
     """
     check_choice(engine, precision, device)
     if engine == "onnxruntime":
@@ -401,9 +386,8 @@ def chosen_device(device: str | None) -> str:
 
     Raises
     ------
-    ValueError
-        A `ChoiceError`: a CUDA device is asked for that is not there, or torch knows no
-        such device.
+    ChoiceError
+        The CUDA device is not there, or torch knows no such device.
     """
     if device is None or device == "cpu":
         return "cpu"
@@ -418,8 +402,7 @@ def chosen_device(device: str | None) -> str:
     except RuntimeError as error:
         raise ChoiceError(
             f"device is {device!r}, which is none; expected 'cpu', 'cuda', "
-            "'cuda:1' and the like, or 'auto'",
-            option="device",
+            "'cuda:1' and the like, or 'auto'"
         ) from error
     if meant.type == "cuda":
         _check_there(device, index=meant.index or 0)
@@ -436,14 +419,12 @@ def _check_there(device: str, *, index: int) -> None:
     if not count:
         raise ChoiceError(
             f"device is {device!r}, but {finds} no CUDA device here; use device='cpu', "
-            "or 'auto' for what there is",
-            option="device",
+            "or 'auto' for what there is"
         )
     there = "1 CUDA device" if count == 1 else f"{count} CUDA devices"
     names = ", ".join(f"'cuda:{number}'" for number in range(count))
     raise ChoiceError(
-        f"device is {device!r}, but {finds} {there} here: use {names}, or 'auto'",
-        option="device",
+        f"device is {device!r}, but {finds} {there} here: use {names}, or 'auto'"
     )
 
 
