@@ -1,4 +1,4 @@
-"""A score becomes a likelihood ratio and a decision, by a calibration."""
+"""Likelihood ratios and decisions from scores, by a calibration."""
 
 from __future__ import annotations
 

@@ -219,8 +219,8 @@ def _standardised(
     constant = np.flatnonzero(scale <= 1e-12 * np.abs(stack).max(axis=1))
     if constant.size:
         raise CalibrationError(
-            f"{names[constant[0]]} has one value in all {every} trials, which "
-            f"tells nothing; leave it out"
+            f"{names[constant[0]]} has one value in all {every} trials, "
+            f"so it carries no information; leave it out"
         )
     stack -= middle[:, np.newaxis]
     stack /= scale[:, np.newaxis]

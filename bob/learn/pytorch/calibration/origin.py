@@ -73,7 +73,7 @@ class Origin:
 
     @property
     def facts(self) -> dict[str, str]:
-        """All that is known, as texts of one level, without notes."""
+        """Return all that is known, as texts of one level, without notes."""
         outer = {name: value for name, value in self.kept.items() if name != "made_by"}
         every = {**outer, **self._extractor}
         return {name: str(value) for name, value in every.items() if name != _NOTES}
@@ -93,8 +93,8 @@ class Origin:
         >>> Origin({"normalisation": "as, top 100"}).normalisation
         'as-norm, top 100'
         """
-        said = str(self.kept.get("normalisation", "none"))
-        kind, comma, more = said.partition(",")
+        kept = str(self.kept.get("normalisation", "none"))
+        kind, comma, more = kept.partition(",")
         return "" if kind in ("none", "None") else f"{kind}-norm{comma}{more}"
 
     @property

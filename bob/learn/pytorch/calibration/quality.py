@@ -165,11 +165,11 @@ trained; it is taken as the nearest of these']
         name = f"score of {name}" if column == name else name
         there = f"outside of {ends[0]} to {ends[1]} where the calibration was trained"
         if len(rows) == 1:
-            told = f"the {name} is {_in_words(column, numbers)[1][0]}, {there}; it is"
+            where = f"the {name} is {_in_words(column, numbers)[1][0]}, {there}; it is"
         else:
             count = f"{int(outside.sum()):,} of {len(rows):,} trials"
-            told = f"in {count} the {name} lies {there}; it is"
-        found.append(f"{told} taken as the nearest of these")
+            where = f"in {count} the {name} lies {there}; it is"
+        found.append(f"{where} taken as the nearest of these")
     return found
 
 

@@ -36,7 +36,7 @@ def calibration_of(settled: Settings) -> DevCalibration | None:
     Raises
     ------
     ConfigurationError
-        There is no group to train it on, a number is none for it, or a quality measure
+        There is no group to train it on, a number is out of range, or a quality measure
         needs what was not asked for.
     """
     quality = tuple(dict.fromkeys(settled.calibration_quality))

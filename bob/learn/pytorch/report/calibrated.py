@@ -78,8 +78,8 @@ def _table(found: Mapping[str, Figures]) -> str:
 
 def _notes_on(calibration: LinearCalibration) -> list[str]:
     """Return the origin of a calibration, and how far to trust it, in sentences."""
-    trials, said = calibration.trained_on, calibration.provenance
-    speakers = said.get("speakers")
+    trials = calibration.trained_on
+    speakers = calibration.provenance.get("speakers")
     of_speakers = f" of {speakers} speakers" if speakers else ""
     lines = [
         f"Log-likelihood ratio (natural) = {calibration.weights[0]:.6g} x score "
@@ -159,14 +159,14 @@ def rescored_as_text(found: Rescored, cost: CostFunction) -> str:
 
 
 def _heading(path: Path, calibration: Calibration, cost: CostFunction) -> list[str]:
-    trained, said = calibration.trained_on, calibration.provenance
+    trained, known = calibration.trained_on, calibration.provenance
     lines = [
         f"{printable(path)}: {_formula(calibration)}",
         f"  fitted on {trained.targets} target and {trained.non_targets} non-target "
         f"trials ({trained.failures} without a score left out)",
     ]
-    told = [f"{name} {said[name]}" for name in _PROVENANCE if name in said]
-    lines += [f"  of {', '.join(told)}"] if told else []
+    facts = [f"{name} {known[name]}" for name in _PROVENANCE if name in known]
+    lines += [f"  of {', '.join(facts)}"] if facts else []
     otherwise = _beside_score(calibration)
     for one in cost.costs:
         score = _raw_score(calibration, one)

@@ -370,7 +370,7 @@ def _in_order_of(
 
 
 def _by_names(file: ScoreFile) -> ScoreTable:
-    """Return the table with each name for a speaker of its own."""
+    """Return the table with each name as a separate speaker."""
     table = file.table
     if table.model is None:
         raise ScoringError(

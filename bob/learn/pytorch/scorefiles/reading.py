@@ -97,7 +97,7 @@ class ScoreFile:
         Those titles that the file itself has.
     is_labelled
         Whether it is known which trials are of one speaker. If not, each name in the
-        table stands for a speaker of its own, or speakers are empty, as in the file.
+        table is a separate speaker, or speakers are empty, as in the file.
     origin
         What made the scores, if the file beside says so of these very scores.
     names_only
@@ -183,8 +183,8 @@ def read_score_file(
     unlabelled
         Take files without labels as well: also a CSV whose speakers are empty, and
         where the list of trials is that of another file and knows none of the trials.
-        Each name is then a speaker of its own, or in CSV speakers are as empty as they
-        are there, so that nothing can be measured.
+        Each name is then a separate speaker, or in CSV speakers stay empty, so that
+        nothing can be measured.
 
     Raises
     ------
@@ -379,7 +379,7 @@ def _csv_blocks(path: Path, layout: Layout) -> Iterator[Block]:
 
 
 def _block(fields: Sequence[Sequence[str]], layout: Layout) -> Block:
-    """Return columns of text as names and numbers; ValueError where a score is none."""
+    """Return columns of text as names and numbers; ValueError for other scores."""
     named = dict(zip(layout.columns, fields, strict=True))
     names = {
         name: Names.of(column)
