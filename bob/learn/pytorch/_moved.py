@@ -192,6 +192,16 @@ _RENAMED = {
     "protocols.named_trials.espnet_database": "protocols.formats.espnet.read",
     "protocols.named_trials.sre_database": "protocols.formats.sre.read",
     "protocols.trial_lists.is_trial_list": "protocols.formats.trial_list.is_it",
+    "csv_rows.as_text": "printing.as_csv",
+    "report.evaluation.Comparison": "report.systems.Pair",
+    "report.evaluation.Evaluated": "report.systems.Evaluated",
+    "report.evaluation.MarkedPoint": "metrics.Decision",
+    "scorefiles.figures.Measured": "metrics.Evaluation",
+    "scorefiles.figures.Versus": "metrics.Comparison",
+    "scorefiles.figures.measure_in_bounded_memory": (
+        "scorefiles.evaluating.evaluate_in_bounded_memory"
+    ),
+    "scorefiles.figures.measure_scores": "metrics.evaluate",
 }
 
 #: Names that a room offered, and the room that offers them today (``room:new name``).
