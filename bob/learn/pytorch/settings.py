@@ -230,7 +230,7 @@ def offline() -> bool:
     Raises
     ------
     SettingsError
-        When the value is none of 1, true, yes, on, 0, false, no, off.
+        The value is not one of 1, true, yes, on, 0, false, no, off.
     """
     value = (get(OFFLINE) or "0").strip().lower()
     if value not in _YES + _NO:

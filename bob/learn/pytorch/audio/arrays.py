@@ -175,7 +175,7 @@ def float_factor(peak: float, *, recording: str | None) -> float:
     Raises
     ------
     UnreadableRecording
-        Their full scale cannot be told from the peak.
+        The peak does not show their full scale.
     """
     if peak > LARGEST_PEAK:
         raise UnreadableRecording(

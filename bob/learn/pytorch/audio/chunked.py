@@ -103,7 +103,7 @@ def _aiff(content: Content, start: int) -> Sound | None:
     coding = b"NONE" if is_plain else common[18:22]
     version = found.get(b"FVER")
     if version and content.at(version.start, 4) != _AIFC_VERSION:
-        raise content.refusal(f"has a damaged header: its version is none; {AGAIN}")
+        raise content.refusal(f"has a damaged header: its version is unknown; {AGAIN}")
     sound = found[b"SSND"]
     skipped = 8 + int.from_bytes(content.at(sound.start, 4), "big")
     begin, length = sound.start + skipped, sound.length - skipped
@@ -169,15 +169,15 @@ def _caf(content: Content, start: int) -> Sound | None:
 def _check_cookie(
     content: Content, found: dict[bytes, Chunk], samples: int, rate: float
 ) -> None:
-    """Hold what the decoder is told against what the header says."""
+    """Compare the settings for the decoder with the header."""
     cookie = found.get(b"kuki")
     if cookie is None or cookie.length != _COOKIE_BYTES:
         return
-    told = struct.unpack(">I16xI", content.at(cookie.start, 24).ljust(24, b"\0"))
-    if told not in ((samples, round(rate)), (samples, 0)):
+    given = struct.unpack(">I16xI", content.at(cookie.start, 24).ljust(24, b"\0"))
+    if given not in ((samples, round(rate)), (samples, 0)):
         raise content.refusal(
             f"contradicts itself: its header says packets of {samples} samples at "
-            f"{rate:.6g} hertz, and for its decoder {told[0]} at {told[1]}; {AGAIN}"
+            f"{rate:.6g} hertz, and for its decoder {given[0]} at {given[1]}; {AGAIN}"
         )
 
 

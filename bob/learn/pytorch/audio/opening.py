@@ -76,7 +76,7 @@ def as_waveform(
         Unreadable, without a rate, of an unknown type, or of too many channels, such as
         ``a.wav: has 2 channels; say which``.
     TypeError, ValueError
-        A `channel` that is none.
+        An impossible `channel`.
 
     Examples
     --------

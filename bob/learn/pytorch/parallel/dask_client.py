@@ -61,7 +61,7 @@ def dask_client(given: str, *, timeout: float = 10) -> Iterator[Client]:
     Raises
     ------
     WorkersError
-        It is none of the three, or gives no client that can be used.
+        `given` is no address, file or name, or gives no usable client.
     """
     import distributed  # noqa: F401 - which sets up its loggers
 
@@ -101,7 +101,7 @@ def _at_address(address: str, *, timeout: float) -> Client:
             "tcp://10.0.0.1:8786 or tls://10.0.0.1:8786"
         )
     try:
-        # In a thread of its own, where no loop of asyncio runs yet.
+        # In a new thread, where no loop of asyncio runs yet.
         with ThreadPoolExecutor(1) as thread:
             thread.submit(asyncio.run, _greet(address, timeout)).result()
         # Their functions have no types.
@@ -277,7 +277,7 @@ class _Kept(logging.Handler):
 
 @contextmanager
 def _held_back(*names: str) -> Iterator[None]:
-    """Hold back what loggers of these names, and those below them, are told inside.
+    """Hold back messages to loggers of these names, and to those below them.
 
     It is logged after all where the block ends well. Where it raises, the error tells
     what is wrong, and what else was said goes to our own log at the level DEBUG.

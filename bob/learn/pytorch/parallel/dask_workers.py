@@ -102,7 +102,7 @@ class _Cluster(Crew):
         return bool(self._tasks)
 
     def begin(self) -> None:
-        """Let one worker load, so that what is wrong with that is told as such."""
+        """Let one worker load the work, so that its fault is reported as such."""
         from distributed import KilledWorker
 
         if not self._client.nthreads():

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from bob.learn.pytorch.store.records import Columns
 
-#: Fingerprint of embeddings of which nobody says what made them.
+#: Fingerprint of embeddings of unknown origin.
 UNKNOWN = {"made_by": "unknown"}
 
 _SUFFIXES = (*STORES, *OTHERS)

@@ -58,7 +58,7 @@ def _known(columns: Columns, *, prefix: str) -> dict[str, NDArray[Any]]:
 
 
 def read(path: Path) -> tuple[Columns, dict[str, str] | None]:
-    """Read embeddings, and what made them where the file says it.
+    """Read embeddings and their fingerprint, None where the file has none.
 
     Raises
     ------

@@ -71,7 +71,7 @@ def _arrays(columns: Columns) -> list[Any]:
 
 
 def read(path: Path) -> tuple[Columns, dict[str, str] | None]:
-    """Read embeddings, and what made them where the file says it.
+    """Read embeddings and their fingerprint, None where the file has none.
 
     Raises
     ------

@@ -46,8 +46,8 @@ class StoredEmbeddings:
     path
         The file.
     speakers
-        Speakers of the recordings, n of them, empty where unknown; none at all where
-        nobody is known.
+        Speakers of the recordings, n of them, empty where unknown; an empty tuple where
+        all are unknown.
     """
 
     names: tuple[str, ...]
