@@ -9,6 +9,9 @@ import pytest
 from commands import run
 
 from bob.learn.pytorch.scorefiles import read_scores
+from bob.learn.pytorch.scoring import NORMALISATIONS
+from bob.learn.pytorch.scoring.backend import ENROLMENTS, MEASURES
+from bob.learn.pytorch.script import score
 from bob.learn.pytorch.store.store import EmbeddingStore, Record
 
 TOP = 4
@@ -206,3 +209,10 @@ def test_log_likelihood_ratios_of_plda_are_normalised_too(embeddings, textbook):
     raw = read_scores("raw.csv").score[:2]
     expected = [textbook.above(score, strangers) for score in raw]
     assert read_scores("z.csv").score[:2] == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_commands_offer_what_the_engine_has():
+    """The choices stand twice, since --help does not import the engine."""
+    assert tuple(MEASURES) == score._MEASURES
+    assert set(score._KINDS) == set(NORMALISATIONS)
+    assert set(score._ENROLMENTS) < set(ENROLMENTS)

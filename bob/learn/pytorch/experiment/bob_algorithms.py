@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,7 +36,7 @@ def as_algorithm(given: Any) -> Algorithm:
     Parameters
     ----------
     given
-        A :class:`Similarity`, a ``PldaBackend``, the ``Distance`` (or any
+        A ``Similarity``, a ``PldaBackend``, the ``Distance`` (or any
         ``BioAlgorithm``) of Bob 8, or a legacy algorithm with ``enroll`` and ``score``.
 
     Raises
@@ -125,8 +126,12 @@ class _Objects:
 
     def take(self, index: slice | NDArray[np.int64]) -> _Objects:
         usable = self.usable[index]
-        places = (np.cumsum(self.usable) - 1)[index][usable]
+        places = self._place[index][usable]
         return _Objects([self.items[place] for place in places], usable)
+
+    @cached_property
+    def _place(self) -> NDArray[np.int64]:
+        return np.cumsum(self.usable) - 1
 
     def __len__(self) -> int:
         return self.usable.size

@@ -132,8 +132,9 @@ class PreparedRows:
         """Return those at the positions, in that order."""
         if self.groups is None:
             return PreparedRows(self.rows[index], self.counts[index])
-        places = np.arange(len(self.groups))[index]
-        some = [self.groups[place] for place in places.tolist()]
+        if isinstance(index, slice):
+            index = np.arange(len(self.groups))[index]
+        some = [self.groups[place] for place in index.tolist()]
         where = np.concatenate([np.zeros(0, np.int64), *some])
         sizes = np.array([group.size for group in some], dtype=np.int64)
         groups = _grouped(np.arange(where.size), sizes)
@@ -210,7 +211,20 @@ class RowBackend(Backend):
         """Score listed pairs of positions only: ``(pairs,)``."""
         if references.groups is None and probes.groups is None:
             return self._scores(references, probes.rows, pairs)
-        return super().pairs(references, probes, pairs)
+        highest = self.enrolment == "max"
+        if probes.groups is not None or not (highest or self.enrolment == "scores"):
+            return super().pairs(references, probes, pairs)
+        sizes = np.array([group.size for group in references.groups or ()])
+        counts, starts = sizes[pairs[0]], (np.cumsum(sizes) - sizes)[pairs[0]]
+        begins = np.cumsum(counts) - counts
+        each = np.arange(counts.sum()) + np.repeat(starts - begins, counts)
+        both = each, np.repeat(pairs[1], counts)
+        scores, there = self._scores(references, probes.rows, both), counts > 0
+        fused = np.full(counts.size, np.nan)
+        if scores.size:
+            fuse = np.maximum if highest else np.add
+            fused[there] = fuse.reduceat(scores, begins[there])
+        return fused if highest else fused / np.maximum(counts, 1)
 
     def listed(
         self,
