@@ -1,4 +1,4 @@
-"""`bob pytorch calibrate`: scores become log-likelihood ratios."""
+"""`bob pytorch calibrate` and `fuse`: scores become log-likelihood ratios."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
-BESIDE_USE = "it is for fitting, and --use fits nothing"
+_BESIDE_USE = "it is for fitting, and --use fits nothing"
 
 
-def fitting_options(what: str, *, results: str) -> Callable[[Command], Command]:
+def _fitting_options(what: str, *, results: str) -> Callable[[Command], Command]:
     """Add the options of a calibration, or fusion, and of the folder of its results."""
 
     def added(command: Command) -> Command:
@@ -77,7 +77,7 @@ def fitting_options(what: str, *, results: str) -> Callable[[Command], Command]:
     return added
 
 
-def refuse_overwriting(
+def _refuse_overwriting(
     folder: Path,
     results: Sequence[Path],
     *inputs: Path | None,
@@ -108,7 +108,7 @@ def refuse_overwriting(
         )
 
 
-def report(found: Rescored, cost: CostFunction, *, as_json: bool) -> None:
+def _report(found: Rescored, cost: CostFunction, *, as_json: bool) -> None:
     """Print a calibration, or fusion, and the figures before and after it."""
     from bob.learn.pytorch.report.calibrated import rescored_as_dict, rescored_as_text
 
@@ -120,7 +120,7 @@ def report(found: Rescored, cost: CostFunction, *, as_json: bool) -> None:
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=FILE, metavar="DEV [EVAL]...")
-@fitting_options("calibration", results="calibrated")
+@_fitting_options("calibration", results="calibrated")
 @click.option(
     "--kind",
     type=click.Choice(("linear", "isotonic")),
@@ -153,9 +153,9 @@ def calibrate(
     measured.
     """
     if use is not None:
-        refuse_given(("output", *fit), why=BESIDE_USE)
+        refuse_given(("output", *fit), why=_BESIDE_USE)
     folder = into or (use or output).parent / "calibrated"
-    refuse_overwriting(folder, files, trials, use, output=None if use else output)
+    _refuse_overwriting(folder, files, trials, use, output=None if use else output)
 
     from bob.learn.pytorch.metrics import find_costs
     from bob.learn.pytorch.scorefiles.rescoring import calibrate_files
@@ -163,4 +163,74 @@ def calibrate(
     costs = find_costs(cost)
     given = {"use": use, "trials": trials, **fit}
     found = calibrate_files(files, folder, cost=costs, output=output, **given)
-    report(found, costs, as_json=as_json)
+    _report(found, costs, as_json=as_json)
+
+
+@click.command()
+@click.argument("dev", nargs=-1, required=True, type=FILE, metavar="DEV...")
+@click.option(
+    "--eval",
+    "evaluation",
+    multiple=True,
+    type=FILE,
+    help="Scores to apply it to: one --eval for each DEV, in the same order.",
+)
+@click.option(
+    "--name",
+    "names",
+    multiple=True,
+    help="Name of each system, in order.  [its file; with --use, as stored]",
+)
+@_fitting_options("fusion", results="fused")
+def fuse(
+    dev: tuple[Path, ...],
+    *,
+    evaluation: tuple[Path, ...],
+    names: tuple[str, ...],
+    output: Path,
+    use: Path | None,
+    into: Path | None,
+    cost: str,
+    trials: Path | None,
+    **fit: Any,  # noqa: ANN401 - options of the fit, and of the output
+) -> None:
+    """Weigh the systems with the scores DEV, two or more, of the same trials.
+
+    The result is calibrated: natural log-likelihood ratios. It is written under the
+    names of the first system's files. DEV has to be labelled; what follows --eval is
+    fused without labels as well, and then not measured. So are, with --use, all files.
+    """
+    as_json = fit.pop("as_json")
+    if use is not None:
+        refuse_given(("output", *fit), why=_BESIDE_USE)
+    _check_counts(dev, evaluation, names)
+    folder = into or (use or output).parent / "fused"
+    results = [*dev[:1], *evaluation[:1]]
+    inputs = [*dev, *evaluation, trials, use]
+    _refuse_overwriting(folder, results, *inputs, output=None if use else output)
+
+    from bob.learn.pytorch.metrics import find_costs
+    from bob.learn.pytorch.scorefiles.rescoring import fuse_files
+
+    costs = find_costs(cost)
+    found = fuse_files(
+        dev, evaluation, folder, cost=costs, output=output, names=names, use=use,
+        trials=trials, **fit,
+    )  # fmt: skip
+    _report(found, costs, as_json=as_json)
+
+
+def _check_counts(
+    dev: tuple[Path, ...], evaluation: tuple[Path, ...], names: tuple[str, ...]
+) -> None:
+    different = set(names or map(str, dev))
+    if len(different) != len(dev):
+        raise click.UsageError(
+            f"{len(different)} different names for {len(dev)} systems; give one "
+            "--name each"
+        )
+    if evaluation and len(evaluation) != len(dev):
+        raise click.UsageError(
+            f"{len(evaluation)} files to apply it to and {len(dev)} systems; give one "
+            "--eval for each DEV, in the same order"
+        )

@@ -63,8 +63,9 @@ class Commands(Group):
         """Import the module of a command."""
         if cmd_name not in COMMANDS:
             return None
-        # `score-norm` stands beside `score`, with which it shares all options.
-        room = cmd_name.partition("-")[0]
+        # `score-norm` stands beside `score`, and `fuse` beside `calibrate`, since they
+        # share their options.
+        room = {"fuse": "calibrate"}.get(cmd_name, cmd_name.partition("-")[0])
         module = importlib.import_module(f"bob.learn.pytorch.script.{room}")
         command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
