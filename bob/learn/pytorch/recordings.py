@@ -73,7 +73,7 @@ def embed(
     into
         Store to write (.h5), or .npz, .parquet, .ark or .scp.
     progress
-        Whether to show a bar, on a terminal.
+        Show a bar, on a terminal.
     **options
         Further parameters of `embed_into`, such as ``jobs``, and of `load_model`, such
         as ``device``.

@@ -193,7 +193,7 @@ class _Activation(nn.Module):
     Parameters
     ----------
     affine
-        Whether it scales and shifts; one that does not is the last layer of the
+        True if it scales and shifts; one that does not is the last layer of the
         network, and has no ReLU either.
     """
 

@@ -50,7 +50,7 @@ class Layer:
         norm
             A batch normalisation with running statistics, or None.
         names
-            Of the modules in the network, for messages.
+            Names of the modules in the network, for messages.
 
         Raises
         ------
@@ -150,7 +150,7 @@ class ConvNorm(nn.Module):
         make_step
             From the convolution and the layer to the step.
         names
-            Of the modules in the network, for messages.
+            Names of the modules in the network, for messages.
 
         Returns
         -------
@@ -186,7 +186,7 @@ class _TakenIn(nn.Module):
     Parameters
     ----------
     name
-        Of the layer in the network.
+        Name of the layer in the network.
     """
 
     def __init__(self, name: str) -> None:

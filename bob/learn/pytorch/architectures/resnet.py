@@ -72,8 +72,8 @@ class SpeakerResNet(SpeakerNetwork):
     Attributes
     ----------
     stem_steps
-        What the stem does along time. The shortcuts of the trunk reach less far than
-        what they go around.
+        Convolutions and poolings of the stem, along time. The shortcuts of the trunk
+        reach less far than its convolutions.
     """
 
     bins = 257

@@ -39,18 +39,18 @@ class Loaded:
     Attributes
     ----------
     content
-        What the embedder's `start_batch` takes.
+        Input of the embedder's `start_batch`.
     frames
-        How long it is; items of a batch are padded to the longest.
+        Length; items of a batch are padded to the longest.
     seconds, sample_rate
-        Of the recording as it was stored, in seconds and hertz.
+        Duration and sampling rate of the recording as stored, in seconds and hertz.
     name
-        What messages call it.
+        Name for messages.
     settings
         Settings of the embedder that matter to this recording and not to all, such as
         ``channel``.
     doubt
-        Why it may hold little speech; empty for no reason.
+        Reason why it may hold little speech; empty if there is none.
     """
 
     content: Any
@@ -73,15 +73,15 @@ class Result(Generic[Key]):
     embedding
         (dimensions,), None where it failed.
     error
-        Why it failed.
+        Reason of a failure.
     closes
-        Whether all that was computed together has come. Who keeps results should keep
-        such together: the last bits of an embedding depend on its batch, and a run
+        True if all that was computed together has come. Results should be kept in such
+        groups: the last bits of an embedding depend on its batch, and a run
         that goes on behind what is kept has the batches of one that was not stopped.
     settings
         As those of `Loaded`.
     doubt
-        Why it may hold little speech; empty for no reason.
+        Reason why it may hold little speech; empty if there is none.
     """
 
     key: Key

@@ -89,13 +89,13 @@ class RecordingEmbedder:
     Parameters
     ----------
     engine
-        What runs the trained model.
+        Engine that runs the trained model.
     model
         Its entry in the catalogue.
     channel
-        Which channel to take, counted from 0, or "mix"; None refuses several.
+        Channel to take, counted from 0, or "mix" for their mean; None refuses several.
     memory_mb
-        How much memory a batch, or one recording, may need beside the model.
+        Memory limit in MB for one batch or one long recording, beside the model.
     chunk_seconds
         Length of the chunks whose embeddings are averaged, for recordings that the
         network would have to see as a whole; None refuses those above the memory.

@@ -76,7 +76,8 @@ class CPUEngine:
     embedder
         In evaluation mode, on the CPU, its network in float32 or float64.
     precision
-        Of the network. In float64 it stays as it is, the others run a folded copy.
+        Precision of the network. In float64 it stays as it is; in any other precision,
+        a folded copy runs.
     """
 
     def __init__(self, embedder: SpeakerEmbedder, *, precision: str) -> None:
@@ -144,9 +145,9 @@ class GPUEngine:
     embedder
         In evaluation mode, its network in float32.
     device
-        Of torch, such as "cuda".
+        Device of torch, such as "cuda".
     precision
-        Of the network; the front end computes in float32.
+        Precision of the network; the front end computes in float32.
     """
 
     def __init__(
@@ -227,8 +228,8 @@ class ONNXEngine(CPUEngine):
     embedder
         In evaluation mode, its network in float32; it moves to the CPU.
     place
-        Of the exported network; it is exported there where it is missing, and again
-        where it is another by now or ONNX Runtime cannot open it.
+        File of the exported network. The network is exported if the file is missing,
+        has changed, or cannot be opened by ONNX Runtime.
 
     Raises
     ------
@@ -286,14 +287,14 @@ def make(
     engine: str,
     cache: Callable[[], Path],
 ) -> Engine:
-    """Return what runs a trained model.
+    """Return the engine that runs a trained model.
 
     Parameters
     ----------
     device, precision, engine
         As `choose` gives them.
     cache
-        Where ONNX Runtime's network is kept between runs; made where it is missing.
+        Returns the file in which ONNX Runtime's network is kept between runs.
     """
     if engine == "onnxruntime":
         return ONNXEngine(embedder, cache())
@@ -308,7 +309,7 @@ class ChoiceError(UserError, ValueError):
     Parameters
     ----------
     message
-        What is wrong, with the next step.
+        The fault, with the next step.
     option
         Name of the parameter to change, such as "device".
     """

@@ -56,9 +56,9 @@ class Extraction:
     Attributes
     ----------
     computed
-        How many embeddings were made.
+        Number of embeddings that were made.
     reused
-        How many were in the store already; `computed` and `failures` are the others.
+        Number of those in the store already; the others are `computed` or `failures`.
     failures
         Name and reason of those that could not be used.
     doubts
@@ -102,11 +102,11 @@ def extract(
     jobs
         Processes of this machine; 1 computes in the calling one.
     client
-        Of a Dask scheduler, in place of processes of this machine.
+        Client of a Dask scheduler, in place of processes of this machine.
     progress
-        Whether to show a bar with counts and remaining time, on a terminal.
+        Show a bar with counts and remaining time, on a terminal.
     speakers
-        Who speaks in each, by name, as far as it is known; the store keeps it.
+        Speaker of each recording, by name, as far as known; the store keeps them.
 
     Raises
     ------
@@ -340,16 +340,16 @@ def _given_up(item: Item, reason: str) -> Record:
 
 
 class Known:
-    """Everything that a store knows of its recordings.
+    """Recordings of a store, with their sources and speakers.
 
     Attributes
     ----------
     names
-        Of all, failures included.
+        Names of all recordings, failures included.
     sources
-        Of each that has an embedding, by name.
+        Source of each recording with an embedding, by name.
     speakers
-        Who speaks, by name, where that is known.
+        Speakers by name of the recording, where they are known.
     """
 
     def __init__(self, store: EmbeddingStore, fingerprint: Mapping[str, str]) -> None:

@@ -333,7 +333,8 @@ class _WinogradConvolution(OneStep):
     Parameters
     ----------
     precision
-        Of images that one kernel spans, which are a product of matrices instead.
+        Precision for images that one kernel spans, which are a product of matrices
+        instead.
     weight
         Packed by the kernel.
     """

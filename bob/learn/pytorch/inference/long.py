@@ -50,7 +50,7 @@ class Window(NamedTuple):
     start, stop
         In the whole recording.
     first, last
-        Which of the frames that come out are right, from `first` to before `last`; None
+        Range of the output frames that are right, from `first` to before `last`; None
         is up to the end.
     """
 
@@ -86,7 +86,7 @@ def embed_long(
         As of `bob.learn.pytorch.audio.as_waveform`. A file is decoded three times, at
         another rate than the network's four times, and never held as a whole.
     block_frames
-        How many frames of 10 ms a block has beside what it shares with its neighbours;
+        Frames of 10 ms in a block beside those that it shares with its neighbours;
         rounded down to a multiple of the network's stride.
 
     Returns
@@ -138,9 +138,9 @@ def windows(frames: int, reach: Reach, *, block_frames: int) -> Iterator[Window]
     Parameters
     ----------
     frames
-        Of the recording.
+        Frames of the recording.
     reach
-        Of the network.
+        Reach of the network.
     block_frames
         Rounded down to a multiple of the stride, and up to one stride.
     """
@@ -195,12 +195,12 @@ class _LongFeatures:
     samples
         Blocks of (time,) in [-1, 1], which can be gone through several times.
     device
-        Where the features are computed.
+        Device on which the features are computed.
 
     Attributes
     ----------
     frames
-        Of the recording.
+        Frames of the recording.
     """
 
     def __init__(
@@ -260,7 +260,7 @@ class _Moments:
     Attributes
     ----------
     count
-        How many columns there were.
+        Number of columns so far.
 
     References
     ----------

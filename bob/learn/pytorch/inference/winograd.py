@@ -42,9 +42,9 @@ class _Worth(NamedTuple):
     Attributes
     ----------
     threads
-        Of oneDNN in float32.
+        Threads of oneDNN, in float32, that are as fast.
     in_bfloat16
-        Whether it is faster than a thread of oneDNN in bfloat16, too.
+        True if it is faster than a thread of oneDNN in bfloat16, too.
     """
 
     threads: int
@@ -79,7 +79,7 @@ class Winograd:
     Parameters
     ----------
     path
-        Of the shared library.
+        File of the shared library.
     """
 
     def __init__(self, path: Path) -> None:
