@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (5, 2, 1.2, 2)))
 _MARKERS = {"circle": "o", "diamond": "D", "square": "s", "triangle": "^"}
 _HISTOGRAMS_PER_PAGE = 8
-#: Letters of a legend that fit into half of the narrowest picture.
-_HALF_A_LINE = 42
+#: Letters of a legend, its line included.
+_LETTERS_IN_HALF_AN_INCH = 6.6
 
 
 def save(
@@ -98,8 +98,7 @@ def _save_pages(
 
 def _page(plot: Plot, names: Sequence[str]) -> Figure:
     """Return one picture with its legend."""
-    width, height = plot.size
-    shape = (height - 58) / (width - 66)  # less what labels take, as on the page
+    shape = _shape(plot)
     rows = len(names) + len({mark.shape for mark in plot.marks})
     text = 0.2 * rows + 0.13 * len(_notes(plot).splitlines())
     figure = _figure(6.4, 0.9 + 5.75 * shape + text)
@@ -120,7 +119,9 @@ def _everything(
     figure = _figure(5.2 * across, height)
     grid = figure.add_gridspec(1 + rows, across, height_ratios=[5.2] + [2.2] * rows)
     for column, plot in enumerate(curves):
-        _draw(figure.add_subplot(grid[0, column]), plot)
+        axes = figure.add_subplot(grid[0, column])
+        axes.set_box_aspect(max(0.5, _shape(plot)))
+        _draw(axes, plot)
     for number, plot in enumerate(histograms):
         place = grid[1 + number // across, number % across]
         _draw(figure.add_subplot(place), plot)
@@ -135,6 +136,12 @@ def _figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def _shape(plot: Plot) -> float:
+    """Return height over width, less what labels take on the page."""
+    width, height = plot.size
+    return (height - 58) / (width - 66)
 
 
 def _notes(plot: Plot) -> str:
@@ -241,13 +248,14 @@ def _legend(figure: Figure, names: Sequence[str], drawn: Sequence[Plot]) -> None
         if label not in labels:
             keys.append(Line2D([], [], **_stroke(line)))
             labels.append(label)
+    longest = max(map(len, labels), default=0)
     figure.legend(
         keys,
         labels,
         loc="outside lower left",
         frameon=False,
         handlelength=3.5,
-        ncols=2 if max(map(len, labels), default=0) <= _HALF_A_LINE else 1,
+        ncols=2 if longest <= _LETTERS_IN_HALF_AN_INCH * figure.get_figwidth() else 1,
     )
 
 
