@@ -7,14 +7,32 @@ from typing import TYPE_CHECKING, Any
 from bob.learn.pytorch.audio import TooLongRecording
 from bob.learn.pytorch.comparing import Comparison
 from bob.learn.pytorch.comparing import compare as _compare
+from bob.learn.pytorch.experiment import stored_scores
+from bob.learn.pytorch.experiment.backends import backend_of
+from bob.learn.pytorch.experiment.stored_speakers import StoredCohort
+from bob.learn.pytorch.experiment.stored_speakers import cohort_of as _cohort_of
 from bob.learn.pytorch.inference.embedding import FRAMES_A_SECOND, needed_mb
 from bob.learn.pytorch.inference.engine import check_choice as check
 from bob.learn.pytorch.inference.engine import choose
 
 if TYPE_CHECKING:
-    from bob.learn.pytorch.models.embedder import Network
+    from pathlib import Path
 
-__all__ = ["check", "check_fits", "chosen_precision", "compare"]
+    from bob.learn.pytorch.experiment.stored_trials import StoredTrials
+    from bob.learn.pytorch.models.embedder import Network
+    from bob.learn.pytorch.scoring import PldaBackend
+    from bob.learn.pytorch.scoring.backend import FloatArray, RowBackend
+    from bob.learn.pytorch.store.reading import StoredEmbeddings
+
+__all__ = [
+    "Comparer",
+    "check",
+    "check_fits",
+    "chosen_precision",
+    "cohort_of",
+    "compare",
+    "score_trials",
+]
 
 
 def compare(extractor: Any, first: Any, second: Any) -> Comparison:  # noqa: ANN401
@@ -51,3 +69,38 @@ def check_fits(
             f"allowed: {advice}",
             recording=name,
         )
+
+
+def Comparer(  # noqa: N802 - its name was a class
+    measure: str = "cosine",
+    plda: PldaBackend | None = None,
+    enrolment: str = "mean",
+    mean: FloatArray | None = None,
+) -> RowBackend:
+    """Return the backend of `bob.learn.pytorch.experiment.backends.backend_of`."""
+    return backend_of(plda or measure, enrolment=enrolment, mean=mean)
+
+
+def cohort_of(
+    embeddings: StoredEmbeddings,
+    *,
+    kind: str = "as",
+    **options: Any,  # noqa: ANN401 - those of today
+) -> StoredCohort:
+    """Return a cohort whose normalisation is called `kind`."""
+    return _cohort_of(embeddings, normalisation=kind, **options)
+
+
+def score_trials(
+    trials: StoredTrials,
+    embeddings: StoredEmbeddings,
+    path: str | Path,
+    *,
+    comparer: RowBackend | None = None,
+    **options: Any,  # noqa: ANN401 - those of today
+) -> stored_scores.Scores:
+    """Score into a file: `bob.learn.pytorch.score` with `output`."""
+    backend = comparer or "cosine"
+    return stored_scores.score(
+        embeddings, trials, output=path, backend=backend, **options
+    )

@@ -107,13 +107,3 @@ def mean_of(path: str | os.PathLike[str], *, alike: StoredEmbeddings) -> FloatAr
         raise ScoringError(f"{path} holds no embedding to take a mean of")
     mean: FloatArray = others.embeddings.mean(axis=0, dtype=np.float64)
     return mean
-
-
-def Comparer(  # noqa: N802 - its name was a class
-    measure: str = "cosine",
-    plda: PldaBackend | None = None,
-    enrolment: str = "mean",
-    mean: FloatArray | None = None,
-) -> RowBackend:
-    """Call `backend_of`, under the name that it had for one release more."""
-    return backend_of(plda or measure, enrolment=enrolment, mean=mean)
