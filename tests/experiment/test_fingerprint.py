@@ -357,6 +357,7 @@ FORMER = {
     "extraction.comparison:compare": "extraction.comparison.compare",
     "extraction.extract:extract": "extraction.extract.extract",
     "extraction.long:embed_long": "extraction.long.embed_long",
+    "extraction.memory:check_fits": "extraction.memory.check_fits",
     "extraction.memory:needed_mb": "extraction.memory.needed_mb",
     "extractor:CallableExtractor": "extractor.callable.CallableExtractor",
     "features:KaldiFbank": "features.mel.KaldiFbank",

@@ -24,7 +24,8 @@ def test_bad_recordings_stop_the_run_before_scoring_with_the_whole_list(damaged)
     }
     for failure in caught.value.failures:
         assert str(failure.path) in str(caught.value)
-    assert "--allow-missing-files" in str(caught.value)
+    assert caught.value.remedy == "allow_missing_files"
+    assert "go on without them" in str(caught.value)
     assert not damaged.layout.group_scores("dev").exists()
     listed = (damaged.layout.results / "failures.tsv").read_text().splitlines()
     assert len(listed) == 1 + 6
@@ -143,7 +144,8 @@ def test_without_any_usable_recording_the_run_stops_whatever_is_allowed(experime
     with pytest.raises(BadRecordingsError, match="16 of 16") as caught:
         run(replace(experiment, allow_missing=True))
 
-    assert "--allow-missing-files" not in str(caught.value)
+    assert not caught.value.remedy
+    assert "go on without" not in str(caught.value)
 
 
 def test_a_device_out_of_memory_is_no_bad_recording(experiment, toys):

@@ -342,15 +342,13 @@ class BadRecordingsError(UserError, RuntimeError):
         self, failures: Sequence[Failure], listed_in: Path, *, total: int
     ) -> None:
         self.failures = tuple(failures)
-        go_on = (
-            "; or go on without them: --allow-missing-files gives their trials the "
-            "score nan"
-        )
+        some_left = len(failures) < total
+        self.remedy = "allow_missing_files" if some_left else ""
+        go_on = "; or go on without them, which gives their trials the score nan"
         super().__init__(
             f"{len(failures)} of {total} recordings cannot be used, so nothing was "
             "scored:\n"
             + "\n".join(f"  {failure}" for failure in failures)
             + f"\nThe list is also in {printable(listed_in)}. Repair or remove them "
-            "and start again: finished work is kept"
-            + (go_on if len(failures) < total else "")
+            "and start again: finished work is kept" + (go_on if some_left else "")
         )

@@ -30,6 +30,8 @@ _PACKAGE = "bob.learn.pytorch."
 #: Today's modules -> their names when fingerprints of them were first stored; without
 #: an entry that of the room counts, and without one there today's.
 _FORMER_MODULES = {
+    "_old_calls.check_fits": "extraction.memory.check_fits",
+    "_old_calls.compare": "extraction.comparison.compare",
     "architectures.resnet.dlt_resnet34": "architectures.dlt_resnet.dlt_resnet34",
     "audio.opening": "audio.waveform",
     "comparing.compare": "extraction.comparison.compare",

@@ -64,7 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _experiment(given, [Path(sys.argv[0]).name, *arguments], started)
     except UserError as error:
-        sys.stderr.write(f"verify.py: {told(error)}\n")
+        remedy = next((item for item in OPTIONS if item.name == error.remedy), None)
+        by = f" (--{remedy.long})" if remedy else ""
+        sys.stderr.write(f"verify.py: {told(error)}{by}\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write(
