@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from bob.learn.pytorch.errors import UserError
 from bob.learn.pytorch.printing import printable
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _TICK_NS = 20_000_000
 _remembered: dict[str, str] = {}
 
 
-class AlreadyLocked(Exception):  # noqa: N818 - callers turn it into their own error
+class AlreadyLocked(UserError, RuntimeError):  # noqa: N818 - named for what came
     """Another process holds a lock, and is not to be waited for."""
 
 
@@ -68,7 +69,9 @@ def locked(
         lock.acquire(timeout=0)
     except Timeout as error:
         if waiting is None:
-            raise AlreadyLocked(path) from error
+            raise AlreadyLocked(
+                f"{path} is locked by another process; try again once that has ended"
+            ) from error
         logger.log(level, "%s", waiting)
         lock.acquire()
     except NotImplementedError:
