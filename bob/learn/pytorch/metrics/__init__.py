@@ -24,6 +24,7 @@ from bob.learn.pytorch.metrics.conditions import (
 from bob.learn.pytorch.metrics.costs import (
     PRESETS,
     BayesErrorRates,
+    CostError,
     CostFunction,
     DetectionCost,
     bayes_error_rates,
@@ -130,6 +131,7 @@ __all__ = [
     "ErrorCurve",
     "OperatingPoint",
     "MetricError",
+    "CostError",
     "PRESETS",
     "find_costs",
     "find_several_costs",

@@ -101,7 +101,7 @@ class Evaluated:
 
     @property
     def doubts(self) -> tuple[Doubt, ...]:
-        """Doubts in the words of a report: dev first, then notes on the scores."""
+        """Doubts in the words of a report, dev first, then notes on the scores."""
         own = [one for one in self.figures.doubts if one.kind != "dev"]
         dev = [one for one in self.figures.doubts if one.kind == "dev"]
         notes = [Doubt("note", text) for text in self.system.notes]
