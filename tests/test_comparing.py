@@ -56,6 +56,7 @@ def test_a_comparison_is_the_cosine_of_two_embeddings():
     assert comparison.seconds == (2 / 8000, 3 / 4000)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # also of the room
 def test_the_call_of_before_works_and_names_the_new_one(monkeypatch):
     name = "bob.learn.pytorch.extraction.comparison"
     monkeypatch.delitem(sys.modules, name, raising=False)
