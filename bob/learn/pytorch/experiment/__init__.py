@@ -1,9 +1,15 @@
 """Experiments from recordings to scores: what verify.py does, stage by stage."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from bob.learn.pytorch._lazy import lazy_names
+
 if TYPE_CHECKING:
+    from bob.learn.pytorch.experiment.algorithms import (
+        Algorithm,
+        PldaAlgorithm,
+        Similarity,
+    )
     from bob.learn.pytorch.experiment.configuration import ConfigurationError
     from bob.learn.pytorch.experiment.experiment import (
         BadRecordingsError,
@@ -12,29 +18,40 @@ if TYPE_CHECKING:
     )
     from bob.learn.pytorch.experiment.options import Settings
     from bob.learn.pytorch.experiment.run import read_settings, run_experiment
+    from bob.learn.pytorch.experiment.stored_scores import (
+        Scored,
+        Scores,
+        score,
+        score_everything,
+    )
+    from bob.learn.pytorch.experiment.stored_trials import StoredTrials
 
 __all__ = [
-    "run_experiment",
-    "read_settings",
-    "Settings",
-    "Experiment",
-    "Outcome",
+    "Algorithm",
     "BadRecordingsError",
     "ConfigurationError",
+    "Experiment",
+    "Outcome",
+    "PldaAlgorithm",
+    "Scored",
+    "Scores",
+    "Settings",
+    "Similarity",
+    "StoredTrials",
+    "read_settings",
+    "run_experiment",
+    "score",
+    "score_everything",
 ]
 
 _PLACES = {
-    "run_experiment": "run",
-    "read_settings": "run",
-    "Settings": "options",
-    "ConfigurationError": "configuration",
+    "algorithms": "Algorithm Similarity PldaAlgorithm",
+    "configuration": "ConfigurationError",
+    "experiment": "BadRecordingsError Experiment Outcome",
+    "options": "Settings",
+    "run": "read_settings run_experiment",
+    "stored_scores": "Scored Scores score score_everything",
+    "stored_trials": "StoredTrials",
 }
 
-
-def __getattr__(name: str) -> object:
-    """Import a name of this room when it is first used, so that ``--help`` is fast."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(f"{__name__}.{_PLACES.get(name, 'experiment')}")
-    found: object = getattr(module, name)
-    return found
+__getattr__, __dir__ = lazy_names(__name__, _PLACES)

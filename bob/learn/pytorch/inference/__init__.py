@@ -1,7 +1,8 @@
 """Many recordings -> embeddings, fast and exact: engines, batches, long recordings."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from bob.learn.pytorch._lazy import lazy_names
 
 if TYPE_CHECKING:
     from bob.learn.pytorch.inference.batching import (
@@ -19,24 +20,6 @@ if TYPE_CHECKING:
         sensible_jobs,
     )
     from bob.learn.pytorch.inference.long import embed_chunks, embed_long
-
-_PLACES = {
-    "BatchEmbedder": "batching",
-    "Loaded": "batching",
-    "Result": "batching",
-    "embed_many": "batching",
-    "RecordingEmbedder": "embedding",
-    "needed_mb": "embedding",
-    "ChoiceError": "engine",
-    "choose": "engine",
-    "chosen_device": "engine",
-    "Extraction": "extract",
-    "ManyExtractor": "extract",
-    "extract_into": "extract",
-    "sensible_jobs": "extract",
-    "embed_chunks": "long",
-    "embed_long": "long",
-}
 
 __all__ = [
     "BatchEmbedder",
@@ -56,9 +39,12 @@ __all__ = [
     "sensible_jobs",
 ]
 
+_PLACES = {
+    "batching": "BatchEmbedder Loaded Result embed_many",
+    "embedding": "RecordingEmbedder needed_mb",
+    "engine": "ChoiceError choose chosen_device",
+    "extract": "Extraction ManyExtractor extract_into sensible_jobs",
+    "long": "embed_chunks embed_long",
+}
 
-def __getattr__(name: str) -> object:
-    # The engine that is chosen decides about what is imported.
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+__getattr__, __dir__ = lazy_names(__name__, _PLACES)

@@ -1,7 +1,8 @@
 """Protocols: recordings, references, probes and trials, read, checked and written."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from bob.learn.pytorch._lazy import lazy_names
 
 if TYPE_CHECKING:
     from bob.learn.pytorch.protocols.checking import check
@@ -41,19 +42,14 @@ __all__ = [
 ]
 
 _PLACES = {
-    "checking": ("check",),
-    "cohorts": ("read_cohort",),
-    "formats.bob_csv": ("write_csv_protocol",),
-    "formats.folder": ("FolderDatabase",),
-    "formats.trial_list": ("TrialListDatabase",),
-    "opening": ("as_database", "convert", "read_protocol"),
-    "speakers": ("SpeakerRule",),
+    "checking": "check",
+    "cohorts": "read_cohort",
+    "formats.bob_csv": "write_csv_protocol",
+    "formats.folder": "FolderDatabase",
+    "formats.trial_list": "TrialListDatabase",
+    "opening": "as_database convert read_protocol",
+    "speakers": "SpeakerRule",
+    "trials": "Database DatabaseError Probe Recording Reference Trials WithoutExtras",
 }
 
-
-def __getattr__(name: str) -> object:
-    # Commands print their help without NumPy.
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = (module for module, names in _PLACES.items() if name in names)
-    return getattr(import_module(f"{__name__}.{next(found, 'trials')}"), name)
+__getattr__, __dir__ = lazy_names(__name__, _PLACES)

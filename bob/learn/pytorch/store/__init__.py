@@ -1,7 +1,8 @@
 """Embeddings on disk: a store that grows safely, and other kinds of files."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from bob.learn.pytorch._lazy import lazy_names
 
 if TYPE_CHECKING:
     from bob.learn.pytorch.store.exchange import (
@@ -46,15 +47,10 @@ __all__ = [
 ]
 
 _PLACES = {
-    "exchange": ("Imported", "export", "import_", "read_embeddings"),
-    "reading": ("StoredEmbeddings", "Summary", "read", "summarise"),
-    "store": ("EmbeddingStore", "remove"),
+    "exchange": "Imported export import_ read_embeddings",
+    "reading": "StoredEmbeddings Summary read summarise",
+    "records": "HDF5_SIGNATURE OTHERS Record STORES StoreError fault_of",
+    "store": "EmbeddingStore remove",
 }
 
-
-def __getattr__(name: str) -> object:
-    # Commands print their help without NumPy.
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    place = next((key for key, names in _PLACES.items() if name in names), "records")
-    return getattr(import_module(f"{__name__}.{place}"), name)
+__getattr__, __dir__ = lazy_names(__name__, _PLACES)
