@@ -67,7 +67,7 @@ EXTRAS = {
     "dev": [
         *TEST,
         *DOC,
-        "import-linter>=2.1",
+        "import-linter>=2.15",
         "mypy>=1.11",
         "pre-commit>=3.7",
         "ruff>=0.9",
