@@ -23,7 +23,7 @@ nitpick_ignore_regex = [
     # NumPy, whose inventory would have to be downloaded, as annotations name it.
     ("py:class", r"(np|numpy)\.\w+|NDArray|FloatArray|(pathlib\.)?Path"),
     # Types under "Attributes" in words: "mapping of str to str", "array of int".
-    ("py:class", r"[a-z_]+|str to str"),
+    ("py:class", r"[a-z_]+|str to (str|Names)"),
     # The type of a generic class's parameter, which has no page.
     ("py:class", r"Key"),
     # PyTorch's base of networks, and either kind of extractor.

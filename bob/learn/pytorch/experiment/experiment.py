@@ -215,7 +215,7 @@ class DevCalibration:
         See `bob.learn.pytorch.calibration.fit_calibration`.
     quality
         Measures of both sides that it weighs beside the score; see
-        :func:`bob.learn.pytorch.scorefiles.quality.measure`.
+        `bob.learn.pytorch.scorefiles.measure`.
     """
 
     p_target: float

@@ -117,7 +117,7 @@ class Evaluation(Figures):
         Trials, probes and references without a score; None where names are not known.
     dev
         The threshold of the development scores; None without one.
-    decisions
+    decisions : tuple
         EER, minDCF, actDCF and that of dev, as thresholds with their rates.
     points
         Title -> decision at a rate that was asked for.

@@ -136,13 +136,13 @@ def import_(
         ``name`` and ``embedding``; vectors in an ark file or that an scp file names.
     fingerprint
         What made the embeddings, where the file does not say so itself.
-        None stands for :data:`UNKNOWN` then.
+        None stands for `UNKNOWN` then.
 
     Raises
     ------
     StoreError
         The file cannot be read, a name stands there twice, or the store cannot take
-        it; see :meth:`~bob.learn.pytorch.store.store.EmbeddingStore.open`.
+        it; see `EmbeddingStore.open`.
     """
     source, target_path = Path(path), Path(store)
     if target_path.suffix.lower() in OTHERS:
