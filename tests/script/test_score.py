@@ -266,7 +266,7 @@ def test_a_bad_line_is_named(folder):
         ),
         (["store.h5", "list.txt", "-o", "bad.npz/out"], "bad.npz: "),
         (["store.h5", "list.txt", "-o", "out", "--quality", "duration"], "let the"),
-        (["store.h5", "list.txt", "-o", "o.csv", "--quality", "x"], "'x' is none of"),
+        (["store.h5", "list.txt", "-o", "o.csv", "--quality", "x"], "'x' is not one"),
         (["store.h5", "list.txt", "-o", "o.csv", "--quality", "cohort_mean"], "cohort"),
         (
             ["store.h5", "list.txt", "-o", "out", "--plda", "bad.npz"],

@@ -248,7 +248,7 @@ def _recordings(
     if not path.is_dir() and path.suffix.lower() != ".csv":
         # Spellings of one path are one recording.
         return {storable(os.path.normpath(argument)): argument}, {}
-    found = read_speakers(path, rule=None if layout is None else SpeakerRule(layout))
+    found = read_speakers(path, rule=SpeakerRule.given(layout))
     named = {item.key: str(item.path) for item in found if item.path is not None}
     return named, {item.key: item.subject for item in found if item.subject}
 

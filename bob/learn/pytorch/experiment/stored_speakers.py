@@ -293,7 +293,7 @@ def _speakers(source: Path, layout: str | None) -> list[tuple[str, str | None, s
                 f"{source} is no text; expected a line 'name speaker' for each "
                 "recording"
             ) from error
-    rule = None if layout is None else SpeakerRule(layout)
+    rule = SpeakerRule.given(layout)
     return [
         (item.key, None if item.path is None else str(item.path), item.subject)
         for item in read_cohort(source, rule=rule)

@@ -20,6 +20,7 @@ from bob.learn.pytorch.protocols.counts import (
     GroupSummary,
     TrialCounts,
     count_trials,
+    first_of,
     summarise_trials,
 )
 from bob.learn.pytorch.protocols.trials import trial_columns
@@ -99,6 +100,23 @@ class GroupStatistics:
         }
         return {**asdict(self.summary), **rest}
 
+    def as_lines(self, group: str) -> Iterator[str]:
+        """Yield lines for people."""
+        yield f"{group}: {self.summary.in_words()}"
+        spreads = {"enrolment recordings per reference": self.enrolment_recordings}
+        if not self.summary.unlabelled_trials:
+            targets = {"target trials per speaker": self.target_trials_per_speaker}
+            spreads = targets | spreads
+        for name, (least, median, most) in spreads.items():
+            yield f"  {name}: {least:g} to {most:g}, median {median:g}"
+        for counted, conditions in (
+            ("recordings", self.conditions),
+            ("trials", self.trial_conditions),
+        ):
+            for name, values in conditions.items():
+                counts = (f"{n} {value or 'unknown'}" for value, n in values.items())
+                yield f"  {counted} by {name}: {', '.join(counts)}"
+
 
 @dataclass(frozen=True)
 class ProtocolReport:
@@ -111,6 +129,24 @@ class ProtocolReport:
     def is_sound(self) -> bool:
         """True if there is no error among the findings."""
         return all(item.severity != "error" for item in self.findings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all for JSON."""
+        return {
+            "groups": {name: found.as_dict() for name, found in self.groups.items()},
+            "findings": [asdict(finding) for finding in self.findings],
+            "sound": self.is_sound,
+        }
+
+    def as_lines(self) -> Iterator[str]:
+        """Yield lines for people, with the first examples of each finding."""
+        for group, found in self.groups.items():
+            yield from found.as_lines(group)
+        for finding in self.findings:
+            yield f"{finding.severity}: {finding.group}: {finding.text}"
+            yield from first_of(finding.examples)
+        if not self.findings:
+            yield "nothing is wrong with it"
 
 
 def check(

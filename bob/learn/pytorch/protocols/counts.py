@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 #: Speaker and video of VoxCeleb, which is the session.
 _VOXCELEB = re.compile(r"(id\d{5}/[\w-]{11})/\d{5}$")
 
+_SHOWN = 5
+
 
 @dataclass(frozen=True)
 class GroupSummary:
@@ -56,6 +58,29 @@ class GroupSummary:
     non_target_trials: int
     missing: tuple[str, ...]
     unlabelled_trials: int = 0
+
+    def in_words(self) -> str:
+        """Return the counts on one line."""
+        sides = f"{self.references} references, {self.probes} probes"
+        if self.unlabelled_trials:
+            return f"{sides}, {self.unlabelled_trials} trials without labels"
+        return (
+            f"{self.speakers} speakers, {sides}, {self.target_trials} target and "
+            f"{self.non_target_trials} non-target trials"
+        )
+
+    def as_lines(self, group: str) -> list[str]:
+        """Return the counts of a group, and the first recordings that are missing."""
+        lines = [f"{group}: {self.in_words()}"]
+        if self.missing:
+            lines.append(f"  {len(self.missing)} recordings are missing:")
+        return lines + first_of(self.missing)
+
+
+def first_of(examples: Sequence[str]) -> list[str]:
+    """Return the first examples, a line each."""
+    more = ["    … (all of them with --json)"] if examples[_SHOWN:] else []
+    return [*(f"    {item}" for item in examples[:_SHOWN]), *more]
 
 
 def summarise(database: Database) -> dict[str, GroupSummary]:

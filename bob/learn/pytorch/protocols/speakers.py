@@ -99,6 +99,18 @@ class SpeakerRule:
                 f"minimum duration {self.minimum_seconds} s; expected 0 or more seconds"
             )
 
+    @classmethod
+    def given(
+        cls,
+        layout: str | None = None,
+        enrol_count: int | None = None,
+        minimum_seconds: float | None = None,
+    ) -> SpeakerRule | None:
+        """Return the rule of the values that are given; None where there is none."""
+        if (layout, enrol_count, minimum_seconds) == (None, None, None):
+            return None
+        return cls(layout, enrol_count, minimum_seconds or 0.0)
+
 
 def _check_type(
     name: str, value: object, types: tuple[type, ...], expected: str

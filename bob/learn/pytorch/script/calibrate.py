@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bob.learn.pytorch.printing import printable
-from bob.learn.pytorch.script.door import refuse_inputs, with_companions
-from bob.learn.pytorch.script.score_options import (
+from bob.learn.pytorch.script.door import refuse_inputs, report, with_companions
+from bob.learn.pytorch.script.options import (
     FILE,
     NEW_FILE,
     NEW_FOLDER,
+    Command,
     cost_option,
     json_option,
     refuse_given,
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from bob.learn.pytorch.metrics import CostFunction
     from bob.learn.pytorch.scorefiles.rescoring import Rescored
-
-Command = TypeVar("Command", bound="Callable[..., Any]")
 
 _BESIDE_USE = "it is for fitting, and --use fits nothing"
 
@@ -112,10 +110,8 @@ def _report(found: Rescored, cost: CostFunction, *, as_json: bool) -> None:
     """Print a calibration, or fusion, and the figures before and after it."""
     from bob.learn.pytorch.report.calibrated import rescored_as_dict, rescored_as_text
 
-    if as_json:
-        click.echo(json.dumps(rescored_as_dict(found, cost), indent=2))
-    else:
-        click.echo(rescored_as_text(found, cost))
+    text = rescored_as_text(found, cost)
+    report(rescored_as_dict(found, cost), text, as_json=as_json)
 
 
 @click.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bob.learn.pytorch.printing import printable
+from bob.learn.pytorch.script.door import report
 from bob.learn.pytorch.script.extractors import (
     extractor_options,
     make_extractor,
@@ -19,6 +19,8 @@ from bob.learn.pytorch.script.extractors import (
 from bob.learn.pytorch.script.terminal import INTERRUPTED
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bob.learn.pytorch.experiment.checkpoints import Filled, Plan
     from bob.learn.pytorch.preprocessor.audio.loading import Extractor
 
@@ -88,7 +90,12 @@ def _filled(
     **options: Any,  # noqa: ANN401 - those of parallel_options and extractor_options
 ) -> bool:
     """Write the files and report; return whether recordings failed."""
-    from bob.learn.pytorch.experiment.checkpoints import fill, named_database, plan
+    from bob.learn.pytorch.experiment.checkpoints import (
+        failures_of,
+        fill,
+        named_database,
+        plan,
+    )
     from bob.learn.pytorch.inference.extract import sensible_jobs
     from bob.learn.pytorch.parallel.sharing import Workers
 
@@ -100,34 +107,31 @@ def _filled(
     workers = Workers(jobs=jobs or sensible_jobs(count, device=device), dask=dask)
     path = store or Path(f"{planned.folder}.h5")
     filled = fill(planned, extractor, store=path, workers=workers)
-    report = _json if as_json else _lines
-    click.echo(report(extractor, planned, filled, path))
-    return bool(filled.run.failures)
-
-
-def _json(extractor: Extractor, planned: Plan, filled: Filled, store: Path) -> str:
-    from bob.learn.pytorch.experiment.checkpoints import failures_of
-
+    failures = failures_of(planned, filled)
     content = {
         "folder": click.format_filename(planned.folder),
-        "store": click.format_filename(store),
-        "embeddings": len(planned.checkpoints) - len(filled.run.failures),
+        "store": click.format_filename(path),
+        "embeddings": count - len(failures),
         "computed": filled.run.computed,
         "written": filled.written,
         "removed": [click.format_filename(file) for file in filled.removed],
         "references_removed": filled.references_removed,
-        "failures": failures_of(planned, filled),
+        "failures": failures,
         "left_to_bob": planned.left_to_bob,
         "ran_on": extractor.chosen(),
         "made_by": extractor.fingerprint(),
     }
-    return json.dumps(content, indent=2)
+    report(content, _lines(extractor, planned, filled, path, failures), as_json=as_json)
+    return bool(failures)
 
 
-def _lines(extractor: Extractor, planned: Plan, filled: Filled, store: Path) -> str:
-    from bob.learn.pytorch.experiment.checkpoints import failures_of
-
-    failures = failures_of(planned, filled)
+def _lines(
+    extractor: Extractor,
+    planned: Plan,
+    filled: Filled,
+    store: Path,
+    failures: Mapping[str, str],
+) -> list[str]:
     count = len(planned.checkpoints)
     folder = printable(planned.folder)
     on = ", ".join(extractor.chosen().values())
@@ -150,4 +154,4 @@ def _lines(extractor: Extractor, planned: Plan, filled: Filled, store: Path) -> 
     if failures:
         lines.append(f"{len(failures)} could not be used and have no file:")
         lines += [f"  {name}: {why}" for name, why in failures.items()]
-    return "\n".join(lines)
+    return lines

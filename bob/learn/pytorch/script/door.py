@@ -1,8 +1,9 @@
-"""Parts of every command: options given once, plain errors, inputs kept."""
+"""Parts of every command: options given once, plain errors, reports, inputs kept."""
 
 from __future__ import annotations
 
 import errno
+import json
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,6 +95,15 @@ def _refuse_repeated(
                 "it once",
                 context,
             )
+
+
+def report(content: object, lines: str | Iterable[str], *, as_json: bool) -> None:
+    """Print a result: JSON for programs, or a text, or lines that no name can end."""
+    if as_json:
+        click.echo(json.dumps(content, indent=2))
+        return
+    for line in [lines] if isinstance(lines, str) else map(printable, lines):
+        click.echo(line)
 
 
 def refuse_inputs(

@@ -17,7 +17,7 @@ from bob.learn.pytorch.script.extractors import (
     parallel_options,
     report_options,
 )
-from bob.learn.pytorch.script.score_options import speakers_option
+from bob.learn.pytorch.script.options import speakers_option
 
 if TYPE_CHECKING:
     from bob.learn.pytorch.recordings import Embedded

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bob.learn.pytorch.printing import printable
-from bob.learn.pytorch.script.score_options import (
+from bob.learn.pytorch.script.door import report
+from bob.learn.pytorch.script.options import (
     FILE,
     SOURCE,
     costs_option,
     json_option,
-    plain_errors,
 )
 
 if TYPE_CHECKING:
@@ -97,29 +96,26 @@ def metrics(
     nontarget); without labels, --trials may say who is who. Higher means more alike.
     Rates are fractions in JSON and percent in the table.
     """
-    with plain_errors():
-        from bob.learn.pytorch.metrics import find_several_costs
-        from bob.learn.pytorch.scorefiles.evaluating import (
-            evaluate,
-            evaluate_in_bounded_memory,
-        )
+    from bob.learn.pytorch.metrics import find_several_costs
+    from bob.learn.pytorch.scorefiles.evaluating import (
+        evaluate,
+        evaluate_in_bounded_memory,
+    )
 
-        costs, resamples = find_several_costs(cost), asked.pop("resamples")
-        if stream or scores.stat().st_size > _LONG_FILE:
-            if dev or by or versus or costs[1:] or resamples or any(asked.values()):
-                raise click.UsageError(
-                    "in bounded memory there are no conditions, comparisons, points "
-                    "and intervals, and one --cost; leave --stream out, or ask for "
-                    "nothing else"
-                )
-            found = evaluate_in_bounded_memory(scores, trials=trials, cost=costs[0])
-        else:
-            found = evaluate(
-                scores, trials=trials, dev=dev, cost=costs, by=by, versus=versus,
-                resamples=resamples,
-            ).with_points(**asked)  # fmt: skip
-    if as_json:
-        content = {"scores": click.format_filename(scores), **found.as_dict()}
-        click.echo(json.dumps(content, indent=2))
+    costs, resamples = find_several_costs(cost), asked.pop("resamples")
+    if stream or scores.stat().st_size > _LONG_FILE:
+        if dev or by or versus or costs[1:] or resamples or any(asked.values()):
+            raise click.UsageError(
+                "in bounded memory there are no conditions, comparisons, points "
+                "and intervals, and one --cost; leave --stream out, or ask for "
+                "nothing else"
+            )
+        found = evaluate_in_bounded_memory(scores, trials=trials, cost=costs[0])
     else:
-        click.echo(f"{printable(scores)}:\n{found.as_text()}")
+        found = evaluate(
+            scores, trials=trials, dev=dev, cost=costs, by=by, versus=versus,
+            resamples=resamples,
+        ).with_points(**asked)  # fmt: skip
+    content = {"scores": click.format_filename(scores), **found.as_dict()}
+    text = f"{printable(scores)}:\n{found.as_text()}"
+    report(content, text, as_json=as_json)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bob.learn.pytorch.printing import printable
-from bob.learn.pytorch.script.door import Group
+from bob.learn.pytorch.script.door import Group, report
+from bob.learn.pytorch.script.options import json_option
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bob.learn.pytorch.models.catalogue import TrainedModel
 
 # Fields that build the model; they are of no use to a reader.
-FACTORIES = ("features", "network", "package_folder", "signature")
+_FACTORIES = ("features", "network", "package_folder", "signature")
 
 
 @click.group(cls=Group)
@@ -25,44 +26,24 @@ def models() -> None:
 
 
 @models.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Report in JSON.")
+@json_option
 def list_models(as_json: bool) -> None:  # noqa: FBT001 - click hands it over
     """List the trained models, and whether their weights are here."""
     from bob.learn.pytorch.models import catalogue
 
     entries = [_described(model) for model in catalogue.MODELS]
-    if as_json:
-        click.echo(json.dumps(entries, indent=2))
-        return
-    for entry in entries:
-        held = "here" if entry["fetched"] else "not fetched"
-        if entry["problem"] and Path(entry["path"]).is_file():
-            held = "unusable"
-        click.echo(
-            f"{entry['name']:<22} {entry['embedding_size']:>4} numbers  {held:<12} "
-            f"{entry['trained_on']}"
-        )
+    report(entries, map(_line, entries), as_json=as_json)
 
 
 @models.command()
 @click.argument("name")
-@click.option("--json", "as_json", is_flag=True, help="Report in JSON.")
+@json_option
 def show(name: str, as_json: bool) -> None:  # noqa: FBT001 - click hands it over
     """Show everything that is known of the trained model NAME."""
     from bob.learn.pytorch.models import catalogue
 
     entry = _described(catalogue.find(name))
-    if as_json:
-        click.echo(json.dumps(entry, indent=2))
-        return
-    for key, value in entry.items():
-        if key == "problem" and value is None:
-            continue
-        if isinstance(value, dict):
-            click.echo(f"{key}:")
-            click.echo("\n".join(f"  {k}: {_text(v)}" for k, v in value.items()))
-        else:
-            click.echo(f"{key}: {_text(value)}")
+    report(entry, _lines(entry), as_json=as_json)
 
 
 @models.command()
@@ -72,7 +53,7 @@ def show(name: str, as_json: bool) -> None:  # noqa: FBT001 - click hands it ove
     type=click.Path(path_type=Path),
     help="File or folder for the weights.  [where the settings say]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Report in JSON.")
+@json_option
 def fetch(names: tuple[str, ...], path: Path | None, as_json: bool) -> None:  # noqa: FBT001
     """Fetch the weights of the trained models NAMES, and check them."""
     if path is not None and len(names) > 1 and not path.is_dir():
@@ -89,10 +70,7 @@ def fetch(names: tuple[str, ...], path: Path | None, as_json: bool) -> None:  # 
         reason = store.problem(model, path=path)
         if reason is not None:
             raise store.WeightsError(reason)
-    if as_json:
-        click.echo(json.dumps(fetched, indent=2))
-    else:
-        click.echo("\n".join(printable(f"{k}: {v}") for k, v in fetched.items()))
+    report(fetched, (f"{k}: {v}" for k, v in fetched.items()), as_json=as_json)
 
 
 def _described(model: TrainedModel) -> dict[str, Any]:
@@ -100,7 +78,7 @@ def _described(model: TrainedModel) -> dict[str, Any]:
     from bob.learn.pytorch.models import store
 
     problem = store.problem(model)
-    entry = {key: value for key, value in vars(model).items() if key not in FACTORIES}
+    entry = {key: value for key, value in vars(model).items() if key not in _FACTORIES}
     entry["weights"] = asdict(model.weights)
     return {
         **entry,
@@ -109,6 +87,25 @@ def _described(model: TrainedModel) -> dict[str, Any]:
         "fetched": problem is None,
         "problem": problem,
     }
+
+
+def _line(entry: dict[str, Any]) -> str:
+    held = "here" if entry["fetched"] else "not fetched"
+    if entry["problem"] and Path(entry["path"]).is_file():
+        held = "unusable"
+    return (
+        f"{entry['name']:<22} {entry['embedding_size']:>4} numbers  {held:<12} "
+        f"{entry['trained_on']}"
+    )
+
+
+def _lines(entry: dict[str, Any]) -> Iterator[str]:
+    for key, value in entry.items():
+        if isinstance(value, dict):
+            yield f"{key}:"
+            yield from (f"  {k}: {_text(v)}" for k, v in value.items())
+        elif key != "problem" or value is not None:
+            yield f"{key}: {_text(value)}"
 
 
 def _text(value: object) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bob.learn.pytorch.printing import printable
-from bob.learn.pytorch.script.door import Group, refuse_inputs
-from bob.learn.pytorch.script.score_options import (
+from bob.learn.pytorch.script.door import Group, refuse_inputs, report
+from bob.learn.pytorch.script.options import (
     FILE,
     NEW_FILE,
     json_option,
@@ -95,11 +94,9 @@ def train(
         "speakers": len(set(names)),
         "dimensions": model.model.mean.size,
     }
-    if as_json:
-        click.echo(json.dumps(content, indent=2))
-    else:
-        click.echo(
-            f"{content['recordings']} recordings of {content['speakers']} speakers "
-            f"({content['left_out']} left out) made {content['model']}, of "
-            f"{content['dimensions']} dimensions"
-        )
+    line = (
+        f"{content['recordings']} recordings of {content['speakers']} speakers "
+        f"({content['left_out']} left out) made {content['model']}, of "
+        f"{content['dimensions']} dimensions"
+    )
+    report(content, [line], as_json=as_json)

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from dataclasses import asdict
-from pathlib import Path
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bob.learn.pytorch.protocols.formats import FORMS
-from bob.learn.pytorch.script.door import Group
+from bob.learn.pytorch.script.door import Group, report
+from bob.learn.pytorch.script.options import NEW_FOLDER, SOURCE, Command, json_option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pathlib import Path
 
-    from bob.learn.pytorch.protocols.checking import ProtocolReport
-    from bob.learn.pytorch.protocols.counts import GroupSummary
-    from bob.learn.pytorch.protocols.speakers import SpeakerRule
     from bob.learn.pytorch.protocols.trials import Database
-
-_SHOWN = 5
 
 
 class _WriteUnlessNamed(Group):
@@ -49,7 +44,7 @@ def protocol() -> None:
     """
 
 
-def _reading(command: Callable[..., None]) -> Callable[..., None]:
+def _reading(command: Command) -> Command:
     """Add the options for reading a source."""
     for option in reversed(
         [
@@ -83,20 +78,16 @@ def _reading(command: Callable[..., None]) -> Callable[..., None]:
                 help="Folder that the paths in a list are relative to.  [that of the "
                 "list]",
             ),
-            click.option("--json", "as_json", is_flag=True, help="Report in JSON."),
+            json_option,
         ]
     ):
         command = option(command)
     return command
 
 
-_SOURCE = click.Path(exists=True, path_type=Path)
-_FOLDER = click.Path(file_okay=False, path_type=Path)
-
-
 @protocol.command()
-@click.argument("source", type=_SOURCE)
-@click.argument("output", type=_FOLDER)
+@click.argument("source", type=SOURCE)
+@click.argument("output", type=NEW_FOLDER)
 @_reading
 def write(source: Path, output: Path, *, as_json: bool, **reading: Any) -> None:  # noqa: ANN401 - click's
     """Write SOURCE to OUTPUT as a protocol in CSV, for Bob and for verify.py.
@@ -108,8 +99,8 @@ def write(source: Path, output: Path, *, as_json: bool, **reading: Any) -> None:
 
 
 @protocol.command()
-@click.argument("source", type=_SOURCE)
-@click.argument("output", type=_FOLDER)
+@click.argument("source", type=SOURCE)
+@click.argument("output", type=NEW_FOLDER)
 @click.option(
     "--to", "form", type=click.Choice(FORMS), required=True, help="Form to write."
 )
@@ -131,7 +122,7 @@ def convert(
 
 
 @protocol.command()
-@click.argument("sources", type=_SOURCE, nargs=-1, required=True)
+@click.argument("sources", type=SOURCE, nargs=-1, required=True)
 @click.option(
     "--contents",
     is_flag=True,
@@ -152,85 +143,72 @@ def check(
     imbalance. Several sources, such as a list for dev and one for eval, are looked at
     together. The exit status is 1 where there is an error, and 0 with warnings.
     """
-    from bob.learn.pytorch.printing import printable
-    from bob.learn.pytorch.protocols import checking as protocol_check
-    from bob.learn.pytorch.protocols.trials import DatabaseError
+    from bob.learn.pytorch.protocols.checking import check as checked
 
-    try:
-        databases = {
-            str(source): _database(source, blind=True, **reading) for source in sources
-        }
-        report = protocol_check.check(databases, contents=contents)
-    except DatabaseError as error:
-        raise click.ClickException(str(error)) from error
+    databases = {
+        str(source): _database(source, blind=True, **reading) for source in sources
+    }
+    found = checked(databases, contents=contents)
     notes = [note for database in databases.values() for note in _notes(database)]
-    if as_json:
-        groups = {name: found.as_dict() for name, found in report.groups.items()}
-        findings = [asdict(finding) for finding in report.findings]
-        content = {"notes": notes, "groups": groups, "findings": findings}
-        click.echo(json.dumps({**content, "sound": report.is_sound}, indent=2))
-    else:
-        click.echo("\n".join(map(printable, [*notes, *_report_lines(report)])))
-    if not report.is_sound:
+    content = {"notes": notes, **found.as_dict()}
+    report(content, chain(notes, found.as_lines()), as_json=as_json)
+    if not found.is_sound:
         raise click.exceptions.Exit(1)
 
 
 def _convert(
     source: Path, output: Path, form: str, reading: dict[str, Any], *, as_json: bool
 ) -> None:
-    from bob.learn.pytorch.printing import printable
     from bob.learn.pytorch.protocols.counts import summarise
     from bob.learn.pytorch.protocols.opening import convert as converted
-    from bob.learn.pytorch.protocols.trials import DatabaseError
 
-    try:
-        database = _database(source, **reading)
-        written = converted(database, output, form=form)
-        groups = summarise(database)
-    except DatabaseError as error:
-        raise click.ClickException(str(error)) from error
-    except OSError as error:
-        place = error.filename2 or error.filename or output
-        reason = f"{place}: {error.strerror or error}"
-        raise click.ClickException(reason) from error
-    root = output.resolve()
-    notes = _notes(database)
-    if as_json:
-        report = {
-            "database": database.name,
-            "protocol": database.protocol,
-            "folder": str(root),
-            "read_as": {group: str(path) for group, path in written.items()},
-            "seen_from": None if written.seen_from is None else str(written.seen_from),
-            "notes": notes,
-            "groups": {group: asdict(summary) for group, summary in groups.items()},
-        }
-        click.echo(json.dumps(report, indent=2))
-    else:
-        heading = f"protocol {database.protocol} of {database.name}: {root}"
-        notes = tuple(f"  {note}" for note in notes)
-        places = {} if form == "bob" else written
-        lines = [heading, *notes, *_lines(groups), *_where(places, written.seen_from)]
-        click.echo("\n".join(map(printable, lines)))
+    database = _database(source, **reading)
+    written = converted(database, output, form=form)
+    groups, start = summarise(database), written.seen_from
+    content = {
+        "database": database.name,
+        "protocol": database.protocol,
+        "folder": str(output.resolve()),
+        "read_as": {group: str(path) for group, path in written.items()},
+        "seen_from": None if start is None else str(start),
+        "notes": _notes(database),
+        "groups": {group: asdict(summary) for group, summary in groups.items()},
+    }
+    lines = [
+        f"protocol {database.protocol} of {database.name}: {content['folder']}",
+        *(f"  {note}" for note in _notes(database)),
+        *(
+            line
+            for group, summary in groups.items()
+            for line in summary.as_lines(group)
+        ),
+    ]
+    if form != "bob":
+        # The arguments that read the groups again.
+        paths = f" --original-directory {shlex.quote(str(start))}" if start else ""
+        lines += [
+            f"{group} is read from {shlex.quote(str(path))}{paths}"
+            for group, path in written.items()
+        ]
+    report(content, lines, as_json=as_json)
 
 
 def _database(
     source: Path,
     *,
     protocol: str | None,
-    layout: str | None,
-    enrol_count: int | None,
-    minimum_seconds: float | None,
     original_directory: str | None,
     blind: bool = False,
+    **rule: Any,  # noqa: ANN401 - of a folder of speakers
 ) -> Database:
     from bob.learn.pytorch.protocols.opening import as_database
+    from bob.learn.pytorch.protocols.speakers import SpeakerRule
 
     return as_database(
         source,
         protocol=protocol,
         original_directory=original_directory,
-        rule=_rule(layout, enrol_count, minimum_seconds),
+        rule=SpeakerRule.given(**rule),
         blind=blind,
     )
 
@@ -238,76 +216,3 @@ def _database(
 def _notes(database: Database) -> tuple[str, ...]:
     notes: tuple[str, ...] = getattr(database, "notes", ())
     return notes
-
-
-def _rule(
-    layout: str | None, enrol_count: int | None, minimum_seconds: float | None
-) -> SpeakerRule | None:
-    if layout is None and enrol_count is None and minimum_seconds is None:
-        return None
-    from bob.learn.pytorch.protocols.speakers import SpeakerRule
-
-    return SpeakerRule(layout, enrol_count, minimum_seconds or 0.0)
-
-
-def _lines(groups: dict[str, GroupSummary]) -> list[str]:
-    lines = []
-    for group, summary in groups.items():
-        lines.append(_counts(group, summary))
-        if summary.missing:
-            lines.append(f"  {len(summary.missing)} recordings are missing:")
-            lines += _examples(summary.missing)
-    return lines
-
-
-def _where(written: dict[str, Path], start: Path | None) -> list[str]:
-    """Return the arguments that read the groups again, in words."""
-    paths = "" if start is None else f" --original-directory {shlex.quote(str(start))}"
-    return [
-        f"{group} is read from {shlex.quote(str(path))}{paths}"
-        for group, path in written.items()
-    ]
-
-
-def _counts(group: str, summary: GroupSummary) -> str:
-    if summary.unlabelled_trials:
-        return (
-            f"{group}: {summary.references} references, {summary.probes} probes, "
-            f"{summary.unlabelled_trials} trials without labels"
-        )
-    return (
-        f"{group}: {summary.speakers} speakers, {summary.references} references, "
-        f"{summary.probes} probes, {summary.target_trials} target and "
-        f"{summary.non_target_trials} non-target trials"
-    )
-
-
-def _examples(found: tuple[str, ...]) -> list[str]:
-    more = ["    … (all of them with --json)"] if found[_SHOWN:] else []
-    return [*(f"    {item}" for item in found[:_SHOWN]), *more]
-
-
-def _report_lines(report: ProtocolReport) -> list[str]:
-    lines = []
-    for group, found in report.groups.items():
-        lines.append(_counts(group, found.summary))
-        spreads = [("enrolment recordings per reference", found.enrolment_recordings)]
-        if not found.summary.unlabelled_trials:
-            targets = found.target_trials_per_speaker
-            spreads.insert(0, ("target trials per speaker", targets))
-        for what, spread in spreads:
-            least, median, most = spread
-            lines.append(f"  {what}: {least:g} to {most:g}, median {median:g}")
-        for of, conditions in (
-            ("recordings", found.conditions),
-            ("trials", found.trial_conditions),
-        ):
-            lines += [
-                f"  {of} by {name}: "
-                + ", ".join(f"{n} {value or 'unknown'}" for value, n in values.items())
-                for name, values in conditions.items()
-            ]
-    for finding in report.findings:
-        lines.append(f"{finding.severity}: {finding.group}: {finding.text}")
-        lines += _examples(finding.examples)
-    return lines if report.findings else [*lines, "nothing is wrong with it"]

@@ -11,7 +11,7 @@ import click
 
 from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.report.outputs import ENDINGS
-from bob.learn.pytorch.script.score_options import costs_option
+from bob.learn.pytorch.script.options import costs_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bob.learn.pytorch.printing import printable
-from bob.learn.pytorch.script.door import refuse_inputs
-from bob.learn.pytorch.script.score_options import (
+from bob.learn.pytorch.script.door import refuse_inputs, report
+from bob.learn.pytorch.script.options import (
     FILE,
     NEW_FILE,
     SOURCE,
@@ -24,7 +23,7 @@ from bob.learn.pytorch.script.score_options import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from bob.learn.pytorch.experiment.stored_scores import Scored
+    from bob.learn.pytorch.experiment.stored_scores import Quality, Scored
     from bob.learn.pytorch.experiment.stored_speakers import StoredCohort
     from bob.learn.pytorch.scoring.backend import RowBackend
     from bob.learn.pytorch.store.reading import StoredEmbeddings
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 # As scoring/ and scorefiles/ have them, which --help does not import.
 _MEASURES = ("cosine", "euclidean")
 _ENROLMENTS = ("mean", "unit-mean", "scores", "max")
+_QUALITIES = ("duration", "magnitude", "cohort_mean")
 _FORMS = ("four", "five", "csv", "voxsrc", "kaldi", "wespeaker")
 _SHORT = ("as", "s", "z", "t", "zt")
 _KINDS = tuple(f"{name}-norm" for name in _SHORT)
@@ -44,7 +44,8 @@ def _scoring_options(command: Command) -> Command:
         click.option(
             "--quality",
             multiple=True,
-            metavar="duration|magnitude|cohort_mean",
+            type=click.Choice(_QUALITIES),
+            metavar="|".join(_QUALITIES),
             help="Quality measure to write as columns of CSV; may be given again.",
         ),
         click.option(
@@ -280,7 +281,7 @@ def _score_into(
     *,
     cohort: Callable[[], StoredCohort] | None = None,
     form: str | None,
-    quality: tuple[str, ...],
+    quality: tuple[Quality, ...],
     **options: Any,  # noqa: ANN401 - those of _scoring_options
 ) -> Scored:
     """Score trials as the options say, and normalise by a cohort if there is one."""
@@ -289,7 +290,6 @@ def _score_into(
     from bob.learn.pytorch.preprocessor.audio.loading import recording_notes
     from bob.learn.pytorch.store import read_embeddings
 
-    _check_quality(quality)
     embeddings = read_embeddings(store)
     names = ("group", "protocol", "allow_missing")
     chosen = {name: options[name] for name in names}
@@ -302,7 +302,7 @@ def _score_into(
         backend=_backend_from(embeddings, options),
         cohort=None if cohort is None else cohort(),
         form=form,
-        quality=quality,  # type: ignore[arg-type]  # checked above
+        quality=quality,
         provenance={"store": str(store), "trials": str(trials)}
         | {name: options[name] for name in names[:2] if options[name]}
         | ({"notes": notes} if notes else {}),
@@ -327,29 +327,16 @@ def _backend_from(
     )
 
 
-def _check_quality(quality: tuple[str, ...]) -> None:
-    from bob.learn.pytorch.experiment.stored_scores import QUALITIES
-
-    for name in quality:
-        if name not in QUALITIES:
-            raise click.BadParameter(
-                f"{name!r} is none of {', '.join(QUALITIES)}", param_hint="--quality"
-            )
-
-
 def _report_scored(scored: Scored, output: Path, *, as_json: bool) -> None:
     """Print what was written."""
     where = click.format_filename(output)
-    if as_json:
-        content = {
-            "scores": where,
-            "trials": scored.trials,
-            "failures": scored.failures,
-            "notes": list(scored.notes),
-        }
-        click.echo(json.dumps(content, indent=2))
-        return
+    content = {
+        "scores": where,
+        "trials": scored.trials,
+        "failures": scored.failures,
+        "notes": list(scored.notes),
+    }
     failed = f", {scored.failures} of them nan" if scored.failures else ""
-    click.echo(f"{scored.trials} scores are in {printable(output)}{failed}")
-    for note in scored.notes:
-        click.echo(printable(f"  {note}"))
+    lines = [f"{scored.trials} scores are in {printable(output)}{failed}"]
+    lines += [f"  {note}" for note in scored.notes]
+    report(content, lines, as_json=as_json)

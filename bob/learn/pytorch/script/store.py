@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bob.learn.pytorch.printing import printable
-from bob.learn.pytorch.script.door import Group
+from bob.learn.pytorch.script.door import Group, report
+from bob.learn.pytorch.script.options import FILE, NEW_FILE, json_option
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _SHOWN = 10
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.group(cls=Group)
@@ -22,7 +23,7 @@ def store() -> None:
 
 
 @store.command()
-@click.argument("path", metavar="STORE", type=_FILE)
+@click.argument("path", metavar="STORE", type=FILE)
 @click.option(
     "--json", "as_json", is_flag=True, help="Report in JSON, with all failures."
 )
@@ -31,9 +32,6 @@ def show(path: Path, as_json: bool) -> None:  # noqa: FBT001 - click hands it ov
     from bob.learn.pytorch.store import summarise
 
     summary = summarise(path)
-    if as_json:
-        click.echo(json.dumps(asdict(summary), indent=2))
-        return
     unknown = summary.without_duration
     lines = [
         f"embeddings: {summary.embeddings} of {summary.dimensions} numbers",
@@ -47,13 +45,13 @@ def show(path: Path, as_json: bool) -> None:  # noqa: FBT001 - click hands it ov
     if summary.waiting:
         lines.append(f"not in the HDF5 part yet: {summary.waiting} records")
     lines += ["made by:", *(f"  {k}: {v}" for k, v in summary.fingerprint.items())]
-    click.echo("\n".join(map(printable, lines)))
+    report(asdict(summary), lines, as_json=as_json)
 
 
 @store.command()
-@click.argument("path", metavar="STORE", type=_FILE)
-@click.argument("output", metavar="OUT", type=_NEW_FILE)
-@click.option("--json", "as_json", is_flag=True, help="Report in JSON.")
+@click.argument("path", metavar="STORE", type=FILE)
+@click.argument("output", metavar="OUT", type=NEW_FILE)
+@json_option
 def export(path: Path, output: Path, as_json: bool) -> None:  # noqa: FBT001
     """Export STORE to OUT: .npz, .parquet, .ark, .scp or .h5.
 
@@ -63,15 +61,13 @@ def export(path: Path, output: Path, as_json: bool) -> None:  # noqa: FBT001
     from bob.learn.pytorch.store import export as write
 
     write(path, output)
-    if as_json:
-        click.echo(json.dumps({"output": click.format_filename(output)}))
-    else:
-        click.echo(f"written: {printable(output)}")
+    content = {"output": click.format_filename(output)}
+    report(content, [f"written: {printable(output)}"], as_json=as_json)
 
 
 @store.command("import")
-@click.argument("source", metavar="IN", type=_FILE)
-@click.argument("path", metavar="STORE", type=_NEW_FILE)
+@click.argument("source", metavar="IN", type=FILE)
+@click.argument("path", metavar="STORE", type=NEW_FILE)
 @click.option(
     "--made-by",
     multiple=True,
@@ -79,7 +75,7 @@ def export(path: Path, output: Path, as_json: bool) -> None:  # noqa: FBT001
     help="Origin of the embeddings, such as model=mine, where IN does not name it.  "
     "[made_by=unknown]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Report in JSON.")
+@json_option
 def import_(source: Path, path: Path, made_by: tuple[str, ...], as_json: bool) -> None:  # noqa: FBT001
     """Add the embeddings of IN (.npz, .parquet, .ark, .scp, .h5) to STORE.
 
@@ -89,14 +85,12 @@ def import_(source: Path, path: Path, made_by: tuple[str, ...], as_json: bool) -
     from bob.learn.pytorch.store import import_ as add
 
     imported = add(source, path, fingerprint=_fingerprint(made_by))
-    if as_json:
-        click.echo(json.dumps(imported._asdict(), indent=2))
-        return
     made = ", ".join(f"{key}={value}" for key, value in imported.fingerprint.items())
-    click.echo(
+    line = (
         f"{imported.embeddings} embeddings and {imported.failures} failures are in "
         f"{printable(path)} (made by: {made})"
     )
+    report(imported._asdict(), [line], as_json=as_json)
 
 
 def _fingerprint(made_by: tuple[str, ...]) -> dict[str, str] | None:

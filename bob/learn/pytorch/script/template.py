@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bob.learn.pytorch.printing import printable
-from bob.learn.pytorch.script.door import Group
+from bob.learn.pytorch.script.door import Group, report
 from bob.learn.pytorch.script.extractors import ask_for_trust
+from bob.learn.pytorch.script.options import json_option
 from bob.learn.pytorch.script.template_bench import bench
 
 if TYPE_CHECKING:
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from bob.learn.pytorch.templates.format.template import Template
     from bob.learn.pytorch.templates.run.checking import Finding
 
-TEMPLATE = click.argument("name", metavar="NAME|FILE")
-YES = click.option("--yes", is_flag=True, help="Run it though it is not trusted.")
-JSON = click.option("--json", "as_json", is_flag=True, help="Report in JSON.")
+_TEMPLATE = click.argument("name", metavar="NAME|FILE")
+_YES = click.option("--yes", is_flag=True, help="Run it though it is not trusted.")
 
 
 @click.group(cls=Group)
@@ -39,27 +38,24 @@ template.add_command(bench)
 
 
 @template.command("list")
-@JSON
+@json_option
 def list_templates(as_json: bool) -> None:  # noqa: FBT001 - click hands it over
     """List the shipped templates."""
     from bob.learn.pytorch.templates.format.template import load, shipped
 
     entries = [_listed(load(name)) for name in shipped()]
-    if as_json:
-        click.echo(json.dumps(entries, indent=2))
-        return
     width = max((len(entry["name"]) for entry in entries), default=0)
-    for entry in entries:
-        size = entry["embedding_size"] or "?"
-        click.echo(
-            f"{entry['name']:<{width}}  {size:>5} numbers  {_state(entry):<12} "
-            f"{entry['title']}{_measured(entry)}"
-        )
+    lines = (
+        f"{entry['name']:<{width}}  {entry['embedding_size'] or '?':>5} numbers  "
+        f"{_state(entry):<12} {entry['title']}{_measured(entry)}"
+        for entry in entries
+    )
+    report(entries, lines, as_json=as_json)
 
 
 @template.command()
-@TEMPLATE
-@JSON
+@_TEMPLATE
+@json_option
 def show(name: str, as_json: bool) -> None:  # noqa: FBT001
     """Show what is known of a template, and everything that it would run."""
     from bob.learn.pytorch.templates.format.template import load
@@ -67,22 +63,18 @@ def show(name: str, as_json: bool) -> None:  # noqa: FBT001
 
     found = load(name)
     trusted = trust.is_trusted(found)
-    what = trust.describe(found)
-    if as_json:
-        entry = {**_listed(found), "trusted": trusted, "content": found.content}
-        click.echo(json.dumps(entry, indent=2))
-        return
-    for key, value in _facts(found, trusted=trusted):
-        click.echo(f"{key}: {value}")
-    click.echo(f"\n{what}")
+    entry = {**_listed(found), "trusted": trusted, "content": found.content}
+    facts = (f"{key}: {value}" for key, value in _facts(found, trusted=trusted))
+    code = trust.describe(found).splitlines()
+    report(entry, [*facts, "", *code], as_json=as_json)
 
 
 @template.command()
-@TEMPLATE
+@_TEMPLATE
 @click.option("--run", is_flag=True, help="Also install it, load it and embed.")
 @click.option("--device", help="Device of torch, such as cuda.  [cpu]")
-@YES
-@JSON
+@_YES
+@json_option
 def check(
     name: str,
     run: bool,  # noqa: FBT001
@@ -104,7 +96,7 @@ def check(
             mark = {True: "ok  ", False: "FAIL", None: "note"}[finding.ok]
             click.echo(f"{mark}  {finding.name}: {finding.detail}")
     if as_json:
-        click.echo(json.dumps({"template": found.name, "findings": findings}, indent=2))
+        report({"template": found.name, "findings": findings}, (), as_json=True)
     if any(finding["ok"] is False for finding in findings):
         sys.exit(1)
 
@@ -154,7 +146,7 @@ def new(file: Path, force: bool) -> None:  # noqa: FBT001
 
 
 @template.command()
-@TEMPLATE
+@_TEMPLATE
 @click.option("--revoke", is_flag=True, help="Forbid it, also if it is shipped.")
 def trust(name: str, revoke: bool) -> None:  # noqa: FBT001
     """Allow a template, as it is now, to run; a change of it asks anew."""
@@ -173,7 +165,7 @@ def trust(name: str, revoke: bool) -> None:  # noqa: FBT001
 
 @template.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME|FILE…")
-@YES
+@_YES
 def install(names: tuple[str, ...], yes: bool) -> None:  # noqa: FBT001
     """Fetch and install what templates need; else their first run does it."""
     from bob.learn.pytorch.templates.format.template import load
@@ -186,22 +178,18 @@ def install(names: tuple[str, ...], yes: bool) -> None:  # noqa: FBT001
 
 
 @template.command()
-@JSON
+@json_option
 def environments(as_json: bool) -> None:  # noqa: FBT001
     """List the environments of templates that are installed."""
     from bob.learn.pytorch.templates.install.environment import installed
 
     found = installed()
-    if as_json:
-        click.echo(json.dumps([vars(one) for one in found], indent=2))
-        return
-    for one in found:
-        click.echo(
-            f"{one.key}  {one.megabytes:>8,.0f} MB  Python {one.python:<5} "
-            f"{', '.join(one.templates)}"
-        )
-    if not found:
-        click.echo("no environment is installed")
+    lines = [
+        f"{one.key}  {one.megabytes:>8,.0f} MB  Python {one.python:<5} "
+        f"{', '.join(one.templates)}"
+        for one in found
+    ] or ["no environment is installed"]
+    report([vars(one) for one in found], lines, as_json=as_json)
 
 
 @template.command()

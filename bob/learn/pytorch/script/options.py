@@ -1,16 +1,14 @@
-"""Options and checks of commands that make, read or judge scores."""
+"""Options that several commands share, and checks of them."""
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
-
+    from collections.abc import Callable, Collection
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
@@ -80,9 +78,3 @@ def refuse_given(names: Collection[str], *, why: str) -> None:
             continue
         if context.get_parameter_source(option.name) not in ours:
             raise click.UsageError(f"leave {option.opts[-1]} out: {why}")
-
-
-@contextlib.contextmanager
-def plain_errors() -> Iterator[None]:
-    """Leave errors to the door, which every command has."""
-    yield
