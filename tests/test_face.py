@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from click.testing import CliRunner
+from commands import run
 
 import bob.learn.pytorch as speaker
-from bob.learn.pytorch.script.pytorch import pytorch
 
 pytestmark = pytest.mark.usefixtures("networks_are_kept")
 
@@ -82,9 +81,7 @@ def test_a_model_embeds_paths_arrays_and_lists(model, recordings):
 def test_a_comparison_is_that_of_the_command(model, weights):
     comparison = speaker.compare("a.wav", "b.wav", model=model)
 
-    told = CliRunner().invoke(
-        pytorch, ["compare", "a.wav", "b.wav", "--model", str(weights), "--json"]
-    )
+    told = run("compare", "a.wav", "b.wav", "--model", weights, "--json")
     assert float(comparison) == json.loads(told.stdout)["score"]
     assert comparison.likelihood_ratio is None
     assert f"score <b>{comparison.score:.4f}</b>" in comparison._repr_html_()

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from click.testing import CliRunner
+from commands import done
 
 from bob.learn.pytorch import settings
 from bob.learn.pytorch.architectures import campplus, dlt_resnet34, resnet34
@@ -22,7 +22,6 @@ from bob.learn.pytorch.models import catalogue
 from bob.learn.pytorch.models.store import save_weights
 from bob.learn.pytorch.preprocessor import audio
 from bob.learn.pytorch.preprocessor.audio import TemplateExtractor
-from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.script.verify import main
 from bob.learn.pytorch.store.store import EmbeddingStore
 from bob.learn.pytorch.templates.format.template import shipped
@@ -263,15 +262,9 @@ def test_scores_normalised_and_calibrated(recordings, capsys):
     assert "Cllr, bits" in output
     pair = ("recordings/anna/monday/1.flac", "recordings/boris/monday/1.flac")
     calibration = "results/normalised/session/nonorm/calibration.json"
-    compared = run_command("compare", *pair, "--calibration", calibration)
+    compared = done("compare", *pair, "--calibration", calibration)
     assert "likelihood ratio" in compared
     assert "decision: " in compared
-
-
-def run_command(*arguments):
-    result = CliRunner().invoke(pytorch, arguments)
-    assert result.exit_code == 0, result.output
-    return result.output
 
 
 @pytest.fixture
@@ -290,7 +283,7 @@ def _bobs_files():
 
 @pytest.mark.usefixtures("_bobs_files")
 def test_a_written_protocol_with_a_configuration_for_both_tools(recordings):
-    run_command("protocol", "recordings", "protocols")
+    done("protocol", "recordings", "protocols")
 
     assert main(["protocols/bob_database.py", example("both_tools.py")]) == 0
 
@@ -300,7 +293,7 @@ def test_a_written_protocol_with_a_configuration_for_both_tools(recordings):
 @pytest.mark.slow
 @pytest.mark.usefixtures("_bobs_files")
 def test_both_tools_give_the_same_scores(recordings):
-    run_command("protocol", "recordings", "protocols")
+    done("protocol", "recordings", "protocols")
     configurations = ["protocols/bob_database.py", example("both_tools.py")]
     bob = [sys.executable, str(Path(sys.executable).with_name("bob"))]
 
@@ -324,7 +317,7 @@ def test_two_recordings_compared(recordings, capsys):
 
     score = float(capsys.readouterr().out.split()[1])
     pair = ("recordings/anna/monday/1.flac", "recordings/boris/monday/1.flac")
-    assert f"score {score:.4f}" in run_command("compare", *pair)
+    assert f"score {score:.4f}" in done("compare", *pair)
 
 
 def test_many_recordings_embedded(recordings, capsys):
@@ -344,7 +337,7 @@ def test_the_steps_in_python(recordings, capsys):
     assert lines[:3] == ["(192,)", "dev", "eval"]
     assert lines[3].startswith("EER ")
     score, ratio, same = lines[4].split()
-    assert f"score {float(score):.4f}" in run_command(
+    assert f"score {float(score):.4f}" in done(
         "compare", "recordings/anna/monday/1.flac", "recordings/anna/friday/1.flac"
     )
     assert (float(ratio) >= 1) is (same == "True")

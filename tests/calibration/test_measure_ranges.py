@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from files import from_json
 
 from bob.learn.pytorch.calibration import (
     CalibrationError,
@@ -93,7 +94,7 @@ def test_ranges_survive_the_file_and_old_files_have_none(trained, tmp_path):
 
     assert load_calibration(path) == calibration
 
-    fields = json.loads(path.read_text())
+    fields = from_json(path)
     del fields["ranges"], fields["score_alone"]
     path.write_text(json.dumps(fields))
     old = load_calibration(path)
@@ -117,7 +118,7 @@ def test_ranges_survive_the_file_and_old_files_have_none(trained, tmp_path):
 def test_a_damaged_range_is_refused(trained, tmp_path, name, value, message):
     path = tmp_path / "calibration.json"
     save_calibration(trained[0], path)
-    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+    path.write_text(json.dumps(from_json(path) | {name: value}))
 
     with pytest.raises(CalibrationError, match=message):
         load_calibration(path)

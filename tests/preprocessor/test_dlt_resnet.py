@@ -1,10 +1,10 @@
 """The extractors of 0.2.0: the same numbers, and what it did wrong done right."""
 
-import json
 import warnings
 
 import numpy as np
 import pytest
+from files import from_json
 
 from bob.learn.pytorch.audio import (
     ConstantRecording,
@@ -56,7 +56,7 @@ def test_the_golden_embeddings(golden, checkpoint, network, precision, kind, tol
     folder = golden / "synthetic"
     waveforms = np.load(folder / "waveforms.npz")
     expected = np.load(folder / "embeddings.npz")
-    rates = json.loads((folder / "meta.json").read_text())
+    rates = from_json(folder / "meta.json")
     extractor = DltResNetExtractor(
         checkpoint(network), use_res=network == "resnet34", precision=precision
     )
@@ -81,7 +81,7 @@ def test_the_golden_embeddings_of_speech(shared, checkpoint, network):
     folder = shared / "golden" / "speech"
     waveforms = np.load(folder / "waveforms.npz")
     expected = np.load(folder / "embeddings.npz")
-    cases = json.loads((folder / "meta.json").read_text())
+    cases = from_json(folder / "meta.json")
     extractor = DltResNetExtractor(checkpoint(network), use_res=network == "resnet34")
 
     for case in [case for case in cases if not case.startswith(("silence", "const"))]:

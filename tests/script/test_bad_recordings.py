@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from click.testing import CliRunner
+from commands import run
 
-from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.script.verify import main
 
 pytestmark = pytest.mark.usefixtures("networks_are_kept")
@@ -154,7 +153,7 @@ def test_compare_names_it_in_one_line(here, make):
     make(Path("bad.flac"))
 
     arguments = ["compare", "good.flac", "bad.flac", "--model", "drn34.pth.tar"]
-    result = CliRunner().invoke(pytorch, arguments)
+    result = run(*arguments)
 
     assert result.exit_code == 1
     assert result.stdout == ""
@@ -167,7 +166,7 @@ def test_compare_of_good_recordings_gives_the_cosine(here):
     soundfile.write("other.flac", NOISE[::-1], RATE)
 
     arguments = ["compare", "good.flac", "other.flac", "--model", "./drn34.pth.tar"]
-    result = CliRunner().invoke(pytorch, [*arguments, "--json"])
+    result = run(*arguments, "--json")
 
     report = json.loads(result.stdout)
     assert -1 <= report["score"] <= 1

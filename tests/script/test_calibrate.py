@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import done, run
+from commands import done, refused, reported
+from files import from_json
 from sklearn.linear_model import LogisticRegression
 
 from bob.learn.pytorch.scorefiles import read_scores
@@ -56,7 +57,7 @@ def test_dev_trains_and_eval_is_calibrated(prior):
     kinds = np.array([kind for kind, _ in dev])
     scores = np.array([[score] for _, score in dev])
     (weight,), offset = by_scikit_learn(scores, kinds, prior)
-    fit = json.loads(Path("calibration.json").read_text())
+    fit = from_json("calibration.json")
     assert fit["weights"] == pytest.approx([weight], rel=1e-4)
     assert fit["offset"] == pytest.approx(offset, rel=1e-4)
     assert fit["trained_on"] == {"targets": 80, "non_targets": 240, "failures": 0}
@@ -69,9 +70,9 @@ def test_the_threshold_is_said_with_its_cost():
     """log(99) for a prior of 0.01, and the raw score that it is."""
     write("dev", drawn(0))
 
-    report = json.loads(done("calibrate", "dev", "--json"))
+    report = reported("calibrate", "dev")
 
-    fit = json.loads(Path("calibration.json").read_text())
+    fit = from_json("calibration.json")
     (threshold,) = report["thresholds"]
     assert threshold["cost"] == "P_target 0.01"
     assert threshold["log_likelihood_ratio"] == pytest.approx(math.log(99))
@@ -103,7 +104,7 @@ def test_steps():
 
     done("calibrate", "dev", "--kind", "isotonic")
 
-    fit = json.loads(Path("calibration.json").read_text())
+    fit = from_json("calibration.json")
     assert fit["thresholds"] == [1.5, 3.5]
     assert fit["ratios"] == pytest.approx([-math.log(2), 0, math.log(2)])
     found = read_scores("calibrated/dev").score
@@ -143,7 +144,7 @@ def test_durations_are_weighed_as_well():
         [[row[1] for row in rows], sides.min(axis=1), sides.max(axis=1)], axis=1
     )
     weights, offset = by_scikit_learn(columns, kinds)
-    fit = json.loads(Path("calibration.json").read_text())
+    fit = from_json("calibration.json")
     assert fit["columns"] == ["score", "smaller log duration", "larger log duration"]
     assert fit["weights"] == pytest.approx(weights, rel=1e-3, abs=1e-3)
     found = read_scores("calibrated/dev.csv").score
@@ -168,7 +169,7 @@ def test_durations_beyond_training_are_said_and_held_to_its_range():
     """Recordings of 1 to 20 s trained it; half a second counts as the least of them."""
     write_csv("dev.csv")
     done("calibrate", "dev.csv", "--quality", "duration")
-    ranges = json.loads(Path("calibration.json").read_text())["ranges"]
+    ranges = from_json("calibration.json")["ranges"]
     least = math.exp(ranges["smaller log duration"][0])
     ratios, notes = [], []
     for seconds in (0.5, least):
@@ -196,9 +197,7 @@ def test_a_measure_that_tells_targets_apart_by_itself_is_said():
     ]
     Path("dev.csv").write_text(HEADER + "".join(lines))
 
-    notes = json.loads(done("calibrate", "dev.csv", "--quality", "duration", "--json"))[
-        "notes"
-    ]
+    notes = reported("calibrate", "dev.csv", "--quality", "duration")["notes"]
 
     (note,) = [note for note in notes if "how the trials were chosen" in note]
     assert note.startswith("the smaller log duration alone separates target from")
@@ -208,17 +207,17 @@ def test_where_scores_come_from_is_kept_if_they_are_the_same():
     write("dev", drawn(0))
     Path("dev.json").write_text('{"sha256": "0", "made_by": {"model": "other"}}')
     done("calibrate", "dev")
-    assert "model" not in json.loads(Path("calibration.json").read_text())["provenance"]
-    digest = json.loads(Path("calibration.json").read_text())["provenance"]["sha256"]
+    assert "model" not in from_json("calibration.json")["provenance"]
+    digest = from_json("calibration.json")["provenance"]["sha256"]
     told = {"sha256": digest, "made_by": {"model": "toy"}, "measure": "cosine"}
     Path("dev.json").write_text(json.dumps(told))
 
     done("calibrate", "dev")
 
-    provenance = json.loads(Path("calibration.json").read_text())["provenance"]
+    provenance = from_json("calibration.json")["provenance"]
     assert provenance["model"] == "toy"
     assert provenance["measure"] == "cosine"
-    beside = json.loads(Path("calibrated/dev.json").read_text())
+    beside = from_json("calibrated/dev.json")
     assert beside["meaning"] == "natural log-likelihood ratios"
     assert beside["calibration"] == "calibration.json"
     assert beside["calibration trained on"]["scores"] == "dev"
@@ -234,11 +233,10 @@ def test_scores_of_another_model_are_refused():
         told = {"sha256": digest, "made_by": {"model": model}}
         Path(f"{name}.json").write_text(json.dumps(told))
 
-    result = run("calibrate", "dev", "eval")
+    said = refused("calibrate", "dev", "eval", status=1)
 
-    assert result.exit_code == 1
-    assert "eval has other scores" in result.output
-    assert "the model is 'other', not 'toy' as in dev" in result.output
+    assert "eval has other scores" in said
+    assert "the model is 'other', not 'toy' as in dev" in said
     assert not Path("calibrated").exists()
 
 
@@ -258,9 +256,7 @@ def test_quality_measures_may_be_those_of_a_protocol():
 
     done("calibrate", "dev", "--quality", "duration", "--trials", "protocol.csv")
 
-    own, found = (
-        json.loads(Path(name).read_text()) for name in ("own.json", "calibration.json")
-    )
+    own, found = (from_json(name) for name in ("own.json", "calibration.json"))
     assert found["columns"] == own["columns"]
     assert found["weights"] == pytest.approx(own["weights"])
     assert len(Path("calibrated/dev").read_text().split("\n", 1)[0].split()) == 5
@@ -279,7 +275,7 @@ def test_files_of_one_name_keep_their_folders(given):
     assert sorted(map(str, Path("calibrated").rglob("scores"))) == [
         "calibrated/dev/scores", "calibrated/eval/scores",
     ]  # fmt: skip
-    fit = json.loads(Path("calibration.json").read_text())
+    fit = from_json("calibration.json")
     assert fit["provenance"]["scores"] == given[0]
     dev = read_scores("calibrated/dev/scores")
     raw = read_scores("dev/scores")
@@ -292,10 +288,9 @@ def test_a_result_of_a_file_of_that_name_is_not_overwritten():
     Path("eval").mkdir()
     write("eval/scores", drawn(1))
 
-    result = run("calibrate", "eval/scores", "calibrated/eval/scores")
-
-    assert result.exit_code == 2
-    assert "calibrated/eval/scores itself would be overwritten" in result.output
+    assert "calibrated/eval/scores itself would be overwritten" in refused(
+        "calibrate", "eval/scores", "calibrated/eval/scores", status=2
+    )
 
 
 @pytest.mark.parametrize(
@@ -351,11 +346,7 @@ def test_what_cannot_be_done_is_said(arguments, message):
     write("same", [(True, 1.0), (False, 1.0), (False, 1.0)])
     write("infinite", [(True, math.inf), (True, 1.0), (False, 0.0), (False, 2.0)])
 
-    result = run("calibrate", *arguments)
-
-    assert result.exit_code in (1, 2)
-    assert isinstance(result.exception, SystemExit), result.exception
-    assert message in result.output
+    assert message in refused("calibrate", *arguments)
     assert not Path("calibration.json").exists()
     assert not Path("calibrated").exists()
 
@@ -364,7 +355,7 @@ def test_trials_that_separate_perfectly_are_fitted_with_a_penalty_that_is_told()
     write("easy", [(True, 2.0), (True, 3.0), (False, 0.0), (False, 1.0)])
     done("calibrate", "easy", "--penalty", "1e-3", "--into", "asked")
 
-    report = json.loads(done("calibrate", "easy", "--json"))
+    report = reported("calibrate", "easy")
 
     (note,) = [note for note in report["notes"] if "separate perfectly" in note]
     assert "it was fitted with the penalty 0.001" in note

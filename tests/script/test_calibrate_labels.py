@@ -1,12 +1,12 @@
 """`bob pytorch calibrate` with labels out of a list, for some files, or for none."""
 
 import csv
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import done, run
+from commands import done, refused, reported, run
+from files import from_json
 
 BLIND = {
     "voxsrc": ("2 a/1 a/2\n1 a/1 b/1\n", "{0:.8f} a/1 a/2\n{1:.8f} a/1 b/1\n"),
@@ -34,11 +34,11 @@ def test_scores_without_labels_are_calibrated_and_not_measured(form, beside_dev)
     before, after = BLIND[form]
     Path("blind").write_text(before)
     done("calibrate", "dev", "--into", "first")
-    fit = json.loads(Path("calibration.json").read_text())
+    fit = from_json("calibration.json")
     ratios = [fit["weights"][0] * score + fit["offset"] for score in (2, 1)]
 
     files = ["dev", "blind"] if beside_dev else ["--use", "calibration.json", "blind"]
-    report = json.loads(done("calibrate", *files, "--json"))
+    report = reported("calibrate", *files)
 
     assert Path("calibrated/blind").read_text() == after.format(*ratios)
     file = report["files"][-1]
@@ -58,9 +58,9 @@ def test_csv_without_speakers_is_calibrated_and_not_measured(claimed):
     text = header + f"a/2,,a/1,{claimed},hall,2.0\nb/1,,a/1,{claimed},attic,1.0\n"
     Path("blind.csv").write_text(text)
 
-    report = json.loads(done("calibrate", "dev", "blind.csv", "--json"))
+    report = reported("calibrate", "dev", "blind.csv")
 
-    fit = json.loads(Path("calibration.json").read_text())
+    fit = from_json("calibration.json")
     ratios = [fit["weights"][0] * score + fit["offset"] for score in (2, 1)]
     with Path("calibrated/blind.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
@@ -68,9 +68,9 @@ def test_csv_without_speakers_is_calibrated_and_not_measured(claimed):
     before = csv.DictReader(text.splitlines())
     assert lines == [{k: v for k, v in b.items() if k != "score"} for b in before]
     assert report["files"][-1]["note"] == "no labels: not measured"
-    refused = run("calibrate", "blind.csv")
-    assert refused.exit_code == 1
-    assert "probe_subject_id or bio_ref_subject_id is empty" in refused.output
+    assert "probe_subject_id or bio_ref_subject_id is empty" in refused(
+        "calibrate", "blind.csv", status=1
+    )
 
 
 def test_a_list_of_dev_leaves_other_trials_without_labels():
@@ -78,7 +78,7 @@ def test_a_list_of_dev_leaves_other_trials_without_labels():
     Path("dev").write_text("2 a/1 a/2\n1 a/1 b/1\n0.5 b/1 b/2\n0 b/1 a/2\n")
     Path("blind").write_text("2 c/1 c/2\n1 c/1 d/1\n")
 
-    report = json.loads(done("calibrate", "dev", "blind", "--trials", "list", "--json"))
+    report = reported("calibrate", "dev", "blind", "--trials", "list")
 
     assert [file["after"] is None for file in report["files"]] == [False, True]
     Path("blind").write_text("2 c/1 c/2\n1 a/1 b/1\n")
@@ -94,6 +94,6 @@ def test_labels_out_of_a_list_and_failed_trials():
 
     done("calibrate", "dev", "--trials", "list")
 
-    fit = json.loads(Path("calibration.json").read_text())
+    fit = from_json("calibration.json")
     assert fit["trained_on"] == {"targets": 2, "non_targets": 2, "failures": 1}
     assert Path("calibrated/dev").read_text().splitlines()[-1] == "nan c/1 c/2"

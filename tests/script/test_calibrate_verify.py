@@ -1,26 +1,22 @@
 """`bob pytorch calibrate --quality` on what verify.py leaves in its results."""
 
-import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import run
+from files import from_json
 
 from bob.learn.pytorch.experiment.experiment import Layout
 from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.scorefiles import read_scores, write_scores
 from bob.learn.pytorch.scorefiles.quality import with_references
-from bob.learn.pytorch.script.pytorch import pytorch
 
 PROBES = [f"{name}/{take}" for name in "ab" for take in range(10)]
 
 
 def calibrate(scores):
-    return CliRunner().invoke(
-        pytorch, ["calibrate", str(scores), "--quality", "duration"]
-    )
+    return run("calibrate", scores, "--quality", "duration")
 
 
 def write(folder, references):
@@ -67,7 +63,7 @@ def test_each_reference_has_its_own_duration(tmp_path, first, second):
     for path in (four, tmp_path / "five" / four.name):
         result = calibrate(path)
         assert result.exit_code == 0, result.output
-        weights.append(json.loads(Path("calibration.json").read_text())["weights"])
+        weights.append(from_json("calibration.json")["weights"])
 
     assert weights[0] == weights[1]
 

@@ -5,18 +5,18 @@ import importlib.util
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
+import commands
 import numpy as np
 import pytest
 import soundfile
-from click.testing import CliRunner
 
 from bob.learn.pytorch import settings
 from bob.learn.pytorch.experiment import checkpoints as library
 from bob.learn.pytorch.models import catalogue
 from bob.learn.pytorch.preprocessor.audio import DltResNetExtractor
-from bob.learn.pytorch.script.pytorch import pytorch
 
 pytestmark = pytest.mark.usefixtures("networks_are_kept")
 
@@ -26,9 +26,9 @@ SPEAKERS = {"anna": 110, "boris": 140, "clara": 190, "dora": 230}
 BOB = [sys.executable, str(Path(sys.executable).with_name("bob"))]
 
 
-def run(*arguments):
-    given = [str(argument) for argument in arguments]
-    return CliRunner().invoke(pytorch, ["checkpoints", *given])
+run = partial(commands.run, "checkpoints")
+reported = partial(commands.reported, "checkpoints")
+refused = partial(commands.refused, "checkpoints")
 
 
 @pytest.fixture
@@ -45,10 +45,7 @@ def protocols(tmp_path, monkeypatch, weights):
             buzz = np.sign(np.sin(2 * np.pi * pitch * time * (1 + 0.02 * number)))
             samples = 0.2 * buzz + 0.02 * random.standard_normal(len(time))
             soundfile.write(f"recordings/{speaker}/{number}.flac", samples, RATE)
-    made = CliRunner().invoke(
-        pytorch, ["protocol", "recordings", "protocols", "--enrol-count", "2"]
-    )
-    assert made.exit_code == 0, made.output
+    commands.done("protocol", "recordings", "protocols", "--enrol-count", "2")
     return Path("protocols")
 
 
@@ -103,10 +100,7 @@ def test_one_group_in_a_store_of_ones_own(protocols):
     ],
 )
 def test_what_cannot_be_done_is_said_and_writes_nothing(protocols, arguments, says):
-    result = run(*arguments)
-
-    assert result.exit_code in (1, 2)
-    assert says in result.stderr
+    assert says in refused(*arguments)
     assert not Path("out").exists()
 
 
@@ -200,7 +194,7 @@ def test_a_reference_is_enrolled_again_when_its_recording_is_repaired(
     with_one_less = bob("out")
     broken.write_bytes(sound)
 
-    repaired = json.loads(run(*asked, "--json").stdout)
+    repaired = reported(*asked)
 
     assert with_one_less != pytest.approx(expected, abs=1e-3, nan_ok=True)
     assert (repaired["computed"], repaired["written"]) == (1, 1)

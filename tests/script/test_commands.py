@@ -8,7 +8,7 @@ import click
 import numpy as np
 import pytest
 import soundfile
-from commands import run
+from commands import refused, reported, run
 
 from bob.learn.pytorch.models.catalogue import MODELS
 from bob.learn.pytorch.preprocessor.audio import DltResNetExtractor
@@ -62,16 +62,13 @@ def test_help_needs_neither_numpy_nor_torch():
 
 
 def test_an_unknown_command_is_refused():
-    result = run("embedd")
-
-    assert result.exit_code == 2
-    assert "No such command 'embedd'" in result.output
+    assert "No such command 'embedd'" in refused("embedd", status=2)
 
 
 def test_models_list_and_show_know_every_model(weights, monkeypatch):
     monkeypatch.setenv("BOB_LEARN_PYTORCH_EXTRACTOR_AUDIO_DRN_MODELPATH", str(weights))
 
-    entries = json.loads(run("models", "list", "--json").stdout)
+    entries = reported("models", "list")
     listed = run("models", "list").stdout.splitlines()
 
     assert [entry["name"] for entry in entries] == [model.name for model in MODELS]
@@ -79,7 +76,7 @@ def test_models_list_and_show_know_every_model(weights, monkeypatch):
     assert entries[0]["fetched"] is True
     assert listed[0].split()[:4] == ["dltresnet34-voxceleb1", "128", "numbers", "here"]
     for model, entry in zip(MODELS, entries, strict=True):
-        assert json.loads(run("models", "show", model.name, "--json").stdout) == entry
+        assert reported("models", "show", model.name) == entry
         shown = run("models", "show", model.name).stdout
         assert f"licence: {model.licence}" in shown
         assert model.setting in shown
@@ -101,18 +98,17 @@ def test_models_fetch_says_where_the_weights_are(weights, tmp_path):
 
     assert result.stdout == f"{name}: {weights}\n"
     assert json.loads(as_json.stdout) == {name: str(weights)}
-    both = run("models", "fetch", name, "campplus-zh-en", "--path", tmp_path / "a")
-    assert both.exit_code == 2
-    assert "one file cannot hold several models" in both.stderr
+    assert "one file cannot hold several models" in refused(
+        "models", "fetch", name, "campplus-zh-en", "--path", tmp_path / "a", status=2
+    )
 
 
 def test_models_fetch_offline_fails_in_words(monkeypatch, tmp_path):
     monkeypatch.setenv("BOB_LEARN_PYTORCH_OFFLINE", "1")
 
-    result = run("models", "fetch", "campplus-zh-en", "--path", tmp_path / "a.pt")
-
-    assert result.exit_code == 1
-    assert "bob config set" in result.stderr
+    assert "bob config set" in refused(
+        "models", "fetch", "campplus-zh-en", "--path", tmp_path / "a.pt", status=1
+    )
 
 
 def test_compare_gives_the_cosine_and_says_what_it_means(weights, recordings):
@@ -121,9 +117,7 @@ def test_compare_gives_the_cosine_and_says_what_it_means(weights, recordings):
     expected = left @ right / np.linalg.norm(left) / np.linalg.norm(right)
 
     text = run("compare", "a.wav", "b.flac", "--model", weights)
-    report = json.loads(
-        run("compare", "a.wav", "b.flac", "--model", weights, "--json").stdout
-    )
+    report = reported("compare", "a.wav", "b.flac", "--model", weights)
 
     assert text.exit_code == 0
     assert text.stdout.startswith(f"score {expected:.4f} with dltresnet34-voxceleb1")
@@ -172,10 +166,7 @@ def test_compare_refuses_a_bad_recording_in_one_line(weights, recordings, second
 def test_compare_refuses_bad_options(weights, recordings, options, says):
     options = [str(weights) if option == "WEIGHTS" else option for option in options]
 
-    result = run("compare", "a.wav", "b.flac", *options)
-
-    assert result.exit_code == 2
-    assert says in result.stderr
+    assert says in refused("compare", "a.wav", "b.flac", *options, status=2)
 
 
 def test_a_missing_file_is_found_before_a_model_is_fetched(recordings, monkeypatch):
@@ -247,7 +238,4 @@ def test_embed_refuses_before_it_loads_a_model(
     (recordings / "one.txt").write_text("one a.wav\n")
     (recordings / "other.txt").write_text("one b.flac\n")
 
-    result = run("embed", *arguments)
-
-    assert result.exit_code == 2
-    assert says in result.stderr
+    assert says in refused("embed", *arguments, status=2)

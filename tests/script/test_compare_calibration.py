@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 
+import commands
 import numpy as np
 import pytest
 import soundfile
-from click.testing import CliRunner
 
 from bob.learn.pytorch.calibration import (
     IsotonicCalibration,
@@ -16,7 +17,6 @@ from bob.learn.pytorch.calibration import (
     save_calibration,
 )
 from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
-from bob.learn.pytorch.script.pytorch import pytorch
 
 pytestmark = pytest.mark.usefixtures("networks_are_kept")
 
@@ -50,11 +50,7 @@ def compare(tmp_path, monkeypatch, weights):
     soundfile.write("a.wav", noise, RATE)
     soundfile.write("b.wav", noise[::-1], RATE)
 
-    def run(*options):
-        arguments = ["compare", "a.wav", "b.wav", "--model", str(weights), *options]
-        return CliRunner().invoke(pytorch, arguments)
-
-    return run
+    return partial(commands.run, "compare", "a.wav", "b.wav", "--model", weights)
 
 
 def line_through(score, *, ratio, weight=12.0, said=None):

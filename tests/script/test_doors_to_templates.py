@@ -7,14 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
-from click.testing import CliRunner
+from commands import run
+from recordings import record
+from stores import store
 
 from bob.learn.pytorch.preprocessor.audio import TemplateExtractor
 from bob.learn.pytorch.script import verify
-from bob.learn.pytorch.script.pytorch import pytorch
-from bob.learn.pytorch.store.records import Record
-from bob.learn.pytorch.store.store import EmbeddingStore
 from bob.learn.pytorch.templates.format.errors import UntrustedTemplate
 from bob.learn.pytorch.templates.format.template import load
 from bob.learn.pytorch.templates.install import trust
@@ -61,9 +59,7 @@ def trace(tmp_path, monkeypatch):
     Path(FILE).write_text(json.dumps(content))
     random = np.random.default_rng(0)
     for name in ("a/m1.wav", "a/m2.wav", "b/m1.wav", "b/m2.wav"):
-        path = Path("corpus", name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, 0.1 * random.standard_normal(RATE), RATE)
+        record(Path("corpus", name), 0.1 * random.standard_normal(RATE))
     return trace
 
 
@@ -147,15 +143,9 @@ def every_door():
 
 
 def a_store_of_its_embeddings():
-    fingerprint = {"extractor": "TemplateExtractor", "template": load(FILE).sha256}
-    with EmbeddingStore.open("its.h5", fingerprint=fingerprint) as store:
-        store.append(
-            [
-                Record(f"{speaker}/{take}", np.arange(4, dtype=np.float32), seconds=1.0)
-                for speaker in "ab"
-                for take in ("m1", "m2")
-            ]
-        )
+    made_by = {"extractor": "TemplateExtractor", "template": load(FILE).sha256}
+    names = ("a/m1", "a/m2", "b/m1", "b/m2")
+    store("its.h5", dict.fromkeys(names, np.arange(4)), made_by=made_by)
 
 
 def an_entry_point(folder):
@@ -187,7 +177,7 @@ def test_nothing_of_a_template_is_run_through_any_door(
             call()
         assert not trace.exists(), name
     for name, words in COMMANDS.items():
-        result = CliRunner().invoke(pytorch, words.split())
+        result = run(*words.split())
         assert result.exit_code == 1, (name, result.output)
         assert "not trusted" in result.output, (name, result.output)
         assert not trace.exists(), name

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 import soundfile
-from commands import run
+from commands import done, refused, reported, run
 
 from bob.learn.pytorch.inference import batching
 from bob.learn.pytorch.inference.embedding import RecordingEmbedder
@@ -59,7 +59,7 @@ def test_a_failure_names_the_path_beside_the_name_of_a_list(weights, recordings)
     (recordings / "some.txt").write_text("# two\none a.wav\n\ntwo far/b.wav\n")
     arguments = ("embed", "some.txt", "--model", weights, "-o", "x.npz")
 
-    text, report = run(*arguments), json.loads(run(*arguments, "--json").stdout)
+    text, report = run(*arguments), reported(*arguments, status=1)
 
     assert "  two: far/b.wav: does not exist" in text.stdout
     assert report["failures"]["two"].startswith("far/b.wav: does not exist")
@@ -72,10 +72,7 @@ def test_a_failure_names_the_path_beside_the_name_of_a_list(weights, recordings)
 def test_nothing_to_embed_is_refused(recordings, argument, says):
     (recordings / "empty.txt").write_text("# nothing\n")
 
-    result = run("embed", argument, "-o", "x.npz")
-
-    assert result.exit_code == 2
-    assert says in result.stderr
+    assert says in refused("embed", argument, "-o", "x.npz", status=2)
 
 
 def test_names_that_are_not_utf8_are_embedded_compared_and_printed(weights, recordings):
@@ -204,9 +201,8 @@ def test_a_store_keeps_who_speaks(weights, recordings, how):
     if how == "kaldi":
         (recordings / "utt2spk").write_text("ann-1 ann\nbob-1 bob\n")
 
-    result = run("embed", *given, "--model", weights, "-o", "x.h5")
+    done("embed", *given, "--model", weights, "-o", "x.h5")
 
-    assert result.exit_code == 0, result.output
     assert EmbeddingStore.read("x.h5").speakers == ("ann", "bob")
 
 
@@ -229,19 +225,17 @@ def test_a_changed_recording_is_embedded_again_and_others_are_not(weights, recor
 def test_a_store_of_another_model_is_refused(weights, checkpoint, recordings):
     run("embed", "a.wav", "--model", weights, "-o", "x.h5")
 
-    result = run("embed", "a.wav", "--model", checkpoint("resnet34"), "-o", "x.h5")
-
-    assert result.exit_code == 1
     assert "model is 'dltresnet34-voxceleb1' there and 'resnet34-voxceleb1' now" in (
-        result.stderr
+        refused(
+            "embed", "a.wav", "--model", checkpoint("resnet34"), "-o", "x.h5", status=1
+        )
     )
 
 
 def test_an_output_of_no_known_kind_is_refused_before_the_work(weights, recordings):
-    result = run("embed", "a.wav", "--model", weights, "-o", "x.csv")
-
-    assert result.exit_code == 2
-    assert "x.csv has to end in one of .h5, .hdf5, .npz" in result.stderr
+    assert "x.csv has to end in one of .h5, .hdf5, .npz" in refused(
+        "embed", "a.wav", "--model", weights, "-o", "x.csv", status=2
+    )
 
 
 @pytest.mark.slow
@@ -268,7 +262,7 @@ def test_short_and_doubtful_recordings_are_counted_and_named(recordings, weights
     arguments = ("embed", "a.wav", "short.wav", "phone.wav", "--model", weights)
 
     first = run(*arguments, "-o", "e.h5")
-    again = json.loads(run(*arguments, "-o", "e.h5", "--json").stdout)
+    again = reported(*arguments, "-o", "e.h5")
 
     assert "Note: 1 of 3 recordings lasts less than 1 s, below wh" in first.output
     assert "says little: short.wav (0.50 s)" in first.output

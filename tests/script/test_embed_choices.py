@@ -1,9 +1,7 @@
 """`bob pytorch embed` names the option that is to be changed."""
 
 import pytest
-from click.testing import CliRunner
-
-from bob.learn.pytorch.script.pytorch import pytorch
+from commands import refused
 
 
 @pytest.mark.parametrize(
@@ -28,7 +26,4 @@ def test_the_option_to_change_is_named(weights, tmp_path, monkeypatch, options, 
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     arguments = ["embed", "a.wav", "-o", str(tmp_path / "x.h5"), *options.split()]
 
-    result = CliRunner().invoke(pytorch, [*arguments, "--model", str(weights)])
-
-    assert result.exit_code == 2
-    assert says in result.stderr
+    assert says in refused(*arguments, "--model", weights, status=2)

@@ -11,10 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from click.testing import CliRunner
+from commands import run
 
 from bob.learn.pytorch.script import terminal
-from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.script.verify import main
 
 pytestmark = pytest.mark.usefixtures("networks_are_kept")
@@ -67,9 +66,9 @@ def corpus(name, tmp_path, monkeypatch):
     for speaker in "abc":
         for session in "mn":
             path = Path("corpus", f"{speaker}{name}", f"{session}-1{name}.wav")
-            path.parent.mkdir(parents=True, exist_ok=True)
             content = io.BytesIO()
             soundfile.write(content, noise.normal(0, 0.1, RATE), RATE, format="WAV")
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content.getvalue())
     path.with_name(f"k-1{name}.wav").touch()
     return sorted(map(str, Path("corpus").rglob("*.wav")))
@@ -82,7 +81,7 @@ def harmless(text):
 
 
 def bob(*words):
-    result = CliRunner().invoke(pytorch, [str(word) for word in words])
+    result = run(*words)
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return harmless(result.output), result.exit_code

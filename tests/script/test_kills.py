@@ -5,8 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-
-from bob.learn.pytorch.store.store import EmbeddingStore, Record
+from stores import store
 
 # Python tells of each renaming before it is done.
 PROGRAM = """
@@ -42,13 +41,12 @@ def run(words, *, killed_at=0):
 def inputs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     random = np.random.default_rng(0)
-    records, trials, speakers, scores = [], [], [], []
+    rows, trials, speakers, scores = {}, [], [], []
     for speaker in range(12):
         middle = random.standard_normal(4)
         for take in range(3):
             name = f"s{speaker}-{take}"
-            vector = middle + 0.5 * random.standard_normal(4)
-            records.append(Record(name, np.float32(vector), 2.0))
+            rows[name] = middle + 0.5 * random.standard_normal(4)
             speakers.append(f"{name} s{speaker}\n")
             trials.append(
                 f"{int(take < 2)} s{speaker}-0 s{(speaker + take // 2) % 12}-1"
@@ -56,8 +54,7 @@ def inputs(tmp_path, monkeypatch):
             score = random.standard_normal() + 2 * (take < 2)
             other = speaker if take < 2 else (speaker + 1) % 12
             scores.append(f"s{speaker} s{other} s{other}-{take} {score}\n")
-    with EmbeddingStore.open(tmp_path / "e.h5", fingerprint={"model": "m"}) as store:
-        store.append(records)
+    store("e.h5", rows)
     (tmp_path / "list.txt").write_text("\n".join(trials) + "\n")
     (tmp_path / "utt2spk").write_text("".join(speakers))
     (tmp_path / "s.txt").write_text("".join(scores))

@@ -1,6 +1,5 @@
 """`bob pytorch metrics`: figures by hand, from files of every form."""
 
-import json
 import math
 from functools import partial
 from pathlib import Path
@@ -18,13 +17,13 @@ ASKED = (
 
 
 run = partial(commands.run, "metrics")
-
-
+reported = partial(commands.reported, "metrics")
+refused = partial(commands.refused, "metrics")
 done = partial(commands.done, "metrics")
 
 
 def report(*arguments):
-    return json.loads(done(*arguments, "--json"))
+    return reported(*arguments)
 
 
 def write(path, targets, non_targets):
@@ -368,8 +367,4 @@ def test_what_cannot_be_done_is_said(arguments, message):
     Path("twice.csv").write_text(HEADER.replace("probe_gender", "score"))
     write("short", TARGETS, [])
 
-    result = run(*arguments)
-
-    assert result.exit_code in (1, 2)
-    assert isinstance(result.exception, SystemExit), result.exception
-    assert message in result.output
+    assert message in refused(*arguments)

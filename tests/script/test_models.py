@@ -1,10 +1,8 @@
 """`bob pytorch models` is honest about weights that cannot be used."""
 
-import json
-
 import pytest
 import torch
-from commands import run
+from commands import reported, run
 
 from bob.learn.pytorch.architectures.resnet import dlt_resnet34, resnet34
 from bob.learn.pytorch.models import catalogue, store
@@ -43,11 +41,11 @@ def another_than_was_fetched(path):
     ],
 )
 def test_weights_that_cannot_be_used_are_not_called_fetched(weights, spoil, says):
-    assert json.loads(run("models", "show", NAME, "--json").stdout)["fetched"] is True
+    assert reported("models", "show", NAME)["fetched"] is True
 
     spoil(weights)
 
-    entry = json.loads(run("models", "show", NAME, "--json").stdout)
+    entry = reported("models", "show", NAME)
     assert entry["fetched"] is False
     assert says in entry["problem"]
     assert f"problem: {entry['problem']}" in run("models", "show", NAME).stdout

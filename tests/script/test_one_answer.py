@@ -2,17 +2,15 @@
 
 import csv
 import io
-import json
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import done, reported
 
 from bob.learn.pytorch import metrics
 from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.scorefiles import read_scores, write_scores
 from bob.learn.pytorch.scorefiles.evaluating import evaluate
-from bob.learn.pytorch.script.pytorch import pytorch
 
 FIGURES = ("eer", "min_dcf", "act_dcf", "cllr", "min_cllr")
 
@@ -32,12 +30,6 @@ def many_scores(recordings):
     )
 
 
-def output_of(*arguments):
-    result = CliRunner().invoke(pytorch, [*arguments])
-    assert result.exit_code == 0, result.output
-    return result.output
-
-
 @pytest.mark.parametrize("recordings", [40, 317])
 def test_both_commands_and_python_give_the_same_intervals(
     tmp_path, monkeypatch, recordings
@@ -46,8 +38,8 @@ def test_both_commands_and_python_give_the_same_intervals(
     monkeypatch.chdir(tmp_path)
     write_scores(tmp_path / "scores", many_scores(recordings))
 
-    said = json.loads(output_of("metrics", "scores", "--json"))
-    (row,) = csv.DictReader(io.StringIO(output_of("report", "scores", "--csv")))
+    said = reported("metrics", "scores")
+    (row,) = csv.DictReader(io.StringIO(done("report", "scores", "--csv")))
     found = evaluate("scores")
     of_table = metrics.evaluate(read_scores("scores"))
 

@@ -3,9 +3,10 @@ import os
 import shlex
 import subprocess
 import sys
+from functools import partial
 
+import commands
 import pytest
-from click.testing import CliRunner
 
 from bob.learn.pytorch.protocols.opening import as_database
 from bob.learn.pytorch.script.protocol import protocol
@@ -21,18 +22,18 @@ def meetings(tmp_path):
     return folder
 
 
-def run(*arguments):
-    return CliRunner().invoke(protocol, [str(item) for item in arguments])
+run = partial(commands.run, "protocol")
+reported = partial(commands.reported, "protocol")
+refused = partial(commands.refused, "protocol")
+done = partial(commands.done, "protocol")
 
 
 def test_a_folder_becomes_a_protocol(meetings, tmp_path):
-    result = run(meetings, tmp_path / "out", "--layout", "session/speaker")
+    output = done(meetings, tmp_path / "out", "--layout", "session/speaker")
 
-    assert result.exit_code == 0, result.output
-    assert "protocol session of meetings" in result.output
+    assert "protocol session of meetings" in output
     assert (
-        "dev: 2 speakers, 2 references, 2 probes, 2 target and 2 non-target"
-        in result.output
+        "dev: 2 speakers, 2 references, 2 probes, 2 target and 2 non-target" in output
     )
     assert as_database(tmp_path / "out").trials("dev").references[0].id == "ann"
 
@@ -46,10 +47,7 @@ def test_a_folder_becomes_a_protocol(meetings, tmp_path):
 )
 def test_a_folder_becomes_one_group(meetings, tmp_path, name, groups, counts):
     options = ("--layout", "session/speaker", "--protocol", name)
-    result = run(meetings, tmp_path / "out", *options)
-
-    assert result.exit_code == 0, result.output
-    assert counts in result.output
+    assert counts in done(meetings, tmp_path / "out", *options)
     again = as_database(tmp_path / "out")
     assert (again.protocol, list(again.groups())) == (name, groups)
 
@@ -72,11 +70,10 @@ def test_missing_recordings_are_reported_and_no_error(tmp_path):
         "".join(f"1 a/{i}.wav a/x.wav\n" for i in range(9))
     )
 
-    result = run(tmp_path / "list.txt", tmp_path / "out")
+    output = done(tmp_path / "list.txt", tmp_path / "out")
 
-    assert result.exit_code == 0
-    assert "10 recordings are missing:" in result.output
-    assert "(all of them with --json)" in result.output
+    assert "10 recordings are missing:" in output
+    assert "(all of them with --json)" in output
 
 
 def test_paths_are_seen_from_the_original_directory(tmp_path):
@@ -101,11 +98,9 @@ def test_paths_are_seen_from_the_original_directory(tmp_path):
     ],
 )
 def test_mistakes_are_one_line_without_traceback(meetings, tmp_path, options, message):
-    result = run(meetings, tmp_path / "out", *options)
+    said = refused(meetings, tmp_path / "out", *options, status=1)
 
-    assert result.exit_code == 1
-    assert f"Error: {message}" in result.output or message in result.output
-    assert "Traceback" not in result.output
+    assert message in said
 
 
 def test_help_imports_no_numpy():
@@ -178,15 +173,12 @@ def test_without_a_name_the_command_is_write(meetings, tmp_path):
 def test_a_list_is_converted(tmp_path, form, files):
     source = write_list(tmp_path, GOOD)
 
-    result = run("convert", source, tmp_path / "out", "--to", form, "--json")
+    output = done("convert", source, tmp_path / "out", "--to", form, "--json")
 
-    assert result.exit_code == 0, result.output
     assert all((tmp_path / "out" / name).is_file() for name in files)
-    report = json.loads(result.output)
+    report = json.loads(output)
     where = ["--original-directory", tmp_path] if form in ("voxceleb", "sre") else []
-    again = run("check", report["read_as"]["dev"], *where, "--json")
-    assert again.exit_code == 0, again.output
-    checked = json.loads(again.output)["groups"]["dev"]
+    checked = reported("check", report["read_as"]["dev"], *where)["groups"]["dev"]
     assert {name: checked[name] for name in report["groups"]["dev"]} == (
         report["groups"]["dev"]
     )
@@ -199,18 +191,17 @@ def test_a_conversion_is_read_again_as_it_is_told(tmp_path, form):
     told = run("convert", source, tmp_path / "out folder", "--to", form).output
 
     (line,) = [line for line in told.splitlines() if line.startswith("dev is read")]
-    again = run("check", *shlex.split(line.removeprefix("dev is read from ")))
-    assert again.exit_code == 0, again.output
-    assert "dev: 2 speakers, 2 references, 2 probes, 2 target" in again.output
+    assert "dev: 2 speakers, 2 references, 2 probes, 2 target" in done(
+        "check", *shlex.split(line.removeprefix("dev is read from "))
+    )
 
 
 def test_the_folder_of_a_conversion_names_its_lists(tmp_path):
     run("convert", write_list(tmp_path, GOOD), tmp_path / "out", "--to", "kaldi")
 
-    result = run("check", tmp_path / "out")
-
-    assert result.exit_code == 1
-    assert f"give one of them ({tmp_path / 'out/dev/trials'})" in result.output
+    assert f"give one of them ({tmp_path / 'out/dev/trials'})" in refused(
+        "check", tmp_path / "out", status=1
+    )
     assert run("check", tmp_path / "out/dev").exit_code == 0
 
 
@@ -220,15 +211,14 @@ def test_a_blind_list_is_counted_and_not_converted(tmp_path):
         for take in (1, 2):
             (tmp_path / name / f"{take}.wav").write_text("sound")
 
-    result = run("check", source)
+    output = done("check", source)
 
-    assert result.exit_code == 0, result.output
-    assert "dev: 2 references, 2 probes, 3 trials without labels" in result.output
-    assert "target trials" not in result.output
+    assert "dev: 2 references, 2 probes, 3 trials without labels" in output
+    assert "target trials" not in output
     unknown = (
         "3 trials have no labels: they can be scored, and which of them are of one"
     )
-    assert f"{unknown} speaker is not known" in result.output
+    assert f"{unknown} speaker is not known" in output
     refused = run("convert", source, tmp_path / "out", "--to", "kaldi")
     assert refused.exit_code == 1
     assert "list.txt has no labels, so nothing says which" in refused.output
@@ -244,12 +234,11 @@ def test_forms_on_the_command_line_are_those_of_the_library():
 
 
 def test_a_sound_protocol_is_told_so(tmp_path):
-    result = run("check", write_list(tmp_path, GOOD * 400))
+    output = done("check", write_list(tmp_path, GOOD * 400))
 
-    assert result.exit_code == 0
-    assert "dev: 2 speakers, 2 references, 2 probes, 800 target" in result.output
-    assert "  target trials per speaker: 400 to 400, median 400" in result.output
-    assert "warning: dev: 3 trials come more than once" in result.output
+    assert "dev: 2 speakers, 2 references, 2 probes, 800 target" in output
+    assert "  target trials per speaker: 400 to 400, median 400" in output
+    assert "warning: dev: 3 trials come more than once" in output
 
 
 def test_errors_of_a_protocol_set_the_exit_status(tmp_path):
@@ -267,7 +256,7 @@ def test_errors_of_a_protocol_set_the_exit_status(tmp_path):
         f"    {tmp_path / 'c/1.wav'}",
     ):
         assert line in result.output
-    report = json.loads(run("check", one, other, "--json").output)
+    report = reported("check", one, other, status=1)
     assert not report["sound"]
     assert report["findings"][0]["severity"] == "error"
 
@@ -307,10 +296,8 @@ def test_everything_that_can_be_odd_is_in_the_report(tmp_path):
     (tmp_path / "id10005/v/1.wav").unlink()
     (tmp_path / "id10004/v/1.wav").write_text("")
 
-    result = run("check", one, other, "--json")
+    report = reported("check", one, other, status=1)
 
-    assert result.exit_code == 1
-    report = json.loads(result.output)
     found = {
         (item["severity"], item["kind"], item["group"].replace(str(tmp_path), "")):
         item["count"]
@@ -352,7 +339,7 @@ def test_conditions_of_recordings_and_of_trials_are_counted(tmp_path):
 
     assert "  recordings by gender: 3 f\n" in result.output
     assert "  trials by phone_match: 1 Y, 1 N, 1 unknown\n" in result.output
-    groups = json.loads(run("check", tmp_path / "key.tsv", "--json").output)["groups"]
+    groups = reported("check", tmp_path / "key.tsv", status=1)["groups"]
     assert groups["dev"]["trial_conditions"] == {"phone_match": {"Y": 1, "N": 1, "": 1}}
 
 
@@ -361,9 +348,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, form):
     source = write_list(tmp_path, GOOD)
     (tmp_path / "file").touch()
 
-    result = run("convert", source, tmp_path / "file/out", "--to", form)
+    said = refused("convert", source, tmp_path / "file/out", "--to", form, status=1)
 
-    assert result.exit_code == 1
-    assert isinstance(result.exception, SystemExit), result.exception
-    assert result.output.startswith(f"Error: {tmp_path / 'file'}")
-    assert "Not a directory" in result.output
+    assert said.startswith(f"Error: {tmp_path / 'file'}")
+    assert "Not a directory" in said

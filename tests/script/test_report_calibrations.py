@@ -1,12 +1,12 @@
 """`bob pytorch report` on scores of calibrations, which are known by their content."""
 
-import json
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
 from commands import done
+from files import from_json
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def test_a_calibration_is_the_same_one_by_another_path(tmp_path):
     done("calibrate", "--use", tmp_path / "t1.json", "scores-eval", "--into", "t1")
 
     for group in ("dev", "eval"):
-        beside = json.loads(Path(f"t1/scores-{group}.json").read_text())
+        beside = from_json(f"t1/scores-{group}.json")
         written = sha256(Path("t1.json").read_bytes()).hexdigest()
         assert beside["calibration sha256"] == written
     assert "HTER" in done("report", "t1", "--resamples", 0)

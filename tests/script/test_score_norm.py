@@ -1,20 +1,23 @@
 """`bob pytorch score-norm` against the textbook, trial by trial."""
 
-import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import run
+from commands import done, refused
+from files import from_json
+from stores import MADE_BY, store
 
 from bob.learn.pytorch.scorefiles import read_scores
 from bob.learn.pytorch.scoring import NORMALISATIONS
 from bob.learn.pytorch.scoring.backend import ENROLMENTS, MEASURES
 from bob.learn.pytorch.script import score
-from bob.learn.pytorch.store.store import EmbeddingStore, Record
+from bob.learn.pytorch.store.store import EmbeddingStore
 
 TOP = 4
+TRIALS = ("score-norm", "trials.h5", "list.txt")
+NORMALISED = (*TRIALS, "--cohort", "cohort.h5", "--top", TOP, "-o", "out.csv")
 
 
 @pytest.fixture
@@ -29,8 +32,7 @@ def embeddings(tmp_path, monkeypatch):
     ):
         rows = random.normal(size=(len(names), 5)).astype(np.float32)
         found[name] = dict(zip(names, rows, strict=True))
-        with EmbeddingStore.open(f"{name}.h5", fingerprint={"model": "toy"}) as store:
-            store.append([Record(*item, 3.0) for item in found[name].items()])
+        store(f"{name}.h5", found[name])
     Path("list.txt").write_text("1 a/0 a/1\n0 a/0 b/0\n0 b/0 a/1\n1 b/1 b/2\n")
     return found
 
@@ -52,26 +54,17 @@ def test_scores_are_those_of_the_textbook(embeddings, textbook, kind, dense):
                 file.writelines(["path,subject_id,template_id\n", *lines])
         trials = "p"
 
-    result = run(
-        "score-norm", "trials.h5", trials, "--cohort", "cohort.h5", "--kind", kind,
-        *(("--top", TOP) if kind == "as" else ()), "-o", "out.csv",
-    )  # fmt: skip
+    top = ("--top", TOP) if kind == "as" else ()
+    given = ("--cohort", "cohort.h5", "--kind", kind, *top)
+    done("score-norm", "trials.h5", trials, *given, "-o", "out.csv")
 
-    assert result.exit_code == 0, result.output
     table = read_scores("out.csv")
     assert len(table) == (36 if dense else 4)
+    cohort = textbook.cohort(embeddings["cohort"].values())
+    some = embeddings["trials"]
     expected = [
-        textbook.normalised(
-            kind,
-            cosine,
-            embeddings["trials"][enrolled],
-            embeddings["trials"][tested],
-            textbook.cohort(embeddings["cohort"].values()),
-            top=TOP,
-        )
-        for enrolled, tested in zip(
-            table.model.tolist(), table.probe.tolist(), strict=True
-        )
+        textbook.normalised(kind, cosine, some[one], some[other], cohort, top=TOP)
+        for one, other in zip(table.model.tolist(), table.probe.tolist(), strict=True)
     ]
     assert table.score == pytest.approx(expected, abs=1e-9)
 
@@ -83,69 +76,46 @@ def test_scores_are_those_of_the_textbook(embeddings, textbook, kind, dense):
 )
 def test_a_cohort_without_spread_is_refused(embeddings, kind, count, said):
     """One recording, or copies of one: every normalised score was nan."""
-    row = np.arange(5, dtype=np.float32)
-    with EmbeddingStore.open("same.h5", fingerprint={"model": "toy"}) as store:
-        store.append([Record(f"c{n}", row) for n in range(count)])
+    store("same.h5", {f"c{n}": np.arange(5) for n in range(count)})
+    given = ("--kind", kind, *(("--top", 2) if kind == "as" else ()), "-o", "out")
 
-    result = run(
-        "score-norm", "trials.h5", "list.txt", "--cohort", "same.h5", "--kind", kind,
-        *(("--top", 2) if kind == "as" else ()), "-o", "out",
-    )  # fmt: skip
+    error = refused(*TRIALS, "--cohort", "same.h5", *given, status=1)
 
-    assert result.exit_code == 1, result.output
-    assert "Error: same.h5: the" in result.output
-    assert re.search(said, " ".join(result.output.split()))
+    assert "Error: same.h5: the" in error
+    assert re.search(said, " ".join(error.split()))
     assert not Path("out").exists()
 
 
-def test_speakers_that_the_store_knows_count_once(embeddings, textbook):
-    with EmbeddingStore.open("cohort.h5", fingerprint={"model": "toy"}) as store:
-        store.renew({}, {f"c{n}": f"spk{n // 2}" for n in range(10)})
-    scored = ("score-norm", "trials.h5", "list.txt", "--cohort", "cohort.h5")
+@pytest.mark.parametrize(
+    ("known_by", "options", "size"),
+    [
+        ("the store", (), 5),
+        ("the store", ("--cohort-recordings",), 10),
+        ("a list", ("--cohort-speakers", "utt2spk"), 5),
+    ],
+)
+def test_the_mean_of_each_speaker_stands_for_their_recordings(
+    embeddings, textbook, known_by, options, size
+):
+    speakers = {f"c{n}": f"spk{n // 2}" for n in range(10)}
+    Path("utt2spk").write_text("".join(f"{c} {who}\n" for c, who in speakers.items()))
+    if known_by == "the store":
+        with EmbeddingStore.open("cohort.h5", fingerprint=MADE_BY) as opened:
+            opened.renew({}, speakers)
 
-    result = run(*scored, "--top", TOP, "-o", "out.csv")
-    alone = run(*scored, "--top", TOP, "--cohort-recordings", "-o", "each.csv")
+    done(*NORMALISED, *options)
 
-    assert result.exit_code == alone.exit_code == 0, (result.output, alone.output)
     rows = np.array(list(embeddings["cohort"].values()), dtype=np.float64)
-    some = embeddings["trials"]
-    for path, cohort in (
-        ("out.csv", rows.reshape(5, 2, -1).mean(axis=1)),
-        ("each.csv", rows),
-    ):
-        expected = textbook.normalised(
-            "as", cosine, some["a/0"], some["a/1"], textbook.cohort(cohort), top=TOP
-        )
-        assert read_scores(path).score[0] == pytest.approx(expected, abs=1e-9)
-
-
-def test_the_mean_of_each_speaker_stands_for_their_recordings(embeddings, textbook):
-    with Path("utt2spk").open("w") as file:
-        file.writelines(f"c{n} spk{n // 2}\n" for n in range(10))
-
-    result = run(
-        "score-norm", "trials.h5", "list.txt", "--cohort", "cohort.h5", "--top", TOP,
-        "--cohort-speakers", "utt2spk", "-o", "out.csv",
-    )  # fmt: skip
-
-    assert result.exit_code == 0, result.output
-    rows = np.array(list(embeddings["cohort"].values()), dtype=np.float64)
-    cohort = textbook.cohort(rows.reshape(5, 2, -1).mean(axis=1))
-    some = embeddings["trials"]
-    expected = textbook.normalised(
-        "as", cosine, some["a/0"], some["a/1"], cohort, top=TOP
-    )
+    cohort = textbook.cohort(rows.reshape(size, 10 // size, -1).mean(axis=1))
+    one, other = (embeddings["trials"][name] for name in ("a/0", "a/1"))
+    expected = textbook.normalised("as", cosine, one, other, cohort, top=TOP)
     assert read_scores("out.csv").score[0] == pytest.approx(expected, abs=1e-9)
-    assert json.loads(Path("out.csv.json").read_text())["cohort_size"] == "5"
+    assert from_json("out.csv.json")["cohort_size"] == str(size)
 
 
 def test_the_mean_cohort_score_is_a_quality_measure(embeddings):
-    result = run(
-        "score-norm", "trials.h5", "list.txt", "--cohort", "cohort.h5", "--top", TOP,
-        "-o", "out.csv", "--quality", "cohort_mean", "--quality", "magnitude",
-    )  # fmt: skip
+    done(*NORMALISED, "--quality", "cohort_mean", "--quality", "magnitude")
 
-    assert result.exit_code == 0, result.output
     header, first, *_ = Path("out.csv").read_text().splitlines()
     row = dict(zip(header.split(","), first.split(","), strict=True))
     some = embeddings["trials"]["a/1"]
@@ -158,10 +128,7 @@ def test_the_mean_cohort_score_is_a_quality_measure(embeddings):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (
-            [],
-            "the top 300 of a cohort of 10 were asked for; give a number from 2 to 10",
-        ),
+        ([], "the top 300 of a cohort of 10 were asked for; give a number from 2 to"),
         (["--top", "4", "--kind", "s"], "leave --top out: only adaptive s-norm"),
         (["--top", "4", "--enrolment", "max"], "enrol by mean or unit-mean"),
         (["--top", "4", "--cohort", "other.h5"], "model is 'toy' and 'other'"),
@@ -169,18 +136,13 @@ def test_the_mean_cohort_score_is_a_quality_measure(embeddings):
     ],
 )
 def test_what_cannot_be_done_is_said(embeddings, options, message):
-    with EmbeddingStore.open("other.h5", fingerprint={"model": "other"}) as store:
-        store.append([Record("x", np.arange(5, dtype=np.float32))])
+    store("other.h5", {"x": np.arange(5)}, made_by={**MADE_BY, "model": "other"})
     Path("empty").touch()
     arguments = ["trials.h5", "list.txt", "-o", "out"]
     if "--cohort" not in options:
         arguments += ["--cohort", "cohort.h5"]
 
-    result = run("score-norm", *arguments, *options)
-
-    assert result.exit_code in (1, 2)
-    assert isinstance(result.exception, SystemExit), result.exception
-    assert message in result.output
+    assert message in refused("score-norm", *arguments, *options)
     assert not Path("out").exists()
 
 
@@ -189,8 +151,7 @@ def test_log_likelihood_ratios_of_plda_are_normalised_too(embeddings, textbook):
     rows = {**embeddings["trials"], **embeddings["cohort"]}
     random = np.random.default_rng(3)
     rows |= {f"x{n}": random.normal(size=5) * 3 for n in range(40)}
-    with EmbeddingStore.open("all.h5", fingerprint={"model": "toy"}) as store:
-        store.append([Record(name, np.float32(row)) for name, row in rows.items()])
+    store("all.h5", rows)
     Path("utt2spk").write_text("".join(f"x{n} s{n // 4}\n" for n in range(40)))
     with Path("strangers").open("w") as file:
         file.writelines(f"0 a/0 c{n}\n" for n in range(10))
@@ -202,8 +163,7 @@ def test_log_likelihood_ratios_of_plda_are_normalised_too(embeddings, textbook):
         ["score-norm", "trials.h5", "list.txt", "--cohort", "cohort.h5", "--kind", "z",
          *options, "z.csv"],
     ):  # fmt: skip
-        result = run(*command)
-        assert result.exit_code == 0, result.output
+        done(*command)
 
     strangers = read_scores("strangers.csv").score.tolist()
     raw = read_scores("raw.csv").score[:2]

@@ -1,15 +1,12 @@
 """Notes of `bob pytorch score` on trials and recordings, kept for reports."""
 
-import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-from commands import done
+from commands import done, reported
+from files import from_json
+from stores import store
 
-from bob.learn.pytorch.store.store import EmbeddingStore, Record
-
-MADE_BY = {"model": "toy", "weights": "0" * 64}
 EMBEDDINGS = {
     "/data/ann/1.wav": [3, 4],
     "/data/ann/2.wav": [4, 3],
@@ -18,17 +15,10 @@ EMBEDDINGS = {
 }
 
 
-def made(path, embeddings, *, seconds=2.0):
-    records = [Record(name, np.float32(e), seconds) for name, e in embeddings.items()]
-    with EmbeddingStore.open(path, fingerprint=MADE_BY) as store:
-        store.append(records)
-    return path
-
-
 @pytest.fixture(autouse=True)
 def _folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    made("store.h5", EMBEDDINGS)
+    store("store.h5", EMBEDDINGS)
 
 
 def listed(text):
@@ -51,7 +41,7 @@ def test_two_names_of_one_file_are_one_recording():
     Path("a").mkdir()
     Path("a/1.wav").write_bytes(b"1")
     Path("a/2.wav").symlink_to("1.wav")
-    made("links.h5", {"a/1.wav": [3, 4], "a/2.wav": [3, 4], "b/1.wav": [4, 3]})
+    store("links.h5", {"a/1.wav": [3, 4], "a/2.wav": [3, 4], "b/1.wav": [4, 3]})
     trials = listed("1 a/1.wav a/2.wav\n0 a/1.wav b/1.wav\n")
 
     output = done("score", "links.h5", trials, "-o", "out")
@@ -71,13 +61,13 @@ def test_scores_of_trials_of_one_kind_are_said_to_have_no_error_rate(kind):
 
 def test_short_recordings_of_the_trials_are_said_here_and_in_a_report():
     """Of the recordings that the trials name, and of no others."""
-    store = made("short.h5", EMBEDDINGS, seconds=0.4)
+    short = store("short.h5", EMBEDDINGS, seconds=0.4)
     trials = ("1 ann/1.wav ann/2.wav", "0 ann/1.wav bob/1.wav")
     Path("list").write_text("\n".join(trials) + "\n")
 
-    scored = json.loads(done("score", store, "list", "-o", "s", "--json"))
+    scored = reported("score", short, "list", "-o", "s")
     done("calibrate", "s", "--penalty", "0.1", "-o", "c.json")
-    long = json.loads(done("score", "store.h5", "list", "-o", "t", "--json"))
+    long = reported("score", "store.h5", "list", "-o", "t")
 
     note = scored["notes"][-1]
     assert note.startswith("3 of 3 recordings last less than 1 s, below which an embed")
@@ -85,4 +75,4 @@ def test_short_recordings_of_the_trials_are_said_here_and_in_a_report():
     for path in ("s", "calibrated/s"):
         assert note in " ".join(done("report", path, "--resamples", "0").split())
     assert not any("last less" in one for one in long["notes"])
-    assert "notes" not in json.loads(Path("c.json").read_text())["provenance"]
+    assert "notes" not in from_json("c.json")["provenance"]

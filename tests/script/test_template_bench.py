@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from click.testing import CliRunner
+from commands import run
 
 from bob.learn.pytorch.report.models import Costs
 from bob.learn.pytorch.script import benchmarking, model_costs
-from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.store.store import read
 from bob.learn.pytorch.templates.format.errors import InstallError
 from bob.learn.pytorch.templates.install.environment import Environment
@@ -103,7 +102,7 @@ def template(name, *, bins=16, **keys):
 
 def bench(*arguments):
     words = ["template", "bench", *map(str, arguments)]
-    return CliRunner().invoke(pytorch, words)
+    return run(*words)
 
 
 def table(folder="bench"):

@@ -4,10 +4,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import h5py
-import numpy as np
 import pytest
-import soundfile
-from commands import run
+from commands import done, refused, run
+from recordings import noise, record
 
 from bob.learn.pytorch.script import extractors, verify
 from bob.learn.pytorch.templates.format.template import load
@@ -15,16 +14,11 @@ from bob.learn.pytorch.templates.install import trust
 
 pytestmark = pytest.mark.usefixtures("nothing_runs_untrusted")
 
-RATE = 16_000
-
 
 @pytest.fixture
 def recordings(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    noise = 0.1 * np.random.default_rng(5).standard_normal((2, RATE))
-    soundfile.write("a.wav", noise[0], RATE)
-    soundfile.write("b.wav", noise[1], RATE)
-    return "a.wav", "b.wav"
+    return record("a.wav", noise()), record("b.wav", noise(seed=6))
 
 
 @pytest.fixture
@@ -61,18 +55,16 @@ def test_a_changed_template_does_not_mix_with_what_is_stored(
     words = ("embed", *recordings, "-o", "made.h5", "--yes", "--jobs", "1", "--model")
     run(*words, template_file())
 
-    result = run(*words, template_file(embed_fwd=["y = x[:, 1:5]"]))
-
-    assert result.exit_code == 1
-    assert "made.h5" in result.output
-    assert isinstance(result.exception, SystemExit)
+    assert "made.h5" in refused(
+        *words, template_file(embed_fwd=["y = x[:, 1:5]"]), status=1
+    )
 
 
 def test_a_recording_that_kills_the_model_is_named(
     template_file, recordings, templates_installed
 ):
     lines = ["import os", "x.shape[1] < 9000 and os._exit(3)", "y = x[:, :4]"]
-    soundfile.write("bad.wav", soundfile.read("a.wav")[0][:8000], RATE)
+    record("bad.wav", noise(0.5))
     words = ("embed", "a.wav", "bad.wav", "b.wav", "-o", "made.npz", "--jobs", "1")
 
     result = run(*words, "--model", template_file(embed_fwd=lines), "--yes")
@@ -103,16 +95,13 @@ def test_a_template_that_answers_zeros_has_no_embeddings_and_no_score(
 def test_a_template_that_cannot_be_loaded_is_a_plain_error(
     template_file, recordings, templates_installed
 ):
-    path = template_file(model_init=["model = nothing"])
+    words = ("embed", "a.wav", "-o", "a.h5", "--yes", "--jobs", 1, "--model")
 
-    result = run(
-        "embed", "a.wav", "-o", "a.h5", "--model", path, "--yes", "--jobs", "1"
-    )
+    result = run(*words, template_file(model_init=["model = nothing"]))
 
     assert result.exit_code == 1
-    assert (
-        "template mine, model_init[0] at `model = nothing`: NameError" in result.output
-    )
+    error = "template mine, model_init[0] at `model = nothing`: NameError"
+    assert error in result.output
     assert isinstance(result.exception, SystemExit)
 
 
@@ -137,9 +126,7 @@ def test_nobody_is_asked_of_what_is_shipped(
 ):
     template_backbones(one={})
 
-    result = run("embed", "a.wav", "-o", "a.h5", "--jobs", "1", "--model", "speech/one")
-
-    assert result.exit_code == 0, result.output
+    done("embed", "a.wav", "-o", "a.h5", "--jobs", "1", "--model", "speech/one")
 
 
 @pytest.mark.parametrize(
@@ -154,21 +141,17 @@ def test_nobody_is_asked_of_what_is_shipped(
 def test_options_of_our_networks_are_refused(template_file, recordings, option, value):
     words = ("embed", "a.wav", "-o", "a.h5", "--yes", "--model", template_file())
 
-    result = run(*words, option, value)
+    said = refused(*words, option, value, status=2)
 
-    assert result.exit_code == 2
-    assert "a template decides this itself" in result.output
-    assert option in result.output
+    assert "a template decides this itself" in said
+    assert option in said
 
 
 def test_verify_py_tells_what_is_not_trusted_without_a_traceback(
     template_file, tmp_path, capsys, unless_run
 ):
-    random = np.random.default_rng(0)
-    for name in ("a/1.wav", "a/2.wav", "b/1.wav", "b/2.wav"):
-        path = tmp_path / "corpus" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, 0.1 * random.standard_normal(RATE), RATE)
+    for seed, name in enumerate(("a/1.wav", "a/2.wav", "b/1.wav", "b/2.wav")):
+        record(tmp_path / "corpus" / name, noise(seed=seed))
     Path("experiment.py").write_text(
         "from bob.learn.pytorch.extractor import CallableExtractor\n"
         "from bob.learn.pytorch.preprocessor.audio import TemplateExtractor\n"

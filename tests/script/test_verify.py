@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from click.testing import CliRunner
+from commands import done, refused
+from files import from_json
+from recordings import record
 
-from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.script.verify import main
 
 RATE = 8000
@@ -48,9 +49,8 @@ def recordings(tmp_path):
         for session in "ab":
             for take in range(2):
                 path = tmp_path / f"corpus/speaker{speaker}/{session}/{take}.wav"
-                path.parent.mkdir(parents=True, exist_ok=True)
                 wave = 0.3 * np.sin(2 * np.pi * (300 + 400 * speaker) * time_axis)
-                soundfile.write(path, wave + noise.normal(0, 0.05, RATE), RATE)
+                record(path, wave + noise.normal(0, 0.05, RATE), RATE)
     return tmp_path / "corpus"
 
 
@@ -72,7 +72,7 @@ def test_one_command_gives_scores_error_rates_and_a_picture(toy, capsys):
     assert "EER" in output
     assert "minDCF" in output
     assert len(SCORES.read_text().splitlines()) == 2 * 4
-    report = json.loads((SCORES.parent / "report.json").read_text())
+    report = from_json(SCORES.parent / "report.json")
     assert report["dev"]["targets"] == 4
     assert report["eval"]["dev_threshold"] is not None
     assert (SCORES.parent / "det.png").read_bytes().startswith(b"\x89PNG")
@@ -141,10 +141,10 @@ def test_both_doors_refuse_scores_that_separate_perfectly_where_a_penalty_is_set
     assert main([toy, "-C", "--calibration-penalty", "0"]) == 1
     error = capsys.readouterr().err.removeprefix("verify.py: ")
 
-    other = CliRunner().invoke(pytorch, ["calibrate", str(SCORES), "--penalty", "0"])
-
-    assert other.exit_code == 1
-    assert other.output == f"Error: {error.strip()} (--penalty)\n"
+    assert (
+        refused("calibrate", SCORES, "--penalty", "0", status=1)
+        == f"Error: {error.strip()} (--penalty)\n"
+    )
     assert error.startswith(f"{SCORES}: the 4 target and 4 non-target trials separate")
 
 
@@ -152,14 +152,10 @@ def test_both_doors_give_one_calibration_of_scores_that_separate_perfectly(toy, 
     assert main([toy, "-C"]) == 0
     said = capsys.readouterr()
 
-    other = CliRunner().invoke(
-        pytorch, ["calibrate", str(SCORES), "-o", "c.json", "--json"]
-    )
+    output = done("calibrate", SCORES, "-o", "c.json", "--json")
 
-    assert other.exit_code == 0, other.output
     one, two = (
-        json.loads(path.read_text())
-        for path in (SCORES.parent / "calibration.json", Path("c.json"))
+        from_json(path) for path in (SCORES.parent / "calibration.json", Path("c.json"))
     )
     assert (one["weights"], one["offset"]) == (two["weights"], two["offset"])
     told = [kept["provenance"] for kept in (one, two)]
@@ -168,8 +164,8 @@ def test_both_doors_give_one_calibration_of_scores_that_separate_perfectly(toy, 
     note = "it was fitted with the penalty 0.001"
     assert note in " ".join(said.out.split())
     assert note in said.err
-    assert note in " ".join(json.loads(other.output)["notes"])
-    report = json.loads((SCORES.parent / "report.json").read_text())
+    assert note in " ".join(json.loads(output)["notes"])
+    report = from_json(SCORES.parent / "report.json")
     assert report["calibrated"]["provenance"]["separated"] == "True"
 
 
@@ -190,8 +186,7 @@ def test_normalised_and_calibrated_scores_have_reports_of_their_own(
         samples, rate = soundfile.read(path)
         speaker, session, take = path.parts[-3:]
         place = Path("others", f"stranger-{speaker}", session, take)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(place, samples * np.linspace(1, 0.1, len(samples)) ** 2, rate)
+        record(place, samples * np.linspace(1, 0.1, len(samples)) ** 2, rate)
 
     options = ["-z", "--cohort", "others", "-C", "--calibration-penalty", "0.01"]
     assert main([toy, *options]) == 0
@@ -207,8 +202,8 @@ def test_normalised_and_calibrated_scores_have_reports_of_their_own(
         assert word in output
     for kind in ("nonorm", "ztnorm"):
         folder = SCORES.parents[1] / kind
-        report = json.loads((folder / "report.json").read_text())
-        line = json.loads((folder / "calibration.json").read_text())
+        report = from_json(folder / "report.json")
+        line = from_json(folder / "calibration.json")
         for group in ("dev", "eval"):
             rows = [
                 text.split()
@@ -326,7 +321,7 @@ def test_bad_recordings_are_listed_and_with_a_flag_passed_over(toy, recordings, 
     assert main([toy, "-A"]) == 0
     assert "Recordings that could not be used: 1" in capsys.readouterr().err
     assert SCORES.read_text().count("nan") == 2
-    report = json.loads((SCORES.parent / "report.json").read_text())
+    report = from_json(SCORES.parent / "report.json")
     assert report["failed_recordings"] == 1
     assert report["dev"]["failures"] == 2
 

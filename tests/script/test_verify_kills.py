@@ -10,9 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
+from recordings import RATE, record
 
-RATE = 16_000
 SPEAKERS, TAKES = 6, 20
 CONFIGURATION = """
 from bob.learn.pytorch.extractor import CallableExtractor
@@ -36,9 +35,7 @@ def corpus(weights, tmp_path, monkeypatch):
     for speaker in range(SPEAKERS):
         for take in range(TAKES):
             path = Path(f"corpus/s{speaker}/{'ab'[take % 2]}/{take}.wav")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            samples = 0.1 * noise.standard_normal(int(RATE * noise.uniform(0.5, 4)))
-            soundfile.write(path, samples, RATE)
+            record(path, 0.1 * noise.standard_normal(int(RATE * noise.uniform(0.5, 4))))
     Path("first.py").write_text(CONFIGURATION.format(weights=str(weights)))
 
 

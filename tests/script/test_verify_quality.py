@@ -1,14 +1,14 @@
 """`verify.py --calibration-quality`, as a user types it."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from click.testing import CliRunner
+from commands import run
+from files import from_json
+from recordings import record
 
-from bob.learn.pytorch.script.pytorch import pytorch
 from bob.learn.pytorch.script.verify import main
 
 RATE = 8000
@@ -45,9 +45,7 @@ def toy(tmp_path, monkeypatch):
                 count = int(random.uniform(0.3, 1.5) * RATE)
                 pitch = 2 * np.pi * (300 + 400 * speaker) * np.arange(count) / RATE
                 path = Path(f"corpus/speaker{speaker}/{session}/{take}.wav")
-                path.parent.mkdir(parents=True, exist_ok=True)
-                samples = 0.3 * np.sin(pitch) + random.normal(0, 0.05, count)
-                soundfile.write(path, samples, RATE)
+                record(path, 0.3 * np.sin(pitch) + random.normal(0, 0.05, count), RATE)
     Path("config.py").write_text(CONFIGURATION)
     return "config.py"
 
@@ -57,7 +55,7 @@ def test_measures_are_given_one_by_one_and_told_in_the_report(toy, capsys):
 
     assert main([*given, toy]) == 0
 
-    calibration = json.loads((FOLDER / "calibration.json").read_text())
+    calibration = from_json(FOLDER / "calibration.json")
     assert calibration["columns"] == [
         "score",
         "smaller log duration",
@@ -65,7 +63,7 @@ def test_measures_are_given_one_by_one_and_told_in_the_report(toy, capsys):
         "smaller magnitude",
         "larger magnitude",
     ]
-    report = json.loads((FOLDER / "report.json").read_text())["calibrated"]
+    report = from_json(FOLDER / "report.json")["calibrated"]
     weights = dict(zip(calibration["columns"], calibration["weights"], strict=True))
     assert report["weights"] == weights
     output = " ".join(capsys.readouterr().out.split())
@@ -93,7 +91,7 @@ def test_measures_beyond_those_of_dev_are_said(toy, capsys):
 def test_without_measures_the_report_has_the_score_alone(toy, capsys):
     assert main([toy]) == 0
 
-    report = json.loads((FOLDER / "report.json").read_text())["calibrated"]
+    report = from_json(FOLDER / "report.json")["calibrated"]
     assert list(report["weights"]) == ["score"]
     assert "quality measures" not in capsys.readouterr().out
     assert not (FOLDER / "quality-dev.csv").exists()
@@ -105,7 +103,7 @@ def test_a_configuration_may_list_them(toy):
 
     assert main([toy]) == 0
 
-    calibration = json.loads((FOLDER / "calibration.json").read_text())
+    calibration = from_json(FOLDER / "calibration.json")
     assert len(calibration["columns"]) == 3
 
 
@@ -135,6 +133,6 @@ def test_recordings_below_what_a_model_needs_are_said_by_default(toy, capsys):
     assert f"WARNING {note}" in told.err
     assert "below the 16000 Hz of toy (8000 Hz)" in told.err
     assert note in " ".join(told.out.split())
-    assert json.loads((FOLDER / "report.json").read_text())["notes"][0].startswith(note)
-    page = CliRunner().invoke(pytorch, ["report", str(FOLDER), "--resamples", "0"])
+    assert from_json(FOLDER / "report.json")["notes"][0].startswith(note)
+    page = run("report", FOLDER, "--resamples", "0")
     assert note in " ".join(page.output.split())

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from files import from_json
 from jsonschema import Draft202012Validator
 
 from bob.learn.pytorch.templates.format import schema
@@ -131,13 +132,13 @@ def test_the_example_in_the_documentation_of_the_seed_is_valid(shared):
 
 
 def test_the_schema_itself_is_one():
-    content = json.loads(Path(schema.__file__).with_name("schema.json").read_text())
+    content = from_json(Path(schema.__file__).with_name("schema.json"))
 
     Draft202012Validator.check_schema(content)
 
 
 def test_each_key_is_described_in_the_schema():
-    content = json.loads(Path(schema.__file__).with_name("schema.json").read_text())
+    content = from_json(Path(schema.__file__).with_name("schema.json"))
     waiting = [content]
     while waiting:
         held = waiting.pop()

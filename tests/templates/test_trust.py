@@ -2,6 +2,7 @@ import json
 import threading
 
 import pytest
+from files import from_json
 
 from bob.learn.pytorch import settings
 from bob.learn.pytorch.templates.format import template as templates
@@ -124,7 +125,7 @@ def test_a_shipped_template_is_trusted_by_its_hash(backbones):
 
     trust.write_shipped_hashes()
 
-    assert json.loads((templates.BACKBONES / "trusted.json").read_text()) == {
+    assert from_json(templates.BACKBONES / "trusted.json") == {
         "speech/toy": shipped.sha256
     }
     assert trust.is_trusted(shipped)
@@ -151,7 +152,7 @@ def test_the_hashes_in_the_package_are_those_of_its_templates():
     """`write_shipped_hashes` after every change of a shipped template."""
     expected = {name: templates.load(name).sha256 for name in templates.shipped()}
 
-    assert json.loads((templates.BACKBONES / "trusted.json").read_text()) == expected
+    assert from_json(templates.BACKBONES / "trusted.json") == expected
 
 
 def test_a_template_without_trust_is_stopped_with_all_that_it_does(tmp_path):
