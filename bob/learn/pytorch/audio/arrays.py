@@ -32,7 +32,9 @@ HIGHEST_RATE = 1_000_000
 
 
 def as_array(samples: Any, *, recording: str | None) -> NDArray[Any]:  # noqa: ANN401
-    """Return samples, NumPy's, torch's or a list, as an array of a known full scale.
+    """Return samples of NumPy, torch or a list as an array of a known full scale.
+
+    Its shape stays: (samples,), (samples, channels) or (channels, samples).
 
     Raises
     ------
@@ -58,7 +60,9 @@ def as_array(samples: Any, *, recording: str | None) -> NDArray[Any]:  # noqa: A
 def to_unit(
     array: NDArray[Any], *, recording: str | None
 ) -> Callable[[NDArray[Any]], NDArray[np.float64]]:
-    """Return the function that brings slices of an array to float64 in [-1, 1].
+    """Return a function from slices of an array to float64 in [-1, 1].
+
+    The shape stays: (samples,), (samples, channels) or (channels, samples).
 
     Raises
     ------

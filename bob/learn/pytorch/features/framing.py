@@ -67,7 +67,7 @@ class FramedFrontEnd(nn.Module):
         return waveform.unfold(-1, WINDOW_SAMPLES, HOP_SAMPLES)
 
     def check(self, waveform: Tensor) -> None:
-        """Refuse what cannot be cut into frames.
+        """Refuse a waveform (batch, time) that cannot be cut into frames.
 
         Raises
         ------

@@ -113,7 +113,10 @@ class BatchEmbedder(Protocol):
     def start_batch(
         self, batch: Sequence[Loaded], /
     ) -> Callable[[], Sequence[NDArray[np.float32] | RecordingError]]:
-        """Begin with a batch; call what comes back for the results, one an item."""
+        """Begin with a batch; the returned function gives a result for each item.
+
+        A result is an embedding, (dimensions,), or the error of this recording.
+        """
 
 
 def embed_many(

@@ -59,7 +59,7 @@ class Engine(Protocol):
         """(time,) at the model's rate -> what a batch is made of; by any thread."""
 
     def frames(self, prepared: Tensor, /) -> int:
-        """Return the frames of a recording."""
+        """Count the frames of what `prepared` returned, (time,) or (bins, frames)."""
 
     def start(self, batch: Sequence[Tensor], /) -> Embeddings:
         """Begin with a batch; what comes back waits for its end when it is called.
@@ -122,11 +122,11 @@ class CPUEngine:
             return features.to(self._input)
 
     def frames(self, prepared: Tensor) -> int:
-        """Frames of the features."""
+        """Count the frames of features (bins, frames)."""
         return int(prepared.shape[-1])
 
     def start(self, batch: Sequence[Tensor]) -> Embeddings:
-        """Compute at once: a CPU has nothing else to do meanwhile."""
+        """Embed features (bins, frames) at once: a CPU does nothing else meanwhile."""
         import torch
 
         with torch.inference_mode():
@@ -181,7 +181,7 @@ class GPUEngine:
         return _waveform_of(samples)[0].to(self._input)
 
     def frames(self, prepared: Tensor) -> int:
-        """Frames that the front end will make of the waveform."""
+        """Count the frames that the front end will make of a waveform (samples,)."""
         return int(self._front_end.frames(len(prepared)))
 
     @contextmanager
@@ -196,7 +196,7 @@ class GPUEngine:
             yield
 
     def start(self, batch: Sequence[Tensor]) -> Embeddings:
-        """Send a batch and let the device begin."""
+        """Send waveforms (samples,) to the device, and let it begin."""
         import torch
 
         with torch.inference_mode(), self.exactly():
@@ -252,7 +252,7 @@ class ONNXEngine(CPUEngine):
         )
 
     def start(self, batch: Sequence[Tensor]) -> Embeddings:
-        """Compute at once, as on a CPU there is nothing else to do."""
+        """Embed features (bins, frames) at once: a CPU does nothing else meanwhile."""
         features, lengths = padded(batch)
         if lengths is None:
             frames = np.full(len(features), features.shape[-1], np.int64)

@@ -217,7 +217,7 @@ class FoldedConvolution(OneStep):
     def forward(
         self, image: Tensor, plus: Tensor | None = None, *, relu: bool = False
     ) -> Tensor:
-        """Convolve, add and cut below zero."""
+        """(batch, channels, ...) -> (batch, outputs, ...), with sum and ReLU."""
         stride, padding, dilation = self.layer.geometry
         convolution = F.conv1d if self.weight.dim() == 3 else F.conv2d
         image = image.to(self.weight.dtype)

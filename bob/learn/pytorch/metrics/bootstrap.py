@@ -128,14 +128,18 @@ def check_level(level: float) -> None:
 
 
 def percentiles(values: FloatArray, *, level: float) -> Interval:
-    """Return the range that holds the middle ones of the values that are not NaN."""
+    """Return the range of the middle ``level`` of the values (draws,), without NaN."""
     return _range(values, ((1 - level) / 2, (1 + level) / 2), level)
 
 
 def corrected_percentiles(
     values: FloatArray, figure: float, *, level: float
 ) -> Interval:
-    """Return percentiles of the values, moved as the figure lies off their median."""
+    """Return percentiles of the values (draws,), corrected for their median bias.
+
+    They move as the figure lies off the median: Efron, "Nonparametric standard errors
+    and confidence intervals", Canadian Journal of Statistics 9, 1981.
+    """
     kept = values[~np.isnan(values)]
     if not kept.size:
         return _range(kept, (0, 1), level)
@@ -179,7 +183,7 @@ class TrialMean:
     non_target: Costs | None
 
     def of(self, targets: ArrayLike, non_targets: ArrayLike) -> float:
-        """Return the figure; NaN scores are left out.
+        """Return the figure of scores (targets,) and (non_targets,), without NaN.
 
         Raises
         ------

@@ -110,7 +110,9 @@ class CostFunction:
         return _mean([cost.of(cost.min_point(curve)) for cost in self.costs])
 
     def actual(self, targets: ArrayLike, non_targets: ArrayLike) -> float:
-        """actDCF: each application at Bayes' threshold; may exceed 1.
+        """Return actDCF of (targets,) and (non_targets,) at Bayes' thresholds.
+
+        It may exceed 1.
 
         Raises
         ------

@@ -332,7 +332,7 @@ def _check_rate(rate: float) -> None:
 
 
 def acquired(scores: ArrayLike) -> tuple[FloatArray, int]:
-    """Return the scores that are not NaN, as a flat copy, and the count of the rest."""
+    """Return the scores that are not NaN, (scores,), and the count of the rest."""
     flat = np.asarray(scores, dtype=np.float64).ravel()
     kept = flat[~np.isnan(flat)]
     return kept, flat.size - kept.size

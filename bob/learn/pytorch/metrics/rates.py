@@ -115,7 +115,8 @@ def min_dcf_point(
 ) -> OperatingPoint:
     """Return the threshold of the smallest detection cost, and the rates there.
 
-    The threshold is NaN for "accept none" where a score is +inf.
+    Scores are ``(targets,)`` and ``(non_targets,)``; NaN has no part. The threshold
+    is NaN for "accept none" where a score is +inf.
     """
     curve = ErrorCurve.from_scores(targets, non_targets)
     return curve.min_dcf_point(p_target=p_target, c_miss=c_miss, c_fa=c_fa)
@@ -143,7 +144,7 @@ def act_dcf(
 ) -> float:
     """Return the detection cost at a threshold that was fixed beforehand; may exceed 1.
 
-    Normalised as `min_dcf` is.
+    Scores are ``(targets,)`` and ``(non_targets,)``; normalised as `min_dcf` is.
     """
     point = operating_point(targets, non_targets, threshold=threshold)
     return point.dcf(p_target=p_target, c_miss=c_miss, c_fa=c_fa)
@@ -166,7 +167,10 @@ def false_non_match_rate(targets: ArrayLike, *, threshold: float) -> float:
 def half_total_error_rate(
     targets: ArrayLike, non_targets: ArrayLike, *, threshold: float
 ) -> float:
-    """Return the mean of FMR and FNMR at a threshold of other scores (dev)."""
+    """Return the mean of FMR and FNMR at a threshold of other scores (dev).
+
+    Scores are ``(targets,)`` and ``(non_targets,)``; the rate is a fraction.
+    """
     point = operating_point(targets, non_targets, threshold=threshold)
     return point.half_total_error_rate
 
@@ -174,14 +178,20 @@ def half_total_error_rate(
 def fnmr_at_fmr(
     targets: ArrayLike, non_targets: ArrayLike, *, rate: float
 ) -> OperatingPoint:
-    """Return the decision with the least FNMR of those with FMR <= rate."""
+    """Return the decision with the least FNMR of those with FMR <= rate.
+
+    Scores are ``(targets,)`` and ``(non_targets,)``; rates are fractions.
+    """
     return ErrorCurve.from_scores(targets, non_targets).fnmr_at_fmr(rate)
 
 
 def fmr_at_fnmr(
     targets: ArrayLike, non_targets: ArrayLike, *, rate: float
 ) -> OperatingPoint:
-    """Return the decision with the least FMR of those with FNMR <= rate."""
+    """Return the decision with the least FMR of those with FNMR <= rate.
+
+    Scores are ``(targets,)`` and ``(non_targets,)``; rates are fractions.
+    """
     return ErrorCurve.from_scores(targets, non_targets).fmr_at_fnmr(rate)
 
 

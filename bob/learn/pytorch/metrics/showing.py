@@ -179,7 +179,7 @@ def det_curve(
     kinds
         Decisions to mark.
     band
-        See `bob.learn.pytorch.drawing.DetCurve`.
+        Intervals, (3, points): see `bob.learn.pytorch.drawing.DetCurve`.
     """
     assert evaluation.curve is not None  # noqa: S101 - only such are drawn
     corners = evaluation.curve.corners()

@@ -64,7 +64,7 @@ class Names:
         return [self.distinct[code] for code in self.codes.tolist()]
 
     def take(self, index: ArrayLike) -> Names:
-        """Return the names at the positions (or where the mask is true)."""
+        """Return the names at positions (n,), or where a mask (names,) is true."""
         return Names(self.distinct, self.codes[_places(index)])
 
     def __len__(self) -> int:
@@ -176,7 +176,7 @@ class ScoreTable:
         return self.score.size
 
     def take(self, index: ArrayLike) -> ScoreTable:
-        """Return the trials at the positions (or where the mask is true)."""
+        """Return the trials at positions (n,), or where a mask (trials,) is true."""
         chosen = _places(index)
         return ScoreTable(
             claimed=self.claimed.take(chosen),
@@ -222,12 +222,12 @@ class ScoreTable:
 
     @property
     def targets(self) -> FloatArray:
-        """Scores of the trials in which both are the same subject, NaN included."""
+        """Scores of trials of one subject, (targets,), NaN included."""
         return self.score[self.is_target]
 
     @property
     def non_targets(self) -> FloatArray:
-        """Scores of the other trials, NaN included."""
+        """Scores of the other trials, (non_targets,), NaN included."""
         return self.score[~self.is_target]
 
     @property

@@ -86,7 +86,10 @@ class Backend(ABC):
     def blocks(
         self, references: Prepared, probes: Prepared, *, at_once: int | None = None
     ) -> Iterator[tuple[slice, FloatArray]]:
-        """Score some references at a time with all probes, see `spans`."""
+        """Score some references at a time with all probes, see `spans`.
+
+        Each block is (references, probes) for the references of its slice.
+        """
         for part in spans(len(references), len(probes), at_once=at_once):
             yield part, self.matrix(references.take(part), probes)
 
@@ -186,7 +189,7 @@ class RowBackend(Backend):
         return self._prepared(recordings, groups, self.enrolment)
 
     def probes(self, recordings: NDArray[Any], groups: Groups) -> PreparedRows:
-        """Prepare probes; parameters as for :meth:`enrol`."""
+        """Prepare probes from (recordings, dimensions); parameters as for `enrol`."""
         by_scores = self.enrolment in _BY_SCORES
         how = self.several_probes or ("mean" if by_scores else self.enrolment)
         return self._prepared(recordings, groups, how)

@@ -154,7 +154,7 @@ class CohortNormaliser:
 
     @property
     def means(self) -> tuple[FloatArray, FloatArray]:
-        """Mean cohort score of each reference and probe, of as-norm that of the top."""
+        """Mean cohort scores, (references,) and (probes,); as-norm: of the top."""
         return self.of_references.mean, self.of_probes.mean
 
     def __call__(

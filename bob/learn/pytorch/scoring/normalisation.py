@@ -84,7 +84,7 @@ class CohortStatistics:
         return cls(*np.concatenate([np.empty((2, 0)), *moments], axis=1))
 
     def take(self, index: ArrayLike) -> CohortStatistics:
-        """Return those at the positions, in that order."""
+        """Return those at the positions (n,), in that order."""
         where = np.asarray(index, dtype=np.int64)
         return CohortStatistics(self.mean[where], self.deviation[where])
 
@@ -196,7 +196,7 @@ def t_norm(
     Parameters
     ----------
     scores, pairs
-        As for `z_norm`, and so is the result.
+        As for `z_norm`, and so is the result: ``(references, probes)`` or ``(pairs,)``.
     probes
         Statistics of each probe against a cohort of references.
     """
@@ -218,7 +218,7 @@ def s_norm(
     Parameters
     ----------
     scores, pairs
-        As for `z_norm`, and so is the result.
+        As for `z_norm`, and so is the result: ``(references, probes)`` or ``(pairs,)``.
     references, probes
         Statistics of each reference, and of each probe, against one cohort.
     """
@@ -244,7 +244,8 @@ def zt_norm(
     Parameters
     ----------
     scores, pairs
-        As for `z_norm`, and so is the result; scores are "A" in Bob.
+        As for `z_norm`, and so is the result: ``(references, probes)`` or ``(pairs,)``;
+        scores are "A" in Bob.
     references
         Statistics of each reference against the cohort of probes ("B").
     cohort_references

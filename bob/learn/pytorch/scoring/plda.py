@@ -218,7 +218,7 @@ class TwoCovariance:
     def log_likelihood(
         self, embeddings: ArrayLike, speakers: Sequence[str] | Sequence[int]
     ) -> float:
-        """Return the log-density of all recordings, given their speakers, in nats."""
+        """Return the log-density of (recordings, dimensions) by speaker, in nats."""
         latent = self.latent(embeddings)
         codes, counts, means = by_speaker(latent, speakers)
         axes, ratios = self.basis

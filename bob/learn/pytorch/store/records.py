@@ -169,7 +169,7 @@ class Columns:
         return int(self.embeddings.shape[1])
 
     def take(self, rows: NDArray[np.int64]) -> Columns:
-        """Return the records of some rows."""
+        """Return the records of the rows (n,)."""
         return Columns(
             [self.names[row] for row in rows],
             self.embeddings[rows],
@@ -188,7 +188,7 @@ class Columns:
         return replace(self, embeddings=np.zeros((len(self), 0), dtype=np.float32))
 
     def put(self, rows: NDArray[np.int64], columns: Columns) -> None:
-        """Copy others into rows; of a row that is named twice, the last stays.
+        """Copy others into rows (n,); of a row that is named twice, the last stays.
 
         Where one of the two has no embeddings, they are left out.
         """
