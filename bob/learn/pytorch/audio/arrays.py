@@ -13,22 +13,22 @@ from bob.learn.pytorch.audio.recording import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
 # One channel of a block takes 8 MB. It is also what ends of ogg files are judged by.
 BLOCK_SAMPLES = 2**20
 # Full scale of each type of integer, as soundfile and scipy read wav files.
-FULL_SCALE = {"int8": 2.0**7, "int16": 2.0**15, "int32": 2.0**31}
+_FULL_SCALE = {"int8": 2.0**7, "int16": 2.0**15, "int32": 2.0**31}
 # Floats up to the first are in [-1, 1], perhaps overdriven; those above the second are
 # 16-bit numbers, the way legacy Bob read recordings; between them they may be either.
-LARGEST_UNIT_PEAK = 2.0
-SMALLEST_16_BIT_PEAK = 100.0
-LARGEST_PEAK = LARGEST_UNIT_PEAK * 2**15
+_LARGEST_UNIT_PEAK = 2.0
+_SMALLEST_16_BIT_PEAK = 100.0
+_LARGEST_PEAK = _LARGEST_UNIT_PEAK * 2**15
 # Resampling from a lower rate, as a damaged header may give, takes memory without end.
-LOWEST_RATE = 1000
-HIGHEST_RATE = 1_000_000
+_LOWEST_RATE = 1000
+_HIGHEST_RATE = 1_000_000
 
 
 def as_array(samples: Any, *, recording: str | None) -> NDArray[Any]:  # noqa: ANN401
@@ -48,7 +48,7 @@ def as_array(samples: Any, *, recording: str | None) -> NDArray[Any]:  # noqa: A
         array = np.asarray((tensor.float() if is_brain else tensor).numpy())
     else:
         array = np.asarray(samples)
-    if array.dtype.kind == "f" or array.dtype.name in (*FULL_SCALE, "uint8"):
+    if array.dtype.kind == "f" or array.dtype.name in (*_FULL_SCALE, "uint8"):
         return array
     raise UnreadableRecording(
         f"came as {type(samples).__name__} of {array.dtype}; expected a path, or "
@@ -70,12 +70,11 @@ def to_unit(
         Floats whose full scale does not show from the peak of the whole array.
     """
     kind = array.dtype.name
-    if kind in FULL_SCALE:
-        return lambda block: block.astype(np.float64) / FULL_SCALE[kind]
+    if kind in _FULL_SCALE:
+        return lambda block: block.astype(np.float64) / _FULL_SCALE[kind]
     if kind == "uint8":
         return lambda block: (block.astype(np.float64) - 128) / 128
-    peak = max(map(peak_of, slices(np.atleast_1d(array))))
-    factor = float_factor(peak, recording=recording)
+    factor = float_factor(slices(np.atleast_1d(array)), recording=recording)
     return lambda block: block.astype(np.float64) * factor
 
 
@@ -157,41 +156,40 @@ def whole_rate(rate: float | None, *, recording: str | None) -> int:
         )
     try:
         whole = int(rate)
-        if whole == float(rate) and LOWEST_RATE <= whole <= HIGHEST_RATE:
+        if whole == float(rate) and _LOWEST_RATE <= whole <= _HIGHEST_RATE:
             return whole
     except (TypeError, ValueError, OverflowError):
         pass
     raise SampleRateError(
         f"has the sampling rate {rate!r}; expected a whole number of hertz from "
-        f"{LOWEST_RATE} to {HIGHEST_RATE}, such as 16000",
+        f"{_LOWEST_RATE} to {_HIGHEST_RATE}, such as 16000",
         recording=recording,
     )
 
 
-def peak_of(samples: NDArray[Any]) -> float:
-    """Return the largest finite magnitude of an array of any shape, 0 of none."""
-    return float(np.abs(samples[np.isfinite(samples)]).max(initial=0.0))
-
-
-def float_factor(peak: float, *, recording: str | None) -> float:
-    """Return the factor that brings floats of a peak to [-1, 1].
+def float_factor(
+    blocks: Iterable[NDArray[np.floating[Any]]], *, recording: str | None
+) -> float:
+    """Return the factor that brings floats, blocks of any shape, to [-1, 1].
 
     Raises
     ------
     UnreadableRecording
-        The peak does not show their full scale.
+        Their largest finite magnitude does not show their full scale.
     """
-    if peak > LARGEST_PEAK:
+    peaks = (np.abs(block[np.isfinite(block)]).max(initial=0.0) for block in blocks)
+    peak = float(max(peaks, default=0.0))
+    if peak > _LARGEST_PEAK:
         raise UnreadableRecording(
             f"has a peak of {peak:.4g}; expected floats in [-1, 1], or 16-bit "
             "numbers up to 32768: divide the samples by their full scale",
             recording=recording,
         )
-    if LARGEST_UNIT_PEAK < peak <= SMALLEST_16_BIT_PEAK:
+    if _LARGEST_UNIT_PEAK < peak <= _SMALLEST_16_BIT_PEAK:
         raise UnreadableRecording(
             f"has a peak of {peak:.4g}, which may be loud floats in [-1, 1] or quiet "
             "16-bit numbers; scale it: of 16-bit numbers pass `samples / 32768`, of "
             "floats `samples / abs(samples).max()`",
             recording=recording,
         )
-    return 1.0 if peak <= LARGEST_UNIT_PEAK else 2.0**-15
+    return 1.0 if peak <= _LARGEST_UNIT_PEAK else 2.0**-15

@@ -20,8 +20,6 @@ from bob.learn.pytorch.audio.content import (
     Chunk,
     Chunks,
     Sound,
-    unsupported,
-    walk,
 )
 
 if TYPE_CHECKING:
@@ -110,7 +108,7 @@ def _aiff(content: Content, start: int) -> Sound | None:
     if coding in _AIFC_PACKETS:
         return Sound("aiff", begin, max(0, length), chunks=_IFF)
     if coding not in (*_AIFC_LINEAR, *_AIFC_LOGARITHMIC):
-        raise unsupported(content, repr(coding.decode("latin-1")))
+        raise content.unsupported(repr(coding.decode("latin-1")))
     width = 1 if coding in _AIFC_LOGARITHMIC else math.ceil(bits / 8)
     frame = width * channels
     # libsndfile counts the byte in that pads an odd number.
@@ -147,7 +145,7 @@ def _caf(content: Content, start: int) -> Sound | None:
     rate, coding = struct.unpack(">d4s", description[:12])
     packet, packet_samples, channels, bits = struct.unpack(">IIII", description[16:])
     if coding not in _CAF_CODINGS:
-        raise unsupported(content, repr(coding.decode("latin-1")))
+        raise content.unsupported(repr(coding.decode("latin-1")))
     if coding == b"alac":
         _check_packets(content, found, packet_samples)
         _check_cookie(content, found, packet_samples, rate)
@@ -201,7 +199,7 @@ def _first(
     """Return the chunks up to that with the samples and to others needed, by name."""
     found: dict[bytes, Chunk] = {}
     end = start
-    for chunk in walk(content, start, style):
+    for chunk in style.walk(content, start):
         if chunk.name in found and chunk.name in (data, b"fmt ", *others):
             break
         found.setdefault(chunk.name, chunk)
@@ -240,7 +238,7 @@ def _wav_sound(
     if tag == _EXTENSIBLE:
         tag = _extended_coding(content, form, bits)
     if tag not in _WAV_CODINGS:
-        raise unsupported(content, f"{_NAMES.get(tag, 'sound')} (format 0x{tag:04X})")
+        raise content.unsupported(f"{_NAMES.get(tag, 'sound')} (format 0x{tag:04X})")
     if tag not in (_PCM, _FLOAT, _ALAW, _ULAW):
         if tag in _BLOCKS and found[b"fmt "].length >= 20:
             samples = int.from_bytes(form[18:20], style.order)  # type: ignore[arg-type]

@@ -106,52 +106,18 @@ class Content:
         """Return the error that says what is wrong with this recording."""
         return UnreadableRecording(reason, recording=self.name)
 
+    def unsupported(self, coding: str) -> UnreadableRecording:
+        """Return the error on a file, perhaps whole, in a coding without a decoder."""
+        return self.refusal(
+            f"holds {coding}, a coding that is not supported; {CONVERT}"
+        )
+
     def cut_off(self, found: int, promised: int, rate: int) -> UnreadableRecording:
         """Return the error on a file of fewer samples than its header promises."""
         return self.refusal(
             f"is cut off: {found / rate:.2f} s of the {promised / rate:.2f} s ({found} "
             f"of {promised} samples) that its header promises; {AGAIN}"
         )
-
-
-class View(io.RawIOBase):
-    """The same bytes as a file, with ``replacement`` at ``place``."""
-
-    def __init__(
-        self, content: Content, place: int = 0, replacement: bytes = b""
-    ) -> None:
-        self._content = content
-        self._place, self._replacement = place, replacement
-        self._position = 0
-
-    def readable(self) -> bool:
-        """Return that it can be read."""
-        return True
-
-    def seekable(self) -> bool:
-        """Return that it can be sought."""
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a position; see `io.IOBase.seek`."""
-        origin = {io.SEEK_CUR: self._position, io.SEEK_END: self._content.size}
-        self._position = offset + origin.get(whence, 0)
-        return self._position
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self._position
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Fill a buffer from the position on; see `io.RawIOBase.readinto`."""
-        start = self._position
-        block = bytearray(self._content.at(start, len(buffer)))
-        for place, byte in enumerate(self._replacement, self._place):
-            if start <= place < start + len(block):
-                block[place - start] = byte
-        buffer[: len(block)] = block
-        self._position += len(block)
-        return len(block)
 
 
 class Chunks(NamedTuple):
@@ -163,10 +129,34 @@ class Chunks(NamedTuple):
     alignment: int = 2  # each chunk begins at a multiple of it
     counts_itself: bool = False  # the size takes in name and size
 
-    @property
-    def header_bytes(self) -> int:
-        """Count the bytes of name and size together."""
-        return self.name_bytes + self.size_bytes
+    def walk(self, content: Content, start: int) -> Iterator[Chunk]:
+        """Yield chunk after chunk, up to bytes that are none.
+
+        Some programs forget to pad a chunk of odd length: where the next one only makes
+        sense without the padding, it begins there.
+        """
+        for _ in range(MOST_PARTS):
+            chunk = self._at(content, start)
+            if chunk is None:
+                return
+            yield chunk
+            end = chunk.start + chunk.length
+            start = end + -end % self.alignment
+            if start > end and self.alignment == 2:
+                forgotten = self._at(content, end)
+                if forgotten and self._at(content, start) is None:
+                    start = end
+
+    def _at(self, content: Content, start: int) -> Chunk | None:
+        """Return the chunk that begins at a byte, None where its name cannot be one."""
+        size = self.name_bytes + self.size_bytes
+        header = content.at(start, size)
+        if len(header) < size or not _NAME.match(header):
+            return None
+        length = int.from_bytes(header[self.name_bytes :], self.order)  # type: ignore[arg-type]
+        if self.counts_itself:
+            length -= size
+        return None if length < 0 else Chunk(header[:4], start + size, length)
 
 
 class Chunk(NamedTuple):
@@ -204,43 +194,6 @@ class Sound:
         if not self.rate or not self.frame:
             return f"{count} bytes"
         return f"{count} bytes ({count / self.frame / self.rate:.2f} s)"
-
-
-def unsupported(content: Content, coding: str) -> UnreadableRecording:
-    """Return the error on a file that may be whole, in a coding without a decoder."""
-    return content.refusal(f"holds {coding}, a coding that is not supported; {CONVERT}")
-
-
-def walk(content: Content, start: int, style: Chunks) -> Iterator[Chunk]:
-    """Yield chunk after chunk, up to bytes that are none.
-
-    Some programs forget to pad a chunk of odd length: where the next one only makes
-    sense without the padding, it begins there.
-    """
-    for _ in range(MOST_PARTS):
-        chunk = _chunk_at(content, start, style)
-        if chunk is None:
-            return
-        yield chunk
-        end = chunk.start + chunk.length
-        start = end + -end % style.alignment
-        if start > end and style.alignment == 2:
-            forgotten = _chunk_at(content, end, style)
-            if forgotten and _chunk_at(content, start, style) is None:
-                start = end
-
-
-def _chunk_at(content: Content, start: int, style: Chunks) -> Chunk | None:
-    """Return the chunk that begins at a byte, None where its name cannot be one."""
-    header = content.at(start, style.header_bytes)
-    if len(header) < style.header_bytes or not _NAME.match(header):
-        return None
-    length = int.from_bytes(header[style.name_bytes :], style.order)  # type: ignore[arg-type]
-    if style.counts_itself:
-        length -= style.header_bytes
-    if length < 0:
-        return None
-    return Chunk(header[:4], start + style.header_bytes, length)
 
 
 def check(sound: Sound, content: Content) -> Sound:
@@ -316,7 +269,7 @@ def _explained(sound: Sound, content: Content, behind: int) -> bool:
 def _after_chunks(content: Content, start: int, style: Chunks) -> int | None:
     """Return the byte behind all chunks, None where there is none."""
     end = None
-    for chunk in walk(content, start, style):
+    for chunk in style.walk(content, start):
         if chunk.name in _SECOND:
             return end
         if chunk.start + chunk.length > content.size:

@@ -6,6 +6,7 @@ joins the blocks.
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import zlib
@@ -15,15 +16,13 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import numpy as np
 
-from bob.learn.pytorch.audio import flac, headers, mpeg, ogg
 from bob.learn.pytorch.audio.arrays import (
     BLOCK_SAMPLES,
     float_factor,
     one_channel,
-    peak_of,
     whole_rate,
 )
-from bob.learn.pytorch.audio.content import AGAIN, CONVERT, Content, View, check
+from bob.learn.pytorch.audio.content import AGAIN, CONVERT, Content
 from bob.learn.pytorch.audio.recording import UnreadableRecording
 from bob.learn.pytorch.audio.waveform import Waveform
 from bob.learn.pytorch.printing import printable
@@ -33,6 +32,10 @@ if TYPE_CHECKING:
 
     import soundfile
     from numpy.typing import NDArray
+
+    from bob.learn.pytorch.audio.content import Sound
+    from bob.learn.pytorch.audio.flac import Flac
+    from bob.learn.pytorch.audio.mpeg import Mpeg
 
 _FILE_ERRORS = (OSError, EOFError, zlib.error)
 # Of more channels a block has fewer samples.
@@ -135,7 +138,7 @@ def opened(
     UnreadableRecording, SampleRateError
         As `read`, for what the header and its place show.
     """
-    source: AbstractContextManager[tuple[Content, str | bytes | View]]
+    source: AbstractContextManager[tuple[Content, str | bytes | _View]]
     if isinstance(recording, str | os.PathLike):
         name = os.fspath(recording)
         source = _own(name)
@@ -152,19 +155,20 @@ def opened(
 
 
 @contextmanager
-def _own(name: str) -> Iterator[tuple[Content, str | bytes | View]]:
+def _own(name: str) -> Iterator[tuple[Content, str | bytes | _View]]:
     """Yield the bytes of a file by its path."""
     _check_path(name)
     with Path(name).open("rb") as file:
         content = Content(file, name)
         _check_size(content)
-        yield content, _encoded(name)
+        # soundfile takes bytes also where the name is not UTF-8.
+        yield content, name if os.name == "nt" else os.fsencode(name)
 
 
 @contextmanager
 def _kept_position(
     file: BinaryIO, name: str | None
-) -> Iterator[tuple[Content, str | bytes | View]]:
+) -> Iterator[tuple[Content, str | bytes | _View]]:
     """Yield the bytes of a file that belongs to the caller."""
     expected = "expected a file open for reading in binary mode that can be sought"
     try:
@@ -179,7 +183,7 @@ def _kept_position(
             reason = f"is open as text; {expected}: `open(PATH, 'rb')`"
             raise UnreadableRecording(reason, recording=name)
         _check_size(content)
-        yield content, View(content)
+        yield content, _View(content)
     finally:
         file.seek(position)
 
@@ -218,11 +222,6 @@ def _check_regular(mode: int, name: str) -> None:
         raise UnreadableRecording(reason, recording=name)
 
 
-def _encoded(name: str) -> str | bytes:
-    """Return the name as soundfile takes it also where it is not UTF-8."""
-    return name if os.name == "nt" else os.fsencode(name)
-
-
 def _missing(path: Path) -> str:
     near = path.absolute().parent
     while not near.exists():
@@ -231,6 +230,41 @@ def _missing(path: Path) -> str:
         return "does not exist; check the name, the extension and the directory"
     near_name = printable(str(near))
     return f"does not exist, nor does its directory (what does exist is {near_name})"
+
+
+class _View(io.RawIOBase):
+    """The bytes of a recording as a file, with ``replacement`` at ``place``."""
+
+    def __init__(
+        self, content: Content, place: int = 0, replacement: bytes = b""
+    ) -> None:
+        self._content = content
+        self._place, self._replacement = place, replacement
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        origin = {io.SEEK_CUR: self._position, io.SEEK_END: self._content.size}
+        self._position = offset + origin.get(whence, 0)
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        start = self._position
+        block = bytearray(self._content.at(start, len(buffer)))
+        for place, byte in enumerate(self._replacement, self._place):
+            if start <= place < start + len(block):
+                block[place - start] = byte
+        buffer[: len(block)] = block
+        self._position += len(block)
+        return len(block)
 
 
 class _Decoder:
@@ -244,16 +278,23 @@ class _Decoder:
         Count in one channel by the header; None where it does not tell.
     """
 
-    def __init__(self, content: Content, target: str | bytes | View) -> None:
+    def __init__(self, content: Content, target: str | bytes | _View) -> None:
         self.name = content.name
         self._content = content
-        self._sound = headers.find(content)
-        if self._sound is not None:
-            self._sound = check(self._sound, content)
-        self._flac = None if self._sound else flac.header(content)
+        self._sound: Sound | None = None
+        self._flac: Flac | None = None
+        # Only the module that reads this kind of file is loaded.
+        if content.at(content.begin(), 4) == b"fLaC":
+            from bob.learn.pytorch.audio import flac
+
+            self._flac = flac.header(content)
+        else:
+            from bob.learn.pytorch.audio import headers
+
+            self._sound = headers.find(content)
         changed = self._sound or self._flac
         if changed is not None and changed.replacement is not None:
-            target = View(content, *changed.replacement)
+            target = _View(content, *changed.replacement)
         self._file = self._open(target)
         try:
             self.rate = whole_rate(self._file.samplerate, recording=self.name)
@@ -261,7 +302,11 @@ class _Decoder:
             self._file.close()
             raise
         self.channels = int(self._file.channels)
-        self.samples = self._promised()
+        self.samples: int | None = int(self._file.frames)
+        if self._flac is not None:
+            self.samples = self._flac.samples or None
+        elif self._sound is not None and self._sound.samples is not None:
+            self.samples = self._sound.samples
 
     def __enter__(self) -> _Decoder:
         return self
@@ -269,25 +314,16 @@ class _Decoder:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def _promised(self) -> int | None:
-        if self._flac is not None and not self._flac.samples:
-            return None
-        if self._flac is not None:
-            return self._flac.samples
-        if self._sound is not None and self._sound.samples is not None:
-            return self._sound.samples
-        return int(self._file.frames)
-
     def blocks(self) -> Iterator[NDArray[np.float64]]:
         """Yield all samples, (time, channels) in [-1, 1], once only.
 
         Faults are raised before the first block, on the way, or behind the last.
         """
-        ogg.check(self._content)
+        self._check_ogg()
         frames = self._frames()
         if frames is not None:
             frames.check(self._content, self.rate)
-        digest = flac.Digest(self._flac) if self._flac is not None else None
+        digest = None if self._flac is None else self._flac.counting()
         factor, decoded = self._factor(), 0
         for block in self._decoded():
             decoded += len(block)
@@ -297,28 +333,41 @@ class _Decoder:
         if digest is not None:
             digest.check(self._content)
         elif "MPEG" in self._file.subtype:
-            self._check_mpeg(frames, decoded)
+            if frames is None:
+                raise self._content.refusal(
+                    "does not begin as an mp3, but has parts of one; "
+                    f"{AGAIN}, or {CONVERT}"
+                )
+            frames.check_decoded(self._content, decoded)
         else:
             self._check_complete(decoded)
 
-    def _open(self, target: str | bytes | View) -> soundfile.SoundFile:
+    def _open(self, target: str | bytes | _View) -> soundfile.SoundFile:
         import soundfile
 
         try:
             file = soundfile.SoundFile(target)
         except (soundfile.SoundFileError, TypeError) as error:
-            ogg.check(self._content)
+            self._check_ogg()
             raise self._content.refusal(self._reason(error)) from error
         # soundfile would seek behind each block, which not every coding can.
         file.seekable = lambda: False
         return file
 
-    def _frames(self) -> mpeg.Mpeg | None:
+    def _check_ogg(self) -> None:
+        if self._content.at(0, 4) == b"OggS":
+            from bob.learn.pytorch.audio import ogg
+
+            ogg.check(self._content)
+
+    def _frames(self) -> Mpeg | None:
         """Return the frames of an mp3, or of one inside of a wav."""
-        if self._sound is None:
-            return None if self._flac else mpeg.scan(self._content)
-        if "MPEG" not in self._file.subtype:
+        if self._flac or (self._sound and "MPEG" not in self._file.subtype):
             return None
+        from bob.learn.pytorch.audio import mpeg
+
+        if self._sound is None:
+            return mpeg.scan(self._content)
         start = self._sound.start
         return mpeg.scan(self._content, start, start + (self._sound.length or 0))
 
@@ -326,35 +375,24 @@ class _Decoder:
         """Return the factor of floats, by the peak of the whole file."""
         if self._file.subtype not in ("FLOAT", "DOUBLE"):
             return 1.0
-        peak = max((peak_of(block) for block in self._decoded()), default=0.0)
+        factor = float_factor(self._decoded(), recording=self.name)
         self._file.seek(0)
-        return float_factor(peak, recording=self.name)
+        return factor
 
     def _decoded(self) -> Iterator[NDArray[np.float64]]:
+        import soundfile
+
         most = BLOCK_SAMPLES * _BLOCK_CHANNELS // max(_BLOCK_CHANNELS, self.channels)
         decoded = 0
         while (count := min(most, self._file.frames - decoded)) > 0:
-            block = self._block(count)
+            try:
+                block = self._file.read(count, dtype="float64", always_2d=True)
+            except soundfile.SoundFileError as error:
+                raise self._content.refusal(self._reason(error)) from error
             if not len(block):
                 return
             decoded += len(block)
-            yield block
-
-    def _block(self, count: int) -> NDArray[np.float64]:
-        import soundfile
-
-        try:
-            block = self._file.read(count, dtype="float64", always_2d=True)
-        except soundfile.SoundFileError as error:
-            raise self._content.refusal(self._reason(error)) from error
-        return np.asarray(block)
-
-    def _check_mpeg(self, frames: mpeg.Mpeg | None, decoded: int) -> None:
-        if frames is None:
-            raise self._content.refusal(
-                f"does not begin as an mp3, but has parts of one; {AGAIN}, or {CONVERT}"
-            )
-        frames.check_decoded(self._content, decoded)
+            yield np.asarray(block)
 
     def _check_complete(self, decoded: int) -> None:
         promised = self.samples

@@ -32,7 +32,7 @@ _RATES = {
 
 
 @dataclass(frozen=True)
-class _Flac:
+class Flac:
     """Fields of the header."""
 
     rate: int  # in hertz
@@ -43,8 +43,12 @@ class _Flac:
     # None where the count can be relied on, since the digest would tell.
     replacement: tuple[int, bytes] | None
 
+    def counting(self) -> _Digest:
+        """Return what counts samples and holds them against this header."""
+        return _Digest(self)
 
-def header(content: Content) -> _Flac | None:
+
+def header(content: Content) -> Flac | None:
     """Read the header of a flac; None for anything else.
 
     A first frame of another rate is refused, and a second flac that follows.
@@ -63,7 +67,7 @@ def header(content: Content) -> _Flac | None:
     if not count or not digest:
         open_count = fields | 2**_COUNT_BITS - 1
         replacement = start + 18, open_count.to_bytes(8, "big")
-    return _Flac(rate, (fields >> _COUNT_BITS & 31) + 1, count, digest, replacement)
+    return Flac(rate, (fields >> _COUNT_BITS & 31) + 1, count, digest, replacement)
 
 
 def _check_alone(content: Content, start: int) -> None:
@@ -98,10 +102,10 @@ def _check_rate(content: Content, place: int, rate: int) -> None:
 
 
 @dataclass
-class Digest:
+class _Digest:
     """Checksum and count of samples as they are decoded."""
 
-    flac: _Flac
+    flac: Flac
     samples: int = 0
     _sum: Any = field(default_factory=lambda: hashlib.md5(usedforsecurity=False))
 

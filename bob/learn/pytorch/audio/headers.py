@@ -19,7 +19,7 @@ from bob.learn.pytorch.audio.content import (
     CONVERT,
     MOST_PARTS,
     Sound,
-    unsupported,
+    check,
 )
 
 if TYPE_CHECKING:
@@ -52,10 +52,11 @@ def find(content: Content) -> Sound | None:
     head = content.at(start, 64)
     for pattern, reader in _READERS:
         if re.match(pattern, head, re.DOTALL):
-            return reader(content, start)
+            sound = reader(content, start)
+            return None if sound is None else check(sound, content)
     for pattern, name in _FOREIGN:
         if re.match(pattern, head, re.DOTALL):
-            raise unsupported(content, name)
+            raise content.unsupported(name)
     return None
 
 
@@ -77,7 +78,7 @@ def _au(content: Content, start: int) -> Sound:
             f"{AGAIN}"
         )
     if coding not in _AU_BYTES and coding not in _AU_PACKETS:
-        raise unsupported(content, f"AU encoding {coding}")
+        raise content.unsupported(f"AU encoding {coding}")
     known = None if length == _UNKNOWN else length
     if coding in _AU_PACKETS:
         return Sound("AU", start + offset, known)
@@ -105,7 +106,7 @@ def _sphere(content: Content, start: int) -> Sound:
     said = dict(lines)
     coding = said.get("sample_coding", "pcm")
     if coding not in _SPHERE_CODINGS:
-        raise unsupported(content, f"SPHERE with the coding {coding!r}")
+        raise content.unsupported(f"SPHERE with the coding {coding!r}")
     numbers = {name: int(text) for name, text in lines if _NUMBER.fullmatch(text)}
     channels, width = numbers.get("channel_count", 1), numbers.get("sample_n_bytes", 1)
     bits = numbers.get("sample_sig_bits", 8 * width)
@@ -156,7 +157,7 @@ def _voc_sound(
     if kind == _VOC_SOUND:
         divisor, coding = _fields(content, place + 4, "BB")
         if coding:  # libsndfile takes all of them for samples of 8 bits
-            raise unsupported(content, f"Creative's coding {coding}")
+            raise content.unsupported(f"Creative's coding {coding}")
         rate = 1_000_000 // (256 - divisor)
         return Sound("VOC", place + 6, length - 2, channels, rate, None, 1)
     rate, bits, channels, coding = _fields(content, place + 4, "<IBBH")

@@ -8,7 +8,7 @@ RFC 3533, "The Ogg encapsulation format version 0", section 6.
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from bob.learn.pytorch.audio.content import AGAIN, CONVERT
 
@@ -21,13 +21,6 @@ _HEADER_BYTES = 27
 _OPUS_CLOCK = 48_000
 _FIRST_OF_STREAM = 2
 _END_OF_STREAM = 4
-
-
-class _Fault(NamedTuple):
-    """Fault of a file, and the seconds of sound before it."""
-
-    kind: Literal["end", "several", "damaged"]
-    seconds: float
 
 
 #: Every byte with its bits in the other order.
@@ -45,50 +38,38 @@ class _Page(NamedTuple):
 
 
 def check(content: Content) -> None:
-    """Refuse an ogg file with a fault; see `fault`."""
-    found = fault(content)
-    if found is None:
-        return
-    if found.kind == "several":
-        raise content.refusal(
-            f"holds several ogg streams one after the other, of which only the "
-            f"first, {found.seconds:.2f} s, can be read; {CONVERT}"
-        )
-    if found.kind == "end":
-        raise content.refusal(
-            f"is cut off, or damaged at its end: {found.seconds:.2f} s are there, "
-            f"and its last page is missing; {AGAIN}"
-        )
-    raise content.refusal(
-        f"is corrupt: {found.seconds:.2f} s from its start a page of its ogg "
-        f"stream is damaged or missing; {AGAIN}"
-    )
+    """Refuse an ogg with a missing end or pages, or several streams in a row.
 
-
-def fault(content: Content) -> _Fault | None:
-    """Find a missing end, missing pages, or several streams after each other.
-
-    None for a file without such a fault, and for one that is not ogg at all. Every byte
-    is looked at once: behind the first page that is not whole, only the name of another
-    is sought.
+    Every byte is looked at once: behind the first page that is not whole, only the name
+    of another is sought.
     """
-    if content.at(0, 4) != b"OggS":
-        return None
     firsts, seconds, ended = 0, 0.0, False
     clock = _clock(content)
     expected: dict[int, int] = {}
     for page in _pages(content):
         follows = page.whole and expected.setdefault(page.stream, page.number)
         if not page.whole or follows != page.number:
-            more = page.whole or content.find(b"OggS", page.start + 4) >= 0
-            return _Fault("damaged" if more else "end", seconds)
+            if page.whole or content.find(b"OggS", page.start + 4) >= 0:
+                raise content.refusal(
+                    f"is corrupt: {seconds:.2f} s from its start a page of its ogg "
+                    f"stream is damaged or missing; {AGAIN}"
+                )
+            ended = False
+            break
         expected[page.stream] += 1
         firsts += bool(page.flags & _FIRST_OF_STREAM)
         if firsts > 1 and ended:
-            return _Fault("several", seconds)
+            raise content.refusal(
+                f"holds several ogg streams one after the other, of which only the "
+                f"first, {seconds:.2f} s, can be read; {CONVERT}"
+            )
         seconds = max(seconds, page.samples / clock)
         ended = bool(page.flags & _END_OF_STREAM)
-    return None if ended else _Fault("end", seconds)
+    if not ended:
+        raise content.refusal(
+            f"is cut off, or damaged at its end: {seconds:.2f} s are there, "
+            f"and its last page is missing; {AGAIN}"
+        )
 
 
 def _clock(content: Content) -> int:
