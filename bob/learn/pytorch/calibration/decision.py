@@ -201,13 +201,7 @@ def decide(
 
 
 def refuse_unknown_quality(calibration: Calibration, *, known: Collection[str]) -> None:
-    """Refuse a calibration that weighs more than is known of two recordings.
-
-    Raises
-    ------
-    CalibrationError
-        It does, or is a fusion.
-    """
+    """Refuse a fusion, and a calibration that weighs more than is known."""
     unknown = [name for name in quality_of(calibration) if name not in known]
     if unknown:
         raise CalibrationError(

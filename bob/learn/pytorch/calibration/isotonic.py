@@ -126,19 +126,9 @@ def fit_isotonic(
 def _pool_adjacent_violators(counts: Counts) -> tuple[NDArray[np.intp], Counts]:
     """Pool neighbours until the share of targets rises from each pool to the next.
 
-    Shares are compared as whole numbers, so equal ones always pool.
-
-    Parameters
-    ----------
-    counts
-        ``(scores, 2)``: target and non-target trials with each score, ascending.
-
-    Returns
-    -------
-    starts
-        ``(pools,)``: position of the first score of each.
-    pooled
-        ``(pools, 2)``: trials of each.
+    ``(scores, 2)``, targets and non-targets with each score, ascending -> position of
+    the first score of each pool, ``(pools,)``, and its trials, ``(pools, 2)``. Shares
+    are compared as whole numbers, so equal ones always pool.
     """
     totals = counts.sum(axis=1)
     # All falling stretches in one go; few pools remain for the loop.

@@ -304,13 +304,7 @@ def fused(fusion: LinearCalibration, scores: Mapping[str, ArrayLike]) -> FloatAr
 
 
 def refuse_no_prior(p_target: float) -> None:
-    """Refuse a number that is no prior probability.
-
-    Raises
-    ------
-    CalibrationError
-        It does not lie between 0 and 1.
-    """
+    """Refuse a number that is no prior probability."""
     if not 0 < p_target < 1:
         raise CalibrationError(
             f"p_target is {p_target}; it is the prior probability of a target trial "

@@ -60,19 +60,8 @@ def fit_weights(
     ``logit(p_target)``, plus ``penalty / 2`` times the squared weights of the columns
     in units of their standard deviations (Brummer and du Preez, 2006, section 5).
 
-    Parameters
-    ----------
-    targets, non_targets
-        ``(trials, columns)``, all finite.
-    names
-        Names of the columns, for errors.
-
-    Returns
-    -------
-    weights
-        ``(columns,)``
-    offset
-        The log-likelihood ratio where all columns are zero.
+    Trials are ``(trials, columns)``, all finite; names of the columns serve errors. The
+    weights ``(columns,)`` come with the offset, where all columns are zero.
 
     Raises
     ------

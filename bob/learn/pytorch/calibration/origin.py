@@ -53,13 +53,7 @@ class Origin:
 
     @classmethod
     def of_cosines(cls, made_by: Mapping[str, str]) -> Origin:
-        """Return the origin of plain cosines of embeddings.
-
-        Parameters
-        ----------
-        made_by
-            Fingerprint of the extractor: ``model`` and ``weights``.
-        """
+        """Return the origin of plain cosines of a ``model`` with its ``weights``."""
         return cls(
             {
                 "made_by": {
@@ -184,15 +178,8 @@ def provenance_of_fit(
 ) -> dict[str, str]:
     """Return what a calibration or fusion keeps of the scores that it was fitted on.
 
-    Parameters
-    ----------
-    origins
-        The score files, and what made the scores of each; facts that they share are
-        kept.
-    speakers
-        How many there are in the trials; None where that is not known.
-    systems
-        Of a fusion: what made the scores of each system, by its name.
+    Facts that all score files share are kept, and of a fusion those of each of its
+    ``systems``. The number of ``speakers`` is None where it is not known.
     """
     found = {}
     if origins:

@@ -55,12 +55,7 @@ def is_fusion(calibration: LinearCalibration | IsotonicCalibration) -> bool:
 def quality_of(
     calibration: LinearCalibration | IsotonicCalibration,
 ) -> tuple[str, ...]:
-    """Return the measures that a calibration weighs beside the score, if any.
-
-    Raises
-    ------
-    CalibrationError
-        It is a fusion.
+    """Return the measures that a calibration weighs beside the score; refuse a fusion.
 
     Examples
     --------
@@ -133,12 +128,7 @@ def measured_columns(
 
 
 def beyond_ranges(calibration: LinearCalibration, values: ArrayLike) -> list[str]:
-    """Say which measures of trials lie outside those that trained a calibration.
-
-    Parameters
-    ----------
-    values
-        ``(trials, columns)``, as the calibration is applied to.
+    """Say which measures ``(trials, columns)`` lie outside those that trained.
 
     Examples
     --------
@@ -272,14 +262,7 @@ def _columns_of(names: list[str]) -> tuple[str, ...]:
 
 
 def log_durations(seconds: ArrayLike) -> FloatArray:
-    """Return the natural logarithm of durations in seconds: ``(count,)``.
-
-    Raises
-    ------
-    ValueError
-        A duration is not above zero; NaN is let through, as that of a failed
-        recording.
-    """
+    """Return the natural logarithm of positive durations in seconds; NaN stays NaN."""
     values = np.asarray(seconds, dtype=np.float64)
     if (values <= 0).any() or np.isinf(values).any():
         raise ValueError(

@@ -252,13 +252,7 @@ NAMED = {
 
 
 def plda_at(path: str) -> Any:
-    """Read the PLDA model of a file ``.npz``; None for any other text.
-
-    Raises
-    ------
-    ConfigurationError
-        The file is something else.
-    """
+    """Read the PLDA model of a file ``.npz``; None for any other text."""
     place = Path(path).expanduser()
     if place.suffix.lower() != ".npz":
         return None

@@ -71,13 +71,7 @@ def backend_of(
 def plda_for(
     embeddings: StoredEmbeddings | None, path: str | os.PathLike[str]
 ) -> PldaBackend:
-    """Read a PLDA model of embeddings like these.
-
-    Raises
-    ------
-    ScoringError
-        The file is something else, or a model of embeddings of another length.
-    """
+    """Read a PLDA model of embeddings like these; refuse one of another length."""
     try:
         model = PldaBackend.load(Path(path))
     except ValueError as error:

@@ -60,21 +60,12 @@ def normalisation_of(
 ) -> Normalisation | None:
     """Return the normalisation that was asked for, None if none was.
 
-    Parameters
-    ----------
-    settled
-        The options.
-    database
-        Brings the cohort if none is given.
-    given
-        The cohort: a path, a database, or None.
+    The cohort is what is given, a path or a database, or else that of the database.
 
     Raises
     ------
     ConfigurationError
         The method is not known, or there is no cohort.
-    DatabaseError
-        The cohort cannot be read.
     """
     normalisation = _normalisation_of(settled, database, given)
     if normalisation is not None:
@@ -230,13 +221,7 @@ def _grouped(
 def _require_enough(
     method: Method, top: int | None, *, references: int, probes: int
 ) -> None:
-    """Refuse a cohort with fewer members on either side than the method takes.
-
-    Raises
-    ------
-    ConfigurationError
-        With what to set.
-    """
+    """Refuse a cohort with fewer members on either side than the method takes."""
     if reason := too_small_for(method, top, references=references, probes=probes):
         sizes = {"references": references, "probes": probes}
         repairs = top and not too_small_for(method, None, **sizes)
@@ -251,18 +236,7 @@ def normaliser_of(
     vectors: Vectors,
     sides: tuple[Prepared, Prepared],
 ) -> CohortNormaliser | None:
-    """Prepare the cohort of a group, None if nothing is normalised.
-
-    Parameters
-    ----------
-    sides
-        References and probes of the trials.
-
-    Raises
-    ------
-    ScoringError
-        The cohort has fewer members with an embedding than asked for.
-    """
+    """Prepare the cohort of a group for both sides of its trials; None without one."""
     normalisation = experiment.normalisation
     if normalisation is None:
         return None
@@ -295,12 +269,7 @@ def cohort_recordings(
 ) -> Iterator[tuple[Database, list[Recording]]]:
     """Yield the recordings of each different cohort, and the database that loads them.
 
-    Those of a cohort in a store are not needed.
-
-    Raises
-    ------
-    ConfigurationError
-        The preprocessor would make other embeddings than those of a store.
+    Those of a cohort in a store are not needed, if this preprocessor made it.
     """
     normalisation = experiment.normalisation
     given = () if normalisation is None else normalisation.cohorts.values()
@@ -326,13 +295,7 @@ def _refuse_other_model(cohort: CohortMembers, experiment: Experiment) -> None:
 def _sides(
     cohort: CohortMembers, experiment: Experiment, vectors: Vectors
 ) -> CohortSides:
-    """Prepare a cohort; members without any embedding are left out.
-
-    Parameters
-    ----------
-    vectors
-        By key of the recording; not used if the cohort has a store.
-    """
+    """Prepare a cohort; members without any embedding are left out."""
     if cohort.store is not None:
         vectors = _stored_vectors(cohort, experiment)
     who = _identities(cohort)

@@ -31,14 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 def calibration_of(settled: Settings) -> DevCalibration | None:
-    """Return the settings of the calibration; None if none was asked for.
-
-    Raises
-    ------
-    ConfigurationError
-        There is no group to train it on, a number is out of range, or a quality measure
-        needs what was not asked for.
-    """
+    """Return the settings of the calibration; None if none was asked for."""
     quality = tuple(dict.fromkeys(settled.calibration_quality))
     if not settled.calibrate_scores:
         if quality:
@@ -74,19 +67,7 @@ def calibrate_from_dev(
 ) -> Calibration:
     """Train on dev, apply to every group, and write all of it beside the scores.
 
-    Parameters
-    ----------
-    experiment
-        With the layout of these scores, and the normalisation that made them.
-    score_files
-        Group -> score file.
-
-    Raises
-    ------
-    ConfigurationError
-        There are no scores of dev, or no quality measures of them.
-    CalibrationError
-        They do not determine a calibration.
+    The experiment has the layout of these scores, and the normalisation that made them.
     """
     layout = experiment.layout
     if TRAINED_ON not in score_files:

@@ -25,13 +25,9 @@ def enrol(
     vectors: Vectors,
     outcome: Outcome,
 ) -> dict[str, Any]:
-    """Enrol every reference of a group from its usable recordings.
+    """Enrol every reference of a group from its usable recordings, by id.
 
-    Returns
-    -------
-    dict
-        Id of the reference -> the model of the algorithm; references without any
-        usable recording are absent, and so are their files.
+    References without any are absent, and so are their files.
     """
     models: dict[str, Any] = {}
     for reference in trials.references:

@@ -37,13 +37,7 @@ FAILED = -1
 
 
 def refuse_other_model(first: StoredEmbeddings, second: StoredEmbeddings) -> None:
-    """Refuse embeddings of two models, which have nothing to do with each other.
-
-    Raises
-    ------
-    ScoringError
-        Dimensions differ, or both say what made them and that differs.
-    """
+    """Refuse embeddings of other dimensions, or that other models made as they say."""
     one, other = first.fingerprint, second.fingerprint
     keys = differing(one, other)
     told_by_both = [key for key in keys if key in one and key in other]
@@ -84,12 +78,7 @@ class RowsByName:
         self._tails: dict[int, dict[str, _Rows]] = {}
 
     def find(self, name: str, path: str | None = None) -> int | None:
-        """Return the row of a recording, None where there is none.
-
-        Parameters
-        ----------
-        name, path
-            What it goes by, and where it is, if that is known.
+        """Return the row of a recording of a name, and path if that is known, or None.
 
         Raises
         ------

@@ -19,10 +19,7 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 def origin(experiment: Experiment, group: str, trials: Trials) -> dict[str, Any]:
     """Return what `write_provenance` keeps of the scores of a group, as JSON values.
 
-    Parameters
-    ----------
-    experiment
-        That of the raw scores, or of the normalised ones; see `kinds`.
+    The experiment is that of the raw scores, or of the normalised ones; see `kinds`.
     """
     counts = {len(reference.recordings) for reference in trials.references}
     database = experiment.database

@@ -54,8 +54,7 @@ def compute(
     """Write one score file a reference: its probes in their order.
 
     With a normalisation, the normalised scores go to files of their own. Quality
-    measures that the calibration asks for are written beside; ``seconds`` are the
-    durations of recordings, by their keys.
+    measures that the calibration asks for are written beside.
     """
     algorithm = experiment.algorithm
     sides = _sides(algorithm, trials, models, vectors)
@@ -153,14 +152,7 @@ def _fingerprint(experiment: Experiment, group: str, trials: Trials) -> str:
 
 
 def refuse_outdated(experiment: Experiment, group: str, trials: Trials) -> None:
-    """Refuse to leave out the computation of scores that do not fit any more.
-
-    Raises
-    ------
-    ConfigurationError
-        If another algorithm, or other references or probes made them, or the
-        calibration asks for quality measures that they were made without.
-    """
+    """Refuse to leave out the computation of scores that do not fit any more."""
     path = experiment.layout.made_by(group)
     if path.exists() and path.read_text() != _fingerprint(experiment, group, trials):
         raise ConfigurationError(

@@ -159,18 +159,7 @@ class StoredCohort:
         probes: PreparedRows,
         names: tuple[Sequence[str], Sequence[str]],
     ) -> CohortNormaliser:
-        """Prepare the cohort for both sides of trials.
-
-        Parameters
-        ----------
-        names
-            Of the references and of the probes, for errors.
-
-        Raises
-        ------
-        ScoringError
-            References are not one embedding each, or the cohort is too small.
-        """
+        """Prepare the cohort for both sides of trials; their names are for errors."""
         if backend.enrolment not in ("mean", "unit-mean"):
             raise ScoringError(
                 f"references that are enrolled by {backend.enrolment} are not one "

@@ -118,13 +118,7 @@ class StoredTrials:
         return int(left @ right)
 
     def form(self, path: Path, asked: str | None) -> str:
-        """Return the form of their score file; see `write_scores`.
-
-        Raises
-        ------
-        ScoringError
-            The form has a place for labels, and there are none.
-        """
+        """Return the form of their score file; refuse one that needs lacking labels."""
         if asked is None and path.suffix.lower() == ".csv":
             return "csv"
         if self.is_labelled:

@@ -114,17 +114,8 @@ class Found:
 def find_layout(path: Path, *, metadata: bool = False) -> Found:
     """Tell the form from the first line of a score file, which may not be enough.
 
-    See `labelled_form`, which looks at further lines for labels.
-
-    Parameters
-    ----------
-    metadata
-        Also take the other columns of a CSV, as ``metadata:<title>``.
-
-    Raises
-    ------
-    ScoreFileError
-        It is no score file, or it has not the columns that Bob's CSV needs.
+    See `labelled_form`, which looks at further lines for labels. With ``metadata`` the
+    other columns of a CSV are taken as ``metadata:<title>``.
     """
     try:
         refuse_other_files(path, expected="a file of scores")
@@ -240,17 +231,8 @@ def labelled_form(
 ) -> str | None:
     """Return the form with a label that all lines have; None if the columns are Bob's.
 
-    Parameters
-    ----------
-    first
-        The fields of the first line, 4 or 5.
-    blocks
-        All lines, with the columns ``0``, ``1`` … as names.
-
-    Raises
-    ------
-    ScoreFileError
-        There are two readings, or Bob's leaves no target trial.
+    ``first`` has the 4 or 5 fields of the first line; the columns of the blocks are
+    called ``0``, ``1`` … Refuse a file with two readings.
     """
     seen = _Seen(len(first))
     for block in blocks:

@@ -40,12 +40,7 @@ _VOXCELEB = re.compile(r"id\d{5}/")
 class Labels:
     """Labels and facts of the trials of score files, from a list or a protocol.
 
-    A name may be with or without the suffix of a recording.
-
-    Raises
-    ------
-    DatabaseError
-        A pair has two labels.
+    A name may be with or without the suffix of a recording. A pair has one label.
     """
 
     def __init__(self, source: TrialSource) -> None:
@@ -61,12 +56,9 @@ class Labels:
     def of(
         self, path: Path, names: Mapping[str, Names], *, first: int = 0
     ) -> NDArray[np.bool_]:
-        """Return whether each pair of ``model`` and ``probe`` is one speaker, (lines,).
+        """Return whether each ``model`` and ``probe`` are one speaker: ``(lines,)``.
 
-        Raises
-        ------
-        ScoreFileError
-            If a pair is not in the list; `UnlabelledError` if none is.
+        Refuse pairs that are not in the list, with `UnlabelledError` if none is.
         """
         place = self._places(names)
         unknown = place < 0
@@ -202,13 +194,7 @@ class Blindness:
 def without_speakers(
     path: Path, names: dict[str, Names], labels: Labels | None
 ) -> dict[str, Names]:
-    """Leave out columns of speakers that are empty, where a list has the labels.
-
-    Raises
-    ------
-    UnlabelledError
-        There is no list, or no column of references to look up in it.
-    """
+    """Leave out columns of speakers that are empty, where a list has the labels."""
     if "claimed" in names and (labels is None or "model" not in names):
         raise UnlabelledError(
             f"{path} does not say which trials are of one speaker: its column "
@@ -225,14 +211,7 @@ def without_speakers(
 def with_speakers(
     path: Path, names: dict[str, Names], labels: Labels | None
 ) -> dict[str, Names]:
-    """Return the columns of a score table, from two names and a source of labels.
-
-    Raises
-    ------
-    ScoreFileError
-        A label or a pair is unknown, trials have no score, or labels contradict each
-        other. `UnlabelledError` where there are no labels.
-    """
+    """Return the columns of a score table, from two names and a source of labels."""
     names = without_speakers(path, names, labels)
     target = targets_of(path, names, labels)
     sides = sides_of(path, names)
@@ -251,18 +230,7 @@ def targets_of(
     *,
     first: int = 0,
 ) -> NDArray[np.bool_]:
-    """Return whether each trial is of one speaker, ``(lines,)``.
-
-    Parameters
-    ----------
-    first
-        Number of trials in the file before these.
-
-    Raises
-    ------
-    ScoreFileError
-        As `with_speakers` does.
-    """
+    """Return whether each trial, from `first` on, is of one speaker: ``(lines,)``."""
     if "claimed" in names:
         code = {name: at for at, name in enumerate(names["claimed"].distinct)}
         real = np.array([code.get(name, -1) for name in names["real"].distinct])
@@ -282,13 +250,7 @@ def targets_of(
 
 
 def sides_of(path: Path, names: Mapping[str, Names]) -> dict[str, Names]:
-    """Return the columns ``model`` and ``probe``, also of ESPnet's ``a*b``.
-
-    Raises
-    ------
-    ScoreFileError
-        A pair does not have two names.
-    """
+    """Return the columns ``model`` and ``probe``, also of ESPnet's ``a*b``."""
     if "pair" not in names:
         return {"model": names["model"], "probe": names["probe"]}
     pairs = names["pair"]
@@ -310,18 +272,7 @@ def sides_of(path: Path, names: Mapping[str, Names]) -> dict[str, Names]:
 def speakers_of_labels(
     path: Path, names: Mapping[str, Names], target: NDArray[np.bool_]
 ) -> tuple[Names, Names]:
-    """Return the columns ``claimed`` and ``real`` that explain the labels.
-
-    Parameters
-    ----------
-    target
-        Whether each trial is of one speaker, ``(trials,)``.
-
-    Raises
-    ------
-    ScoreFileError
-        No speakers explain all labels.
-    """
+    """Return the columns ``claimed`` and ``real`` that explain labels ``(trials,)``."""
     model, probe = names["model"], names["probe"]
     listed = TrialList(
         path,

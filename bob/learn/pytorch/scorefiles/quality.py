@@ -318,15 +318,6 @@ def with_references(table: ScoreTable, path: Path, *, group: str) -> ScoreTable:
 
     Where the files of each reference do not make up the score file, the table stays as
     it is.
-
-    Parameters
-    ----------
-    table
-        What is in the score file.
-    path
-        The score file.
-    group
-        Name of the group, such as ``dev``.
     """
     if table.model is not None:
         return table
@@ -343,11 +334,6 @@ def measured(file: ScoreFile, name: str) -> tuple[FloatArray, FloatArray]:
 
     It stands in columns of the file, or of the list of its trials, or in the file
     ``quality-<group>.csv`` that verify.py writes beside.
-
-    Raises
-    ------
-    ScoringError
-        It is nowhere, or not a number.
     """
     if name in file.measures:
         return file.measures[name]

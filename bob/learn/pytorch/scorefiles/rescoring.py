@@ -247,15 +247,10 @@ def write_changed(
 
 
 def result_paths(paths: Sequence[Path], folder: Path) -> list[Path]:
-    """Return the places of results of score files in a folder.
+    """Return the places of results of score files in a folder; refuse a file twice.
 
     They keep their names, and where two have one name (``dev/scores`` and
     ``eval/scores``) also their folders, as seen from the one that all share.
-
-    Raises
-    ------
-    ScoreFileError
-        A file is there twice.
     """
     names = [path.name for path in paths]
     if len(set(names)) < len(names):

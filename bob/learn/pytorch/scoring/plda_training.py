@@ -263,17 +263,9 @@ def _within_shares(
 ) -> tuple[FloatArray, FloatArray]:
     """Return the share of single speakers in the variance of white coordinates.
 
-    Returns
-    -------
-    shares
-        ``(dimensions,)``, between 0 and 1, ascending.
-    axes
-        ``(dimensions, dimensions)``, of unit length, one column for each.
-
-    Raises
-    ------
-    TrainingError
-        There is a direction with none, so that the best model would have none either.
+    ``(dimensions,)``, between 0 and 1 and ascending, and axes of unit length in
+    columns, ``(dimensions, dimensions)``. Refuse a direction with none, as the best
+    model would have none either.
     """
     codes, counts, means = _of_several_speakers(white, speakers)
     deviations = white - means[codes]
@@ -290,13 +282,7 @@ def _within_shares(
 def _of_several_speakers(
     rows: FloatArray, speakers: Sequence[str] | Sequence[int]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], FloatArray]:
-    """Group recordings as `by_speaker` if they show how speakers differ and vary.
-
-    Raises
-    ------
-    TrainingError
-        There is one speaker only, or one recording of each.
-    """
+    """Group recordings as `by_speaker`; refuse one speaker, or one recording each."""
     codes, counts, means = by_speaker(rows, speakers)
     if len(counts) < 2 or len(counts) == len(rows):
         raise TrainingError(
@@ -313,20 +299,7 @@ def _refuse_too_few(
     *,
     dimensions: int | None = None,
 ) -> None:
-    """Refuse recordings that cannot tell how one speaker varies in every direction.
-
-    Parameters
-    ----------
-    rows, speakers
-        ``(recordings, dimensions)``, and the speaker of each recording.
-    dimensions
-        Dimensions after LDA.
-
-    Raises
-    ------
-    TrainingError
-        There are too few; the message says how many it takes.
-    """
+    """Refuse recordings that cannot tell how one speaker varies in every direction."""
     _, counts, _ = _of_several_speakers(rows, speakers)
     recordings, within = len(rows), len(rows) - len(counts)
     if within >= rows.shape[1]:

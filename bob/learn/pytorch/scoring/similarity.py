@@ -100,13 +100,7 @@ def centred(
     probes: NDArray[np.generic],
     mean: ArrayLike | None,
 ) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
-    """Subtract the mean ``(dimensions,)`` from both sides, if there is one.
-
-    Raises
-    ------
-    ValueError
-        The mean has other dimensions than the embeddings.
-    """
+    """Subtract the mean ``(dimensions,)`` from both sides, if there is one."""
     if mean is None:
         return references, probes
     middle = np.asarray(mean, dtype=np.float64)
@@ -143,13 +137,6 @@ def euclidean_of_pairs(
     references: ArrayLike, probes: ArrayLike, *, pairs: Pairs
 ) -> FloatArray:
     """Return the negative Euclidean distance of listed pairs only: ``(pairs,)``.
-
-    Parameters
-    ----------
-    references, probes
-        ``(references, dimensions)`` and ``(probes, dimensions)``.
-    pairs
-        Positions in the references and in the probes, ``(pairs,)`` each.
 
     Examples
     --------
@@ -225,15 +212,7 @@ def inner_of_pairs(
 def checked_pairs(
     pairs: Pairs, *, references: int, probes: int
 ) -> tuple[Positions, Positions]:
-    """Return both lists of positions as integers, none outside of its array.
-
-    Raises
-    ------
-    ValueError
-        The two lists are not of one length.
-    IndexError
-        A position is negative, or not below the count of rows.
-    """
+    """Return both lists of positions as integers; refuse any outside of its array."""
     first, second = (np.asarray(index, dtype=np.int64) for index in pairs)
     if first.ndim != 1 or first.shape != second.shape:
         raise ValueError(
@@ -320,13 +299,7 @@ def _directions(
 def matched(
     references: ArrayLike, probes: ArrayLike
 ) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
-    """Return both sides as arrays ``(count, dimensions)`` of the same dimensions.
-
-    Raises
-    ------
-    ValueError
-        They are not.
-    """
+    """Return both sides as arrays ``(count, dimensions)``; refuse other dimensions."""
     left, right = np.asarray(references), np.asarray(probes)
     if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[1]:
         raise ValueError(
