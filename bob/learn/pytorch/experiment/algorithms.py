@@ -19,7 +19,8 @@ from bob.learn.pytorch.experiment.fingerprint import of_component
 from bob.learn.pytorch.scoring import Backend, PldaBackend, mean_embeddings
 from bob.learn.pytorch.scoring import backend as engines
 from bob.learn.pytorch.scoring.enrolment import Fusion
-from bob.learn.pytorch.store import arrays
+from bob.learn.pytorch.store.arrays import read as read_array
+from bob.learn.pytorch.store.arrays import write as write_array
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,11 +51,11 @@ class Algorithm(Backend):
 
     def write_model(self, model: Any, path: str) -> None:
         """Store a reference."""
-        arrays.write(model, path)
+        write_array(model, path)
 
     def read_model(self, path: Path) -> Any:
         """Read a stored reference."""
-        return arrays.read(path)
+        return read_array(path)
 
     @abstractmethod
     def references(self, models: Sequence[Any | None]) -> Any:
@@ -79,7 +80,7 @@ class _OfEmbeddings(Algorithm):
         """Compare embeddings as these settings say."""
 
     def read_model(self, path: Path) -> Rows:
-        return np.atleast_2d(np.asarray(arrays.read(path), dtype=np.float64))
+        return np.atleast_2d(np.asarray(read_array(path), dtype=np.float64))
 
     def references(self, models: Sequence[Rows | None]) -> PreparedRows:
         return self.engine.enrol(*_stacked([[] if m is None else [m] for m in models]))

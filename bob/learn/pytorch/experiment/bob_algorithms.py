@@ -21,7 +21,8 @@ from bob.learn.pytorch.experiment.fingerprint import of_component
 from bob.learn.pytorch.scoring import PldaBackend
 from bob.learn.pytorch.scoring.backend import MEASURES
 from bob.learn.pytorch.scoring.enrolment import FUSIONS
-from bob.learn.pytorch.store import arrays
+from bob.learn.pytorch.store.arrays import read as read_array
+from bob.learn.pytorch.store.arrays import write as write_array
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -160,10 +161,10 @@ class _Wrapped(Algorithm):
     scoring = fingerprint
 
     def write_model(self, model: Any, path: str) -> None:
-        getattr(self._wrapped, self.files[1], arrays.write)(model, path)
+        getattr(self._wrapped, self.files[1], write_array)(model, path)
 
     def read_model(self, path: Path) -> Any:
-        return getattr(self._wrapped, self.files[0], arrays.read)(str(path))
+        return getattr(self._wrapped, self.files[0], read_array)(str(path))
 
     def references(self, models: Sequence[Any | None]) -> _Objects:
         there = [model for model in models if model is not None]

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch.errors import ScoringError
-from bob.learn.pytorch.experiment import stored
 from bob.learn.pytorch.experiment.components import as_rows
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.experiment import CohortMembers, Normalisation
 from bob.learn.pytorch.experiment.fingerprint import of_component
+from bob.learn.pytorch.experiment.stored import fingerprint as stored_fingerprint
 from bob.learn.pytorch.experiment.stored_speakers import cohort_speakers, identities
 from bob.learn.pytorch.protocols.cohorts import (
     own_cohort,
@@ -230,16 +230,14 @@ def _require_enough(
 
 
 def normaliser_of(
+    normalisation: Normalisation,
     experiment: Experiment,
     group: str,
     trials: Trials,
     vectors: Vectors,
     sides: tuple[Prepared, Prepared],
-) -> CohortNormaliser | None:
-    """Prepare the cohort of a group for both sides of its trials; None without one."""
-    normalisation = experiment.normalisation
-    if normalisation is None:
-        return None
+) -> CohortNormaliser:
+    """Prepare the cohort of a group for both sides of its trials."""
     names = [[item.id for item in side] for side in (trials.references, trials.probes)]
     return CohortNormaliser(
         normalisation.method,
@@ -265,14 +263,13 @@ class _Plain(WithoutExtras):
 
 
 def cohort_recordings(
-    experiment: Experiment,
+    normalisation: Normalisation, experiment: Experiment
 ) -> Iterator[tuple[Database, list[Recording]]]:
     """Yield the recordings of each different cohort, and the database that loads them.
 
     Those of a cohort in a store are not needed, if this preprocessor made it.
     """
-    normalisation = experiment.normalisation
-    given = () if normalisation is None else normalisation.cohorts.values()
+    given = normalisation.cohorts.values()
     for cohort in {id(cohort): cohort for cohort in given}.values():
         if cohort.store is None:
             yield cohort.database or _Plain(), cohort.recordings()
@@ -349,7 +346,7 @@ def fingerprint(
         of_members: list[Any] = [list(cohort.content.names), made.hexdigest()]
     else:
         of_members = [
-            stored.fingerprint(layout.stored(layout.extracted, item.key))
+            stored_fingerprint(layout.stored(layout.extracted, item.key))
             for item in cohort.recordings()
         ]
     items: tuple[Reference | Probe, ...] = (*cohort.references, *cohort.probes)

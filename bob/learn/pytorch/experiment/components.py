@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 
 from bob.learn.pytorch.audio import RecordingError, files
-from bob.learn.pytorch.experiment import stored
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.fingerprint import of_component, of_source
+from bob.learn.pytorch.experiment.stored import check as check_stored
+from bob.learn.pytorch.experiment.stored import fingerprint as stored_fingerprint
+from bob.learn.pytorch.experiment.stored import write as write_stored
 from bob.learn.pytorch.files import remembered_source
 from bob.learn.pytorch.scorefiles.failures import Failure
-from bob.learn.pytorch.store import arrays
+from bob.learn.pytorch.store.arrays import read as read_array
+from bob.learn.pytorch.store.arrays import write as write_array
 from bob.learn.pytorch.store.records import faults_of
 
 if TYPE_CHECKING:
@@ -104,8 +107,8 @@ class _Component:
         self, result: Any, path: Path, fingerprint: str, *, source: str = ""
     ) -> None:
         """Store a result."""
-        write = getattr(self.component, self.writer, arrays.write)
-        stored.write(path, fingerprint, partial(write, result), source=source)
+        write = getattr(self.component, self.writer, write_array)
+        write_stored(path, fingerprint, partial(write, result), source=source)
 
     def read(self, path: Path) -> Any:
         """Read a stored result.
@@ -117,8 +120,8 @@ class _Component:
         """
         if not path.exists():
             raise FileNotFoundError(f"no stored {self.result} at {path}")
-        stored.check(path)
-        return getattr(self.component, self.reader, arrays.read)(str(path))
+        check_stored(path)
+        return getattr(self.component, self.reader, read_array)(str(path))
 
 
 class Preprocessing(_Component):
@@ -286,7 +289,7 @@ class ExtractionStep:
     ) -> Any:
         """Describe the preprocessed file, or the recording."""
         if self._stored:
-            return stored.fingerprint(self._place(recording))
+            return stored_fingerprint(self._place(recording))
         return self._preprocessing.made_from(recording, source, before=before)
 
     def compute(self, recordings: Sequence[Recording]) -> Computed:

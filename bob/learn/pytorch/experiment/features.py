@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.experiment import from_store, stored
+from bob.learn.pytorch.experiment import stored
 from bob.learn.pytorch.experiment.components import (
     OF_THE_RECORDING,
     ExtractionStep,
@@ -21,6 +21,8 @@ from bob.learn.pytorch.experiment.components import (
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.experiment import Outcome
 from bob.learn.pytorch.experiment.fingerprint import digest, of_step, same_maker
+from bob.learn.pytorch.experiment.from_store import embedding_extractor
+from bob.learn.pytorch.experiment.from_store import take as take_from_store
 from bob.learn.pytorch.files import write_text
 from bob.learn.pytorch.models.errors import WeightsError
 from bob.learn.pytorch.progress import say, track
@@ -126,13 +128,13 @@ def _taken_from_store(
     step: Preprocessing, experiment: Experiment, planned: list[Planned]
 ) -> list[Planned]:
     """Make files of what a store of embeddings has; the rest is left."""
-    extractor = from_store.embedding_extractor(experiment.preprocessing.component)
+    extractor = embedding_extractor(experiment.preprocessing.component)
     if experiment.store is None or experiment.force:
         return planned
     if not planned:
         say(f"{step.stage}: every file is there, so {experiment.store} is not read")
         return planned
-    return from_store.take(
+    return take_from_store(
         step,
         planned,
         extractor=extractor,

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bob.learn.pytorch.experiment.algorithms import NAMED, plda_at
+from bob.learn.pytorch.experiment.algorithms import NAMED, Algorithm, plda_at
 from bob.learn.pytorch.experiment.bob_algorithms import as_algorithm
 from bob.learn.pytorch.experiment.cohort import normalisation_of
 from bob.learn.pytorch.experiment.components import Extraction, Preprocessing
@@ -191,13 +191,21 @@ def assemble(settings: Settings) -> Experiment:
     database = as_database(source, protocol=settings.protocol)
     layout = _laid_out(settings, database.protocol)
     cohort = component("cohort", known=_recordings)
-    normalisation = normalisation_of(settings, database, cohort)
+    normalisation = None
+    if settings.zt_norm or settings.score_normalisation or cohort is not None:
+        normalisation = normalisation_of(settings, database, cohort)
+    algorithm = component("algorithm", known=_algorithm, names=NAMED)
+    if not isinstance(algorithm, Algorithm):
+        algorithm = as_algorithm(algorithm)
+    calibration = None
+    if settings.calibrate_scores or settings.calibration_quality:
+        calibration = calibration_of(settings)
     preprocessor = component("preprocessor", opened=_extractor_at)
     return Experiment(
         database=database,
         preprocessing=Preprocessing(preprocessor, database),
         extraction=Extraction(component("extractor")),
-        algorithm=as_algorithm(component("algorithm", known=_algorithm, names=NAMED)),
+        algorithm=algorithm,
         layout=layout,
         groups=settings.groups,
         skip=settings.skip,
@@ -207,7 +215,7 @@ def assemble(settings: Settings) -> Experiment:
         workers=_workers(settings),
         store=None if settings.store is None else Path(settings.store).expanduser(),
         normalisation=normalisation,
-        calibration=calibration_of(settings),
+        calibration=calibration,
     )
 
 

@@ -59,7 +59,11 @@ def compute(
     algorithm = experiment.algorithm
     sides = _sides(algorithm, trials, models, vectors)
     writers = [_Writer(kind, group, trials) for kind in experiment.kinds()]
-    normaliser = normaliser_of(experiment, group, trials, vectors, sides)
+    normaliser = None
+    if experiment.normalisation is not None:
+        normaliser = normaliser_of(
+            experiment.normalisation, experiment, group, trials, vectors, sides
+        )
     for part, raw, pairs in _scored(algorithm, trials, sides):
         kinds = [raw]
         if normaliser is not None:

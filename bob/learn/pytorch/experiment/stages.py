@@ -12,15 +12,23 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.errors import ScoringError
-from bob.learn.pytorch.experiment import enrolment, features, scores
 from bob.learn.pytorch.experiment.cohort import cohort_recordings
 from bob.learn.pytorch.experiment.components import Preprocessing
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.dev_calibration import calibrate_from_dev
+from bob.learn.pytorch.experiment.enrolment import enrol
 from bob.learn.pytorch.experiment.experiment import BadRecordingsError, Outcome
+from bob.learn.pytorch.experiment.features import load as load_features
+from bob.learn.pytorch.experiment.features import make as make_features
 from bob.learn.pytorch.experiment.recording_seconds import (
     recording_seconds,
     short_notes,
+)
+from bob.learn.pytorch.experiment.scores import (
+    PreviousResults,
+    compute,
+    concatenate,
+    refuse_outdated,
 )
 from bob.learn.pytorch.files import clear_up, locked
 from bob.learn.pytorch.protocols.counts import self_trials_notes
@@ -91,7 +99,7 @@ def run(
         except (ConfigurationError, ScoringError):
             # Nothing was computed: the results of the run before it still stand.
             for kind in experiment.kinds():
-                scores.PreviousResults(kind, REPORT_FILES).restore()
+                PreviousResults(kind, REPORT_FILES).restore()
             raise
         if finish is not None:
             finish(outcome)
@@ -108,7 +116,7 @@ def _run(experiment: Experiment) -> Outcome:
     joins = "concatenation" not in experiment.skip
     if joins:
         for kind in experiment.kinds():
-            scores.PreviousResults(kind, REPORT_FILES).set_aside()
+            PreviousResults(kind, REPORT_FILES).set_aside()
     cohort_members = _make_all_features(experiment, recordings, outcome)
     if experiment.skip >= {"enrollment", "score-computation"}:
         _remember_failures(experiment, outcome)
@@ -118,7 +126,7 @@ def _run(experiment: Experiment) -> Outcome:
         outcome.files_of(kind).update(_joined(kind, trials))
     if joins:
         for kind in experiment.kinds():
-            scores.PreviousResults(kind, REPORT_FILES).forget()
+            PreviousResults(kind, REPORT_FILES).forget()
     _calibrate(experiment, outcome)
     return outcome
 
@@ -145,9 +153,9 @@ def _joined(experiment: Experiment, trials: Mapping[str, Trials]) -> dict[str, P
     for group in experiment.groups:
         path = experiment.layout.group_scores(group)
         if "score-computation" in experiment.skip:
-            scores.refuse_outdated(experiment, group, trials[group])
+            refuse_outdated(experiment, group, trials[group])
         if "concatenation" not in experiment.skip:
-            scores.concatenate(experiment, group, trials[group])
+            concatenate(experiment, group, trials[group])
         if path.exists():
             files[group] = path
     return files
@@ -180,16 +188,17 @@ def _make_all_features(
     experiment: Experiment, recordings: Sequence[Recording], outcome: Outcome
 ) -> list[Recording]:
     """Features of the trials and of the cohorts; returns the cohorts' recordings."""
-    features.make(experiment, recordings, outcome)
+    make_features(experiment, recordings, outcome)
     cohort_members: list[Recording] = []
-    for database, members in cohort_recordings(experiment):
+    how = experiment.normalisation
+    for database, members in cohort_recordings(how, experiment) if how else ():
         of_cohort = replace(
             experiment,
             preprocessing=Preprocessing(experiment.preprocessing.component, database),
         )
         made = Outcome()
         _one_file_each([*recordings, *members])
-        features.make(of_cohort, members, made)
+        make_features(of_cohort, members, made)
         outcome.add(made)
         cohort_members += members
     if not experiment.skip >= {"preprocessing", "extraction"}:
@@ -214,12 +223,12 @@ def _score(
     for note in outcome.notes:
         logger.warning("%s", note)
     everyone = {item.key: item for part in parts for item in part}
-    vectors = features.load(experiment, list(everyone.values()), outcome)
+    vectors = load_features(experiment, list(everyone.values()), outcome)
     _judge_failures(experiment, parts, outcome)
     for group in experiment.groups:
-        models = enrolment.enrol(experiment, group, trials[group], vectors, outcome)
+        models = enrol(experiment, group, trials[group], vectors, outcome)
         if "score-computation" not in experiment.skip:
-            scores.compute(experiment, group, trials[group], models, vectors, seconds)
+            compute(experiment, group, trials[group], models, vectors, seconds)
 
 
 def _recordings(groups: Iterable[Trials]) -> list[Recording]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from bob.learn.pytorch.errors import UserError
 from bob.learn.pytorch.files import beside, content_hash, write_text
-from bob.learn.pytorch.store import HDF5_SIGNATURE
+from bob.learn.pytorch.store.records import HDF5_SIGNATURE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -307,7 +307,9 @@ def evaluate(
         return found
     return replace(
         found,
-        conditions=all_conditions(table, found, conditions or {}, draws, seed),
+        conditions=all_conditions(table, found, conditions, draws, seed)
+        if conditions
+        else {},
         versus={
             name: _versus((table, other), first, draws, seed)
             for name, other in (versus or {}).items()

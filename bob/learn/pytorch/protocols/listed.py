@@ -49,9 +49,9 @@ WORDS = {
 }
 #: The same in capitals, too.
 LABELS = {
-    spelled: label
-    for word, label in WORDS.items()
-    for spelled in (word, word.upper(), word.capitalize())
+    **WORDS,
+    **dict(zip(map(str.upper, WORDS), WORDS.values(), strict=True)),
+    **dict(zip(map(str.capitalize, WORDS), WORDS.values(), strict=True)),
 }
 
 #: VoxCeleb1's lists by their count of trials. Original: Nagrani, Chung, Xie and

@@ -23,41 +23,19 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bob.learn.pytorch.protocols.formats import (
-    FORMS,
-    bob_csv,
-    bob_databases,
-    csv_file,
-    espnet,
-    kaldi,
-    kaldi_trials,
-    sre,
-    trial_list,
+from bob.learn.pytorch.protocols.formats import FORMS
+from bob.learn.pytorch.protocols.trials import (
+    ENROLLING_FILE,
+    Database,
+    DatabaseError,
+    labelled,
 )
-from bob.learn.pytorch.protocols.formats import (
-    folder as speaker_folder,
-)
-from bob.learn.pytorch.protocols.trials import Database, DatabaseError, labelled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from bob.learn.pytorch.protocols.speakers import SpeakerRule
     from bob.learn.pytorch.protocols.writing import Written
 
     _Directory = str | os.PathLike[str] | None
-
-#: Formats of files, asked in this order; any other file is a list of trials.
-_FILES = (csv_file, sre, kaldi_trials)
-
-_WRITERS: tuple[Callable[[Database, Path], Written], ...] = (
-    bob_csv.write,
-    trial_list.write,
-    kaldi_trials.write,
-    kaldi_trials.write_wespeaker,
-    espnet.write,
-    sre.write,
-)
 
 
 def read_protocol(
@@ -160,6 +138,8 @@ def as_database(
         if not blind:
             labelled(source, getattr(source, "name", source))
         return source  # type: ignore[return-value]
+    from bob.learn.pytorch.protocols.formats import bob_databases
+
     return bob_databases.wrap(source, protocol=protocol)
 
 
@@ -183,7 +163,15 @@ def _from_path(
 
 
 def _from_file(path: Path, protocol: str | None, directory: _Directory) -> Database:
-    for form in _FILES:
+    """Read a list in the first format that recognises it, or else one of trials."""
+    from bob.learn.pytorch.protocols.formats import (
+        csv_file,
+        kaldi_trials,
+        sre,
+        trial_list,
+    )
+
+    for form in (csv_file, sre, kaldi_trials):
         if form.is_it(path):
             found: Database = form.read(
                 path, protocol=protocol, original_directory=directory
@@ -195,15 +183,27 @@ def _from_file(path: Path, protocol: str | None, directory: _Directory) -> Datab
 def _from_folder(
     path: Path, protocol: str | None, directory: _Directory, rule: SpeakerRule | None
 ) -> Database:
-    if rule is None:
-        if bob_csv.is_it(path):
-            return bob_csv.read(path, protocol=protocol, original_directory=directory)
-        if espnet.is_it(path):
-            return espnet.read(path, protocol=protocol, original_directory=directory)
+    """Read a folder by the format whose files are in it; else it is of speakers."""
+    if rule is None and any(
+        any(path.glob(f"{folders}/{ENROLLING_FILE}")) for folders in ("*", "*/*")
+    ):
+        from bob.learn.pytorch.protocols.formats import bob_csv
+
+        return bob_csv.read(path, protocol=protocol, original_directory=directory)
+    if rule is None and (path / "trial_label").is_file():
+        from bob.learn.pytorch.protocols.formats import espnet
+
+        return espnet.read(path, protocol=protocol, original_directory=directory)
+    if rule is None and (path / "trials").exists():
+        from bob.learn.pytorch.protocols.formats import kaldi_trials
+
         if kaldi_trials.has_lists(path):
             listed, protocol = kaldi_trials.list_in(path, protocol)
             return _from_file(listed, protocol, directory)
-    form = kaldi if kaldi.is_it(path) else speaker_folder
+    if (path / "wav.scp").is_file():
+        from bob.learn.pytorch.protocols.formats import kaldi as form
+    else:
+        from bob.learn.pytorch.protocols.formats import folder as form
     found: Database = form.read(
         path, protocol=protocol, original_directory=directory, rule=rule
     )
@@ -239,5 +239,21 @@ def convert(
     """
     if form not in FORMS:
         raise DatabaseError(f"form {form!r}; expected one of {', '.join(FORMS)}")
-    writer = dict(zip(FORMS, _WRITERS, strict=True))[form]
-    return writer(database, Path(folder).resolve())
+    from bob.learn.pytorch.protocols.formats import (
+        bob_csv,
+        espnet,
+        kaldi_trials,
+        sre,
+        trial_list,
+    )
+
+    writers = (
+        bob_csv.write,
+        trial_list.write,
+        kaldi_trials.write,
+        kaldi_trials.write_wespeaker,
+        espnet.write,
+        sre.write,
+    )
+    write = dict(zip(FORMS, writers, strict=True))[form]
+    return write(database, Path(folder).resolve())

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 Method: TypeAlias = Literal["z-norm", "t-norm", "s-norm", "zt-norm", "as-norm"]
 #: Normalisations, and their short names.
 NORMALISATIONS: tuple[Method, ...] = get_args(Method)
-SHORT_NORMALISATIONS = tuple(name.removesuffix("-norm") for name in NORMALISATIONS)
+SHORT_NORMALISATIONS = ("z", "t", "s", "zt", "as")
 
 
 def normalisation_named(word: str) -> Method:

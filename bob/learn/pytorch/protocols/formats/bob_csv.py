@@ -30,7 +30,6 @@ import numpy as np
 from bob.learn.pytorch.printing import write_rows
 from bob.learn.pytorch.protocols.formats.csv_file import FIELDS, CsvRecordings
 from bob.learn.pytorch.protocols.formats.matching import (
-    ENROLLING_FILE,
     MATCHING_FILE,
     PROBING_FILE,
     Matching,
@@ -40,6 +39,7 @@ from bob.learn.pytorch.protocols.formats.matching import (
 from bob.learn.pytorch.protocols.lines import Row, read_rows
 from bob.learn.pytorch.protocols.names import SafeNames
 from bob.learn.pytorch.protocols.trials import (
+    ENROLLING_FILE,
     Database,
     DatabaseError,
     Probe,
@@ -95,12 +95,6 @@ database = CSVDatabase(
     ),
 {metadata})
 '''
-
-
-def is_it(path: Path) -> bool:
-    """Return whether a folder is a protocol, or holds some."""
-    depths = (f"*/{ENROLLING_FILE}", f"*/*/{ENROLLING_FILE}")
-    return any(any(path.glob(pattern)) for pattern in depths)
 
 
 class CsvProtocolDatabase(WithoutExtras):

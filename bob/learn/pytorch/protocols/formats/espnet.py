@@ -44,11 +44,6 @@ LABELS_FILE = "trial_label"
 _SIDES = ("trial.scp", "trial2.scp")
 
 
-def is_it(path: Path) -> bool:
-    """Return whether a folder has ``trial_label``."""
-    return (path / LABELS_FILE).is_file()
-
-
 def read(
     path: str | os.PathLike[str],
     *,

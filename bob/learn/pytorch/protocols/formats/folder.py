@@ -13,8 +13,6 @@ from bob.learn.pytorch.audio.paths import (
     AUDIO_SUFFIXES,
     UNREADABLE_SUFFIXES,
 )
-from bob.learn.pytorch.protocols.formats import espnet, sre, trial_list
-from bob.learn.pytorch.protocols.formats.matching import ENROLLING_FILE
 from bob.learn.pytorch.protocols.names import SafeNames, recording_keys
 from bob.learn.pytorch.protocols.speakers import (
     NAMES_BEGIN_WITH_SESSION,
@@ -22,7 +20,11 @@ from bob.learn.pytorch.protocols.speakers import (
     SpeakerRule,
     session_in_name,
 )
-from bob.learn.pytorch.protocols.trials import DatabaseError, Recording
+from bob.learn.pytorch.protocols.trials import (
+    ENROLLING_FILE,
+    DatabaseError,
+    Recording,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -34,11 +36,6 @@ _LEVELS = ("speaker", "session", "*")
 #: Files that are looked at to find lists of trials, and their suffixes.
 _MOST_FILES = 1000
 _LIST_SUFFIXES = frozenset({"", ".txt", ".tsv", ".kaldi", ".lst", ".trials"})
-
-
-def is_it(path: Path) -> bool:
-    """Return whether a path is a folder."""
-    return path.is_dir()
 
 
 def read(
@@ -235,6 +232,8 @@ def _lists_within(folder: Path) -> tuple[Path, ...]:
 
 
 def _readable(files: Iterator[Path]) -> Iterator[Path]:
+    from bob.learn.pytorch.protocols.formats import espnet, sre, trial_list
+
     for path in files:
         if path.name == espnet.LABELS_FILE:
             yield path.parent

@@ -26,11 +26,6 @@ if TYPE_CHECKING:
 _EXPECTED = "lines 'id path' of a Kaldi data folder"
 
 
-def is_it(path: Path) -> bool:
-    """Return whether a folder has a ``wav.scp``."""
-    return (path / "wav.scp").is_file()
-
-
 def write_data(
     folder: Path, recordings: Iterable[Recording], speakers: Mapping[str, str]
 ) -> None:

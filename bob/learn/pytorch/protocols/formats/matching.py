@@ -9,7 +9,7 @@ import numpy as np
 
 from bob.learn.pytorch.protocols.columns import Columns, read_columns
 from bob.learn.pytorch.protocols.lines import read_header, read_rows
-from bob.learn.pytorch.protocols.trials import DatabaseError
+from bob.learn.pytorch.protocols.trials import ENROLLING_FILE, DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from bob.learn.pytorch.metrics import Names
     from bob.learn.pytorch.protocols.trials import Trials
 
-ENROLLING_FILE = "for_enrolling.csv"
 PROBING_FILE = "for_probing.csv"
 MATCHING_FILE = "for_matching.csv"
 
