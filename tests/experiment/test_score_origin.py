@@ -10,7 +10,7 @@ from bob.learn.pytorch.calibration import CalibrationError
 from bob.learn.pytorch.calibration.decision import refuse_other_scores
 from bob.learn.pytorch.experiment.algorithms import NAMED, Similarity
 from bob.learn.pytorch.experiment.components import Extraction, Preprocessing
-from bob.learn.pytorch.experiment.score_origin import origin
+from bob.learn.pytorch.experiment.scores import origin
 from bob.learn.pytorch.experiment.stages import run
 from bob.learn.pytorch.extractor import CallableExtractor
 from bob.learn.pytorch.models.errors import WeightsError

@@ -175,6 +175,8 @@ _MODULES: dict[str, str] = {
     "verification.algorithms": "experiment.algorithms experiment.bob_algorithms",
     "verification.array_models": "experiment.algorithms",
     "verification.in_memory": "experiment.scores",
+    "verification.enrolment": "experiment.stages",
+    "verification.score_origin": "experiment.scores",
     "verification.trial_quality": "scorefiles.quality",
     "verification.plda_algorithm": "experiment.algorithms",
     "verification.making": "experiment.features experiment.components parallel.sharing",

@@ -15,7 +15,7 @@ from bob.learn.pytorch.audio.doubts import little_speech
 from bob.learn.pytorch.preprocessor.audio.loading import DEFAULT_MODEL, open_model
 from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.scoring.similarity import cosine
-from bob.learn.pytorch.store.records import fault_of
+from bob.learn.pytorch.store.arrays import fault_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -19,9 +19,9 @@ from bob.learn.pytorch.experiment.stored import fingerprint as stored_fingerprin
 from bob.learn.pytorch.experiment.stored import write as write_stored
 from bob.learn.pytorch.files import remembered_source
 from bob.learn.pytorch.scorefiles.failures import Failure
+from bob.learn.pytorch.store.arrays import faults_of
 from bob.learn.pytorch.store.arrays import read as read_array
 from bob.learn.pytorch.store.arrays import write as write_array
-from bob.learn.pytorch.store.records import faults_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

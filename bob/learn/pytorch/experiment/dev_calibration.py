@@ -10,7 +10,7 @@ from bob.learn.pytorch.calibration.origin import LOG_LIKELIHOOD_RATIO, write_pro
 from bob.learn.pytorch.calibration.quality import doubtful_weights
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.experiment import TRAINED_ON, DevCalibration
-from bob.learn.pytorch.experiment.score_origin import origin
+from bob.learn.pytorch.experiment.scores import origin
 from bob.learn.pytorch.scorefiles import ScoreFile, read_scores, write_scores
 from bob.learn.pytorch.scorefiles.calibrating import (
     calibrate,

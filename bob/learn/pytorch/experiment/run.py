@@ -30,7 +30,7 @@ from bob.learn.pytorch.experiment.experiment import (
     lay_out,
 )
 from bob.learn.pytorch.experiment.options import Settings, settle
-from bob.learn.pytorch.experiment.score_origin import named
+from bob.learn.pytorch.experiment.scores import named
 from bob.learn.pytorch.experiment.stages import run, tasks
 from bob.learn.pytorch.files import write_text
 from bob.learn.pytorch.parallel.sharing import Workers

@@ -9,17 +9,18 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch.errors import ScoringError
+from bob.learn.pytorch.experiment import stored
 from bob.learn.pytorch.experiment.cohort import cohort_recordings
 from bob.learn.pytorch.experiment.components import Preprocessing
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.dev_calibration import calibrate_from_dev
-from bob.learn.pytorch.experiment.enrolment import enrol
 from bob.learn.pytorch.experiment.experiment import BadRecordingsError, Outcome
 from bob.learn.pytorch.experiment.features import load as load_features
 from bob.learn.pytorch.experiment.features import make as make_features
+from bob.learn.pytorch.experiment.fingerprint import digest
 from bob.learn.pytorch.experiment.recording_seconds import (
     recording_seconds,
     short_notes,
@@ -39,8 +40,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from bob.learn.pytorch.experiment.experiment import Experiment
-    from bob.learn.pytorch.protocols.trials import Database, Recording, Trials
+    from bob.learn.pytorch.experiment.experiment import Experiment, Vectors
+    from bob.learn.pytorch.protocols.trials import (
+        Database,
+        Recording,
+        Reference,
+        Trials,
+    )
 
 logger = logging.getLogger(__name__)
 
@@ -229,6 +235,100 @@ def _score(
         models = enrol(experiment, group, trials[group], vectors, outcome)
         if "score-computation" not in experiment.skip:
             compute(experiment, group, trials[group], models, vectors, seconds)
+
+
+def enrol(
+    experiment: Experiment,
+    group: str,
+    trials: Trials,
+    vectors: Vectors,
+    outcome: Outcome,
+) -> dict[str, Any]:
+    """Enrol every reference of a group from its usable recordings, by id.
+
+    References without any are absent, and so are their files.
+    """
+    models: dict[str, Any] = {}
+    for reference in trials.references:
+        path = experiment.layout.model(group, reference.id)
+        keys = [item.key for item in reference.recordings if item.key in vectors]
+        _tell_of_missing(group, reference, len(keys), outcome)
+        if "enrollment" in experiment.skip:
+            if keys:
+                models[reference.id] = _left_before(experiment, path, keys)
+        elif keys:
+            models[reference.id] = _enrolled(experiment, path, keys, vectors)
+        else:
+            path.unlink(missing_ok=True)
+    return models
+
+
+def _left_before(experiment: Experiment, path: Path, keys: list[str]) -> Any:
+    """Read a reference of an earlier run."""
+    present = stored.fingerprint(path)
+    if present is None:
+        raise ConfigurationError(
+            f"enrollment is left out, but there is no reference in {path}; run without "
+            "--skip-enrollment"
+        )
+    if present not in ("", _fingerprint(experiment, keys)):
+        raise ConfigurationError(
+            f"enrollment is left out, but {path} was enrolled from other embeddings or "
+            "by another algorithm; run without --skip-enrollment"
+        )
+    if not stored.is_whole(path):
+        raise ConfigurationError(
+            f"enrollment is left out, but {path} is damaged; run without "
+            "--skip-enrollment"
+        )
+    return experiment.algorithm.read_model(path)
+
+
+def _fingerprint(experiment: Experiment, keys: list[str]) -> str:
+    layout = experiment.layout
+    # The vectors are read from these files, so their fingerprints say it all.
+    made_from = [
+        stored.fingerprint(layout.stored(layout.extracted, key)) for key in keys
+    ]
+    by = experiment.algorithm.fingerprint()
+    return digest({"from": made_from, "algorithm": by})
+
+
+def _enrolled(
+    experiment: Experiment, path: Path, keys: list[str], vectors: Vectors
+) -> Any:
+    algorithm = experiment.algorithm
+    fingerprint = _fingerprint(experiment, keys)
+    is_there = not experiment.force and stored.fingerprint(path) == fingerprint
+    if is_there and stored.is_whole(path):
+        return algorithm.read_model(path)
+    model = algorithm.enrol([vectors[key] for key in keys])
+    stored.write(path, fingerprint, lambda place: algorithm.write_model(model, place))
+    return model
+
+
+def _tell_of_missing(
+    group: str, reference: Reference, used: int, outcome: Outcome
+) -> None:
+    named = len(reference.recordings)
+    if used == named:
+        return
+    outcome.weakened[f"{group}/{reference.id}"] = (used, named)
+    if used:
+        logger.warning(
+            "reference %s of group %s is enrolled from %d of its %d recordings, since "
+            "the others cannot be used",
+            reference.id,
+            group,
+            used,
+            named,
+        )
+    else:
+        logger.warning(
+            "reference %s of group %s has no usable recording: its scores are nan",
+            reference.id,
+            group,
+        )
 
 
 def _recordings(groups: Iterable[Trials]) -> list[Recording]:

@@ -28,7 +28,7 @@ from bob.learn.pytorch.inference.long import (
     has_limited_reach,
 )
 from bob.learn.pytorch.printing import printable
-from bob.learn.pytorch.store.records import fault_of
+from bob.learn.pytorch.store.arrays import fault_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -29,6 +29,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bob.learn.pytorch.errors import UserError
 from bob.learn.pytorch.protocols.columns import Layout, is_number, one_separator
 from bob.learn.pytorch.protocols.lines import refuse_other_files
@@ -37,9 +39,12 @@ from bob.learn.pytorch.protocols.names import without_audio_suffix
 from bob.learn.pytorch.protocols.trials import DatabaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
+    from bob.learn.pytorch.metrics import Names
     from bob.learn.pytorch.protocols.columns import Block
 
 CSV_COLUMNS = {
@@ -213,6 +218,43 @@ def _csv(path: Path, header: Sequence[str], skipped: int, *, metadata: bool) -> 
         for index, title in enumerate(header)
     )
     return Found("csv", Layout(columns, ",", skipped=skipped + 1))
+
+
+class Blindness:
+    """Test whether a file names no speakers; in CSV, one side is empty throughout.
+
+    It is asked of a whole file, or of all its blocks in their order.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._empty = {"claimed", "real"}
+
+    def found(self, names: Mapping[str, Names], *, first: int = 0) -> bool:
+        """Return it of trials from `first` on; refuse speakers that only some lack."""
+        if "claimed" not in names:
+            return True
+        before = bool(self._empty)
+        self._empty = {side for side in self._empty if not any(names[side].distinct)}
+        if self._empty:
+            return True
+        if first and before:
+            raise self._lacking(0)
+        lacking = _empty_in(names["claimed"]) | _empty_in(names["real"])
+        if lacking.any():
+            raise self._lacking(first + int(lacking.argmax()))
+        return False
+
+    def _lacking(self, trial: int) -> ScoreFileError:
+        return ScoreFileError(
+            f"{self._path}, trial {trial + 1}: probe_subject_id or bio_ref_subject_id "
+            "is empty, and is not in all trials; fill it in, or empty the column "
+            "throughout and give the list of the trials"
+        )
+
+
+def _empty_in(column: Names) -> NDArray[np.bool_]:
+    return np.array([not name for name in column.distinct])[column.codes]
 
 
 def _labelled_forms(fields: Sequence[str]) -> list[str]:

@@ -158,39 +158,6 @@ class Labels:
         return np.where(self._codes[place] == codes, self._order[place], -1)
 
 
-class Blindness:
-    """Test whether a file names no speakers; in CSV, one side is empty throughout.
-
-    It is asked of a whole file, or of all its blocks in their order.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._empty = {"claimed", "real"}
-
-    def found(self, names: Mapping[str, Names], *, first: int = 0) -> bool:
-        """Return it of trials from `first` on; refuse speakers that only some lack."""
-        if "claimed" not in names:
-            return True
-        before = bool(self._empty)
-        self._empty = {side for side in self._empty if not any(names[side].distinct)}
-        if self._empty:
-            return True
-        if first and before:
-            raise self._lacking(0)
-        lacking = _empty_in(names["claimed"]) | _empty_in(names["real"])
-        if lacking.any():
-            raise self._lacking(first + int(lacking.argmax()))
-        return False
-
-    def _lacking(self, trial: int) -> ScoreFileError:
-        return ScoreFileError(
-            f"{self._path}, trial {trial + 1}: probe_subject_id or bio_ref_subject_id "
-            "is empty, and is not in all trials; fill it in, or empty the column "
-            "throughout and give the list of the trials"
-        )
-
-
 def without_speakers(
     path: Path, names: dict[str, Names], labels: Labels | None
 ) -> dict[str, Names]:
@@ -292,10 +259,6 @@ def speakers_of_labels(
     except DatabaseError as error:
         raise ScoreFileError(str(error)) from error
     return Names.of(claimed).take(model.codes), Names.of(real).take(probe.codes)
-
-
-def _empty_in(column: Names) -> NDArray[np.bool_]:
-    return np.array([not name for name in column.distinct])[column.codes]
 
 
 def _in_the_names(path: Path, names: Mapping[str, Names]) -> NDArray[np.bool_]:

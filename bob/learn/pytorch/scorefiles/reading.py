@@ -30,6 +30,7 @@ from bob.learn.pytorch.protocols.sources import read_trial_source
 from bob.learn.pytorch.scorefiles.forms import (
     LABELLED,
     METADATA,
+    Blindness,
     Found,
     ScoreFileError,
     UnlabelledError,
@@ -39,7 +40,6 @@ from bob.learn.pytorch.scorefiles.forms import (
     no_trial,
 )
 from bob.learn.pytorch.scorefiles.labels import (
-    Blindness,
     Labels,
     sides_of,
     targets_of,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from bob.learn.pytorch._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from bob.learn.pytorch.store.arrays import fault_of
     from bob.learn.pytorch.store.exchange import (
         Imported,
         export,
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
         STORES,
         Record,
         StoreError,
-        fault_of,
     )
     from bob.learn.pytorch.store.store import EmbeddingStore, remove
 
@@ -47,9 +47,10 @@ __all__ = [
 ]
 
 _PLACES = {
+    "arrays": "fault_of",
     "exchange": "Imported export import_ read_embeddings",
     "reading": "StoredEmbeddings Summary read summarise",
-    "records": "HDF5_SIGNATURE OTHERS Record STORES StoreError fault_of",
+    "records": "HDF5_SIGNATURE OTHERS Record STORES StoreError",
     "store": "EmbeddingStore remove",
 }
 

@@ -1,11 +1,18 @@
-"""Arrays on disk as Bob writes them: HDF5, one dataset `array`, float64."""
+"""Embeddings as arrays: in files as Bob writes them, and those that say nothing.
+
+A file is HDF5 with one dataset `array`, float64.
+"""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bob.learn.pytorch.files import beside
+
+# Of an embedding with fewer numbers, all may be equal by chance.
+_FEWEST_THAT_VARY = 3
 
 
 def write(data: ArrayLike, data_file: object) -> None:
@@ -55,3 +62,40 @@ def _array(file: object, name: str) -> NDArray[np.float64]:
             "delete it and compute it again"
         )
     return np.asarray(file["array"])
+
+
+def fault_of(embedding: NDArray[Any]) -> str:
+    """Return why nothing can be compared with an embedding, empty where it can.
+
+    Parameters
+    ----------
+    embedding
+        ``(dimensions,)``, or the frames of one recording.
+
+    Examples
+    --------
+    >>> fault_of(np.zeros(3)), fault_of(np.arange(3))
+    ('is all zeros', '')
+    """
+    bad = int(np.count_nonzero(~np.isfinite(embedding)))
+    if bad:
+        return f"is NaN or infinite in {bad} of {embedding.size} numbers"
+    if not embedding.any():
+        return "is all zeros"
+    first = embedding.flat[0]
+    # Of one or two numbers, equal ones are an embedding like another.
+    if embedding.size >= _FEWEST_THAT_VARY and (embedding == first).all():
+        return f"is one number, {first:g}, over and over"
+    return ""
+
+
+def faults_of(embeddings: NDArray[Any]) -> dict[int, str]:
+    """Return the rows of ``(rows, dimensions)`` that `fault_of` finds fault with."""
+    if not embeddings.shape[1]:
+        return {}
+    # A sum may also overflow: these rows are looked at, and the others are good.
+    with np.errstate(over="ignore", invalid="ignore"):
+        suspicious = ~np.isfinite(embeddings.sum(axis=1))
+    suspicious |= embeddings[:, 0] == embeddings[:, -1]
+    rows = np.flatnonzero(suspicious).tolist()
+    return {row: fault for row in rows if (fault := fault_of(embeddings[row]))}

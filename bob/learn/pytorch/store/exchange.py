@@ -17,6 +17,7 @@ import numpy as np
 from bob.learn.pytorch.files import beside, is_another, path_in
 from bob.learn.pytorch.store import image as store_image
 from bob.learn.pytorch.store import kaldi, npz, parquet
+from bob.learn.pytorch.store.arrays import faults_of
 from bob.learn.pytorch.store.reading import (
     StoredEmbeddings,
     read,
@@ -28,7 +29,6 @@ from bob.learn.pytorch.store.records import (
     STORES,
     Record,
     StoreError,
-    faults_of,
 )
 from bob.learn.pytorch.store.store import EmbeddingStore
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bob.learn.pytorch.store import image as store_image
+from bob.learn.pytorch.store.arrays import faults_of
 from bob.learn.pytorch.store.batches import scan
-from bob.learn.pytorch.store.records import Columns, StoreError, faults_of
+from bob.learn.pytorch.store.records import Columns, StoreError
 
 if TYPE_CHECKING:
     import os

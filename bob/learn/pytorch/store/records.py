@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import nan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bob.learn.pytorch.audio import storable
 from bob.learn.pytorch.errors import UserError
+from bob.learn.pytorch.store.arrays import fault_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,8 +35,6 @@ TEXTS = tuple(TEXT_FIELDS.values())
 #: Settings that matter to some recordings only: to those of several channels, and to
 #: those that are cut into chunks. The source of a recording says it, where they did.
 OF_SOME = ("channel", "chunk_seconds")
-# Of an embedding with fewer numbers, all may be equal by chance.
-_FEWEST_THAT_VARY = 3
 
 
 class StoreError(UserError, RuntimeError):
@@ -201,43 +200,6 @@ class Columns:
         self.failed[rows] = columns.failed
         self.seconds[rows] = columns.seconds
         self.sample_rates[rows] = columns.sample_rates
-
-
-def fault_of(embedding: NDArray[Any]) -> str:
-    """Return why nothing can be compared with an embedding, empty where it can.
-
-    Parameters
-    ----------
-    embedding
-        ``(dimensions,)``, or the frames of one recording.
-
-    Examples
-    --------
-    >>> fault_of(np.zeros(3)), fault_of(np.arange(3))
-    ('is all zeros', '')
-    """
-    bad = int(np.count_nonzero(~np.isfinite(embedding)))
-    if bad:
-        return f"is NaN or infinite in {bad} of {embedding.size} numbers"
-    if not embedding.any():
-        return "is all zeros"
-    first = embedding.flat[0]
-    # Of one or two numbers, equal ones are an embedding like another.
-    if embedding.size >= _FEWEST_THAT_VARY and (embedding == first).all():
-        return f"is one number, {first:g}, over and over"
-    return ""
-
-
-def faults_of(embeddings: NDArray[Any]) -> dict[int, str]:
-    """Return the rows of ``(rows, dimensions)`` that `fault_of` finds fault with."""
-    if not embeddings.shape[1]:
-        return {}
-    # A sum may also overflow: these rows are looked at, and the others are good.
-    with np.errstate(over="ignore", invalid="ignore"):
-        suspicious = ~np.isfinite(embeddings.sum(axis=1))
-    suspicious |= embeddings[:, 0] == embeddings[:, -1]
-    rows = np.flatnonzero(suspicious).tolist()
-    return {row: fault for row in rows if (fault := fault_of(embeddings[row]))}
 
 
 def text(value: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bob.learn.pytorch.store.records import fault_of
+from bob.learn.pytorch.store.arrays import fault_of
 from bob.learn.pytorch.templates.format.errors import StageError, WorkerDied
 from bob.learn.pytorch.templates.format.static import static_problems, static_warnings
 from bob.learn.pytorch.templates.run import shaping

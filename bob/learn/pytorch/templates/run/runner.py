@@ -23,7 +23,7 @@ from bob.learn.pytorch.audio import (
 from bob.learn.pytorch.audio.doubts import little_speech
 from bob.learn.pytorch.inference.batching import Loaded
 from bob.learn.pytorch.printing import printable
-from bob.learn.pytorch.store.records import fault_of
+from bob.learn.pytorch.store.arrays import fault_of
 from bob.learn.pytorch.templates.format.errors import (
     StageError,
     TookTooLong,
