@@ -200,14 +200,22 @@ def _from_folder(
         if kaldi_trials.has_lists(path):
             listed, protocol = kaldi_trials.list_in(path, protocol)
             return _from_file(listed, protocol, directory)
+    return _of_speakers(path, protocol, directory, rule)
+
+
+def _of_speakers(
+    path: Path, protocol: str | None, directory: _Directory, rule: SpeakerRule | None
+) -> Database:
+    """Read recordings by speaker, of which a rule makes trials."""
     if (path / "wav.scp").is_file():
-        from bob.learn.pytorch.protocols.formats import kaldi as form
-    else:
-        from bob.learn.pytorch.protocols.formats import folder as form
-    found: Database = form.read(
-        path, protocol=protocol, original_directory=directory, rule=rule
-    )
-    return found
+        from bob.learn.pytorch.protocols.formats import kaldi
+
+        return kaldi.read(
+            path, protocol=protocol, original_directory=directory, rule=rule
+        )
+    from bob.learn.pytorch.protocols.formats import folder
+
+    return folder.read(path, protocol=protocol, original_directory=directory, rule=rule)
 
 
 def convert(
