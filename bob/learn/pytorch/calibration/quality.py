@@ -262,7 +262,7 @@ def _columns_of(names: list[str]) -> tuple[str, ...]:
 
 
 def log_durations(seconds: ArrayLike) -> FloatArray:
-    """Return the natural logarithm of positive durations in seconds; NaN stays NaN."""
+    """Return natural logarithms of positive seconds, (count,); NaN stays NaN."""
     values = np.asarray(seconds, dtype=np.float64)
     if (values <= 0).any() or np.isinf(values).any():
         raise ValueError(

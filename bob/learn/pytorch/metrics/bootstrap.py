@@ -137,8 +137,8 @@ def corrected_percentiles(
 ) -> Interval:
     """Return percentiles of the values (draws,), corrected for their median bias.
 
-    They move as the figure lies off the median: Efron, "Nonparametric standard errors
-    and confidence intervals", Canadian Journal of Statistics 9, 1981.
+    They move as the figure lies off the median (Efron and Tibshirani, 1993, chapter
+    14).
     """
     kept = values[~np.isnan(values)]
     if not kept.size:

@@ -196,7 +196,13 @@ def fmr_at_fnmr(
 
 
 def failure_to_acquire(scores: ArrayLike) -> float:
-    """Return the fraction of the scores ``(trials,)`` that are NaN."""
+    """Return the fraction of the scores ``(trials,)`` that are NaN.
+
+    Raises
+    ------
+    MetricError
+        There is no trial.
+    """
     kept, failures = acquired(scores)
     if not kept.size + failures:
         raise MetricError("there is no trial; check that the score file is not empty")
@@ -226,6 +232,14 @@ def _need(scores: FloatArray, failures: int, *, kind: str) -> None:
 
 def cllr(targets: ArrayLike, non_targets: ArrayLike) -> float:
     """Return the cost, in bits, of log-likelihood ratios ``(trials,)`` each, in nats.
+
+    Brummer and du Preez (2006) define it.
+
+    Raises
+    ------
+    MetricError
+        "0 target and 8 non-target trials have a score (2 failed); at least one of each
+        is needed for Cllr".
 
     Examples
     --------

@@ -152,7 +152,13 @@ class ScoreTable:
         probes: Sequence[str],
         probe_subjects: Sequence[str],
     ) -> ScoreTable:
-        """Name the trials of a matrix ``(references, probes)``, row after row."""
+        """Name the trials of a matrix ``(references, probes)``, row after row.
+
+        Raises
+        ------
+        ValueError
+            There are not as many names as rows and columns.
+        """
         matrix = np.asarray(scores, dtype=np.float64)
         if matrix.shape != (len(references), len(probes)):
             raise ValueError(

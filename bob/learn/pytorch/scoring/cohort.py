@@ -154,7 +154,7 @@ class CohortNormaliser:
 
     @property
     def means(self) -> tuple[FloatArray, FloatArray]:
-        """Mean cohort scores, (references,) and (probes,); as-norm: of the top."""
+        """Return mean cohort scores (references,) and (probes,), of as-norm's top."""
         return self.of_references.mean, self.of_probes.mean
 
     def __call__(

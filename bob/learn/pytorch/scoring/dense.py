@@ -116,6 +116,11 @@ def score_into_file(
     -------
     (references, probes)
         The file, mapped into memory to be read only.
+
+    Raises
+    ------
+    ValueError
+        There is no reference or no probe.
     """
     left, right = np.asarray(references), np.asarray(probes)
     shape = len(left), len(right)

@@ -80,6 +80,11 @@ def fuse_scores(
     -------
     (references, probes)
 
+    Raises
+    ------
+    ValueError
+        There is no such fusion: "scores cannot be fused by 'sum'; choose one of …".
+
     Examples
     --------
     >>> fuse_scores([[0.1, 0.8], [0.3, 0.2]], [[0, 1]], fusion="max")
@@ -109,6 +114,12 @@ def speaker_means(
         ``(recordings, dimensions)``, and the speaker of each recording.
     length_normalised
         Bring every recording to length one first.
+
+    Raises
+    ------
+    ValueError
+        "3 names of speakers do not belong to embeddings of shape (4, 192); give one
+        name per embedding".
 
     Examples
     --------

@@ -166,6 +166,8 @@ def z_norm(
 ) -> FloatArray:
     """Zero normalisation: relative to the scores of the reference against the cohort.
 
+    ``(score - mean) / deviation``, both of the reference (Auckenthaler et al., 2000).
+
     Parameters
     ----------
     scores
@@ -213,7 +215,8 @@ def s_norm(
 ) -> FloatArray:
     """Symmetric normalisation: the mean of z- and t-norm.
 
-    It is adaptive (AS-norm) with statistics of the ``top`` scores of each side.
+    It is adaptive (AS-norm) with statistics of the ``top`` scores of each side (Kenny,
+    2010; Matejka et al., 2017).
 
     Parameters
     ----------
@@ -271,7 +274,7 @@ def as_norm(
     top: int = TOP,
     pairs: Pairs | None = None,
 ) -> FloatArray:
-    """Cosine of embeddings with adaptive symmetric normalisation.
+    """Cosine of embeddings with adaptive symmetric normalisation (see `s_norm`).
 
     Parameters
     ----------

@@ -61,7 +61,13 @@ class Projection:
     matrix: FloatArray
 
     def __call__(self, embeddings: ArrayLike) -> FloatArray:
-        """``(count, dimensions) -> (count, projected dimensions)``."""
+        """``(count, dimensions) -> (count, projected dimensions)``.
+
+        Raises
+        ------
+        ValueError
+            The embeddings have other dimensions than those of the training.
+        """
         rows = np.asarray(embeddings, dtype=np.float64)
         if rows.ndim != 2 or rows.shape[1] != self.mean.size:
             raise ValueError(
@@ -134,7 +140,7 @@ class TwoCovariance:
         counts: ArrayLike = 1,
         kaldi_length: bool = False,
     ) -> FloatArray:
-        """Return the log-likelihood ratio of each reference and probe, as one product.
+        """Return the log-likelihood ratio of each reference and probe, in nats.
 
         Parameters
         ----------
@@ -320,7 +326,7 @@ class PldaBackend:
     def score(
         self, references: ArrayLike, probes: ArrayLike, *, counts: ArrayLike = 1
     ) -> FloatArray:
-        """Return the log-likelihood ratio of each reference and probe.
+        """Return the log-likelihood ratio of each reference and probe, in nats.
 
         Parameters
         ----------
