@@ -11,8 +11,8 @@ import pytest
 import soundfile
 from commands import run
 
+from bob.learn.pytorch.experiment import benchmark, model_costs
 from bob.learn.pytorch.report.models import Costs
-from bob.learn.pytorch.script import benchmarking, model_costs
 from bob.learn.pytorch.store.store import read
 from bob.learn.pytorch.templates.format.errors import InstallError
 from bob.learn.pytorch.templates.install.environment import Environment
@@ -113,14 +113,14 @@ def table(folder="bench"):
 def test_a_template_that_changes_meanwhile_runs_as_it_was_trusted(
     corpus, started, monkeypatch
 ):
-    look_up = benchmarking.candidates
+    look_up = benchmark.candidates
 
     def candidates(*names, **options):
         found = look_up(*names, **options)
         template("good", model_init=["raise SystemExit"])
         return found
 
-    monkeypatch.setattr(benchmarking, "candidates", candidates)
+    monkeypatch.setattr(benchmark, "candidates", candidates)
 
     result = bench(template("good"), "--protocol", corpus, "--yes")
 
@@ -362,7 +362,7 @@ def test_costs_of_a_built_in_model(corpus, weights, monkeypatch):
     paths = sorted(map(str, corpus.rglob("*.wav")))
 
     found = model_costs.of_trained_model(
-        benchmarking.find("dltresnet34-voxceleb1"), paths, device="cpu"
+        benchmark.find("dltresnet34-voxceleb1"), paths, device="cpu"
     )
 
     assert found.parameters > 1_000_000

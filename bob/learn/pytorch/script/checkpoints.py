@@ -11,8 +11,8 @@ import click
 from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.script.door import report
 from bob.learn.pytorch.script.extractors import (
+    asking,
     extractor_options,
-    make_extractor,
     parallel_options,
     report_options,
 )
@@ -98,10 +98,13 @@ def _filled(
     )
     from bob.learn.pytorch.inference.extract import sensible_jobs
     from bob.learn.pytorch.parallel.sharing import Workers
+    from bob.learn.pytorch.preprocessor.audio.loading import open_model
 
     jobs, dask = options.pop("jobs"), options.pop("dask")
     database = named_database(text, protocol=protocol)
-    extractor = make_extractor(**options)
+    ask = asking(yes=options.pop("yes"))
+    extractor = open_model(options.pop("model"), ask=ask, **options)
+    extractor.fetch(progress=True)
     planned = plan(database, output, step=extractor.step_name, groups=groups)
     count, device = len(planned.checkpoints), extractor.chosen()["device"]
     workers = Workers(jobs=jobs or sensible_jobs(count, device=device), dask=dask)

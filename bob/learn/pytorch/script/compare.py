@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from bob.learn.pytorch.printing import printable
+from bob.learn.pytorch.script.door import report
 from bob.learn.pytorch.script.extractors import asking, extractor_options
+from bob.learn.pytorch.script.options import json_option
 
 if TYPE_CHECKING:
-    from bob.learn.pytorch.calibration.decision import Calibration, Decision
+    from collections.abc import Iterator
+
+    from bob.learn.pytorch.calibration.decision import Decision
     from bob.learn.pytorch.comparing import Comparison
 
-COST = click.FloatRange(min=0, min_open=True)
-MEANING = (
+_COST = click.FloatRange(min=0, min_open=True)
+_MEANING = (
     "cosine of two embeddings, from -1 to 1: the higher, the more likely it is one "
     "speaker"
 )
 # What people are told of the provenance of a calibration.
 _SHOWN = ("database", "protocol", "group", "speakers", "penalty", "scores")
-NO_THRESHOLD = (
+_NO_THRESHOLD = (
     "where to draw the line depends on the recordings, and none is published for this "
     "model: train a calibration on recordings like these with verify.py "
     "--calibrate-scores, and give it as --calibration"
@@ -47,15 +51,15 @@ NO_THRESHOLD = (
 )
 @click.option(
     "--c-miss",
-    type=COST,
+    type=_COST,
     help="Cost of a miss: rejecting the true speaker.  [1]",
 )
 @click.option(
     "--c-fa",
-    type=COST,
+    type=_COST,
     help="Cost of a false alarm: accepting another speaker.  [1]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Report in JSON.")
+@json_option
 def compare(
     first: str,
     second: str,
@@ -82,33 +86,21 @@ def compare(
     comparison = compare_recordings(
         first, second, calibration=calibration, ask=asking(yes=yes), **given
     )
-    if as_json:
-        report = _for_programs(comparison, (first, second), calibration)
-        click.echo(json.dumps(report, indent=2))
-        return
-    click.echo(f"score {comparison.score:.4f} with {comparison.model}")
-    lines = _for_people(comparison, calibration)
-    click.echo("\n".join(f"  {line}" for line in lines))
+    lines = [f"score {comparison.score:.4f} with {comparison.model}"]
+    lines += [f"  {line}" for line in _for_people(comparison, calibration)]
+    content = _for_programs(comparison, (first, second), calibration)
+    report(content, lines, as_json=as_json)
 
 
 def _for_programs(
     comparison: Comparison, paths: tuple[str, str], calibration: Path | None
 ) -> dict[str, Any]:
-    from bob.learn.pytorch.printing import printable
-
-    notes, decided = list(comparison.notes), {"threshold": None}
-    if comparison.decision is None or comparison.calibration is None:
-        notes.append(NO_THRESHOLD)
-    else:
-        decided = _decision_for_programs(
-            comparison.decision, comparison.calibration, str(calibration)
-        )
     sides = zip(paths, comparison.seconds, comparison.rates, strict=True)
-    return {
+    content: dict[str, Any] = {
         "model": comparison.model,
         "score": comparison.score,
-        "meaning": MEANING,
-        **decided,
+        "meaning": _MEANING,
+        "threshold": None,
         "recordings": [
             {
                 "path": printable(path),
@@ -117,103 +109,85 @@ def _for_programs(
             }
             for path, seconds, rate in sides
         ],
-        "notes": notes,
+        "notes": [*comparison.notes],
     }
-
-
-def _for_people(comparison: Comparison, calibration: Path | None) -> list[str]:
-    if comparison.decision is None or comparison.calibration is None:
-        return [MEANING, *comparison.notes, NO_THRESHOLD]
-    lines = _decision_for_people(
-        comparison.decision, comparison.calibration, str(calibration)
-    )
-    return [*lines, *comparison.notes]
-
-
-def _decision_for_programs(
-    decision: Decision, calibration: Calibration, path: str
-) -> dict[str, Any]:
-    threshold, trials = decision.threshold, calibration.trained_on
+    decision, known = comparison.decision, comparison.calibration
+    if decision is None or known is None:
+        content["notes"].append(_NO_THRESHOLD)
+        return content
     ratio = decision.log_likelihood_ratio
-    return {
+    threshold = {k: v for k, v in vars(decision.threshold).items() if k != "provenance"}
+    return content | {
         "log_likelihood_ratio": ratio if math.isfinite(ratio) else None,
-        "likelihood_ratio": decision.likelihood_ratio
-        if math.isfinite(decision.likelihood_ratio)
-        else None,
-        "decision": _decided(accepted=decision.accepted),
-        "threshold": {
-            "log_likelihood_ratio": threshold.log_likelihood_ratio,
-            "score": threshold.score,
-            "p_target": threshold.p_target,
-            "c_miss": threshold.c_miss,
-            "c_fa": threshold.c_fa,
+        **_answer(ratio, decision),
+        "threshold": threshold,
+        "quality": {name: list(pair) for name, pair in decision.quality.items()},
+        "without_quality": None
+        if decision.plain is None
+        else {
+            "log_likelihood_ratio": decision.plain,
+            **_answer(decision.plain, decision),
         },
-        "quality": {name: list(sides) for name, sides in decision.quality.items()},
-        "without_quality": _without_quality(decision),
         "calibration": {
-            "path": path,
-            "targets": trials.targets,
-            "non_targets": trials.non_targets,
-            "provenance": dict(calibration.provenance),
+            "path": str(calibration),
+            "targets": known.trained_on.targets,
+            "non_targets": known.trained_on.non_targets,
+            "provenance": dict(known.provenance),
         },
     }
 
 
-def _decision_for_people(
-    decision: Decision, calibration: Calibration, path: str
-) -> list[str]:
+def _for_people(comparison: Comparison, path: Path | None) -> Iterator[str]:
+    decision, calibration = comparison.decision, comparison.calibration
+    if decision is None or calibration is None:
+        yield from (_MEANING, *comparison.notes, _NO_THRESHOLD)
+        return
     threshold, trials = decision.threshold, calibration.trained_on
     ratio = decision.log_likelihood_ratio
-    at = "" if threshold.score is None else f", cosine {threshold.score:.4f}"
-    at += ", out of reach" if at and decision.beyond_cosines else ""
-    at += " for such recordings" if at and decision.quality else ""
-    said = ", ".join(
-        f"{name.replace('_', ' ')} {calibration.provenance[name]}"
-        for name in _SHOWN
-        if name in calibration.provenance
-    )
-    sign = "" if decision.accepted else "not "
     weighed = "".join(
         f", with the {_named(name)} {left:.4g} and {right:.4g}"
         for name, (left, right) in decision.quality.items()
     )
-    lines = [
+    yield (
         f"likelihood ratio {_ratio(ratio)} (log {ratio:.4f}): how much more likely "
-        f"such a score is of one speaker than of two{weighed}",
-        f"decision: {_decided(accepted=decision.accepted)}, since the log is {sign}at "
+        f"such a score is of one speaker than of two{weighed}"
+    )
+    if decision.plain is not None:
+        answer = _answer(decision.plain, decision)["decision"]
+        yield (
+            f"by the score alone: likelihood ratio {_ratio(decision.plain)}, {answer}"
+        )
+    at = "" if threshold.score is None else f", cosine {threshold.score:.4f}"
+    at += ", out of reach" if at and decision.beyond_cosines else ""
+    at += " for such recordings" if at and decision.quality else ""
+    sign = "" if decision.accepted else "not "
+    yield (
+        f"decision: {_answer(ratio, decision)['decision']}, since the log is {sign}at "
         f"or above {threshold.log_likelihood_ratio:.4f} "
         f"(P_target {threshold.p_target:g}, C_miss {threshold.c_miss:g}, "
-        f"C_fa {threshold.c_fa:g}{at})",
+        f"C_fa {threshold.c_fa:g}{at})"
+    )
+    facts = "".join(
+        f", {name.replace('_', ' ')} {calibration.provenance[name]}"
+        for name in _SHOWN
+        if name in calibration.provenance
+    )
+    yield (
         f"threshold from {path}: {trials.targets} target and {trials.non_targets} "
-        f"non-target trials{', ' if said else ''}{said}",
-    ]
-    without = _without_quality(decision)
-    if without is not None:
-        lines.insert(
-            1,
-            f"by the score alone: likelihood ratio {_ratio(decision.plain or 0.0)}, "
-            f"{without['decision']}",
-        )
-    return lines
+        f"non-target trials{facts}"
+    )
+    yield from comparison.notes
 
 
-def _without_quality(decision: Decision) -> dict[str, Any] | None:
-    """Return the answer by the score alone; None where no measure was weighed."""
+def _answer(log: float, decision: Decision) -> dict[str, Any]:
+    """Return the ratio, None where it is not finite, and the decision."""
     from bob.learn.pytorch.calibration.decision import ratio_of
 
-    ratio = decision.plain
-    if ratio is None:
-        return None
-    accepted = ratio >= decision.threshold.log_likelihood_ratio
+    accepted = log >= decision.threshold.log_likelihood_ratio
     return {
-        "log_likelihood_ratio": ratio,
-        "likelihood_ratio": ratio_of(ratio) if math.isfinite(ratio_of(ratio)) else None,
-        "decision": _decided(accepted=accepted),
+        "likelihood_ratio": ratio_of(log) if math.isfinite(ratio_of(log)) else None,
+        "decision": "one speaker" if accepted else "two speakers",
     }
-
-
-def _decided(*, accepted: bool) -> str:
-    return "one speaker" if accepted else "two speakers"
 
 
 def _named(measure: str) -> str:

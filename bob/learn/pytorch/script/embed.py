@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import click
 
 from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.script import terminal
+from bob.learn.pytorch.script.door import report
 from bob.learn.pytorch.script.extractors import (
     asking,
     extractor_options,
@@ -70,8 +70,8 @@ def embed(
         click.echo(f"Stopped: {_kept(into)}", err=True)
         sys.exit(terminal.INTERRUPTED)
     notes = _notes(made)
-    report = _for_programs if as_json else _for_people
-    click.echo(report(made, into, notes))
+    lines = _for_people(made, into, notes)
+    report(_for_programs(made, into, notes), lines, as_json=as_json)
     if made.run.failures and not allow_failures:
         sys.exit(1)
 
@@ -111,9 +111,9 @@ def _failures(made: Embedded) -> dict[str, str]:
     }
 
 
-def _for_programs(made: Embedded, output: Path, notes: list[str]) -> str:
+def _for_programs(made: Embedded, output: Path, notes: list[str]) -> dict[str, Any]:
     run, extractor = made.run, made.extractor
-    content = {
+    return {
         "output": click.format_filename(output),
         "embeddings": len(made.paths) - len(run.failures),
         "reused": run.reused,
@@ -124,10 +124,9 @@ def _for_programs(made: Embedded, output: Path, notes: list[str]) -> str:
         "ran_on": extractor.chosen(),
         "made_by": extractor.fingerprint(),
     }
-    return json.dumps(content, indent=2)
 
 
-def _for_people(made: Embedded, output: Path, notes: list[str]) -> str:
+def _for_people(made: Embedded, output: Path, notes: list[str]) -> list[str]:
     run, failures, count = made.run, _failures(made), len(made.paths)
     lines = [
         f"{count - len(failures)} of {count} recordings are in {printable(output)}",
@@ -138,6 +137,5 @@ def _for_people(made: Embedded, output: Path, notes: list[str]) -> str:
         lines[1] += f", {run.computed} were computed now (on {on})"
     if failures:
         lines.append(f"{len(failures)} could not be used:")
-        lines += [printable(f"  {name}: {why}") for name, why in failures.items()]
-    lines += [f"Note: {printable(note)}" for note in notes]
-    return "\n".join(lines)
+        lines += [f"  {name}: {why}" for name, why in failures.items()]
+    return lines + [f"Note: {note}" for note in notes]

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import functools
 import sys
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 import click
+
+from bob.learn.pytorch.script.options import Command, json_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bob.learn.pytorch.preprocessor.audio.loading import Extractor
     from bob.learn.pytorch.templates.format.template import Template
 
 # As `bob.learn.pytorch.inference.engine` has them; importing that takes longer.
-ENGINES = ("torch", "onnxruntime")
-PRECISIONS = ("float32", "float64", "bfloat16", "float16")
-
-Command = TypeVar("Command", bound="Callable[..., Any]")
+_ENGINES = ("torch", "onnxruntime")
+_PRECISIONS = ("float32", "float64", "bfloat16", "float16")
 
 
 def _channel(
@@ -54,13 +53,13 @@ _MODEL_OPTIONS = (
     ),
     click.option(
         "--engine",
-        type=click.Choice(ENGINES),
+        type=click.Choice(_ENGINES),
         default="torch",
         help="Library that runs the network.  [torch]",
     ),
     click.option(
         "--precision",
-        type=click.Choice((*PRECISIONS, "auto")),
+        type=click.Choice((*_PRECISIONS, "auto")),
         default="float32",
         help="Precision of the network; auto is the fastest that keeps accuracy.  "
         "[float32]",
@@ -123,7 +122,7 @@ def parallel_options(command: Command) -> Command:
 def report_options(command: Command) -> Command:
     """Add the options that say how the result is reported."""
     for option in (
-        click.option("--json", "as_json", is_flag=True, help="Report in JSON."),
+        json_option,
         click.option(
             "--allow-failures",
             is_flag=True,
@@ -153,29 +152,6 @@ def ask_for_trust(found: Template, *, yes: bool) -> None:
             trust.trust(found)
             return
     trust.require(found)
-
-
-def make_extractor(
-    model: str | Template,
-    *,
-    yes: bool = False,
-    **options: Any,  # noqa: ANN401 - those of `extractor_options`
-) -> Extractor:
-    """Fetch a trained model, with progress, and check what it is to run on.
-
-    Parameters
-    ----------
-    model
-        Name of a trained model or of a template, a file of either, or a template that
-        was loaded.
-    yes
-        Whether a template may run that is not trusted.
-    """
-    from bob.learn.pytorch.preprocessor.audio.loading import open_model
-
-    extractor = open_model(model, ask=asking(yes=yes), **options)
-    extractor.fetch(progress=True)
-    return extractor
 
 
 def asking(*, yes: bool) -> Callable[[Template], None]:

@@ -1,4 +1,4 @@
-"""The same protocol over many models, one after the other: read `run` first."""
+"""One protocol over many models, one after the other: read `benchmark` first."""
 
 from __future__ import annotations
 
@@ -7,35 +7,40 @@ import json
 import logging
 import shlex
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import click
-
-from bob.learn.pytorch.audio import RecordingError
+from bob.learn.pytorch.errors import UserError
+from bob.learn.pytorch.experiment import model_costs
 from bob.learn.pytorch.experiment.scores import score_trials
-from bob.learn.pytorch.export.onnx import ExportError
 from bob.learn.pytorch.files import content_of, source_of, write_text
+from bob.learn.pytorch.inference.engine import ChoiceError, chosen_device
 from bob.learn.pytorch.inference.extract import extract_into
 from bob.learn.pytorch.metrics import evaluate
 from bob.learn.pytorch.models.catalogue import TrainedModel, find
-from bob.learn.pytorch.models.errors import WeightsError
-from bob.learn.pytorch.parallel.partitions import WorkersError
-from bob.learn.pytorch.preprocessor.audio.loading import is_template
+from bob.learn.pytorch.preprocessor.audio.loading import is_template, open_model
 from bob.learn.pytorch.printing import printable
-from bob.learn.pytorch.report.models import Costs, ModelRow, as_csv, as_page
-from bob.learn.pytorch.report.plots import plot_det
-from bob.learn.pytorch.script import model_costs
-from bob.learn.pytorch.script.extractors import (
-    ask_for_trust,
-    make_extractor,
+from bob.learn.pytorch.protocols.counts import summarise_trials
+from bob.learn.pytorch.protocols.opening import as_database
+from bob.learn.pytorch.protocols.speakers import (
+    ALL_PAIRS,
+    SpeakerDatabase,
+    SpeakerRule,
 )
+from bob.learn.pytorch.protocols.trials import DatabaseError
+from bob.learn.pytorch.report.models import (
+    Costs,
+    ModelRow,
+    as_csv,
+    as_page,
+    as_text,
+)
+from bob.learn.pytorch.report.plots import plot_det
 from bob.learn.pytorch.store.records import differing
-from bob.learn.pytorch.store.store import StoreError, alone, read
+from bob.learn.pytorch.store.store import alone, read
 from bob.learn.pytorch.store.store import summarise as in_numbers
 from bob.learn.pytorch.templates.format.errors import (
     InstallError,
     InvalidTemplate,
-    TemplateError,
     UntrustedTemplate,
 )
 from bob.learn.pytorch.templates.format.template import Template, load
@@ -52,16 +57,96 @@ Model: TypeAlias = Template | TrainedModel
 
 logger = logging.getLogger(__name__)
 
-# What ends one model and not the others; anything else is a bug and shows.
-FAILURES = (
-    ExportError,
-    OSError,
-    RecordingError,
-    StoreError,
-    TemplateError,
-    WeightsError,
-    WorkersError,
-)
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Figures of models on one protocol.
+
+    Attributes
+    ----------
+    title, about
+        Protocol in a few words, and its counts in a sentence.
+    rows
+        One for each model, in their order.
+    """
+
+    title: str
+    about: str
+    rows: Sequence[ModelRow]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything, ready for JSON."""
+        models = [row.as_dict() for row in self.rows]
+        return {"protocol": self.title, "trials": self.about, "models": models}
+
+    def as_text(self) -> str:
+        """Return a table for people."""
+        return f"{self.title}: {self.about}\n\n{as_text(self.rows)}"
+
+    def write(self, folder: Path) -> None:
+        """Write `results.csv`, `index.html` and, with curves, `det.png`."""
+        picture = folder / "det.png"
+        found = {row.name: row.evaluation for row in self.rows if row.evaluation}
+        if found:
+            plot_det(picture, found, title=self.title)
+        else:
+            picture.unlink(missing_ok=True)
+        page = as_page(self.rows, title=self.title, about=self.about)
+        write_text(folder / "results.csv", as_csv(self.rows))
+        write_text(folder / "index.html", page)
+
+
+def benchmark(
+    models: Iterable[str],
+    protocol: str | Path,
+    folder: Path,
+    *,
+    group: str | None = None,
+    rule: SpeakerRule | None = None,
+    device: str | None = None,
+    ask: Callable[[Template], None],
+    tell: Callable[[str], None],
+) -> Benchmark:
+    """Run a protocol over models; what is in the folder already is not done again.
+
+    Of each model, the embeddings are in a store there, and its costs beside it. A
+    store that was made by another version of the model is replaced.
+
+    Parameters
+    ----------
+    models
+        Names or files of templates and trained models.
+    protocol
+        Whatever `read_protocol` reads; of a folder of speakers, all pairs.
+    folder
+        Stores, costs, table, page and picture; made where there is none.
+    group
+        Of the protocol. Default: eval if there is one, else the first.
+    device
+        Of torch. Default: cpu.
+    ask
+        Called with each template before the first model runs; raises
+        `UntrustedTemplate` for one that may not run.
+    tell
+        Called before each model, with a line for people.
+
+    Raises
+    ------
+    UserError
+        A model is misspelt, two would have the same files, or the protocol cannot be
+        read. A model that fails is a row with its reason.
+    """
+    device = chosen_device(device)
+    wanted = candidates(models, ask=ask)
+    trials, title, about = _trials(protocol, group, rule)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for number, one in enumerate(wanted, start=1):
+        tell(f"[{number}/{len(wanted)}] {one.name}")
+        rows.append(_row(one, trials, folder, device=device))
+    found = Benchmark(title, about, rows)
+    found.write(folder)
+    return found
 
 
 @dataclass(frozen=True)
@@ -91,31 +176,33 @@ class Candidate:
         return self.name.replace("/", "-")
 
 
-def candidates(names: Iterable[str], *, yes: bool) -> list[Candidate]:
+def candidates(
+    names: Iterable[str], *, ask: Callable[[Template], None]
+) -> list[Candidate]:
     """Look up every model before the first is run, and ask for trust.
 
     Raises
     ------
     UnknownTemplate, UnknownModelError
         One is misspelt.
-    BadParameter
+    UserError
         Two would have the same files.
     """
-    found = [_candidate(name, yes=yes) for name in dict.fromkeys(names)]
+    found = [_candidate(name, ask) for name in dict.fromkeys(names)]
     by_file: dict[str, Candidate] = {}
     for one in found:
         first = by_file.setdefault(one.file_name, one)
         if first is not one:
-            raise click.BadParameter(
+            raise ChoiceError(
                 f"{printable(first.given)} and {printable(one.given)} are both called "
                 f"{one.file_name}, as their files in the output folder; rename one, or "
                 "run them into two folders",
-                param_hint="MODEL",
+                option="model",
             )
     return found
 
 
-def _candidate(name: str, *, yes: bool) -> Candidate:
+def _candidate(name: str, ask: Callable[[Template], None]) -> Candidate:
     if not is_template(name):
         return Candidate(name, name, find(name))
     try:
@@ -123,7 +210,7 @@ def _candidate(name: str, *, yes: bool) -> Candidate:
     except InvalidTemplate as error:
         return Candidate(name, printable(name), None, _in_a_line(error))
     try:
-        ask_for_trust(model, yes=yes)
+        ask(model)
     except UntrustedTemplate:
         how = f"`bob pytorch template trust {printable(shlex.quote(name))}`, or --yes"
         reason = f"it is not trusted, and runs other people's code ({how})"
@@ -131,70 +218,16 @@ def _candidate(name: str, *, yes: bool) -> Candidate:
     return Candidate(name, model.name, model)
 
 
-def run(
-    models: Sequence[Candidate],
-    trials: Trials,
-    folder: Path,
-    *,
-    device: str,
-    tell: Callable[[str], None],
-) -> list[ModelRow]:
-    """Run a protocol over models; what is in the folder already is not done again.
-
-    Of each model, the embeddings are in a store there, and its costs beside it. A
-    store that was made by another version of the model is replaced.
-
-    Parameters
-    ----------
-    models
-        From `candidates`.
-    folder
-        Where stores and costs lie.
-    device
-        Of torch.
-    tell
-        Called before each model, with a line for people.
-
-    Returns
-    -------
-    list
-        A row for each model, in their order.
-    """
-    rows: list[ModelRow] = []
-    for number, one in enumerate(models, start=1):
-        tell(f"[{number}/{len(models)}] {one.name}")
-        if one.model is None or one.reason:
-            rows.append(ModelRow(one.name, reason=one.reason))
-            continue
-        try:
-            row = _run_one(one, one.model, trials, folder, device=device)
-        except FAILURES as error:
-            if _is_of_an_interrupt(error):
-                raise KeyboardInterrupt from error
-            logger.info("%s failed: %s", one.name, error)
-            rows.append(ModelRow(one.name, reason=_in_a_line(error)))
-            continue
-        rows.append(row)
-    return rows
-
-
-def write(rows: Sequence[ModelRow], folder: Path, *, title: str, about: str) -> None:
-    """Write `results.csv`, `index.html` and, with curves, `det.png`; each at once.
-
-    Parameters
-    ----------
-    title, about
-        Protocol in a few words, and in a sentence.
-    """
-    picture = folder / "det.png"
-    found = {row.name: row.evaluation for row in rows if row.evaluation}
-    if found:
-        plot_det(picture, found, title=title)
-    else:
-        picture.unlink(missing_ok=True)
-    page = as_page(rows, title=title, about=about)
-    write_text(folder / "results.csv", as_csv(rows))
-    write_text(folder / "index.html", page)
+def _row(one: Candidate, trials: Trials, folder: Path, *, device: str) -> ModelRow:
+    if one.model is None or one.reason:
+        return ModelRow(one.name, reason=one.reason)
+    try:
+        return _run_one(one, one.model, trials, folder, device=device)
+    except (OSError, UserError) as error:
+        if _is_of_an_interrupt(error):
+            raise KeyboardInterrupt from error
+        logger.info("%s failed: %s", one.name, error)
+        return ModelRow(one.name, reason=_in_a_line(error))
 
 
 def _run_one(
@@ -204,8 +237,9 @@ def _run_one(
     # Trust was asked for, of what was loaded then: its file may be another by now.
     which = model if isinstance(model, Template) else one.given
     # Channels are mixed, so that all hear the same.
-    extractor = make_extractor(which, yes=True, device=device, channel="mix")
+    extractor = open_model(which, trusted=True, device=device, channel="mix")
     try:
+        extractor.fetch(progress=True)
         paths = {item.key: str(item.path) for item in trials.recordings()}
         made_by = extractor.fingerprint()
         _remove_if_of_another(place, made_by)
@@ -317,3 +351,31 @@ def _in_a_line(error: object) -> str:
     elif first.endswith(":"):
         below = others[:1]
     return " ".join([first, *below])
+
+
+def _trials(
+    source: str | Path, group: str | None, rule: SpeakerRule | None
+) -> tuple[Trials, str, str]:
+    """Return the trials of a protocol, its title, and its counts in words."""
+    database = as_database(source, rule=rule)
+    if isinstance(database, SpeakerDatabase):
+        if group is not None:
+            raise DatabaseError(
+                f"{source} is a folder of speakers, of which all pairs are "
+                "compared: it has no groups, leave out --group"
+            )
+        database.protocol = ALL_PAIRS
+        trials, kind = database.trials("dev"), "all pairs"
+    else:
+        groups = database.groups()
+        chosen = group or ("eval" if "eval" in groups else groups[0])
+        trials = database.trials(chosen)
+        kind = f"protocol {database.protocol}, group {chosen}"
+    counts = summarise_trials(trials)
+    title = printable(f"{database.name}, {kind}")
+    about = (
+        f"{counts.recordings:,} recordings of {counts.speakers:,} speakers, "
+        f"{counts.target_trials:,} target and {counts.non_target_trials:,} non-target "
+        "trials"
+    )
+    return trials, title, about
