@@ -26,6 +26,12 @@ CONTENT = {
 TRACE = Path("/tmp/never-by-a-test")  # noqa: S108
 
 
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path, monkeypatch):
+    """Every command runs in an empty folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def nothing_runs_untrusted():
     """What runs of a template that must not run leaves a trace."""
@@ -46,9 +52,8 @@ def template_content():
 
 
 @pytest.fixture
-def template_file(tmp_path, monkeypatch):
+def template_file():
     """`template_file(**keys)`: a template in the working directory."""
-    monkeypatch.chdir(tmp_path)
 
     def write(name="mine.json", **keys):
         Path(name).write_text(json.dumps({**CONTENT, **keys}))

@@ -95,8 +95,7 @@ sub_directory = "bad"
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch, weights):
-    monkeypatch.chdir(tmp_path)
+def here(tmp_path, weights):
     Path("drn34.pth.tar").symlink_to(weights)
     soundfile.write("good.flac", NOISE, RATE)
     return tmp_path

@@ -6,20 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import done, refused, run
+from score_files import NAMES
 
 from bob.learn.pytorch.scorefiles import UnlabelledError, labelled_scores, read_scores
 
-HEADER = (
-    "probe_template_id,probe_subject_id,bio_ref_template_id,bio_ref_subject_id,room,"
-    "score\n"
-)
+HEADER = f"{NAMES},room,score\n"
 TRIALS = [("a/1", "a/2", 1, 3.0), ("a/1", "b/1", 0, 1.0), ("b/2", "b/1", 1, 0.5),
           ("b/2", "a/2", 0, -1.0)]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
-def _files(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def _files():
     Path("blind.csv").write_text(
         HEADER + "".join(f"{p},,{m},,hall,{score}\n" for m, p, _, score in TRIALS)
     )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from commands import done, refused, reported
 from files import from_json
+from score_files import NAMES, say
 from sklearn.linear_model import LogisticRegression
 
 from bob.learn.pytorch.scorefiles import read_scores
@@ -39,11 +40,6 @@ def by_scikit_learn(columns, kinds, prior=0.5):
     fit = LogisticRegression(C=1e9, tol=1e-10, solver="newton-cholesky")
     fit.fit(columns, kinds, sample_weight=weights * len(kinds))
     return fit.coef_[0], fit.intercept_[0] - math.log(prior / (1 - prior))
-
-
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize("prior", [0.5, 0.05])
@@ -111,10 +107,7 @@ def test_steps():
     assert found == pytest.approx([-math.log(2), 0, 0, math.log(2)], abs=1e-7)
 
 
-HEADER = (
-    "probe_template_id,probe_subject_id,bio_ref_template_id,bio_ref_subject_id,"
-    "bio_ref_duration,probe_duration,channel,score\n"
-)
+HEADER = f"{NAMES},bio_ref_duration,probe_duration,channel,score\n"
 
 
 def write_csv(path, seed=0):
@@ -209,8 +202,8 @@ def test_where_scores_come_from_is_kept_if_they_are_the_same():
     done("calibrate", "dev")
     assert "model" not in from_json("calibration.json")["provenance"]
     digest = from_json("calibration.json")["provenance"]["sha256"]
-    told = {"sha256": digest, "made_by": {"model": "toy"}, "measure": "cosine"}
-    Path("dev.json").write_text(json.dumps(told))
+    say("dev", made_by={"model": "toy"}, measure="cosine")
+    assert from_json("dev.json")["sha256"] == digest
 
     done("calibrate", "dev")
 
@@ -228,10 +221,7 @@ def test_where_scores_come_from_is_kept_if_they_are_the_same():
 
 def test_scores_of_another_model_are_refused():
     for name, model in (("dev", "toy"), ("eval", "other")):
-        write(name, drawn(0))
-        digest = sha256(Path(name).read_bytes()).hexdigest()
-        told = {"sha256": digest, "made_by": {"model": model}}
-        Path(f"{name}.json").write_text(json.dumps(told))
+        say(write(name, drawn(0)), made_by={"model": model})
 
     said = refused("calibrate", "dev", "eval", status=1)
 

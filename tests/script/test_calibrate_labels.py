@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from commands import done, refused, reported, run
 from files import from_json
+from score_files import NAMES
 
 BLIND = {
     "voxsrc": ("2 a/1 a/2\n1 a/1 b/1\n", "{0:.8f} a/1 a/2\n{1:.8f} a/1 b/1\n"),
@@ -16,9 +17,8 @@ BLIND = {
 
 
 @pytest.fixture(autouse=True)
-def _dev(tmp_path, monkeypatch):
+def _dev():
     """Scores with labels, of trials that overlap."""
-    monkeypatch.chdir(tmp_path)
     rows = np.random.default_rng(0).normal([[0.6], [0.1]], 0.2, (2, 80)).tolist()
     lines = [
         f"ann {who} {who}{number} {score!r}\n"
@@ -51,10 +51,7 @@ def test_scores_without_labels_are_calibrated_and_not_measured(form, beside_dev)
 
 @pytest.mark.parametrize("claimed", ["", "a"])
 def test_csv_without_speakers_is_calibrated_and_not_measured(claimed):
-    header = (
-        "probe_template_id,probe_subject_id,bio_ref_template_id,bio_ref_subject_id,"
-        "room,score\n"
-    )
+    header = f"{NAMES},room,score\n"
     text = header + f"a/2,,a/1,{claimed},hall,2.0\nb/1,,a/1,{claimed},attic,1.0\n"
     Path("blind.csv").write_text(text)
 

@@ -49,11 +49,6 @@ def write(folder, references):
     return path
 
 
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
 @pytest.mark.parametrize("second", ["a_2", "z/a.2"])
 @pytest.mark.parametrize("first", ["a", "a_1"])
 def test_each_reference_has_its_own_duration(tmp_path, first, second):

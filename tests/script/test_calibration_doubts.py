@@ -1,14 +1,13 @@
 """What `bob pytorch calibrate` and `fuse` say of few trials and costs out of reach."""
 
-import json
 import math
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
 from commands import done, refused, reported, run
 from files import from_json
+from score_files import NAMES, say
 
 
 def write(path, speakers, *, seed=0, spread=0.2):
@@ -20,16 +19,6 @@ def write(path, speakers, *, seed=0, spread=0.2):
         for two in range(speakers)
     ]
     Path(path).write_text("".join(lines))
-
-
-def say(path, **told):
-    digest = sha256(Path(path).read_bytes()).hexdigest()
-    Path(f"{path}.json").write_text(json.dumps({"sha256": digest, **told}))
-
-
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
 
 
 def test_few_speakers_and_few_errors_are_warned_of():
@@ -102,10 +91,9 @@ def test_measures_that_verify_py_keeps_beside_its_scores_are_taken():
     write("scores-dev", 20)
     rows = [line.split() for line in Path("scores-dev").read_text().splitlines()]
     seconds = {f"{kind}{n}": random.uniform(1, 9) for kind in "mp" for n in range(20)}
-    header = "probe_template_id,probe_subject_id,bio_ref_template_id,bio_ref_subject_id"
     columns = "bio_ref_duration,probe_duration,score"
     Path("dev.csv").write_text(
-        f"{header},{columns}\n"
+        f"{NAMES},{columns}\n"
         + "".join(
             f"{probe},{real},{model},{claimed},{seconds[model]!r},{seconds[probe]!r},"
             f"{score}\n"

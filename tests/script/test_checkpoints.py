@@ -32,9 +32,8 @@ refused = partial(commands.refused, "checkpoints")
 
 
 @pytest.fixture
-def protocols(tmp_path, monkeypatch, weights):
+def protocols(monkeypatch, weights):
     """Protocols of four speakers who buzz in 12 recordings; the model by its name."""
-    monkeypatch.chdir(tmp_path)
     variable = settings.environment_variable(catalogue.find(MODEL).setting)
     monkeypatch.setenv(variable, str(weights))
     random = np.random.default_rng(0)

@@ -9,6 +9,7 @@ import commands
 import numpy as np
 import pytest
 import soundfile
+from recordings import RATE, noise, record
 
 from bob.learn.pytorch.calibration import (
     IsotonicCalibration,
@@ -20,7 +21,6 @@ from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
 
 pytestmark = pytest.mark.usefixtures("networks_are_kept")
 
-RATE = 16_000
 CALIBRATION = Path("calibration.json")
 COUNTS = TrainingTrials(targets=40, non_targets=400)
 
@@ -43,12 +43,10 @@ def said(sha256):
 
 
 @pytest.fixture
-def compare(tmp_path, monkeypatch, weights):
+def compare(weights):
     """Two recordings of noise and the command with more options."""
-    monkeypatch.chdir(tmp_path)
-    noise = 0.1 * np.random.default_rng(5).standard_normal(2 * RATE)
-    soundfile.write("a.wav", noise, RATE)
-    soundfile.write("b.wav", noise[::-1], RATE)
+    record("a.wav", noise(2))
+    record("b.wav", noise(2)[::-1])
 
     return partial(commands.run, "compare", "a.wav", "b.wav", "--model", weights)
 

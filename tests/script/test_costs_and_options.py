@@ -25,11 +25,6 @@ def write(path, *, speakers=8, shift=2.0, sign=1, seed=0, digits=6):
     Path(path).write_text("".join(lines))
 
 
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
 def by_hand(path, cost):
     found = reported("metrics", path, "--cost", cost, *FEW)
     return found["min_dcf"], found["act_dcf"], found["intervals"]

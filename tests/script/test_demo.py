@@ -31,8 +31,7 @@ def recordings(tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def _here(weights, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def _here(weights, monkeypatch):
     variable = "BOB_LEARN_PYTORCH_EXTRACTOR_AUDIO_CAMPPLUS_MODELPATH"
     monkeypatch.setenv(variable, str(weights))
 

@@ -37,7 +37,6 @@ SOUND = (RATE, np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32))
 @pytest.fixture
 def trace(tmp_path, monkeypatch):
     """What every stage of the template in this folder would write."""
-    monkeypatch.chdir(tmp_path)
     folder = str(tmp_path / "templates")
     monkeypatch.setenv("BOB_LEARN_PYTORCH_TEMPLATES_FOLDER", folder)
     trace = tmp_path / "TRACE"

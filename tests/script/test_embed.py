@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 from commands import done, refused, reported, run
+from recordings import RATE, noise, record
 
 from bob.learn.pytorch.inference import batching
 from bob.learn.pytorch.inference.embedding import RecordingEmbedder
@@ -17,17 +18,14 @@ from bob.learn.pytorch.store.store import EmbeddingStore
 
 pytestmark = pytest.mark.usefixtures("networks_are_kept")
 
-RATE = 16_000
 ODD = os.fsdecode(b"non\xff.wav")
 SHOWN = "non\\udcff.wav"
 
 
 @pytest.fixture
-def recordings(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    noise = 0.1 * np.random.default_rng(5).standard_normal(RATE)
-    soundfile.write("a.wav", noise, RATE)
-    soundfile.write("b.wav", noise[::-1], RATE)
+def recordings(tmp_path):
+    record("a.wav", noise())
+    record("b.wav", noise()[::-1])
     os.link("a.wav", ODD)
     return tmp_path
 
@@ -210,8 +208,7 @@ def test_a_changed_recording_is_embedded_again_and_others_are_not(weights, recor
     arguments = ("embed", "a.wav", "b.wav", "--model", weights, "-o", "x.h5", "--json")
     run(*arguments)
     before = EmbeddingStore.read("x.h5")
-    noise = 0.1 * np.random.default_rng(6).standard_normal(RATE)
-    soundfile.write("b.wav", noise, RATE)
+    record("b.wav", noise(seed=6))
 
     report = json.loads(run(*arguments).stdout)
 
@@ -256,9 +253,8 @@ def test_processes_give_the_same_store(weights, recordings):
 
 def test_short_and_doubtful_recordings_are_counted_and_named(recordings, weights):
     """Noise is no speech; a recording at 8000 Hz lacks half of the band."""
-    noise = soundfile.read("a.wav")[0]
-    soundfile.write("short.wav", noise[: RATE // 2], RATE)
-    soundfile.write("phone.wav", noise, RATE // 2)
+    record("short.wav", noise(0.5))
+    record("phone.wav", noise(), RATE // 2)
     arguments = ("embed", "a.wav", "short.wav", "phone.wav", "--model", weights)
 
     first = run(*arguments, "-o", "e.h5")

@@ -19,9 +19,8 @@ COUNT = 60
 
 
 @pytest.fixture
-def recordings(tmp_path, monkeypatch):
+def recordings(tmp_path):
     """Sixty recordings of one to four seconds, one of them silent, and their list."""
-    monkeypatch.chdir(tmp_path)
     noise = np.random.default_rng(0)
     for i in range(COUNT):
         samples = 0.1 * noise.standard_normal(int(RATE * noise.uniform(1, 4)))

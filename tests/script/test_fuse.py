@@ -23,9 +23,8 @@ def write(path, scores, order=None):
 
 
 @pytest.fixture(autouse=True)
-def systems(tmp_path, monkeypatch):
+def systems():
     """Group -> (trials, 2); those of the second system are written backwards."""
-    monkeypatch.chdir(tmp_path)
     found = {}
     for seed, group in enumerate(("dev", "eval")):
         random = np.random.default_rng(seed)

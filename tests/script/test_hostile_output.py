@@ -59,9 +59,8 @@ def name(request):
 
 
 @pytest.fixture
-def corpus(name, tmp_path, monkeypatch):
+def corpus(name):
     """Speakers and recordings of that name, one of them empty."""
-    monkeypatch.chdir(tmp_path)
     noise = np.random.default_rng(0)
     for speaker in "abc":
         for session in "mn":

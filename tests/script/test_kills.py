@@ -38,8 +38,7 @@ def run(words, *, killed_at=0):
 
 
 @pytest.fixture
-def inputs(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def inputs(tmp_path):
     random = np.random.default_rng(0)
     rows, trials, speakers, scores = {}, [], [], []
     for speaker in range(12):

@@ -7,6 +7,7 @@ from pathlib import Path
 import commands
 import numpy as np
 import pytest
+from score_files import NAMES
 
 TARGETS = [0.9, 0.8, 0.7, 0.4]
 NON_TARGETS = [0.6, 0.5, 0.3, 0.2, 0.1]
@@ -33,8 +34,7 @@ def write(path, targets, non_targets):
 
 
 @pytest.fixture(autouse=True)
-def _scores(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def _scores():
     write("scores", TARGETS, NON_TARGETS)
 
 
@@ -178,10 +178,7 @@ def test_score_a_b_with_a_list(stream):
     }
 
 
-HEADER = (
-    "probe_template_id,probe_subject_id,bio_ref_template_id,bio_ref_subject_id,"
-    "bio_ref_gender,probe_gender,score\n"
-)
+HEADER = f"{NAMES},bio_ref_gender,probe_gender,score\n"
 
 
 def write_csv(path):
@@ -210,9 +207,8 @@ def test_figures_by_a_column():
 
 
 def test_a_column_of_sessions_that_is_asked_for_is_taken():
-    head = "probe_template_id,probe_subject_id,bio_ref_template_id,bio_ref_subject_id"
     rows = [f"p{n},a,m{n},{'ab'[n % 2]},{n},{n / 20}\n" for n in range(1, 16)]
-    Path("many.csv").write_text(f"{head},session,score\n" + "".join(rows))
+    Path("many.csv").write_text(f"{NAMES},session,score\n" + "".join(rows))
 
     classes = report("many.csv", "--by", "session")["conditions"]["session"]
 

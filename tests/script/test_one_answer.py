@@ -31,11 +31,8 @@ def many_scores(recordings):
 
 
 @pytest.mark.parametrize("recordings", [40, 317])
-def test_both_commands_and_python_give_the_same_intervals(
-    tmp_path, monkeypatch, recordings
-):
+def test_both_commands_and_python_give_the_same_intervals(tmp_path, recordings):
     """Also of 100,489 trials, which `report` drew less often than `metrics`."""
-    monkeypatch.chdir(tmp_path)
     write_scores(tmp_path / "scores", many_scores(recordings))
 
     said = reported("metrics", "scores")

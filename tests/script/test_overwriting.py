@@ -14,9 +14,8 @@ from bob.learn.pytorch.script.door import refuse_inputs
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path):
     """Stores, a list of trials, who speaks, and scores, in the current folder."""
-    monkeypatch.chdir(tmp_path)
     random = np.random.default_rng(0)
     names = [f"{who}/{take}" for who in "abcd" for take in range(2)]
     for path in ("st.h5", "others.h5"):

@@ -12,11 +12,6 @@ from bob.learn.pytorch.scorefiles import read_scores
 from bob.learn.pytorch.store.store import EmbeddingStore
 
 
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
 @pytest.fixture
 def many():
     """Thirty speakers with four recordings each, in three dimensions."""

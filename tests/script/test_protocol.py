@@ -7,6 +7,7 @@ from functools import partial
 
 import commands
 import pytest
+from programs import printed_by
 
 from bob.learn.pytorch.protocols.opening import as_database
 from bob.learn.pytorch.script.protocol import protocol
@@ -110,11 +111,7 @@ def test_help_imports_no_numpy():
         "print('numpy' in sys.modules, 'torch' in sys.modules)"
     )
 
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-
-    assert done.stdout.strip().endswith("False False")
+    assert printed_by(code).endswith("False False")
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])

@@ -107,8 +107,7 @@ def test_one_system_of_a_file_prints_a_table(tmp_path):
         (["--cost", "x", "."], 2, "is no detection cost"),
     ],
 )
-def test_mistakes_are_explained(tmp_path, monkeypatch, words, status, says):
-    monkeypatch.chdir(tmp_path)
+def test_mistakes_are_explained(words, status, says):
 
     done = run(*words)
 

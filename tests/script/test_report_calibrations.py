@@ -10,8 +10,7 @@ from files import from_json
 
 
 @pytest.fixture(autouse=True)
-def _scores(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def _scores():
     random = np.random.default_rng(0)
     for group in ("dev", "eval"):
         rows = [

@@ -26,8 +26,7 @@ EMBEDDINGS = {
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def folder(tmp_path):
     store("store.h5", EMBEDDINGS, failed=["/data/cid/1.wav"])
     return tmp_path
 

@@ -21,9 +21,8 @@ NORMALISED = (*TRIALS, "--cohort", "cohort.h5", "--top", TOP, "-o", "out.csv")
 
 
 @pytest.fixture
-def embeddings(tmp_path, monkeypatch):
+def embeddings():
     """Names -> embeddings of trials.h5 and of cohort.h5, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
     random = np.random.default_rng(2)
     found = {}
     for name, names in (

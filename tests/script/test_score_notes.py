@@ -16,8 +16,7 @@ EMBEDDINGS = {
 
 
 @pytest.fixture(autouse=True)
-def _folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def _folder():
     store("store.h5", EMBEDDINGS)
 
 

@@ -112,8 +112,7 @@ def test_who_made_what_others_wrote_is_said(tmp_path):
         ),
     ],
 )
-def test_what_cannot_be_done_is_said(path, tmp_path, monkeypatch, arguments, message):
-    monkeypatch.chdir(tmp_path)
+def test_what_cannot_be_done_is_said(path, arguments, message):
     np.savez("a.npz", a=np.arange(3.0))
 
     assert message in refused(*arguments)

@@ -2,13 +2,13 @@
 
 import json
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 
 import commands
 import numpy as np
 import pytest
 from files import from_json
+from score_files import say
 
 TRIALS = 120
 TARGETS = 40
@@ -36,9 +36,8 @@ def scores_in(path, place):
 
 
 @pytest.fixture(autouse=True)
-def expected(tmp_path, monkeypatch):
+def expected():
     """Blind scores of two systems, in two forms and orders, and what they make."""
-    monkeypatch.chdir(tmp_path)
     random = np.random.default_rng(0)
     scores = random.normal(size=(TRIALS, 2)) + (np.arange(TRIALS) < TARGETS)[:, None]
     scores = scores.round(6)
@@ -168,11 +167,6 @@ def test_what_does_not_fit_is_said(stored, arguments, message):
 
     assert message in refused(*arguments)
     assert not Path("fused").exists()
-
-
-def say(path, **told):
-    digest = sha256(Path(path).read_bytes()).hexdigest()
-    Path(f"{path}.json").write_text(json.dumps({"sha256": digest, **told}))
 
 
 @pytest.mark.parametrize("evaluation", [True, False])

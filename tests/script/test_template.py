@@ -192,8 +192,7 @@ def test_checking_by_running_fails_where_a_trial_does(
     assert "embedding_size" in failed[0]["detail"]
 
 
-def test_a_new_template_is_a_valid_start(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_a_new_template_is_a_valid_start():
 
     result = run("template", "new", "mine.json")
 
@@ -215,8 +214,7 @@ def test_a_new_template_overwrites_nothing_unless_told(template_file, template_c
 
 
 @pytest.mark.parametrize("name", ["mine.txt", "/proc/nowhere/mine.json"])
-def test_a_new_template_needs_a_place_and_a_suffix(tmp_path, monkeypatch, name):
-    monkeypatch.chdir(tmp_path)
+def test_a_new_template_needs_a_place_and_a_suffix(name):
 
     assert name in refused("template", "new", name)
 

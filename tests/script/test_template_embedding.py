@@ -16,8 +16,7 @@ pytestmark = pytest.mark.usefixtures("nothing_runs_untrusted")
 
 
 @pytest.fixture
-def recordings(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def recordings():
     return record("a.wav", noise()), record("b.wav", noise(seed=6))
 
 

@@ -55,8 +55,7 @@ def recordings(tmp_path):
 
 
 @pytest.fixture
-def toy(recordings, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def toy(recordings, tmp_path):
     path = tmp_path / "config.py"
     path.write_text(TOY.format(pause=0, recordings=str(recordings)))
     return str(path)
@@ -237,8 +236,7 @@ def test_five_columns_and_the_timer(toy, capsys):
     assert re.search(r"Elapsed real time: [\d.]+ seconds", capsys.readouterr().out)
 
 
-def test_a_written_configuration_is_never_overwritten(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+def test_a_written_configuration_is_never_overwritten(capsys):
 
     assert main(["-H", "new.py"]) == 0
     text = Path("new.py").read_text()
@@ -326,7 +324,7 @@ def test_bad_recordings_are_listed_and_with_a_flag_passed_over(toy, recordings, 
     assert report["dev"]["failures"] == 2
 
 
-def test_parameters_of_the_same_run_are_not_mixed_with_those_of_another(toy, tmp_path):
+def test_parameters_of_the_same_run_are_not_mixed_with_those_of_another(toy):
     assert main([toy]) == 0
     first = SCORES.read_text()
     changed = (
@@ -361,7 +359,7 @@ def run_apart(arguments, **options):
 
 @pytest.mark.slow
 def test_a_run_killed_at_any_moment_and_started_again_gives_the_same_bytes(
-    toy, recordings, tmp_path
+    toy, recordings
 ):
     Path(toy).write_text(TOY.format(pause=0.03, recordings=str(recordings)))
     started = time.monotonic()

@@ -28,9 +28,8 @@ sub_directory = "s"
 
 
 @pytest.fixture
-def corpus(weights, tmp_path, monkeypatch):
+def corpus(weights):
     """Recordings of 0.5 to 4 s, of which three lots go through the network."""
-    monkeypatch.chdir(tmp_path)
     noise = np.random.default_rng(0)
     for speaker in range(SPEAKERS):
         for take in range(TAKES):

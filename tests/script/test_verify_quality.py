@@ -35,9 +35,8 @@ calibration_penalty = 0.01
 
 
 @pytest.fixture
-def toy(tmp_path, monkeypatch):
+def toy():
     """Four speakers in two sessions of recordings of many lengths."""
-    monkeypatch.chdir(tmp_path)
     random = np.random.default_rng(0)
     for speaker in range(4):
         for session in "ab":
