@@ -131,16 +131,12 @@ class LinearCalibration:
                 f"columns {', '.join(self.columns)}, so expected "
                 f"(trials, {len(self.columns)})"
             )
-        joined: FloatArray = self._held(values) @ np.array(self.weights) + self.offset
+        if self.ranges:
+            everything = (-np.inf, np.inf)
+            ends = np.array([self.ranges.get(one, everything) for one in self.columns])
+            values = np.clip(values, ends[:, 0], ends[:, 1])
+        joined: FloatArray = values @ np.array(self.weights) + self.offset
         return joined
-
-    def _held(self, values: FloatArray) -> FloatArray:
-        """``(..., columns)`` with each column within its range."""
-        if not self.ranges:
-            return values
-        everything = (-np.inf, np.inf)
-        ends = np.array([self.ranges.get(name, everything) for name in self.columns])
-        return np.clip(values, ends[:, 0], ends[:, 1])
 
 
 def fit_calibration(

@@ -86,7 +86,9 @@ def fit_weights(
         slope = float(here.gradient @ step)
         flat = slope <= FLAT * here.cost
         if is_curved and (length <= SHORT or (length <= ROUNDED and flat)):
-            return _unscaled(theta - step, middle, scale)
+            theta = theta - step
+            weights = theta[1:] / scale
+            return weights, float(theta[0] - weights @ middle)
         theta, here = _lower(cost, theta, here, step)
     raise SeparatedError(
         f"the {len(targets)} target and {len(non_targets)} non-target trials separate "
@@ -226,10 +228,3 @@ def _standardised(
     )
     logit = float(np.log(p_target) - np.log1p(-p_target))
     return _Cost(kinds, logit, ridge), middle, scale
-
-
-def _unscaled(
-    theta: FloatArray, middle: FloatArray, scale: FloatArray
-) -> tuple[FloatArray, float]:
-    weights = theta[1:] / scale
-    return weights, float(theta[0] - weights @ middle)

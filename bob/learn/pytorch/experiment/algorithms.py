@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -97,6 +98,7 @@ class _OfEmbeddings(Algorithm):
         return self.engine.pairs(references, probes, pairs)
 
 
+@dataclass(eq=False, repr=False)
 class Similarity(_OfEmbeddings):
     """Compares embeddings directly.
 
@@ -118,31 +120,27 @@ class Similarity(_OfEmbeddings):
         cosine similarity into the negative cosine distance.
     """
 
-    def __init__(
-        self,
-        measure: Literal["cosine", "euclidean"] = "cosine",
-        *,
-        enrolment: Literal["embeddings", "scores"] = "embeddings",
-        enrolment_fusion: Fusion = "mean",
-        probe_fusion: Fusion = "mean",
-        average_probes: bool = False,
-        scale: float = 1.0,
-        offset: float = 0.0,
-    ) -> None:
-        _require_one_of("measure", measure, tuple(engines.MEASURES))
-        _require_one_of("enrolment", enrolment, ("embeddings", "scores"))
-        for name, fusion in (
-            ("enrolment_fusion", enrolment_fusion),
-            ("probe_fusion", probe_fusion),
+    measure: Literal["cosine", "euclidean"] = "cosine"
+    _: KW_ONLY
+    enrolment: Literal["embeddings", "scores"] = "embeddings"
+    enrolment_fusion: Fusion = "mean"
+    probe_fusion: Fusion = "mean"
+    average_probes: bool = False
+    scale: float = 1.0
+    offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, allowed in (
+            ("measure", tuple(engines.MEASURES)),
+            ("enrolment", ("embeddings", "scores")),
+            ("enrolment_fusion", _FUSIONS),
+            ("probe_fusion", _FUSIONS),
         ):
-            _require_one_of(name, fusion, _FUSIONS)
-        self.measure = measure
-        self.enrolment = enrolment
-        self.enrolment_fusion = enrolment_fusion
-        self.probe_fusion = probe_fusion
-        self.average_probes = average_probes
-        self.scale = scale
-        self.offset = offset
+            if getattr(self, name) not in allowed:
+                raise ConfigurationError(
+                    f"{name} is {getattr(self, name)!r}, expected one of: "
+                    f"{', '.join(allowed)}"
+                )
 
     @property
     def engine(self) -> RowBackend:
@@ -176,13 +174,7 @@ class Similarity(_OfEmbeddings):
         return rows
 
 
-def _require_one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ConfigurationError(
-            f"{name} is {value!r}, expected one of: {', '.join(allowed)}"
-        )
-
-
+@dataclass(eq=False, repr=False)
 class PldaAlgorithm(_OfEmbeddings):
     """Log-likelihood ratios of a PLDA model, references enrolled by their count.
 
@@ -195,8 +187,7 @@ class PldaAlgorithm(_OfEmbeddings):
         it.
     """
 
-    def __init__(self, backend: PldaBackend) -> None:
-        self.backend = backend
+    backend: PldaBackend
 
     def __repr__(self) -> str:
         dimensions, left = self.backend.projection.matrix.shape

@@ -11,6 +11,7 @@ backslash. `verify.py --store` finds recordings by the same rule.
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.errors import ScoringError
@@ -23,7 +24,7 @@ from bob.learn.pytorch.protocols.names import (
 from bob.learn.pytorch.store.records import differing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import TypeAlias
 
     from bob.learn.pytorch.store.reading import StoredEmbeddings
@@ -73,9 +74,7 @@ class RowsByName:
         self._sources = sources
         self.exact = {name: row for row, name in enumerate(self._names)}
         self._files: dict[str, int] | None = None
-        self._stems: dict[str, _Rows] = {}
-        self._places: dict[str, _Rows] = {}
-        self._tails: dict[int, dict[str, _Rows]] = {}
+        self._spelled: dict[object, dict[str, _Rows]] = {}
 
     def find(self, name: str, path: str | None = None) -> int | None:
         """Return the row of a recording of a name, and path if that is known, or None.
@@ -111,9 +110,13 @@ class RowsByName:
     def alike(self, name: str, path: str | None = None) -> list[int]:
         """Return the rows whose names are the same but for a suffix, or else end so."""
         candidates = (name,) if path is None else (name, path)
-        for look in (self._stem, self._place, self._tail):
+        for spell in (_bare, _absolute, None):
             for candidate in candidates:
-                rows = look(candidate)
+                if spell is not None:
+                    rows = self._spelt(spell, spell, candidate)
+                else:
+                    depth = _bare(candidate).count("/") + 1
+                    rows = self._spelt(depth, partial(_tail, depth=depth), candidate)
                 if rows is not None:
                     return rows if isinstance(rows, list) else [rows]
         return []
@@ -128,35 +131,20 @@ class RowsByName:
             }
         return self._files.get(os.path.abspath(path))  # noqa: PTH100
 
-    def _stem(self, name: str) -> _Rows | None:
-        if not self._stems:
-            self._stems = self._indexed(map(_bare, self._names))
-        return self._stems.get(_bare(name))
-
-    def _place(self, name: str) -> _Rows | None:
-        if not self._places:
-            self._places = self._indexed(map(_absolute, self._names))
-        return self._places.get(_absolute(name))
-
-    def _tail(self, name: str) -> _Rows | None:
-        wanted = _bare(name)
-        depth = wanted.count("/") + 1
-        if depth not in self._tails:
-            self._tails[depth] = self._indexed(
-                "/".join(_bare(name).rsplit("/", depth)[-depth:])
-                for name in self._names
-            )
-        return self._tails[depth].get(wanted)
-
-    def _indexed(self, spelled: Iterable[str]) -> dict[str, _Rows]:
-        rows: dict[str, _Rows] = {}
-        for row, name in enumerate(spelled):
-            before = rows.setdefault(name, row)
-            if isinstance(before, list):
-                before.append(row)
-            elif before != row:
-                rows[name] = [before, row]
-        return rows
+    def _spelt(
+        self, key: object, spell: Callable[[str], str], name: str
+    ) -> _Rows | None:
+        """Return the rows whose names are spelled alike; the key is of the spelling."""
+        if key not in self._spelled:
+            rows: dict[str, _Rows] = {}
+            for row, spelled in enumerate(map(spell, self._names)):
+                before = rows.setdefault(spelled, row)
+                if isinstance(before, list):
+                    before.append(row)
+                elif before != row:
+                    rows[spelled] = [before, row]
+            self._spelled[key] = rows
+        return self._spelled[key].get(spell(name))
 
 
 class Finder:
@@ -216,6 +204,10 @@ def _bare(name: str) -> str:
     """Spell a path in one way, as keys are: without white space and suffix."""
     plain = os.path.normpath(name.replace("\\", "/"))
     return loose_spelling(safe_name(plain))
+
+
+def _tail(name: str, *, depth: int) -> str:
+    return "/".join(_bare(name).rsplit("/", depth)[-depth:])
 
 
 def _absolute(name: str) -> str:

@@ -342,11 +342,14 @@ def origin(experiment: Experiment, group: str, trials: Trials) -> dict[str, Any]
     The experiment is that of the raw scores, or of the normalised ones; see `kinds`.
     """
     counts = {len(reference.recordings) for reference in trials.references}
-    database = experiment.database
+    database, algorithm = experiment.database, experiment.algorithm
+    enrolment = {}
+    if isinstance(algorithm, Similarity):
+        enrolment["enrolment"] = algorithm.engine.enrolment
     return {
         "made_by": _made_by(experiment.preprocessing),
         "measure": _measure(experiment),
-        **_enrolment(experiment.algorithm),
+        **enrolment,
         "mean_subtracted": False,
         **_normalisation(experiment, group),
         "enrolment recordings": " to ".join(
@@ -393,15 +396,6 @@ def _changes_nothing(extractor: Any) -> bool:
     function = getattr(extractor, "callable", None)
     code = getattr(function, "__code__", None)
     return code is not None and code.co_code == (lambda x: x).__code__.co_code
-
-
-def _enrolment(algorithm: Any) -> dict[str, str]:
-    if not isinstance(algorithm, Similarity):
-        return {}
-    if algorithm.enrolment == "embeddings":
-        return {"enrolment": "mean"}
-    fusion = algorithm.enrolment_fusion
-    return {"enrolment": {"mean": "scores"}.get(fusion, fusion)}
 
 
 def _normalisation(experiment: Experiment, group: str) -> dict[str, str]:

@@ -163,17 +163,14 @@ def decimal_comma(fields: Sequence[str]) -> str:
 
 def _form(fields: Sequence[str]) -> str | None:
     if len(fields) == 2:
-        return _of_two(fields)
+        is_pair = "*" in fields[0] and is_number(fields[1])
+        return "espnet, no labels" if is_pair else None
     if len(fields) == 3:
         return _of_three(fields)
     if len(fields) == 4:
-        return _of_four(fields)
+        labelled = fields[3] in LABELS and not is_number(fields[3])
+        return "wespeaker" if labelled and is_number(fields[2]) else "four"
     return "five" if len(fields) == 5 else None
-
-
-def _of_two(fields: Sequence[str]) -> str | None:
-    is_pair = "*" in fields[0] and is_number(fields[1])
-    return "espnet, no labels" if is_pair else None
 
 
 def _of_three(fields: Sequence[str]) -> str | None:
@@ -186,11 +183,6 @@ def _of_three(fields: Sequence[str]) -> str | None:
     if front == back:
         return None
     return "voxsrc" if front else "kaldi"
-
-
-def _of_four(fields: Sequence[str]) -> str:
-    labelled = fields[3] in LABELS and not is_number(fields[3])
-    return "wespeaker" if labelled and is_number(fields[2]) else "four"
 
 
 def _csv(path: Path, header: Sequence[str], skipped: int, *, metadata: bool) -> Found:

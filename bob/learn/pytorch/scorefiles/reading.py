@@ -257,7 +257,8 @@ def _blocks(path: Path, found: Found) -> Iterator[Block]:
             yield block
             done += len(block)
     except Unsure:
-        for block in _carefully(path, found):
+        carefully = _csv_blocks if found.form == "csv" else _text_blocks
+        for block in carefully(path, found.layout):
             known = min(done, len(block))
             done -= known
             if known < len(block):
@@ -327,12 +328,6 @@ def _refuse_trial_list(path: Path, found: Found, scores: FloatArray) -> None:
             f"{path} is a list of trials: its {place} column is always 0 or 1; give "
             "the file of scores, and this as the list of trials"
         )
-
-
-def _carefully(path: Path, found: Found) -> Iterator[Block]:
-    if found.form == "csv":
-        return _csv_blocks(path, found.layout)
-    return _text_blocks(path, found.layout)
 
 
 def _text_blocks(path: Path, layout: Layout) -> Iterator[Block]:

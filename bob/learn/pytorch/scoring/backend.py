@@ -300,7 +300,9 @@ class _Similarity(RowBackend):
             # No group for each of hundreds of thousands of recordings.
             joined = self._centred(embeddings[good])
             if not sizes.all():
-                joined = _spread(joined, sizes == 1)
+                there = joined
+                joined = np.full((sizes.size, there.shape[1]), np.nan)
+                joined[sizes == 1] = there
         else:
             used, inside = np.unique(good, return_inverse=True)
             joined = mean_embeddings(
@@ -438,13 +440,6 @@ def _without_failures(groups: Groups) -> tuple[Positions, Positions]:
     good = flat >= 0
     whose = np.repeat(np.arange(sizes.size), sizes)
     return flat[good], np.bincount(whose[good], minlength=sizes.size)
-
-
-def _spread(rows: NDArray[Any], where: NDArray[np.bool_]) -> FloatArray:
-    """Return rows in their places, and NaN in the others."""
-    spread = np.full((where.size, rows.shape[1]), np.nan)
-    spread[where] = rows
-    return spread
 
 
 def _grouped(positions: Positions, sizes: Positions) -> list[Positions]:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     FloatArray: TypeAlias = NDArray[np.float64]
     Score: TypeAlias = Callable[[FloatArray, FloatArray], FloatArray]
-    _Fill: TypeAlias = Callable[[FloatArray, FloatArray, FloatArray], None]
 
 # Probes that a score function of others sees at a time.
 TILE = 2048
@@ -82,12 +81,23 @@ def score_rows(
     0 [[0.]]
     1 [[1.]]
     """
-    left, right, fill = _prepared(references, probes, score)
+    left, right = np.asarray(references), np.asarray(probes)
+    tile = TILE
+    if score is cosine:
+        # One row of each is enough for cosine to refuse what does not match.
+        cosine(left[:1], right[:1])
+        one_array = right is left
+        left = unit_length(left)
+        right = left if one_array else unit_length(right)
+        # In one product, which the library cuts to the cache.
+        score, tile = _of_directions, max(1, len(right))
     parts = list(spans(len(left), len(right), at_once=at_once))
     scores = np.empty((parts[0].stop if parts else 0, len(right)))
     for rows in parts:
         part = scores[: rows.stop - rows.start]
-        fill(left[rows], right, part)
+        for first in range(0, len(right), tile):
+            columns = slice(first, first + tile)
+            part[:, columns] = score(left[rows], right[columns])
         yield rows, part
 
 
@@ -143,27 +153,6 @@ def score_into_file(
     return written
 
 
-def _prepared(
-    references: ArrayLike, probes: ArrayLike, score: Score
-) -> tuple[FloatArray, FloatArray, _Fill]:
-    """Prepare both sides once, and return what fills a block with their scores."""
-    left, right = np.asarray(references), np.asarray(probes)
-    if score is cosine:
-        # One row of each is enough for cosine to refuse what does not match.
-        cosine(left[:1], right[:1])
-        ours = unit_length(left)
-        theirs = ours if right is left else unit_length(right)
-        return ours, theirs, _fill_with_cosines
-
-    def in_tiles(left: FloatArray, right: FloatArray, scores: FloatArray) -> None:
-        for first in range(0, len(right), TILE):
-            columns = slice(first, first + TILE)
-            scores[:, columns] = score(left, right[columns])
-
-    return left, right, in_tiles
-
-
-def _fill_with_cosines(left: FloatArray, right: FloatArray, scores: FloatArray) -> None:
-    """Multiply directions in one product, which the library cuts to the cache."""
-    np.matmul(left, right.T, out=scores)
-    np.clip(scores, -1, 1, out=scores)
+def _of_directions(left: FloatArray, right: FloatArray) -> FloatArray:
+    scores: FloatArray = left @ right.T
+    return np.clip(scores, -1, 1, out=scores)

@@ -123,7 +123,17 @@ def cohort_statistics(
         )
     _check_top(top, rows.shape[1])
     moments = np.empty((2, len(rows)))
-    _fill(moments, rows, top)
+    size = max(1, BLOCK_SCORES // max(1, rows.shape[1]))
+    for start in range(0, len(rows), size):
+        block = rows[start : start + size]
+        if block.shape[1] > 1 and not np.isnan(block).any():
+            moments[:, start : start + size] = _moments(block, top)
+            continue
+        for place, row in enumerate(block, start):
+            there = row[~np.isnan(row)]
+            moments[:, place] = (
+                _moments(there[np.newaxis], top)[:, 0] if there.size > 1 else np.nan
+            )
     return CohortStatistics(*moments)
 
 
@@ -152,13 +162,12 @@ def against_cohort(
     >>> against_cohort([[1, 0]], [[2, 0], [0, 1], [-1, 0]])
     CohortStatistics(mean=array([0.]), deviation=array([0.81649658]))
     """
-    rows = np.asarray(embeddings)
     others = np.asarray(cohort)
     _check_top(top, len(others))
-    moments = np.empty((2, len(rows)))
-    for part, scores in score_rows(rows, others, score=score):
-        _fill(moments[:, part], scores, top)
-    return CohortStatistics(*moments)
+    return CohortStatistics.joined(
+        cohort_statistics(scores, top=top)
+        for _, scores in score_rows(embeddings, others, score=score)
+    )
 
 
 def z_norm(
@@ -365,22 +374,6 @@ def too_small(cohort: int, top: int | None) -> str:
 def _check_top(top: int | None, cohort: int) -> None:
     if top is not None and (reason := too_small(cohort, top)):
         raise ValueError(reason)
-
-
-def _fill(moments: FloatArray, scores: FloatArray, top: int | None) -> None:
-    """(rows, cohort) -> (2, rows): mean and deviation, a few rows at a time."""
-    size = max(1, BLOCK_SCORES // max(1, scores.shape[1]))
-    for start in range(0, len(scores), size):
-        part = slice(start, start + size)
-        block = scores[part]
-        if block.shape[1] > 1 and not np.isnan(block).any():
-            moments[:, part] = _moments(block, top)
-            continue
-        for place, row in enumerate(block, start):
-            there = row[~np.isnan(row)]
-            moments[:, place] = (
-                _moments(there[np.newaxis], top)[:, 0] if there.size > 1 else np.nan
-            )
 
 
 def _moments(block: FloatArray, top: int | None) -> FloatArray:
