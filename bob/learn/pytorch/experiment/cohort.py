@@ -42,7 +42,7 @@ from bob.learn.pytorch.scoring.cohort import too_small_for
 from bob.learn.pytorch.store.records import differing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 
     from bob.learn.pytorch.experiment.experiment import Experiment, Vectors
     from bob.learn.pytorch.experiment.options import Settings
@@ -67,21 +67,6 @@ def normalisation_of(
     ConfigurationError
         The method is not known, or there is no cohort.
     """
-    normalisation = _normalisation_of(settled, database, given)
-    if normalisation is not None:
-        for cohort in normalisation.cohorts.values():
-            _require_enough(
-                normalisation.method,
-                normalisation.top,
-                references=len(cohort.references),
-                probes=len(cohort.probes),
-            )
-    return normalisation
-
-
-def _normalisation_of(
-    settled: Settings, database: Database, given: object
-) -> Normalisation | None:
     method = _method(settled)
     if method is None:
         if given is not None:
@@ -92,16 +77,18 @@ def _normalisation_of(
         return None
     by_speaker, groups = not settled.cohort_recordings, settled.groups
     if given is None:
-        each = [_own(database, group, by_speaker=by_speaker) for group in groups]
+        each = {group: _own(database, group, by_speaker=by_speaker) for group in groups}
         # Groups of one cohort share it, so that its embeddings are made once.
-        shared = {cohort: cohort for cohort in each}
-        own = {
-            group: shared[cohort] for group, cohort in zip(groups, each, strict=True)
-        }
-        return Normalisation(method, own, _top(method, settled))
-    cohort = _from(given, by_speaker=by_speaker)
-    _warn_of_shared_speakers(cohort, database)
-    return Normalisation(method, dict.fromkeys(groups, cohort), _top(method, settled))
+        shared = {cohort: cohort for cohort in each.values()}
+        cohorts = {group: shared[cohort] for group, cohort in each.items()}
+    else:
+        cohort = _from(given, by_speaker=by_speaker)
+        _warn_of_shared_speakers(cohort, database)
+        cohorts = dict.fromkeys(groups, cohort)
+    top = _top(method, settled)
+    for cohort in cohorts.values():
+        _require_enough(method, top, cohort)
+    return Normalisation(method, cohorts, top)
 
 
 def _method(settled: Settings) -> Method | None:
@@ -218,12 +205,10 @@ def _grouped(
     )
 
 
-def _require_enough(
-    method: Method, top: int | None, *, references: int, probes: int
-) -> None:
+def _require_enough(method: Method, top: int | None, cohort: CohortMembers) -> None:
     """Refuse a cohort with fewer members on either side than the method takes."""
-    if reason := too_small_for(method, top, references=references, probes=probes):
-        sizes = {"references": references, "probes": probes}
+    sizes = {"references": len(cohort.references), "probes": len(cohort.probes)}
+    if reason := too_small_for(method, top, **sizes):
         repairs = top and not too_small_for(method, None, **sizes)
         how = " (cohort_top, --cohort-top)" if repairs else ""
         raise ConfigurationError(f"{method}: {reason}{how}")
@@ -296,8 +281,8 @@ def _sides(
     if cohort.store is not None:
         vectors = _stored_vectors(cohort, experiment)
     who = _identities(cohort)
-    references = [(item, _rows(item, vectors)) for item in cohort.references]
-    probes = [(item, _rows(item, vectors)) for item in cohort.probes]
+    references = [(item, usable_vectors(item, vectors)) for item in cohort.references]
+    probes = [(item, usable_vectors(item, vectors)) for item in cohort.probes]
     without = sum(not rows for _, rows in probes)
     if without:
         logger.warning("%d members of the cohort have no embedding", without)
@@ -321,7 +306,8 @@ def _identities(cohort: CohortMembers) -> Callable[[Reference | Probe], Hashable
     return lambda item: who[item.recordings[0].key]
 
 
-def _rows(item: Reference | Probe, vectors: Vectors) -> list[Any]:
+def usable_vectors(item: Reference | Probe, vectors: Mapping[str, Any]) -> list[Any]:
+    """Return the features of the recordings that have some."""
     return [vectors[rec.key] for rec in item.recordings if rec.key in vectors]
 
 

@@ -11,7 +11,11 @@ import numpy as np
 from bob.learn.pytorch.calibration.origin import provenance_file, write_provenance
 from bob.learn.pytorch.experiment import stored
 from bob.learn.pytorch.experiment.algorithms import NAMED, Algorithm, Similarity
-from bob.learn.pytorch.experiment.cohort import fingerprint, normaliser_of
+from bob.learn.pytorch.experiment.cohort import (
+    fingerprint,
+    normaliser_of,
+    usable_vectors,
+)
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.fingerprint import digest
 from bob.learn.pytorch.files import beside, write_text
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
 
     from bob.learn.pytorch.experiment.components import Preprocessing
     from bob.learn.pytorch.experiment.experiment import Experiment, Vectors
-    from bob.learn.pytorch.protocols.trials import Probe, Reference, Trials
+    from bob.learn.pytorch.protocols.trials import Reference, Trials
     from bob.learn.pytorch.scoring import CohortNormaliser
     from bob.learn.pytorch.scoring.backend import FloatArray, Pairs, Prepared
 
@@ -217,11 +221,6 @@ def _literal(name: str) -> str:
     return name.replace("%", "%%")
 
 
-def _usable(item: Reference | Probe, vectors: Vectors) -> list[NDArray[np.float64]]:
-    """Return the features of the recordings that have some."""
-    return [vectors[rec.key] for rec in item.recordings if rec.key in vectors]
-
-
 def _sides(
     algorithm: Algorithm,
     trials: Trials,
@@ -231,7 +230,7 @@ def _sides(
     """Prepare references, of which models are known by their ids, and probes."""
     return (
         algorithm.references([models.get(item.id) for item in trials.references]),
-        algorithm.probes([_usable(probe, vectors) for probe in trials.probes]),
+        algorithm.probes([usable_vectors(probe, vectors) for probe in trials.probes]),
     )
 
 
@@ -270,31 +269,27 @@ def _rows(
         start += len(chosen)
 
 
-def score_trials(
-    trials: Trials, embeddings: Mapping[str, ArrayLike], *, algorithm: str = "cosine"
-) -> ScoreTable:
-    """Score trials of embeddings in memory, as verify.py would.
+def score_trials(trials: Trials, embeddings: Mapping[str, ArrayLike]) -> ScoreTable:
+    """Score trials of embeddings in memory by cosines, as verify.py would.
 
     Parameters
     ----------
     embeddings
         ``(dimensions,)`` by key of the recording. Recordings without one are left out
         of references and probes; trials of nothing else score NaN.
-    algorithm
-        Its name; see `bob.learn.pytorch.experiment.algorithms.NAMED`.
     """
-    by_name = NAMED[algorithm]
+    algorithm = NAMED["cosine"]
     vectors = {
         key: np.asarray(row, dtype=np.float64)[np.newaxis]
         for key, row in embeddings.items()
     }
     models = {
-        item.id: by_name.enrol(rows)
+        item.id: algorithm.enrol(rows)
         for item in trials.references
-        if (rows := _usable(item, vectors))
+        if (rows := usable_vectors(item, vectors))
     }
-    sides = _sides(by_name, trials, models, vectors)
-    found = [scores.ravel() for _, scores, _ in _scored(by_name, trials, sides)]
+    sides = _sides(algorithm, trials, models, vectors)
+    found = [scores.ravel() for _, scores, _ in _scored(algorithm, trials, sides)]
     return ScoreTable.from_trials(
         np.concatenate(found),
         trials=_positions(trials),

@@ -265,10 +265,6 @@ class _Scoring:
         names = self.trials.references.names, self.trials.probes.names
         return self.cohort.normaliser(self.backend, *self._sides, names)
 
-    def means(self, *, asked: bool) -> tuple[FloatArray, FloatArray] | None:
-        """Return the mean cohort score of each reference and probe, if it is asked."""
-        return self._normaliser.means if asked and self._normaliser else None
-
     def parts(self) -> Iterator[Part]:
         """Score some trials at a time."""
         trials, normalise = self.trials, self._normaliser
@@ -311,7 +307,8 @@ class _Scoring:
         path, trials = Path(output), self.trials
         form = trials.form(path, asked)
         _check_quality(quality, form=form, cohort=self.cohort)
-        means = self.means(asked="cohort_mean" in quality)
+        normaliser = self._normaliser if "cohort_mean" in quality else None
+        means = normaliser.means if normaliser else None
         columns = _quality_columns(trials, self.embeddings, quality, means)
         known = replace(
             trials,

@@ -268,8 +268,13 @@ def _blocks(path: Path, found: Found) -> Iterator[Block]:
 def _read(
     path: Path, trials: Source, *, metadata: bool, unlabelled: bool = False
 ) -> ScoreFile:
-    found = _layout(path, metadata=metadata)
-    names, scores = _columns(path, found)
+    found, joined = _layout(path, metadata=metadata), Joined()
+    for block in _blocks(path, found):
+        joined.add(block)
+    names, scores = joined.names, joined.numbers
+    if not scores.size:
+        raise no_trial(path)
+    _refuse_trial_list(path, found, scores)
     others = {
         name.removeprefix(METADATA): names.pop(name)
         for name in list(names)
@@ -301,18 +306,6 @@ def _read(
         is_labelled,
         names_only=is_blind,
     )
-
-
-def _columns(path: Path, found: Found) -> tuple[dict[str, Names], FloatArray]:
-    """Return the columns of names, and the scores, ``(trials,)``."""
-    joined = Joined()
-    for block in _blocks(path, found):
-        joined.add(block)
-    scores = joined.numbers
-    if not scores.size:
-        raise no_trial(path)
-    _refuse_trial_list(path, found, scores)
-    return joined.names, scores
 
 
 def _labels(trials: Source) -> Labels | None:

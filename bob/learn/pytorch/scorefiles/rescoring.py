@@ -117,23 +117,16 @@ def calibrate_files(
         As `calibrate`, `calibrated` and `write_changed` do.
     """
     calibration = None if use is None else _load_for_one(use)
+    doubts = []
     read = [
         read_score_file(path, trials=trials, unlabelled=use is not None or number > 0)
         for number, path in enumerate(files)
     ]
-    is_new = calibration is None
-    calibration = calibration or calibrating.calibrate(read[0], **fit)
-    new = [calibrating.calibrated(calibration, file) for file in read]
-    doubts = []
-    if is_new:
+    if calibration is None:
+        calibration = calibrating.calibrate(read[0], **fit)
         doubts = calibrating.separating_measures(read[0], fit.get("quality", ()))
-    pairs = list(zip(read, new, strict=True))
-    made_by = (use or output, calibration)
-    changes = write_changed(pairs, folder, cost=cost, made_by=made_by)
-    if is_new:
-        save_calibration(calibration, output)
-    notes = _notes(new, calibration, changes, doubts, cost if is_new else None)
-    return Rescored(*made_by, changes, notes)
+    pairs = [(file, calibrating.calibrated(calibration, file)) for file in read]
+    return _written(pairs, folder, calibration, doubts, cost, output, use)
 
 
 def fuse_files(
@@ -179,22 +172,35 @@ def fuse_files(
             for path in paths
         ]
         sets.append(dict(zip(systems, read, strict=True)))
-    is_new = fusion is None
-    fusion = fusion or calibrating.fuse(sets[0], **fit)
+    doubts = []
+    if fusion is None:
+        fusion = calibrating.fuse(sets[0], **fit)
+        doubts = calibrating.separating_systems(sets[0])
     new = [calibrating.fused_scores(fusion, files) for files in sets]
-    doubts = calibrating.separating_systems(sets[0]) if is_new else []
-    made_by = (use or output, fusion)
+    pairs = [(file, file) for file in new]
+    return _written(pairs, folder, fusion, doubts, cost, output, use, systems)
+
+
+def _written(
+    files: Sequence[tuple[ScoreFile, ScoreFile]],
+    folder: Path,
+    calibration: Calibration,
+    doubts: list[str],
+    cost: CostFunction,
+    output: Path,
+    use: Path | None,
+    systems: Mapping[str, Path] | None = None,
+) -> Rescored:
+    """Write files with new scores, and the calibration or fusion if it is new."""
+    made_by = (use or output, calibration)
     changes = write_changed(
-        [(file, file) for file in new],
-        folder,
-        cost=cost,
-        made_by=made_by,
-        is_fusion=True,
+        files, folder, cost=cost, made_by=made_by, is_fusion=systems is not None
     )
-    if is_new:
-        save_calibration(fusion, output)
-    notes = _notes(new, fusion, changes, doubts, cost if is_new else None)
-    return Rescored(*made_by, changes, notes, systems)
+    if use is None:
+        save_calibration(calibration, output)
+    new = [after for _, after in files]
+    notes = _notes(new, calibration, changes, doubts, cost if use is None else None)
+    return Rescored(*made_by, changes, notes, systems or {})
 
 
 def write_changed(

@@ -86,10 +86,7 @@ def write_blocks(
 
 
 def _lines(
-    table: ScoreTable,
-    *,
-    form: str = "four",
-    metadata: Mapping[str, Names] | None = None,
+    table: ScoreTable, *, form: str, metadata: Mapping[str, Names]
 ) -> Iterator[str]:
     """Yield the text of a score file in pieces of many lines."""
     if form not in COLUMNS:
@@ -97,7 +94,7 @@ def _lines(
             f"scores cannot be written in the form {form!r}; choose one of "
             f"{', '.join(COLUMNS)}"
         )
-    others = (metadata or {}) if form == "csv" else {}
+    others = metadata if form == "csv" else {}
     if form == "csv":
         titles = list(CSV_COLUMNS.values())
         titles[-1:-1] = map(_quoted, others)
