@@ -8,7 +8,7 @@ import pytest
 from bob.learn.pytorch.experiment.bob_algorithms import as_algorithm
 from bob.learn.pytorch.experiment.cohort import normalisation_of
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
-from bob.learn.pytorch.experiment.options import NORMALISATIONS, settle
+from bob.learn.pytorch.experiment.options import settle
 from bob.learn.pytorch.experiment.stages import run
 from bob.learn.pytorch.experiment.stored_scores import score
 from bob.learn.pytorch.experiment.stored_speakers import cohort_of
@@ -135,10 +135,6 @@ def test_both_doors_give_the_same_normalised_scores(
     assert len(found) == 4 * 8
     for trial, text in found.items():
         assert float(text) == pytest.approx(expected[trial], abs=6e-9)
-
-
-def test_the_option_knows_the_normalisations_of_the_engine():
-    assert NORMALISATIONS == SCORING_NORMALISATIONS
 
 
 def test_short_names_are_the_same_normalisations(experiment, strangers):

@@ -12,7 +12,6 @@ from scipy.optimize import minimize
 
 from bob.learn.pytorch.calibration import CalibrationError, load_calibration
 from bob.learn.pytorch.errors import ScoringError
-from bob.learn.pytorch.experiment import options, stored_scores
 from bob.learn.pytorch.experiment.cohort import normalisation_of
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.dev_calibration import calibration_of
@@ -254,10 +253,6 @@ def test_a_score_file_of_other_trials_is_refused(uneven):
 
     with pytest.raises(ScoringError, match="not of the trials of the database"):
         run(replace(asked, skip=OTHERS))
-
-
-def test_measures_are_called_as_those_of_bob_pytorch_score():
-    assert options.CALIBRATION_QUALITIES == stored_scores.QUALITIES
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ import numpy as np
 
 from bob.learn.pytorch.metrics import find_costs
 from bob.learn.pytorch.report.figure_tables import (
-    KEYS,
     all_tables,
     comparisons_table,
     cost_in_words,
     systems_table,
 )
+from bob.learn.pytorch.report.outputs import TABLES
 from bob.learn.pytorch.report.systems import evaluate_systems
 from bob.learn.pytorch.report.tables import as_csv, as_latex, as_text
 
@@ -23,7 +23,7 @@ def test_every_table_of_a_report_can_be_written_in_every_form(system):
 
     found = all_tables(evaluation)
 
-    assert list(dict.fromkeys(table.key for table in found)) == list(KEYS)
+    assert list(dict.fromkeys(table.key for table in found)) == list(TABLES)
     for table in found:
         for row in table.rows:
             assert len(row) == len(table.columns)

@@ -10,9 +10,7 @@ import pytest
 
 from bob.learn.pytorch.calibration.origin import write_provenance
 from bob.learn.pytorch.metrics import ScoreTable
-from bob.learn.pytorch.report import figure_tables
 from bob.learn.pytorch.scorefiles import write_scores
-from bob.learn.pytorch.script import report as command
 
 SPEAKERS = ["ann", "bob", "cid"]
 
@@ -39,10 +37,6 @@ def results(folder, *, seed=0):
 
 run = partial(commands.run, "report")
 refused = partial(commands.refused, "report")
-
-
-def test_the_command_offers_the_tables_that_there_are():
-    assert command.TABLES == figure_tables.KEYS
 
 
 def test_two_result_folders_become_a_page_a_picture_and_tables(tmp_path):

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch.audio import UnusableEmbedding, Waveform, as_waveform, files
 from bob.learn.pytorch.audio.doubts import little_speech
-from bob.learn.pytorch.preprocessor.audio.loading import DEFAULT_MODEL, open_model
+from bob.learn.pytorch.choices import DEFAULT_MODEL
+from bob.learn.pytorch.preprocessor.audio.loading import open_model
 from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.scoring.similarity import cosine
 from bob.learn.pytorch.store.arrays import fault_of

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch.audio import storable
 from bob.learn.pytorch.audio.paths import refused_path, without_backslashes
+from bob.learn.pytorch.choices import DEFAULT_MODEL
 from bob.learn.pytorch.errors import UserError
-from bob.learn.pytorch.preprocessor.audio.loading import DEFAULT_MODEL, open_model
+from bob.learn.pytorch.preprocessor.audio.loading import open_model
 from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.store import OTHERS, STORES
 

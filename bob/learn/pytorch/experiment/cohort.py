@@ -44,10 +44,10 @@ from bob.learn.pytorch.store.records import differing
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 
+    from bob.learn.pytorch.choices import Method
     from bob.learn.pytorch.experiment.experiment import Experiment, Vectors
     from bob.learn.pytorch.experiment.options import Settings
     from bob.learn.pytorch.scoring.backend import Prepared
-    from bob.learn.pytorch.scoring.cohort import Method
 
 logger = logging.getLogger(__name__)
 

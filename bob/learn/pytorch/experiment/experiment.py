@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from bob.learn.pytorch.choices import Method
     from bob.learn.pytorch.experiment.algorithms import Algorithm
     from bob.learn.pytorch.experiment.components import Extraction, Preprocessing
     from bob.learn.pytorch.protocols.trials import Database, Probe, Recording, Reference
     from bob.learn.pytorch.scorefiles.failures import Failure
-    from bob.learn.pytorch.scoring.cohort import Method
     from bob.learn.pytorch.store.store import StoredEmbeddings
 
     #: Key of a recording -> its feature, (vectors, dimensions).

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from bob.learn.pytorch.choices import NORMALISATIONS, QUALITIES
 from bob.learn.pytorch.experiment.configuration import (
     ConfigurationError,
     warn_of_unknown,
@@ -36,12 +37,6 @@ STAGES = (
 STAGES_WITHOUT_WORK = (
     *("extractor-training", "projector-training", "projection", "enroller-training"),
 )
-
-#: Those of `bob.learn.pytorch.scoring`, whose import would slow ``--help`` down.
-NORMALISATIONS = ("z-norm", "t-norm", "s-norm", "zt-norm", "as-norm")
-
-#: Measures of both sides of a trial that a calibration may weigh beside the score.
-CALIBRATION_QUALITIES = ("duration", "magnitude", "cohort_mean")
 
 
 @dataclass(frozen=True)
@@ -215,7 +210,7 @@ class Settings:
         "Quality measure of both sides that the calibration weighs beside the "
         "score: duration, magnitude of the embedding, or cohort_mean, the mean score "
         "against the cohort. Give the option once for each.",
-        choices=CALIBRATION_QUALITIES,
+        choices=QUALITIES,
         repeated=True,
     )
     execute_only: tuple[str, ...] | None = _optional(

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -36,15 +36,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from bob.learn.pytorch.choices import Quality
     from bob.learn.pytorch.metrics import Names, ScoreTable
 
     FloatArray: TypeAlias = NDArray[np.float64]
     Positions: TypeAlias = NDArray[np.int64]
     # Scores of some trials, and the references and probes they are of.
     Part: TypeAlias = tuple[FloatArray, Positions, Positions]
-
-Quality: TypeAlias = Literal["duration", "magnitude", "cohort_mean"]
-QUALITIES = get_args(Quality)
 
 # Trials of all with all that are scored and written at a time.
 TRIALS_AT_ONCE = 1 << 20

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from bob.learn.pytorch.choices import Method
     from bob.learn.pytorch.scoring.backend import PreparedRows, RowBackend
-    from bob.learn.pytorch.scoring.cohort import Method
     from bob.learn.pytorch.store.reading import StoredEmbeddings
 
     Positions = NDArray[np.int64]

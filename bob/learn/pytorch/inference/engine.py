@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from bob.learn.pytorch.choices import ENGINES, PRECISIONS
 from bob.learn.pytorch.errors import UserError
 from bob.learn.pytorch.inference.batching import padded
 from bob.learn.pytorch.parallel.processes import processors
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from bob.learn.pytorch.models.embedder import FrontEnd, Network, SpeakerEmbedder
-
-ENGINES = ("torch", "onnxruntime")
-PRECISIONS = ("float32", "float64", "bfloat16", "float16")
-Precision = Literal["float32", "float64", "bfloat16", "float16"]
 
 # What a GPU takes together for each gigabyte of its memory. In frames.
 GPU_FRAMES_PER_GIGABYTE = 8_000

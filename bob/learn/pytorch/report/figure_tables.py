@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from bob.learn.pytorch.metrics import Condition
     from bob.learn.pytorch.report.systems import Evaluated, Pair, Report
 
-#: What a user can ask for by name, in the order of the page.
-KEYS = ("systems", "points", "comparisons", "conditions", "failures")
 _SYSTEM = Column("System", "system", numeric=False)
 _ERRORS = (0.01, 0.001)
 # Figures that systems are compared by; those that the second line has are of

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 # How tables are written: for people, for LaTeX, for programs.
 Form: TypeAlias = Literal["text", "latex", "csv"]
 
+#: Tables that a user can ask for by name, in the order of the page.
+TABLES = ("systems", "points", "comparisons", "conditions", "failures")
 _TABLES: dict[str, Form] = {".csv": "csv", ".tex": "latex", ".txt": "text"}
 _PICTURES = (".pdf", ".png")
 #: What a name may end in, in lower or upper case.
@@ -75,14 +77,13 @@ def tables_as(form: Form, report: Report, keys: Collection[str] = ()) -> str:
     Parameters
     ----------
     keys
-        Of `bob.learn.pytorch.report.figure_tables.KEYS`; by default all, and of CSV,
-        which holds one table, ``systems``.
+        Of `TABLES`; by default all, and of CSV, which holds one table, ``systems``.
     """
     from bob.learn.pytorch.report import tables
-    from bob.learn.pytorch.report.figure_tables import KEYS, all_tables
+    from bob.learn.pytorch.report.figure_tables import all_tables
 
     write = {"text": tables.as_text, "latex": tables.as_latex, "csv": tables.as_csv}
-    chosen = keys or (KEYS if form != "csv" else ("systems",))
+    chosen = keys or (TABLES if form != "csv" else ("systems",))
     return "\n".join(
         write[form](table).rstrip("\n") + "\n"
         for table in all_tables(report)

@@ -1,9 +1,9 @@
 """Embeddings -> scores; higher means more alike."""
 
 from bob.learn.pytorch._moved import moved_names
+from bob.learn.pytorch.choices import NORMALISATIONS
 from bob.learn.pytorch.scoring.backend import Backend, Cosine, Euclidean, Plda
 from bob.learn.pytorch.scoring.cohort import (
-    NORMALISATIONS,
     CohortNormaliser,
     CohortSides,
     normalisation_named,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from bob.learn.pytorch.choices import NORMALISATIONS, SHORT_NORMALISATIONS
 from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.scoring.dense import spans
 from bob.learn.pytorch.scoring.normalisation import (
@@ -24,15 +25,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from bob.learn.pytorch.choices import Method
     from bob.learn.pytorch.scoring.backend import Backend, Prepared
     from bob.learn.pytorch.scoring.similarity import Pairs
 
     FloatArray: TypeAlias = NDArray[np.float64]
-
-Method: TypeAlias = Literal["z-norm", "t-norm", "s-norm", "zt-norm", "as-norm"]
-#: Normalisations, and their short names.
-NORMALISATIONS: tuple[Method, ...] = get_args(Method)
-SHORT_NORMALISATIONS = ("z", "t", "s", "zt", "as")
 
 
 def normalisation_named(word: str) -> Method:

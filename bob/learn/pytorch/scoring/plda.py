@@ -16,10 +16,11 @@ from __future__ import annotations
 import zipfile
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from bob.learn.pytorch.choices import LENGTH_NORMALISATIONS
 from bob.learn.pytorch.files import beside
 from bob.learn.pytorch.scoring.enrolment import by_speaker, mean_embeddings
 from bob.learn.pytorch.scoring.similarity import (
@@ -36,10 +37,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from bob.learn.pytorch.choices import LengthNormalisation
+
     FloatArray: TypeAlias = NDArray[np.float64]
 
-LengthNormalisation: TypeAlias = Literal["none", "unit", "kaldi"]
-LENGTH_NORMALISATIONS = get_args(LengthNormalisation)
 FORMAT = "bob.learn.pytorch PLDA 1"
 _NEXT = "train one with `bob pytorch plda train` or `train_plda`"
 _ARRAYS = ("mean", "projection", "model_mean", "between", "within")

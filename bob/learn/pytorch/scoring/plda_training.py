@@ -9,7 +9,6 @@ import numpy as np
 from bob.learn.pytorch.errors import UserError
 from bob.learn.pytorch.scoring.enrolment import by_speaker
 from bob.learn.pytorch.scoring.plda import (
-    LengthNormalisation,
     PldaBackend,
     Projection,
     TwoCovariance,
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
+
+    from bob.learn.pytorch.choices import LengthNormalisation
 
     FloatArray: TypeAlias = NDArray[np.float64]
 

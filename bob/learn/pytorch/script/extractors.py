@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from bob.learn.pytorch.choices import DEFAULT_MODEL, ENGINES, PRECISIONS
 from bob.learn.pytorch.script.options import Command, json_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bob.learn.pytorch.templates.format.template import Template
-
-# As `bob.learn.pytorch.inference.engine` has them; importing that takes longer.
-_ENGINES = ("torch", "onnxruntime")
-_PRECISIONS = ("float32", "float64", "bfloat16", "float16")
 
 
 def _channel(
@@ -53,13 +50,13 @@ _MODEL_OPTIONS = (
     ),
     click.option(
         "--engine",
-        type=click.Choice(_ENGINES),
+        type=click.Choice(ENGINES),
         default="torch",
         help="Library that runs the network.  [torch]",
     ),
     click.option(
         "--precision",
-        type=click.Choice((*_PRECISIONS, "auto")),
+        type=click.Choice((*PRECISIONS, "auto")),
         default="float32",
         help="Precision of the network; auto is the fastest that keeps accuracy.  "
         "[float32]",
@@ -82,7 +79,7 @@ _MODEL_OPTIONS = (
     ),
     click.option(
         "--model",
-        default="campplus-zh-en",
+        default=DEFAULT_MODEL,
         show_default=True,
         metavar="NAME|FILE",
         help="A trained model (`bob pytorch models list`), a template (`bob "

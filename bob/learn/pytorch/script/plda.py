@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bob.learn.pytorch.choices import LENGTH_NORMALISATIONS
 from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.script.door import Group, refuse_inputs, report
 from bob.learn.pytorch.script.options import (
@@ -17,9 +18,6 @@ from bob.learn.pytorch.script.options import (
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-# As scoring/plda.py has them, which --help does not import.
-_LENGTHS = ("unit", "kaldi", "none")
 
 
 @click.group(cls=Group)
@@ -45,7 +43,7 @@ def plda() -> None:
 @click.option(
     "--length",
     "length_normalisation",
-    type=click.Choice(_LENGTHS),
+    type=click.Choice(LENGTH_NORMALISATIONS),
     default="unit",
     help="Length normalisation; kaldi as its ivector-plda-scoring does.  [unit]",
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bob.learn.pytorch.printing import printable
-from bob.learn.pytorch.report.outputs import ENDINGS
+from bob.learn.pytorch.report.outputs import ENDINGS, TABLES
 from bob.learn.pytorch.script.options import costs_option
 
 if TYPE_CHECKING:
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
     from bob.learn.pytorch.report.outputs import Form, Player
     from bob.learn.pytorch.report.systems import Report
-
-# As `bob.learn.pytorch.report.figure_tables.KEYS`; importing that takes longer.
-TABLES = ("systems", "points", "comparisons", "conditions", "failures")
 
 
 @click.command()

@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bob.learn.pytorch.choices import (
+    MEASURES,
+    NORMALISATIONS,
+    QUALITIES,
+    SHORT_NORMALISATIONS,
+)
 from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.script.door import refuse_inputs, report
 from bob.learn.pytorch.script.options import (
@@ -23,18 +29,15 @@ from bob.learn.pytorch.script.options import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from bob.learn.pytorch.experiment.stored_scores import Quality, Scored
+    from bob.learn.pytorch.choices import Quality
+    from bob.learn.pytorch.experiment.stored_scores import Scored
     from bob.learn.pytorch.experiment.stored_speakers import StoredCohort
     from bob.learn.pytorch.scoring.backend import RowBackend
     from bob.learn.pytorch.store.reading import StoredEmbeddings
 
 # As scoring/ and scorefiles/ have them, which --help does not import.
-_MEASURES = ("cosine", "euclidean")
 _ENROLMENTS = ("mean", "unit-mean", "scores", "max")
-_QUALITIES = ("duration", "magnitude", "cohort_mean")
 _FORMS = ("four", "five", "csv", "voxsrc", "kaldi", "wespeaker")
-_SHORT = ("as", "s", "z", "t", "zt")
-_KINDS = tuple(f"{name}-norm" for name in _SHORT)
 
 
 def _scoring_options(command: Command) -> Command:
@@ -44,8 +47,8 @@ def _scoring_options(command: Command) -> Command:
         click.option(
             "--quality",
             multiple=True,
-            type=click.Choice(_QUALITIES),
-            metavar="|".join(_QUALITIES),
+            type=click.Choice(QUALITIES),
+            metavar="|".join(QUALITIES),
             help="Quality measure to write as columns of CSV; may be given again.",
         ),
         click.option(
@@ -84,7 +87,7 @@ def _scoring_options(command: Command) -> Command:
         ),
         click.option(
             "--measure",
-            type=click.Choice(_MEASURES),
+            type=click.Choice(MEASURES),
             help="Similarity measure.  [cosine]",
         ),
         click.option(
@@ -170,8 +173,8 @@ def _score_all(output: Path, store: Path, options: dict[str, Any]) -> Scored:
 )
 @click.option(
     "--kind",
-    type=click.Choice((*_KINDS, *_SHORT)),
-    metavar="|".join(_KINDS),
+    type=click.Choice((*NORMALISATIONS, *SHORT_NORMALISATIONS)),
+    metavar="|".join(NORMALISATIONS),
     default="as-norm",
     help="Normalisation; as-norm is adaptive s-norm, and -norm may be left out.  "
     "[as-norm]",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from bob.learn.pytorch.architectures.resnet import SpeakerResNet
-    from bob.learn.pytorch.inference.engine import Precision
+    from bob.learn.pytorch.choices import Precision
     from bob.learn.pytorch.models.catalogue import TrainedModel
     from bob.learn.pytorch.models.embedder import SpeakerEmbedder
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bob.learn.pytorch import settings
 from bob.learn.pytorch.audio import check_channel
+from bob.learn.pytorch.choices import Precision
 from bob.learn.pytorch.inference import engine as engines
 from bob.learn.pytorch.models import catalogue
 from bob.learn.pytorch.preprocessor.audio.recordings import RecordingTransformer
@@ -85,7 +86,7 @@ class EmbeddingExtractor(RecordingTransformer):
         *,
         model_file: str | os.PathLike[str] | None = None,
         device: str | None = None,
-        precision: engines.Precision | Literal["auto"] = "float32",
+        precision: Precision | Literal["auto"] = "float32",
         engine: Literal["torch", "onnxruntime"] = "torch",
         channel: int | Literal["mix"] | None = None,
         memory_mb: float = MEMORY_MB,

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 Extractor: TypeAlias = EmbeddingExtractor | TemplateExtractor
 
 #: Trained model that is used by default.
-DEFAULT_MODEL = "campplus-zh-en"
 
 
 def load_model(
