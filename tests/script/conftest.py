@@ -4,25 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+from template_files import content
 
 from bob.learn.pytorch.templates.format import template as templates
 from bob.learn.pytorch.templates.install import trust
 from bob.learn.pytorch.templates.run import checking, runner
 
-CONTENT = {
-    "name": "A model of nothing",
-    "authors": ["A"],
-    "references": ["B, C 2020"],
-    "downstream_tasks": [],
-    "licence": "MIT",
-    "import_cmds": ["import numpy as np"],
-    "model_init": ["model = 1"],
-    "embed_fwd": ["y = x[:, :4]"],
-    "sample_rate": 16_000,
-    "in_shape": 2,
-    "in_type": "numpy",
-    "embedding_size": 4,
-}
+NAMED = {"name": "A model of nothing", "references": ["B, C 2020"], "licence": "MIT"}
+CONTENT = content(**NAMED, embedding_size=4)
 TRACE = Path("/tmp/never-by-a-test")  # noqa: S108
 
 

@@ -10,6 +10,7 @@ import pytest
 from commands import run
 from recordings import record
 from stores import store
+from template_files import content
 
 from bob.learn.pytorch.preprocessor.audio import TemplateExtractor
 from bob.learn.pytorch.script import verify
@@ -41,21 +42,15 @@ def trace(tmp_path, monkeypatch):
     monkeypatch.setenv("BOB_LEARN_PYTORCH_TEMPLATES_FOLDER", folder)
     trace = tmp_path / "TRACE"
     line = f"open({str(trace)!r}, 'a').close()"
-    content = {
-        "authors": ["A"],
-        "references": [],
-        "downstream_tasks": [],
-        "install_cmds": [f"touch {trace}"],
-        "download_cmds": [line],
-        "import_cmds": [line],
-        "model_init": [line, "model = 1"],
-        "pre_proc": [line],
-        "embed_fwd": [line, "y = x[:, :4]"],
-        "sample_rate": RATE,
-        "in_shape": 2,
-        "in_type": "numpy",
-    }
-    Path(FILE).write_text(json.dumps(content))
+    template = content(
+        install_cmds=[f"touch {trace}"],
+        download_cmds=[line],
+        import_cmds=[line],
+        model_init=[line, "model = 1"],
+        pre_proc=[line],
+        embed_fwd=[line, "y = x[:, :4]"],
+    )
+    Path(FILE).write_text(json.dumps(template))
     random = np.random.default_rng(0)
     for name in ("a/m1.wav", "a/m2.wav", "b/m1.wav", "b/m2.wav"):
         record(Path("corpus", name), 0.1 * random.standard_normal(RATE))

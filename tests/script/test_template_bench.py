@@ -10,6 +10,7 @@ import pytest
 import soundfile
 from commands import run
 from programs import printed_by
+from template_files import content
 
 from bob.learn.pytorch.experiment import benchmark, model_costs
 from bob.learn.pytorch.report.models import Costs
@@ -78,24 +79,13 @@ def started(monkeypatch):
 
 def template(name, *, bins=16, **keys):
     """Write a template whose embedding is a spectrum of few bins; return its file."""
-    content = {
-        "authors": ["A"],
-        "references": [],
-        "downstream_tasks": [],
-        "import_cmds": ["import numpy as np"],
-        "model_init": ["model = None"],
-        "embed_fwd": [
-            "spectrum = np.abs(np.fft.rfft(x))[1:]",
-            f"y = np.array([part.sum() for part in np.array_split(spectrum, {bins})])",
-        ],
-        "sample_rate": RATE,
-        "in_shape": 1,
-        "in_type": "numpy",
-        "embedding_size": bins,
-        "minimum_duration": 0.1,
-        **keys,
-    }
-    Path(f"{name}.json").write_text(json.dumps(content))
+    lines = [
+        "spectrum = np.abs(np.fft.rfft(x))[1:]",
+        f"y = np.array([part.sum() for part in np.array_split(spectrum, {bins})])",
+    ]
+    said = {"embed_fwd": lines, "sample_rate": RATE, "in_shape": 1}
+    said |= {"embedding_size": bins, "minimum_duration": 0.1, **keys}
+    Path(f"{name}.json").write_text(json.dumps(content(**said)))
     return f"{name}.json"
 
 

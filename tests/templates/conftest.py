@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import template_files
 
 from bob.learn.pytorch import settings
 from bob.learn.pytorch.templates.format.errors import InstallError, InvalidTemplate
@@ -22,34 +23,10 @@ from bob.learn.pytorch.templates.run.worker import Worker
 RATE = 16_000
 
 
-def content(**keys):
-    """The JSON of a model that gives the first four samples."""
-    return {
-        "authors": ["A"],
-        "references": [],
-        "downstream_tasks": [],
-        "import_cmds": ["import numpy as np"],
-        "model_init": ["model = 1"],
-        "embed_fwd": ["y = x[:, :4]"],
-        "sample_rate": RATE,
-        "in_shape": 2,
-        "in_type": "numpy",
-        **keys,
-    }
-
-
 @pytest.fixture
 def smallest():
     """The least that a template has to say."""
-    return {
-        "authors": ["Jane Doe"],
-        "references": [],
-        "downstream_tasks": ["audio_classification"],
-        "model_init": ["model = abs"],
-        "sample_rate": 16000,
-        "in_shape": 2,
-        "embed_fwd": ["y = model(x)"],
-    }
+    return dict(template_files.SMALLEST)
 
 
 @pytest.fixture
@@ -92,7 +69,7 @@ def refusal():
 @pytest.fixture(scope="session")
 def toy():
     """`toy(name, **keys)`: a template, its keys in place of the usual ones."""
-    return lambda name="toy", **keys: from_content(content(**keys), name=name)
+    return template_files.toy
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from template_files import toy
 
 from bob.learn.pytorch import settings
 from bob.learn.pytorch.templates.format.errors import InstallError
-from bob.learn.pytorch.templates.format.template import from_content
 from bob.learn.pytorch.templates.install import artefacts
 
 CONTENT = b"weights of a toy\n" * 100
@@ -18,18 +18,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 def template(*weights, **keys):
-    content = {
-        "authors": ["A"],
-        "references": [],
-        "downstream_tasks": [],
-        "model_init": ["model = 1"],
-        "embed_fwd": ["y = x"],
-        "sample_rate": 16000,
-        "in_shape": 2,
-        "weights": list(weights),
-        **keys,
-    }
-    return from_content(content, name="speech/toy")
+    return toy("speech/toy", weights=list(weights), **keys)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

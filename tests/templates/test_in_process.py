@@ -1,14 +1,13 @@
 """The six functions of Py-Torch-DAE, with its defects mended."""
 
 import json
-import os
 import random
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from programs import printed_by
 
 from bob.learn.pytorch.templates.format.errors import (
     InstallError,
@@ -286,10 +285,6 @@ def test_a_shipped_template_is_found_by_the_path_of_the_seed():
 
 
 def test_importing_the_six_functions_imports_no_torch():
-    code = "import sys, deep_audio_embedding; sys.exit('torch' in sys.modules)"
+    code = "import sys, deep_audio_embedding; print('torch' in sys.modules)"
 
-    result = subprocess.run(
-        [sys.executable, "-c", code], cwd=CHECKOUT, env=dict(os.environ), check=False
-    )
-
-    assert result.returncode == 0
+    assert printed_by(code, cwd=CHECKOUT) == "False"

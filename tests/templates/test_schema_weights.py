@@ -1,19 +1,7 @@
 """Where the weights of a template come from, and what they have to be."""
 
 import pytest
-
-URL = {"name": "net", "url": "https://example.org/net.pt", "sha256": "0" * 64}
-WHEEL = {
-    "name": "net",
-    "sha256": "0" * 64,
-    "member": "some_thing/net.pt",
-    "wheel": {
-        "project": "Some.Thing",
-        "version": "1.0",
-        "file_name": "some_thing-1.0-py3-none-any.whl",
-        "sha256": "1" * 64,
-    },
-}
+from template_files import URL, WHEEL
 
 
 @pytest.mark.parametrize(
