@@ -4,6 +4,7 @@ import gc
 import importlib.util
 import os
 import sys
+import warnings
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -57,6 +58,23 @@ def shared() -> Path:
 def golden() -> Path:
     """Reference outputs on waveforms made by formula."""
     return CHECKOUT / "tests" / "golden"
+
+
+@pytest.fixture
+def folder(request, golden):
+    """Golden data carried along, or those on real speech beside the checkout."""
+    if request.param == "synthetic":
+        return golden / "synthetic"
+    return request.getfixturevalue("shared") / "golden" / request.param
+
+
+@pytest.fixture(scope="session")
+def bob_is_loaded() -> None:
+    """Bob, loaded; what it imports warns of its own future."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        importlib.import_module("bob.bio.base.pipelines")
+        importlib.import_module("bob.bio.base.transformers")
 
 
 def _beside(name: str) -> ModuleType:

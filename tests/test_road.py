@@ -10,6 +10,7 @@ import pytest
 import scipy.spatial.distance
 import soundfile
 import torch
+from score_files import scores_of_bob
 
 from bob.learn.pytorch.architectures.resnet import dlt_resnet34
 from bob.learn.pytorch.metrics import equal_error_rate
@@ -159,13 +160,7 @@ groups = ["dev", "eval"]
                 Path(f"results/both/recording/nonorm/scores-{group}")
             )
         }
-        with Path(f"bobs/scores-{group}.csv").open(newline="") as file:
-            theirs = {
-                (row["bio_ref_subject_id"], row["probe_template_id"]): float(
-                    row["score"]
-                )
-                for row in csv.DictReader(file)
-            }
+        theirs = scores_of_bob(f"bobs/scores-{group}.csv", "subject")
         assert ours.keys() == theirs.keys()
         assert len(ours) == 5 * (30 if group == "dev" else 35)
         for trial, score in ours.items():

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from programs import printed_by
 
 from bob.learn.pytorch import settings
 
@@ -27,46 +28,28 @@ def test_the_environment_variable_of_a_key_is_the_key_in_capitals():
     assert settings.environment_variable(KEY) == VARIABLE
 
 
-def test_nested_tables_are_read(isolated_home):
-    write_toml(
-        isolated_home,
-        '[bob.learn.pytorch.extractor.audio]\ndrn_modelpath = "/models/a"\n',
-    )
-
-    assert settings.get(KEY) == "/models/a"
-
-
-def test_a_flat_quoted_key_is_read(isolated_home):
-    write_toml(isolated_home, f'"{KEY}" = "/models/b"\n')
-
-    assert settings.get(KEY) == "/models/b"
-
-
-def test_a_table_with_a_half_flat_key_is_read(isolated_home):
-    write_toml(
-        isolated_home,
-        "[bob.learn]\n"
-        'other = 1\n"pytorch.extractor.audio.drn_modelpath" = "/models/c"\n',
-    )
-
-    assert settings.get(KEY) == "/models/c"
+TABLE = "bob.learn.pytorch.extractor.audio"
+TOML = {
+    "nested tables": (f'[{TABLE}]\ndrn_modelpath = "/models/a"\n', "/models/a"),
+    "a flat quoted key": (f'"{KEY}" = "/models/b"\n', "/models/b"),
+    "a table with a half flat key": (
+        "[bob.learn]\nother = 1\n"
+        '"pytorch.extractor.audio.drn_modelpath" = "/models/c"\n',
+        "/models/c",
+    ),
+    "a table without the key does not hide a flatter one": (
+        f'[bob.learn]\nother = 1\n["{TABLE}"]\ndrn_modelpath = "/models/d"\n',
+        "/models/d",
+    ),
+    "a number is text, as `bob config set <key> 7` stores it": (f'"{KEY}" = 7\n', "7"),
+}
 
 
-def test_a_table_without_the_key_does_not_hide_a_flatter_one(isolated_home):
-    write_toml(
-        isolated_home,
-        '[bob.learn]\nother = 1\n["bob.learn.pytorch.extractor.audio"]\n'
-        'drn_modelpath = "/models/d"\n',
-    )
+@pytest.mark.parametrize(("text", "value"), TOML.values(), ids=TOML)
+def test_tables_of_any_depth_are_read(isolated_home, text, value):
+    write_toml(isolated_home, text)
 
-    assert settings.get(KEY) == "/models/d"
-
-
-def test_a_number_is_read_as_text(isolated_home):
-    """`bob config set <key> 7` stores the number 7."""
-    write_toml(isolated_home, f'"{KEY}" = 7\n')
-
-    assert settings.get(KEY) == "7"
+    assert settings.get(KEY) == value
 
 
 @pytest.mark.parametrize("value", ["/data/my models/drn34.pth.tar", "C:\\weights", "7"])
@@ -118,24 +101,19 @@ def test_a_broken_bobrc_toml_is_refused_with_its_file_and_line(isolated_home):
     assert str(path) in str(refused.value)
 
 
-def test_a_broken_old_bobrc_is_refused_with_its_file_and_line(isolated_home):
-    (isolated_home / ".bobrc").write_text('{\n"a": }')
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{\n"a": }', r"\.bobrc .*line 2"),
+        ("[" * 100_000, r"\.bobrc cannot be read"),
+        ("[1, 2]", "holds a list"),
+    ],
+    ids=["broken", "nested too deep", "a list"],
+)
+def test_an_old_bobrc_that_is_none_is_refused(isolated_home, text, message):
+    (isolated_home / ".bobrc").write_text(text)
 
-    with pytest.raises(settings.SettingsError, match=r"\.bobrc .*line 2"):
-        settings.get(KEY)
-
-
-def test_an_old_bobrc_that_is_nested_too_deep_is_refused(isolated_home):
-    (isolated_home / ".bobrc").write_text("[" * 100_000)
-
-    with pytest.raises(settings.SettingsError, match=r"\.bobrc cannot be read"):
-        settings.get(KEY)
-
-
-def test_an_old_bobrc_that_is_a_list_is_refused(isolated_home):
-    (isolated_home / ".bobrc").write_text("[1, 2]")
-
-    with pytest.raises(settings.SettingsError, match="holds a list"):
+    with pytest.raises(settings.SettingsError, match=message):
         settings.get(KEY)
 
 
@@ -193,15 +171,8 @@ def test_importing_settings_loads_no_heavy_package():
         "import sys, bob.learn.pytorch.settings;"
         "print({'torch', 'numpy', 'scipy', 'requests'} & set(sys.modules))"
     )
-    found = subprocess.run(
-        [sys.executable, "-c", code],
-        check=True,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])},
-    )
 
-    assert found.stdout.strip() == "set()"
+    assert printed_by(code) == "set()"
 
 
 def test_idle_threads_sleep_unless_the_user_wants_otherwise(monkeypatch):

@@ -1,13 +1,13 @@
 """CAM++ against 3D-Speaker's class, with weights by formula."""
 
 import copy
-import json
 import warnings
 import zlib
 
 import numpy as np
 import pytest
 import torch
+from files import from_json
 
 from bob.learn.pytorch.architectures import campplus
 from bob.learn.pytorch.architectures.campplus import _ContextAwareMask
@@ -51,7 +51,7 @@ def test_embeddings_of_the_published_class(golden, filled, case):
 @pytest.mark.parametrize("case", ["voice16k_int16", "voice16k_concat"])
 def test_every_stage_in_double_precision(golden, in_double, case):
     """Where an embedding is off, the first stage that fails says where to look."""
-    stages = json.loads((golden / "campplus" / "stages.json").read_text())
+    stages = from_json(golden / "campplus" / "stages.json")
     expected = stages[f"{case}__formula"]
     # The pooled vector has a name of its own; the first stage is after a ReLU.
     layers = {"xvector.stats": "xvector.pooling", "head.conv1": "head.bn1"}
@@ -85,7 +85,7 @@ def test_every_stage_in_double_precision(golden, in_double, case):
 
 
 def test_state_dictionary_has_the_published_names_shapes_and_order(golden):
-    published = json.loads((golden / "campplus" / "keys_campplus.json").read_text())
+    published = from_json(golden / "campplus" / "keys_campplus.json")
 
     state = campplus().state_dict()
 
@@ -95,11 +95,9 @@ def test_state_dictionary_has_the_published_names_shapes_and_order(golden):
 
 def test_weights_by_formula_are_those_of_the_golden_data(golden, golden_weights):
     folder = golden / "campplus"
-    published = json.loads((folder / "weights_crc32_campplus.json").read_text())
+    published = from_json(folder / "weights_crc32_campplus.json")
 
-    state = golden_weights.state(
-        json.loads((folder / "keys_campplus.json").read_text())
-    )
+    state = golden_weights.state(from_json(folder / "keys_campplus.json"))
 
     crcs = {key: zlib.crc32(value.numpy().tobytes()) for key, value in state.items()}
     assert crcs == {key: int(crc, 16) for key, crc in published.items()}

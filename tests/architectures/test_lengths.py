@@ -31,17 +31,6 @@ def name(request):
     return request.param
 
 
-@pytest.fixture(scope="module")
-def filled(name, golden_weights):
-    """The network in float32, with the weights by formula; not to be changed."""
-    return golden_weights.fill(NETWORKS[name]())
-
-
-@pytest.fixture(scope="module")
-def in_double(filled):
-    return copy.deepcopy(filled).double()
-
-
 @pytest.fixture(scope="module", params=WAYS)
 def way(request):
     if request.param == "kernel" and winograd.load() is None:

@@ -1,56 +1,24 @@
 """DltResNet and ResNet against the published classes, and their heads by definition."""
 
-import copy
-import json
 import warnings
 import zlib
 
 import numpy as np
 import pytest
 import torch
+from files import from_json
+from golden_cases import CASES
 
 from bob.learn.pytorch.architectures import dlt_resnet34, resnet34
 from bob.learn.pytorch.inference import winograd
 from bob.learn.pytorch.inference.fold import fold
 
 NETWORKS = {"dltresnet34": dlt_resnet34, "resnet34": resnet34}
-CASES = [
-    (folder, case)
-    for folder, kind in (("synthetic", "voice"), ("speech", "speech"))
-    for case in (
-        f"{kind}16k_int16",
-        f"{kind}16k_float",
-        f"{kind}8k_int16",
-        f"{kind}11025_int16",
-        "short37_int16",
-        "fullscale_float",
-        "silence_int16",
-    )
-]
-
-
-@pytest.fixture
-def folder(request, golden):
-    """Golden data carried along, or those on real speech beside the checkout."""
-    if request.param == "synthetic":
-        return golden / "synthetic"
-    return request.getfixturevalue("shared") / "golden" / request.param
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
 def name(request):
     return request.param
-
-
-@pytest.fixture(scope="module")
-def filled(name, golden_weights):
-    """The network in float32, with the weights by formula; not to be changed."""
-    return golden_weights.fill(NETWORKS[name]())
-
-
-@pytest.fixture(scope="module")
-def in_double(filled):
-    return copy.deepcopy(filled).double()
 
 
 @pytest.fixture
@@ -126,7 +94,7 @@ def test_means_and_deviations_before_the_last_layer(name, in_double, folder):
 
 
 def test_state_dictionary_has_the_published_names_shapes_and_order(name, golden):
-    published = json.loads((golden / "synthetic" / f"keys_{name}.json").read_text())
+    published = from_json(golden / "synthetic" / f"keys_{name}.json")
 
     state = NETWORKS[name]().state_dict()
 
@@ -137,9 +105,9 @@ def test_state_dictionary_has_the_published_names_shapes_and_order(name, golden)
 def test_weights_by_formula_are_those_of_the_golden_data(name, golden, golden_weights):
     """So that a difference in an embedding is the network's."""
     folder = golden / "synthetic"
-    published = json.loads((folder / f"weights_crc32_{name}.json").read_text())
+    published = from_json(folder / f"weights_crc32_{name}.json")
 
-    state = golden_weights.state(json.loads((folder / f"keys_{name}.json").read_text()))
+    state = golden_weights.state(from_json(folder / f"keys_{name}.json"))
 
     crcs = {key: zlib.crc32(value.numpy().tobytes()) for key, value in state.items()}
     assert crcs == {key: int(crc, 16) for key, crc in published.items()}

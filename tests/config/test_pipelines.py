@@ -5,7 +5,6 @@ import importlib
 import importlib.metadata
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +19,7 @@ CONFIGURATIONS = ("dltresnet34-voxceleb1", "resnet34-voxceleb1", "campplus-zh-en
 BOB = Path(sys.executable).with_name("bob")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _bob():
-    """Bob, loaded; what it imports warns of its own future."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        importlib.import_module("bob.bio.base.pipelines")
+pytestmark = pytest.mark.usefixtures("bob_is_loaded")
 
 
 def write_recordings(folder):

@@ -1,9 +1,7 @@
 """Files for `bob bio pipeline simple`: where it looks, as it reads, and never stale."""
 
 import functools
-import importlib
 import os
-import warnings
 from pathlib import Path
 
 import h5py
@@ -59,12 +57,7 @@ class Parts:
         return np.float32([self.scale * part.std() for part in parts])
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _bob():
-    """Bob, loaded; what it imports warns of its own future."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        importlib.import_module("bob.bio.base.pipelines")
+pytestmark = pytest.mark.usefixtures("bob_is_loaded")
 
 
 @pytest.fixture

@@ -1,11 +1,12 @@
 """Calibrations of whole experiments: trained on dev, applied to dev and eval."""
 
-import json
 import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from files import from_json
+from given import GIVEN
 from scipy.optimize import minimize
 
 from bob.learn.pytorch.calibration import (
@@ -25,13 +26,6 @@ from bob.learn.pytorch.experiment.options import settle
 from bob.learn.pytorch.experiment.stages import run
 from bob.learn.pytorch.extractor import CallableExtractor
 
-GIVEN = {
-    "database": "d",
-    "preprocessor": "p",
-    "extractor": "e",
-    "algorithm": "a",
-    "sub_directory": "s",
-}
 HOW = DevCalibration(p_target=0.5, penalty=0.0)
 
 
@@ -130,7 +124,7 @@ def test_the_file_says_where_the_calibration_comes_from(experiment, files):
 
     calibrate_from_dev(experiment, files, DevCalibration(0.5, 0.01))
 
-    content = json.loads((experiment.layout.scores / "calibration.json").read_text())
+    content = from_json(experiment.layout.scores / "calibration.json")
     said = content["provenance"]
     assert content["trained_on"] == {"targets": 60, "non_targets": 240, "failures": 0}
     assert (said["database"], said["protocol"], said["group"]) == (

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from given import GIVEN
 
 from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.experiment.algorithms import NAMED
@@ -16,14 +17,6 @@ from bob.learn.pytorch.experiment.experiment import BadRecordingsError
 from bob.learn.pytorch.experiment.options import settle
 from bob.learn.pytorch.experiment.stages import run
 from bob.learn.pytorch.protocols.trials import Recording
-
-GIVEN = {
-    "database": "d",
-    "preprocessor": "p",
-    "extractor": "e",
-    "algorithm": "a",
-    "sub_directory": "s",
-}
 
 
 @pytest.fixture

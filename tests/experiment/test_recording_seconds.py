@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from files import from_json
 
 from bob.learn.pytorch.audio import files
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
@@ -108,7 +109,7 @@ def test_what_is_remembered_wrongly_is_looked_at_again(
 
     assert seconds_of(recordings) == {"a": 0.5, "b": 1.25}
     assert "durations.json cannot be read" in caplog.text
-    assert json.loads(place.read_text())["b"][1] == 1.25
+    assert from_json(place)["b"][1] == 1.25
 
 
 def test_a_header_without_a_length_is_decoded(recordings, seconds_of, monkeypatch):
@@ -131,7 +132,7 @@ def test_notes_on_short_recordings_read_headers_once(
     if first != "notes":
         seconds_of(recordings)
     if first == "file of before":  # it held no rate
-        kept = json.loads(place.read_text())
+        kept = from_json(place)
         place.write_text(json.dumps({key: item[:2] for key, item in kept.items()}))
 
     found = notes()

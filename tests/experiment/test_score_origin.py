@@ -1,10 +1,10 @@
 """What verify.py writes beside its scores, and what calibrations make of it."""
 
 import hashlib
-import json
 from dataclasses import replace
 
 import pytest
+from files import from_json
 
 from bob.learn.pytorch.calibration import CalibrationError
 from bob.learn.pytorch.calibration.decision import refuse_other_scores
@@ -50,7 +50,7 @@ def known(experiment, toys):
 
 
 def said_beside(path):
-    return json.loads(path.with_name(f"{path.name}.json").read_text())
+    return from_json(path.with_name(f"{path.name}.json"))
 
 
 def test_the_file_beside_scores_names_model_measure_and_hash(known):

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from given import GIVEN
 
 from bob.learn.pytorch.experiment.cohort import normalisation_of
 from bob.learn.pytorch.experiment.components import Preprocessing
@@ -13,14 +14,6 @@ from bob.learn.pytorch.inference.extract import extract_into
 from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
 
 pytestmark = pytest.mark.usefixtures("networks_are_kept")
-
-GIVEN = {
-    "database": "d",
-    "preprocessor": "p",
-    "extractor": "e",
-    "algorithm": "a",
-    "sub_directory": "s",
-}
 
 
 def asked(experiment, cohort, **options):

@@ -1,13 +1,14 @@
 """Quality measures of references and probes, and calibrations that weigh them."""
 
 import csv
-import json
 import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import soundfile
+from files import from_json
+from given import GIVEN
 from scipy.optimize import minimize
 
 from bob.learn.pytorch.calibration import CalibrationError, load_calibration
@@ -22,13 +23,6 @@ from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.protocols.trials import Probe, Recording, Reference, Trials
 from bob.learn.pytorch.scorefiles import quality
 
-GIVEN = {
-    "database": "d",
-    "preprocessor": "p",
-    "extractor": "e",
-    "algorithm": "a",
-    "sub_directory": "s",
-}
 ALL = ("duration", "magnitude", "cohort_mean")
 OTHERS = frozenset(
     {"preprocessing", "extraction", "enrollment", "score-computation", "concatenation"}
@@ -283,9 +277,9 @@ def test_both_kinds_of_scores_say_what_made_them(uneven, strangers):
         (uneven.layout, "none"),
         (uneven.layout.of_normalised(), "as, top 3"),
     ):
-        said = json.loads((layout.scores / "scores-dev.json").read_text())
+        said = from_json(layout.scores / "scores-dev.json")
         assert said["normalisation"] == normalisation
         assert said.get("cohort_size") == (None if normalisation == "none" else "5")
-        calibrated = json.loads((layout.scores / "calibrated-dev.json").read_text())
+        calibrated = from_json(layout.scores / "calibrated-dev.json")
         assert calibrated["measure"].startswith("log-likelihood ratio (natural) of ")
         assert calibrated["calibration"] == "calibration.json"

@@ -1,42 +1,23 @@
 """The spectrogram against the C++ of bob.ap and against a slow loop."""
 
-import json
 import math
 
 import numpy as np
 import pytest
 import scipy.signal
 import torch
+from files import from_json
+from golden_cases import CASES as WITHOUT_CONSTANT
 
 from bob.learn.pytorch.features import Spectrogram
 
-CASES = [
-    (folder, case)
-    for folder, kind in (("synthetic", "voice"), ("speech", "speech"))
-    for case in (
-        f"{kind}16k_int16",
-        f"{kind}16k_float",
-        f"{kind}8k_int16",
-        f"{kind}11025_int16",
-        "short37_int16",
-        "fullscale_float",
-        "silence_int16",
-        "const_int16",
-    )
-]
-
-
-@pytest.fixture
-def folder(request, golden):
-    """Golden data carried along, or those on real speech beside the checkout."""
-    if request.param == "synthetic":
-        return golden / "synthetic"
-    return request.getfixturevalue("shared") / "golden" / request.param
+CONSTANT = [(folder, "const_int16") for folder in ("synthetic", "speech")]
+CASES = [*WITHOUT_CONSTANT, *CONSTANT]
 
 
 def waveform_at_16_khz(folder, case):
     waveform = np.load(folder / "waveforms.npz")[case].astype(np.float64)
-    rate = json.loads((folder / "meta.json").read_text())[case]["rate"]
+    rate = from_json(folder / "meta.json")[case]["rate"]
     if rate != 16_000:
         length = round(len(waveform) * 16_000 / rate)
         waveform = scipy.signal.resample(waveform, length)

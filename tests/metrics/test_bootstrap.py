@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.integrate import trapezoid
 from scipy.stats import norm
+from score_tables import table
 
 from bob.learn.pytorch.metrics import (
     ErrorCurve,
@@ -30,14 +31,7 @@ def speakers_table(seed, *, speakers=12, probes_each=5, rounded=None):
     scores = -np.square(references[:, None] - probes).sum(axis=-1)
     if rounded is not None:
         scores = scores.round(rounded)
-    names = [f"speaker{i}" for i in range(speakers)]
-    return ScoreTable.from_matrix(
-        scores,
-        references=names,
-        reference_subjects=names,
-        probes=[f"probe{i}" for i in range(owner.size)],
-        probe_subjects=[names[i] for i in owner],
-    )
+    return table(scores, owner)
 
 
 def by_hand(table, copies):

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from score_tables import table
 
 from bob.learn.pytorch.metrics import (
     ErrorCurve,
-    ScoreTable,
     TrialMean,
     actual_cost_mean,
     cllr_mean,
@@ -50,14 +50,7 @@ def system(random, places, *, probes_each=5):
     references = places + 0.4 * random.normal(size=places.shape)
     noise = random.normal(size=(owner.size, places.shape[1]))
     probes = places[owner] + noise * spread(random, len(places))[owner, None]
-    names = [f"speaker{i}" for i in range(len(places))]
-    return ScoreTable.from_matrix(
-        ratio(references[:, None], probes),
-        references=names,
-        reference_subjects=names,
-        probes=[f"probe{i}" for i in range(owner.size)],
-        probe_subjects=[names[i] for i in owner],
-    )
+    return table(ratio(references[:, None], probes), owner)
 
 
 def truth():

@@ -1,16 +1,14 @@
 """One evaluation of scores: numbers, intervals, doubts, and how it shows itself."""
 
-import html.parser
 import json
 import pickle
 
 import numpy as np
 import pytest
+from pages import Elements
 
 from bob.learn.pytorch import metrics
 from bob.learn.pytorch.metrics import MetricError, ScoreTable, evaluate
-
-VOID = {"meta", "br", "path", "rect", "circle"}
 
 
 def table(speakers=12, seed=0, gap=3.0):
@@ -25,29 +23,6 @@ def table(speakers=12, seed=0, gap=3.0):
         probes=[f"p{number}" for number in range(len(owners))],
         probe_subjects=owners,
     )
-
-
-class Elements(html.parser.HTMLParser):
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.found, self.words = [], [], []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attributes):
-        self.found.append((tag, dict(attributes)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        self.found.append((tag, dict(attributes)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.words.append(data)
 
 
 def test_attributes_are_the_figures_of_the_metrics():

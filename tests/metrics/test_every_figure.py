@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from oracles import crossing
 
 from bob.learn.pytorch import metrics
 from bob.learn.pytorch.metrics import DetectionCost, ErrorCurve, MetricError
@@ -49,14 +50,6 @@ def decisions(targets, non_targets):
         for threshold in sorted({*scored(targets), *scored(non_targets)})
     ]
     return [*found, (Fraction(0), Fraction(1))]
-
-
-def crossing(first, second):
-    """Where the line between two points meets FMR = FNMR."""
-    low, high = first[1] - first[0], second[1] - second[0]
-    if low == high:
-        return first[1]
-    return first[1] + (second[1] - first[1]) * low / (low - high)
 
 
 def astride(pairs):

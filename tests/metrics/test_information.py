@@ -7,15 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from oracles import SCORES
 
 from bob.learn.pytorch.metrics import ErrorCurve, MetricError, cllr, min_cllr
-
-# Few values on purpose: nearly every trial is tied with others.
-TIED = st.sampled_from([-np.inf, -2.0, -1.0, -0.0, 0.0, 0.5, 1.0, 3.0, np.inf])
-FREE = st.floats(allow_nan=False)
-SCORES = st.one_of(
-    st.lists(TIED, min_size=1, max_size=30), st.lists(FREE, min_size=1, max_size=30)
-)
 
 
 def slow_min_cllr(targets, non_targets):

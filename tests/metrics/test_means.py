@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from score_tables import table
 
 from bob.learn.pytorch import metrics
 from bob.learn.pytorch.metrics import (
     DetectionCost,
     ErrorCurve,
     MetricError,
-    ScoreTable,
     act_dcf_mean,
     cllr_mean,
     confidence_intervals,
@@ -44,15 +44,8 @@ def alone(targets, non_targets):
 def made_up_table(seed=0, *, speakers=9, probes_each=4):
     random = np.random.default_rng(seed)
     owner = np.repeat(np.arange(speakers), probes_each)
-    names = [f"speaker{i}" for i in range(speakers)]
     same = np.arange(speakers)[:, None] == owner
-    return ScoreTable.from_matrix(
-        (random.normal(size=same.shape) + 2 * same).round(1),
-        references=names,
-        reference_subjects=names,
-        probes=[f"probe{i}" for i in range(owner.size)],
-        probe_subjects=[names[i] for i in owner],
-    )
+    return table((random.normal(size=same.shape) + 2 * same).round(1), owner)
 
 
 def test_each_mean_is_what_its_function_says():

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.stats import binomtest
+from score_tables import table
 
 from bob.learn.pytorch.metrics import (
     ErrorCurve,
@@ -30,13 +31,10 @@ def system(*, noise, seed, speakers=20, probes_each=6):
     owner = np.repeat(np.arange(speakers), probes_each)
     probes = places[owner] + world.normal(size=(owner.size, 6)) * 0.8
     scores = 4 - np.square(references[:, None] - probes).sum(axis=-1)
-    names = [f"speaker{i}" for i in range(speakers)]
-    return ScoreTable.from_matrix(
+    return table(
         scores + own.normal(size=scores.shape) * noise,
-        references=[f"{name}-a" for name in names],
-        reference_subjects=names,
-        probes=[f"probe{i}" for i in range(owner.size)],
-        probe_subjects=[names[i] for i in owner],
+        owner,
+        references=[f"speaker{i}-a" for i in range(speakers)],
     )
 
 

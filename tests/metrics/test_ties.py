@@ -9,11 +9,10 @@ import json
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import done
 
 from bob.learn.pytorch import metrics
 from bob.learn.pytorch.metrics import ErrorCurve, ScoreStream, find_costs
-from bob.learn.pytorch.script.pytorch import pytorch
 
 PRIOR = 0.05
 
@@ -86,12 +85,9 @@ def test_the_command_gives_the_right_figures_in_any_order(
     path.write_text("".join(lines))
     options = ["--cost", str(PRIOR), *(["--stream"] if stream else ["--resamples", 0])]
 
-    result = CliRunner().invoke(
-        pytorch, ["metrics", str(path), "--json", *map(str, options)]
-    )
+    output = done("metrics", path, "--json", *map(str, options))
 
-    assert result.exit_code == 0, result.output
-    found = json.loads(result.output)
+    found = json.loads(output)
     right = by_threshold(*tied)
     assert (found["eer"], found["min_dcf"]) == pytest.approx(right, abs=1e-12)
     assert found["min_cllr"] == pytest.approx(metrics.min_cllr(*tied), abs=1e-12)

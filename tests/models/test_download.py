@@ -3,12 +3,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from threads import at_once
 
 from bob.learn.pytorch.models import download
 from bob.learn.pytorch.models.catalogue import WebFile
@@ -223,14 +224,7 @@ def test_two_processes_fetch_a_file_once(server, destination):
 
 def test_threads_fetch_a_file_once(server, destination):
     server.seconds_per_block = 0.002
-    threads = [
-        threading.Thread(target=fetch_web_file, args=(server.file(), destination))
-        for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once([partial(fetch_web_file, server.file(), destination)] * 4)
 
     assert len(server.asked) == 1
 

@@ -1,6 +1,5 @@
 """A real scheduler and real workers, some of which are killed in the middle."""
 
-import json
 import signal
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from files import from_json
 
 from bob.learn.pytorch.parallel.dask_client import dask_client
 from bob.learn.pytorch.parallel.dask_workers import on_dask
@@ -62,7 +62,7 @@ class Cluster:
             self._place,
         )
         wait_for(self._place.is_file)
-        self.address = json.loads(self._place.read_text())["address"]
+        self.address = from_json(self._place)["address"]
 
     def _start(self, part, *arguments):
         command = [sys.executable, "-m", "dask", part, *map(str, arguments)]

@@ -1,8 +1,5 @@
 """What scikit-learn, bob.pipelines and Bob's old wrappers ask of an extractor."""
 
-import importlib
-import warnings
-
 import numpy as np
 import pytest
 from programs import printed_by
@@ -21,14 +18,6 @@ HEAVY = ("torch", "scipy", "sklearn", "h5py", "soundfile", "requests", "bob.bio.
 @pytest.fixture(scope="module")
 def extractor(checkpoint):
     return DltResNetExtractor(checkpoint("dltresnet34"))
-
-
-@pytest.fixture(scope="module")
-def _bob():
-    """Bob, loaded; what it imports warns of its own future."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        importlib.import_module("bob.bio.base.transformers")
 
 
 def test_importing_and_making_an_extractor_loads_nothing_heavy():
@@ -71,7 +60,7 @@ def test_it_is_a_step_of_a_scikit_learn_pipeline(extractor):
     assert pipeline._get_tags()["requires_fit"] is not None
 
 
-@pytest.mark.usefixtures("_bob")
+@pytest.mark.usefixtures("bob_is_loaded")
 def test_bob_pipelines_wraps_it_and_keeps_its_embeddings(extractor, tmp_path):
     from bob.pipelines import CheckpointWrapper, Sample, estimator_requires_fit, wrap
 
@@ -91,7 +80,7 @@ def test_bob_pipelines_wraps_it_and_keeps_its_embeddings(extractor, tmp_path):
     assert stored == ["speaker/one.h5"]
 
 
-@pytest.mark.usefixtures("_bob")
+@pytest.mark.usefixtures("bob_is_loaded")
 def test_it_is_a_preprocessor_where_bob_is_loaded():
     """Made before or after: the next one that is made tells the whole class."""
     from bob.bio.base.preprocessor import Preprocessor
@@ -108,7 +97,7 @@ def test_it_is_a_preprocessor_where_bob_is_loaded():
     assert str(extractor).startswith("DltResNetExtractor(model_file=None, num_classes")
 
 
-@pytest.mark.usefixtures("_bob")
+@pytest.mark.usefixtures("bob_is_loaded")
 def test_bob_loads_what_it_writes(extractor, tmp_path):
     import bob.io.base
 

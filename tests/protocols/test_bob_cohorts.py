@@ -4,6 +4,7 @@ import gc
 import warnings
 
 import pytest
+from files import write
 
 from bob.learn.pytorch.protocols.cohorts import own_cohort
 from bob.learn.pytorch.protocols.opening import as_database
@@ -11,13 +12,6 @@ from bob.learn.pytorch.protocols.opening import as_database
 base = pytest.importorskip("bob.bio.base.database")
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-def write(folder, files):
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-    return folder
 
 
 FILE_LISTS = {

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from protocols import Made
 
 from bob.learn.pytorch.protocols import checking
 from bob.learn.pytorch.protocols.checking import check
@@ -11,7 +12,6 @@ from bob.learn.pytorch.protocols.trials import (
     Recording,
     Reference,
     Trials,
-    WithoutExtras,
 )
 
 
@@ -160,23 +160,6 @@ def test_recordings_of_the_same_contents(make, tmp_path):
     assert found(report) == {("error", "duplicates", "dev", 3)}
 
 
-class Made(WithoutExtras):
-    name = protocol = "made"
-    original_directory = None
-
-    def __init__(self, trials, training=()):
-        self._trials, self._training = trials, training
-
-    def groups(self):
-        return ("dev",)
-
-    def trials(self, group):
-        return self._trials
-
-    def training(self):
-        return self._training
-
-
 def recording(key, path=None, **metadata):
     return Recording(key, path and Path(path), key[0], metadata=metadata)
 
@@ -191,7 +174,7 @@ def test_a_dense_protocol_with_all_that_can_be_odd(tmp_path):
         tuple(Probe(item.key, item.subject, (item,)) for item in probes),
     )
 
-    report = check({"made": Made(trials, (recording("b9"),))})
+    report = check({"made": Made({"dev": trials}, training=[recording("b9")])})
 
     assert found(report) == {
         ("error", "speakers", "dev, train", 1),
@@ -255,7 +238,7 @@ def test_references_and_probes_without_a_trial():
         (np.array([0]), np.array([], dtype=np.int64)),
     )
 
-    report = check({"made": Made(trials)})
+    report = check({"made": Made({"dev": trials})})
 
     unused = [item.examples for item in report.findings if item.kind == "unused"]
     assert unused == [("b2",), ("b",)]
@@ -286,7 +269,7 @@ def test_random_lists_have_what_a_slow_look_finds(tmp_path):
 def findings_on(recordings, **options):
     """Findings on a protocol in which all recordings enrol one reference."""
     trials = Trials((Reference("m", "ann", tuple(recordings)),), ())
-    return check({"made": Made(trials)}, **options).findings
+    return check({"made": Made({"dev": trials})}, **options).findings
 
 
 def test_folders_are_no_recordings_and_others_may_have_no_file(tmp_path):

@@ -2,6 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
+from protocols import Made
 
 from bob.learn.pytorch.protocols.names import safe_name
 from bob.learn.pytorch.protocols.opening import (
@@ -15,23 +16,7 @@ from bob.learn.pytorch.protocols.trials import (
     Recording,
     Reference,
     Trials,
-    WithoutExtras,
 )
-
-
-class Made(WithoutExtras):
-    name = "made"
-    protocol = "p"
-    original_directory = None
-
-    def __init__(self, groups):
-        self._groups = groups
-
-    def groups(self):
-        return tuple(self._groups)
-
-    def trials(self, group):
-        return self._groups[group]
 
 
 def group(folder, speakers, *, enrol=1, sparse=True):

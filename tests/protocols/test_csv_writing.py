@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from files import touch
 
 from bob.learn.pytorch.metrics import Names
 from bob.learn.pytorch.protocols.formats.bob_csv import write_csv_protocol
@@ -16,12 +17,6 @@ from bob.learn.pytorch.protocols.trials import (
     Trials,
     WithoutExtras,
 )
-
-
-def touch(folder, *paths):
-    for path in paths:
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).touch()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import os
 import numpy as np
 import pytest
 import soundfile
+from files import touch
 
 from bob.learn.pytorch.protocols.cohorts import read_cohort
 from bob.learn.pytorch.protocols.counts import summarise
@@ -12,12 +13,6 @@ from bob.learn.pytorch.protocols.opening import as_database
 from bob.learn.pytorch.protocols.speakers import SpeakerRule
 from bob.learn.pytorch.protocols.trials import DatabaseError
 from bob.learn.pytorch.script.demo import council_meetings
-
-
-def touch(folder, *paths):
-    for path in paths:
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).touch()
 
 
 @pytest.fixture

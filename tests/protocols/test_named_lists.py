@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from protocols import triples
 
 from bob.learn.pytorch.protocols import columns
 from bob.learn.pytorch.protocols.formats import sre
@@ -33,15 +34,6 @@ def write(tmp_path):
         return tmp_path
 
     return write
-
-
-def triples(trials):
-    """(reference, probe, same subject) in the order of the trials."""
-    return [
-        (reference.id, probe.id, reference.subject == probe.subject)
-        for reference, listed in zip(trials.references, trials.pairs, strict=True)
-        for probe in (trials.probes[index] for index in listed)
-    ]
 
 
 @pytest.fixture

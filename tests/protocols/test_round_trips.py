@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from protocols import Described
 
 from bob.learn.pytorch.metrics import Names
 from bob.learn.pytorch.protocols.names import safe_name, without_audio_suffix
@@ -18,7 +19,6 @@ from bob.learn.pytorch.protocols.trials import (
     Recording,
     Reference,
     Trials,
-    WithoutExtras,
     trial_columns,
 )
 
@@ -29,23 +29,6 @@ DESCRIBING = ("bob", "sre")
 PLAIN = st.text("ab1_é,%\"'-", min_size=1, max_size=4)
 ODD = st.text("ab1 #*:|\t\n\r\"',%é\udce9", min_size=1, max_size=4)
 VALUES = st.text('fm1, "é', max_size=3).map(str.strip)
-
-
-class Made(WithoutExtras):
-    name = protocol = "made"
-    original_directory = None
-
-    def __init__(self, groups, columns):
-        self._groups, self._columns = groups, columns
-
-    def groups(self):
-        return tuple(self._groups)
-
-    def trials(self, group):
-        return self._groups[group]
-
-    def trial_metadata(self, group):
-        return self._columns[group]
 
 
 @st.composite
@@ -140,7 +123,7 @@ def written_and_read(form, groups, columns):
     start = os.path.commonpath([path.parent for path in everything])
     with tempfile.TemporaryDirectory() as folder:
         try:
-            written = convert(Made(groups, columns), folder, form=form)
+            written = convert(Described(groups, columns), folder, form=form)
         except DatabaseError:
             return None
         found = {}

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from protocols import triples
 
 from bob.learn.pytorch.metrics import Names
 from bob.learn.pytorch.protocols.formats.trial_list import (
@@ -34,19 +35,10 @@ def write(tmp_path):
     return write
 
 
-def as_triples(trials):
-    """(reference, probe, same subject) in the order of the trials."""
-    return [
-        (reference.id, probe.id, reference.subject == probe.subject)
-        for reference, listed in zip(trials.references, trials.pairs, strict=True)
-        for probe in (trials.probes[index] for index in listed)
-    ]
-
-
 def test_a_voxceleb_list_is_read_as_it_stands(write):
     trials = as_database(write(VOXCELEB)).trials("dev")
 
-    assert as_triples(trials) == [
+    assert triples(trials) == [
         ("id1/x/1", "id1/y/1", True),
         ("id1/x/1", "id2/x/1", False),
         ("id1/x/1", "id3/z/1", False),
@@ -93,7 +85,7 @@ def test_paths_are_seen_from_where_the_user_says(write):
 def test_labels_lead_or_end_the_line_in_words_or_digits(write, text):
     trials = as_database(write(text)).trials("dev")
 
-    assert as_triples(trials) == [("a/1", "a/2", True), ("a/1", "b/1", False)]
+    assert triples(trials) == [("a/1", "a/2", True), ("a/1", "b/1", False)]
 
 
 def test_speakers_called_by_digits_are_not_taken_for_labels(write):
@@ -113,7 +105,7 @@ def test_labels_decide_where_folders_do_not_tell_the_speaker(write):
 
     trials = as_database(write(text)).trials("dev")
 
-    assert as_triples(trials) == [
+    assert triples(trials) == [
         ("v1/a", "v2/b", True),
         ("v1/a", "v1/c", False),
         ("v3/d", "v2/b", True),
@@ -124,7 +116,7 @@ def test_labels_decide_where_folders_do_not_tell_the_speaker(write):
 def test_lists_of_bare_file_names_are_understood(write):
     trials = as_database(write("1 a.wav b.wav\n0 a.wav c.wav\n")).trials("dev")
 
-    assert as_triples(trials) == [("a", "b", True), ("a", "c", False)]
+    assert triples(trials) == [("a", "b", True), ("a", "c", False)]
 
 
 def test_labels_that_contradict_each_other_are_refused_with_their_lines(write):
@@ -232,7 +224,7 @@ def test_pairs_survive_any_order_of_lines(write):
 
     trials = as_database(write("\n".join(shuffled))).trials("dev")
 
-    got = as_triples(trials)
+    got = triples(trials)
     assert sorted((a, b) for a, b, _ in got) == sorted(wanted)
     assert all(same == (a[:-2] == b[:-2]) for a, b, same in got)
 
@@ -242,7 +234,7 @@ def test_two_spellings_of_a_path_are_one_recording(write, tmp_path):
 
     trials = as_database(write(text)).trials("dev")
 
-    assert as_triples(trials) == [
+    assert triples(trials) == [
         ("a/1", "a/2", True),
         ("a/1", "b/1", False),
         ("b/1", "a/2", False),
@@ -256,7 +248,7 @@ def test_absolute_paths_tell_their_speakers_like_relative_ones(write):
     trials = as_database(write(text)).trials("dev")
 
     relative = as_database(write(VOXCELEB)).trials("dev")
-    assert as_triples(trials) == as_triples(relative)
+    assert triples(trials) == triples(relative)
     assert [p.subject for p in trials.probes] == ["id1", "id2", "id3"]
     assert str(trials.probes[0].recordings[0].path) == "/data/vox/id1/y/1.wav"
 

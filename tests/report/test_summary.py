@@ -4,28 +4,14 @@ import json
 
 import numpy as np
 import pytest
+from score_tables import made_up
 
 from bob.learn.pytorch.metrics import ScoreTable, equal_error_rate, evaluate, min_dcf
 from bob.learn.pytorch.report.experiment_report import summary_as_dict, summary_as_text
 
 
-def made_up_table(*, speakers=24, probes_each=10, gap=2.0, seed=0):
-    """Normal scores; those of one speaker are higher by the gap."""
-    random = np.random.default_rng(seed)
-    owner = np.repeat(np.arange(speakers), probes_each)
-    names = [f"speaker{i}" for i in range(speakers)]
-    same = np.arange(speakers)[:, None] == owner
-    return ScoreTable.from_matrix(
-        random.normal(size=same.shape) + gap * same,
-        references=names,
-        reference_subjects=names,
-        probes=[f"probe{i}" for i in range(owner.size)],
-        probe_subjects=[names[i] for i in owner],
-    )
-
-
 def test_figures_and_counts():
-    table = made_up_table()
+    table = made_up()
     table.score[:3] = np.nan
 
     summary = evaluate(table)
@@ -63,8 +49,8 @@ def test_the_threshold_of_dev_is_applied_to_eval():
 
 
 def test_few_errors_bring_the_rule_of_thirty():
-    few = evaluate(made_up_table(gap=3.5))
-    many = evaluate(made_up_table(speakers=40, probes_each=100, gap=2.5), resamples=9)
+    few = evaluate(made_up(gap=3.5))
+    many = evaluate(made_up(speakers=40, probes_each=100, gap=2.5), resamples=9)
 
     assert "Doddington's rule of 30" in summary_as_text(few)
     assert "x false non-match at the EER" in summary_as_text(few)
@@ -72,7 +58,7 @@ def test_few_errors_bring_the_rule_of_thirty():
 
 
 def test_no_error_brings_the_rule_of_three():
-    summary = evaluate(made_up_table(gap=50))
+    summary = evaluate(made_up(gap=50))
 
     assert summary.eer == 0
     assert "240 independent trials the true rate may be up to" in " ".join(
@@ -82,9 +68,9 @@ def test_no_error_brings_the_rule_of_three():
 
 
 def test_text_is_in_percent_and_json_in_fractions():
-    table = made_up_table()
+    table = made_up()
 
-    summary = evaluate(table, dev=made_up_table(seed=1))
+    summary = evaluate(table, dev=made_up(seed=1))
 
     content = summary_as_dict(summary)
     assert f"{100 * summary.eer:.3f} %" in summary_as_text(summary)
@@ -101,7 +87,7 @@ def test_text_is_in_percent_and_json_in_fractions():
 
 
 def test_text_is_aligned_and_narrow():
-    text = summary_as_text(evaluate(made_up_table(), dev=made_up_table(seed=1)))
+    text = summary_as_text(evaluate(made_up(), dev=made_up(seed=1)))
 
     lines = text.splitlines()
     assert max(map(len, lines)) <= 79
@@ -113,7 +99,7 @@ def test_text_is_aligned_and_narrow():
 
 
 def test_trials_of_one_kind_give_no_rate_but_a_reason():
-    table = made_up_table(speakers=1)
+    table = made_up(speakers=1)
 
     summary = evaluate(table, dev=table)
 
@@ -129,14 +115,14 @@ def test_trials_of_one_kind_give_no_rate_but_a_reason():
 
 
 def test_eval_of_one_kind_keeps_the_rate_it_has():
-    threshold = evaluate(made_up_table(speakers=1, gap=50), dev=made_up_table()).dev
+    threshold = evaluate(made_up(speakers=1, gap=50), dev=made_up()).dev
 
     assert np.isnan(threshold.here.false_match_rate)
     assert threshold.here.false_non_match_rate == 0
 
 
 def test_nothing_but_failures_still_gives_a_summary():
-    table = made_up_table()
+    table = made_up()
     table.score[:] = np.nan
 
     summary = evaluate(table)

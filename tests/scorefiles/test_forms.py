@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from score_tables import trials_in
 
 from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.protocols import columns
@@ -16,22 +17,6 @@ from bob.learn.pytorch.scorefiles import (
 from bob.learn.pytorch.scorefiles.forms import CSV_COLUMNS, UnlabelledError
 
 LIST = "1 x/1.wav x/2.wav\n0 x/1.wav y/1.wav\n1 z/9.wav y/1.wav\n"
-
-
-@pytest.fixture
-def write(tmp_path):
-    def write(text, name="scores"):
-        path = tmp_path / name
-        path.write_text(text)
-        return path
-
-    return write
-
-
-def trials_in(table):
-    model = table.model.tolist()
-    return list(zip(model, table.probe.tolist(), table.is_target.tolist(),
-                    table.score.tolist(), strict=True))  # fmt: skip
 
 
 EXPECTED = [

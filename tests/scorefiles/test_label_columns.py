@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from score_tables import trials_in
 
 from bob.learn.pytorch.protocols import columns
 from bob.learn.pytorch.scorefiles import (
@@ -37,16 +38,6 @@ WORDS = {
 }
 
 
-@pytest.fixture
-def write(tmp_path):
-    def write(text, name="scores"):
-        path = tmp_path / name
-        path.write_bytes(text.encode())
-        return path
-
-    return write
-
-
 def lines(order, words=("0", "1"), trials=TRIALS):
     for enrolled, tested, target, score in trials:
         fields = {
@@ -56,12 +47,6 @@ def lines(order, words=("0", "1"), trials=TRIALS):
             "score": str(score),
         }
         yield " ".join(fields[name] for name in order) + "\n"
-
-
-def trials_in(table):
-    model = table.model.tolist()
-    return list(zip(model, table.probe.tolist(), table.is_target.tolist(),
-                    table.score.tolist(), strict=True))  # fmt: skip
 
 
 @pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)

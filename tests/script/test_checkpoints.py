@@ -1,6 +1,5 @@
 """`bob pytorch checkpoints` through its own command line, and Bob behind it."""
 
-import csv
 import importlib.util
 import json
 import subprocess
@@ -12,6 +11,7 @@ import commands
 import numpy as np
 import pytest
 import soundfile
+from score_files import scores_of_bob
 
 from bob.learn.pytorch import settings
 from bob.learn.pytorch.experiment import checkpoints as library
@@ -129,10 +129,7 @@ def scores_in(folder):
     """{(reference, probe): score} of both groups."""
     scores = {}
     for group in ("dev", "eval"):
-        with Path(folder, f"scores-{group}.csv").open(newline="") as file:
-            for row in csv.DictReader(file):
-                trial = (row["bio_ref_template_id"], row["probe_template_id"])
-                scores[trial] = float(row["score"])
+        scores |= scores_of_bob(Path(folder, f"scores-{group}.csv"))
     return scores
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import toy_experiment
 from commands import run
 
 from bob.learn.pytorch.script import terminal
@@ -29,22 +30,7 @@ RAW = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
     "|\nFORGED"
 )
-VERIFY = """
-import numpy as np
-from bob.learn.pytorch.extractor import CallableExtractor
-
-class Bands:
-    def __call__(self, data, annotations):
-        spectrum = np.abs(np.fft.rfft(data[1] / 32768)) ** 2
-        return np.log([part.mean() + 1e-3 for part in np.array_split(spectrum, 8)])
-
-database = "corpus"
-preprocessor = Bands()
-extractor = CallableExtractor(lambda x: x)
-algorithm = "cosine"
-sub_directory = "toy"
-verbose = 2
-"""
+VERIFY = f"{toy_experiment.CONFIGURATION}verbose = 2\n"
 
 
 SOME = [

@@ -11,18 +11,11 @@ import numpy as np
 import pytest
 from commands import done, refused
 from files import from_json
-from stores import MADE_BY, store
+from stores import EMBEDDINGS, MADE_BY, store
 
 from bob.learn.pytorch.errors import UserError
 from bob.learn.pytorch.experiment import stored_scores
 from bob.learn.pytorch.scorefiles import read_scores
-
-EMBEDDINGS = {
-    "/data/ann/1.wav": [3, 4],
-    "/data/ann/2.wav": [4, 3],
-    "/data/bob/1.wav": [0, 2],
-    "/data/bob/2.wav": [0, -1],
-}
 
 
 @pytest.fixture

@@ -5,14 +5,7 @@ from pathlib import Path
 import pytest
 from commands import done, reported
 from files import from_json
-from stores import store
-
-EMBEDDINGS = {
-    "/data/ann/1.wav": [3, 4],
-    "/data/ann/2.wav": [4, 3],
-    "/data/bob/1.wav": [0, 2],
-    "/data/bob/2.wav": [0, -1],
-}
+from stores import EMBEDDINGS, store
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import toy_experiment
 from commands import run
 from files import from_json
 from recordings import record
@@ -13,21 +14,7 @@ from bob.learn.pytorch.script.verify import main
 
 RATE = 8000
 FOLDER = Path("results/toy/session/nonorm")
-CONFIGURATION = """
-import numpy as np
-from bob.learn.pytorch.extractor import CallableExtractor
-
-class Bands:
-    def __call__(self, data, annotations):
-        rate, samples = data
-        spectrum = np.abs(np.fft.rfft(samples / 32768)) ** 2
-        return np.log([part.mean() + 1e-3 for part in np.array_split(spectrum, 8)])
-
-database = "corpus"
-preprocessor = Bands()
-extractor = CallableExtractor(lambda x: x)
-algorithm = "cosine"
-sub_directory = "toy"
+CONFIGURATION = f"""{toy_experiment.CONFIGURATION}
 groups = ["dev", "eval"]
 calibrate_scores = True
 calibration_penalty = 0.01

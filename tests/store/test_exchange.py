@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from files import from_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -336,7 +337,7 @@ def test_without_kaldiio_it_says_what_to_install(store, tmp_path, monkeypatch):
 def test_what_ark_files_cannot_hold_stands_beside_them(store, tmp_path):
     export(store, tmp_path / "a.ark")
 
-    rest = json.loads((tmp_path / "a.ark.json").read_text())
+    rest = from_json(tmp_path / "a.ark.json")
 
     assert rest["made_by"] == MADE_BY
     assert rest["recordings"]["empty.wav"]["reason"] == "is silent"

@@ -9,6 +9,13 @@ import numpy as np
 from bob.learn.pytorch.store.store import EmbeddingStore, Record
 
 MADE_BY = {"model": "toy", "weights": "0" * 64}
+#: Two recordings of two speakers; 3, 4, 5 make a right angle.
+EMBEDDINGS = {
+    "/data/ann/1.wav": [3, 4],
+    "/data/ann/2.wav": [4, 3],
+    "/data/bob/1.wav": [0, 2],
+    "/data/bob/2.wav": [0, -1],
+}
 
 
 def store(

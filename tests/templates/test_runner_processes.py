@@ -1,9 +1,10 @@
 """One embedder of a template in several threads and processes."""
 
 import os
-import threading
+from functools import partial
 
 import numpy as np
+from threads import at_once
 
 from bob.learn.pytorch.inference.batching import embed_many
 
@@ -23,11 +24,7 @@ def test_two_threads_may_use_one_embedder(embedder, noise):
     def use(seed):
         found[seed] = [one(runner, noise(0.1, seed)) for _ in range(5)]
 
-    threads = [threading.Thread(target=use, args=(seed,)) for seed in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(partial(use, seed) for seed in range(3))
 
     for seed, made in found.items():
         np.testing.assert_array_equal(made, [noise(0.1, seed)[:4]] * 5)

@@ -1,8 +1,9 @@
 import json
-import threading
+from functools import partial
 
 import pytest
 from files import from_json
+from threads import at_once
 
 from bob.learn.pytorch import settings
 from bob.learn.pytorch.templates.format import template as templates
@@ -240,10 +241,6 @@ def test_a_list_that_cannot_be_written_is_told(tmp_path, monkeypatch):
 
 def test_of_many_at_once_none_is_forgotten():
     asked = [template(sample_rate=8000 + count) for count in range(8)]
-    threads = [threading.Thread(target=trust.trust, args=[one]) for one in asked]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(partial(trust.trust, one) for one in asked)
 
     assert all(map(trust.is_trusted, asked))

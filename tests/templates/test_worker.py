@@ -4,11 +4,12 @@ import os
 import resource
 import shutil
 import subprocess
-import threading
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
+from threads import at_once
 
 from bob.learn.pytorch import settings
 from bob.learn.pytorch.templates.format.errors import TemplateError, WorkerDied
@@ -128,11 +129,7 @@ def test_two_threads_may_use_one_worker(start):
             (worker.embed(batch, seconds=0.1) == number).all() for _ in range(20)
         )
 
-    threads = [threading.Thread(target=use, args=(number,)) for number in range(1, 5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(partial(use, number) for number in range(1, 5))
 
     assert found == [True] * 80
 

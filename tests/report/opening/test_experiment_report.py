@@ -1,6 +1,6 @@
 """Score files of an experiment, summed up beside them."""
 
-import json
+from files import from_json
 
 from bob.learn.pytorch.report.experiment_report import write_report
 
@@ -13,7 +13,7 @@ def test_a_report_says_how_the_threshold_of_dev_does_on_eval(tmp_path, results):
         files, tmp_path / "out", title="Mine", failures=2, normalisation="as-norm"
     )
 
-    content = json.loads((tmp_path / "out" / "report.json").read_text())
+    content = from_json(tmp_path / "out" / "report.json")
     assert content["failed_recordings"] == 2
     assert content["normalisation"] == "as-norm"
     assert content["eval"]["scores"] == str(files["eval"])
