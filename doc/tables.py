@@ -242,9 +242,9 @@ def _by_hand(model):
         ]
     prompted = [line if line.startswith(" ") else f"$ {line}" for line in commands]
     says = (
-        f"The last line must say {_code(weights.sha256)}."
+        f"The last line must show {_code(weights.sha256)}."
         if weights.sha256
-        else "Nobody published its hash: compare that of two downloads, or of two labs."
+        else "No hash was published: compare those of two downloads or labs."
     )
     return "\n".join(
         [
@@ -255,7 +255,7 @@ def _by_hand(model):
             "",
             *(f"   {line}" for line in prompted),
             "",
-            f"{says} On the machine without net:",
+            f"{says} On the computer without Internet:",
             "",
             ".. code-block:: console",
             "",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 
 class File:
-    """A recording: `path` has no extension, and names what is stored."""
+    """A recording: `path` has no extension, and names the stored files."""
 
     def __init__(self, path, client_id):
         self.id = self.path = path

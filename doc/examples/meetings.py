@@ -1,7 +1,6 @@
-"""A folder a meeting, in it a folder a speaker: `verify.py first.py meetings.py`."""
+"""A folder for each meeting and speaker: `verify.py first.py meetings.py`."""
 
-from bob.learn.pytorch.protocols.formats.folder import FolderDatabase
-from bob.learn.pytorch.protocols.speakers import SpeakerRule
+from bob.learn.pytorch.protocols import FolderDatabase, SpeakerRule
 
 database = FolderDatabase(
     "meetings",

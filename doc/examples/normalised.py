@@ -11,14 +11,14 @@ extracted_directory = "preprocessed"
 skip_extraction = True
 algorithm = "cosine"
 
-# Recordings of other speakers: those who are in no trial, and speak like those who are.
+# Recordings of impostor speakers: in no trial, in the same language and channel.
 cohort = "cohort"
 
-# On each side of a trial, the 100 speakers of the cohort that are most like it count.
+# Each side of a trial is normalised by the 100 cohort speakers nearest to it.
 score_normalisation = "as-norm"
 cohort_top = 100
 
-# A calibration trained on dev turns the scores of dev and eval into likelihood ratios.
+# A calibration is trained on dev and applied to the scores of dev and eval.
 calibrate_scores = True
 
 sub_directory = "normalised"

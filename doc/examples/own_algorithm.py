@@ -1,7 +1,7 @@
-"""How embeddings are compared: `verify.py first.py own_algorithm.py`."""
+"""Another comparison of embeddings: `verify.py first.py own_algorithm.py`."""
 
-from bob.learn.pytorch.experiment.algorithms import Similarity
+from bob.learn.pytorch.experiment import Similarity
 
-# The best of the enrolment recordings counts, not their mean.
+# The highest score of the enrolment recordings, instead of their mean embedding.
 algorithm = Similarity("cosine", enrolment="scores", enrolment_fusion="max")
 sub_directory = "best_of_enrolment"

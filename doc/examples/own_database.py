@@ -1,9 +1,9 @@
-"""A database of your own, from a table: `verify.py first.py own_database.py`."""
+"""Your own database, from a table: `verify.py first.py own_database.py`."""
 
 import csv
 from pathlib import Path
 
-from bob.learn.pytorch.protocols.trials import (
+from bob.learn.pytorch.protocols import (
     Probe,
     Recording,
     Reference,
@@ -13,7 +13,7 @@ from bob.learn.pytorch.protocols.trials import (
 
 
 class CallCentre(WithoutExtras):
-    """calls.csv: a file, its caller, and `first` for the call that enrols."""
+    """Read calls.csv: file, caller, and `first` for the call that enrols."""
 
     def __init__(self, folder):
         self.name = "call centre"
@@ -37,7 +37,7 @@ class CallCentre(WithoutExtras):
                 self._recording(row) for row in rows if row["call"] != "first"
             )
         ]
-        # A third argument would say which probes each reference meets; here all.
+        # Without a third argument, each reference is compared with every probe.
         return Trials(tuple(references), tuple(probes))
 
     def _recording(self, row):

@@ -1,4 +1,4 @@
-"""A network of your own as preprocessor: `verify.py first.py own_network.py`."""
+"""Your own network as preprocessor: `verify.py first.py own_network.py`."""
 
 import numpy as np
 import torch
@@ -6,7 +6,7 @@ from torch import nn
 
 from bob.learn.pytorch.audio import as_waveform, check_usable
 from bob.learn.pytorch.features import KaldiFbank
-from bob.learn.pytorch.models.store import read_weights
+from bob.learn.pytorch.models import read_weights
 
 
 class TinyNetwork(nn.Module):

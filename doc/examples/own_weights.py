@@ -1,4 +1,4 @@
-"""Weights of your own for a network of the catalogue, which the file itself tells."""
+"""Your own weights for a network of the catalogue, recognised by the file."""
 
 from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
 

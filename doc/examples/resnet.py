@@ -1,4 +1,4 @@
-"""ResNet in place of DltResNet: `verify.py guide.py guide_experiment.py resnet.py`."""
+"""ResNet instead of DltResNet: `verify.py guide.py guide_experiment.py resnet.py`."""
 
 from bob.learn.pytorch.preprocessor.audio import ResNetExtractor
 

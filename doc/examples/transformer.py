@@ -1,13 +1,13 @@
-"""An extractor as what it also is: a transformer, with a list in and a list out."""
+"""Use a model as a transformer of scikit-learn: a list in, a list out."""
 
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
+import bob.learn.pytorch as speaker
 from bob.learn.pytorch.scoring import unit_length
 
 embed = make_pipeline(
-    EmbeddingExtractor("campplus-zh-en"), FunctionTransformer(unit_length)
+    speaker.load_model("campplus-zh-en"), FunctionTransformer(unit_length)
 )
 embeddings = embed.transform(
     ["recordings/anna/monday/1.flac", "recordings/boris/monday/1.flac"]
