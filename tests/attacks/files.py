@@ -212,7 +212,8 @@ def _feature(folder):
     from bob.learn.pytorch.store import arrays
 
     row = np.random.default_rng(0).normal(size=(1, 16))
-    stored.write(folder / "a.hdf5", "f" * 64, lambda path: arrays.write(row, path))
+    with stored.writing(folder / "a.hdf5", "f" * 64) as path:
+        arrays.write(row, path)
 
 
 def _read_feature(folder):

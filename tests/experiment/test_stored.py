@@ -9,6 +9,11 @@ from bob.learn.pytorch.experiment import stored
 from bob.learn.pytorch.store import arrays
 
 
+def write(path, fingerprint, writer, **source):
+    with stored.writing(path, fingerprint, **source) as place:
+        writer(place)
+
+
 def as_text(place):
     Path(place).write_text("not HDF5")
 
@@ -19,7 +24,7 @@ def as_text(place):
 def test_a_fingerprint_comes_back_whatever_the_format(tmp_path, writer):
     path = tmp_path / "a" / "b.hdf5"
 
-    stored.write(path, "f1", writer)
+    write(path, "f1", writer)
 
     assert stored.fingerprint(path) == "f1"
 
@@ -27,7 +32,7 @@ def test_a_fingerprint_comes_back_whatever_the_format(tmp_path, writer):
 def test_the_content_is_bobs(tmp_path):
     path = tmp_path / "b.hdf5"
 
-    stored.write(path, "f1", lambda place: arrays.write(np.arange(3.0), place))
+    write(path, "f1", lambda place: arrays.write(np.arange(3.0), place))
 
     with h5py.File(path) as file:
         assert file["array"][()].tolist() == [0, 1, 2]
@@ -45,7 +50,7 @@ def test_a_file_of_another_program_has_an_empty_fingerprint(tmp_path):
 def test_a_missing_empty_or_damaged_file_has_none(tmp_path):
     (tmp_path / "empty.hdf5").touch()
     whole = tmp_path / "whole.hdf5"
-    stored.write(whole, "f", lambda place: arrays.write(np.arange(3000), place))
+    write(whole, "f", lambda place: arrays.write(np.arange(3000), place))
     damaged = tmp_path / "damaged.hdf5"
     damaged.write_bytes(whole.read_bytes()[:400])
 
@@ -56,7 +61,7 @@ def test_a_missing_empty_or_damaged_file_has_none(tmp_path):
 
 def test_a_file_that_changed_after_it_was_marked_is_not_trusted(tmp_path):
     path = tmp_path / "a.txt"
-    stored.write(path, "f1", as_text)
+    write(path, "f1", as_text)
 
     path.write_text("something else")
 
@@ -82,7 +87,7 @@ EVERY_BIT = pytest.param(1, marks=pytest.mark.slow)
 def test_no_flipped_bit_changes_what_is_read_or_hangs(tmp_path, caplog, step):
     path = tmp_path / "a.hdf5"
     embedding = np.random.default_rng(0).normal(size=(1, 24))
-    stored.write(path, "f1", lambda place: arrays.write(embedding, place), source="s")
+    write(path, "f1", lambda place: arrays.write(embedding, place), source="s")
     content = path.read_bytes()
 
     for bit in range(0, len(content) * 8, step):
@@ -107,7 +112,7 @@ def test_a_flipped_bit_in_a_mark_of_before_does_not_hang(tmp_path, step):
 
 def test_a_changed_text_file_of_equal_size_and_time_is_damaged(tmp_path):
     path = tmp_path / "a.txt"
-    stored.write(path, "f1", as_text)
+    write(path, "f1", as_text)
     status = path.stat()
     path.write_text("no DHDF5")
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
@@ -121,7 +126,7 @@ def test_a_changed_text_file_of_equal_size_and_time_is_damaged(tmp_path):
 )
 def test_what_a_file_stands_for_is_kept_beside_what_made_it(tmp_path, writer):
     path = tmp_path / "b.hdf5"
-    stored.write(path, "f1", writer, source="here")
+    write(path, "f1", writer, source="here")
 
     stored.accept(path, "f2", "there")
 

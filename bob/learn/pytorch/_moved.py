@@ -116,7 +116,7 @@ _MODULES: dict[str, str] = {
     "protocols.trial_writing": "protocols.opening",
     "protocols.voxceleb": "protocols.listed",
     "metrics.failed": "metrics.table",
-    "metrics.information": "metrics.rates",
+    "metrics.information": "metrics.rates metrics.costs",
     "metrics.means": "metrics.bootstrap",
     "metrics.resampled": "metrics.bootstrap",
     "report.det": "report.plots",

@@ -27,6 +27,7 @@ from bob.learn.pytorch.protocols.speakers import (
     SpeakerRule,
 )
 from bob.learn.pytorch.protocols.trials import DatabaseError
+from bob.learn.pytorch.report.experiment_report import plot_det
 from bob.learn.pytorch.report.models import (
     Costs,
     ModelRow,
@@ -34,7 +35,6 @@ from bob.learn.pytorch.report.models import (
     as_page,
     as_text,
 )
-from bob.learn.pytorch.report.plots import plot_det
 from bob.learn.pytorch.store.records import differing
 from bob.learn.pytorch.store.store import alone, read
 from bob.learn.pytorch.store.store import summarise as in_numbers

@@ -272,7 +272,8 @@ def _brought_up_to_date(
     for file in left_over:
         file.unlink()
     for file, number, mark in bar(outdated, total=len(outdated), unit="file"):
-        stored.write(file, mark, partial(arrays.write, content.embeddings[number]))
+        with stored.writing(file, mark) as place:
+            arrays.write(content.embeddings[number], place)
     return Filled(filled.run, len(outdated), left_over, references)
 
 

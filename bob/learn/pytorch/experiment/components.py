@@ -16,7 +16,7 @@ from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.fingerprint import of_component, of_source
 from bob.learn.pytorch.experiment.stored import check as check_stored
 from bob.learn.pytorch.experiment.stored import fingerprint as stored_fingerprint
-from bob.learn.pytorch.experiment.stored import write as write_stored
+from bob.learn.pytorch.experiment.stored import writing
 from bob.learn.pytorch.files import remembered_source
 from bob.learn.pytorch.scorefiles.failures import Failure
 from bob.learn.pytorch.store.arrays import faults_of
@@ -108,7 +108,8 @@ class _Component:
     ) -> None:
         """Store a result."""
         write = getattr(self.component, self.writer, write_array)
-        write_stored(path, fingerprint, partial(write, result), source=source)
+        with writing(path, fingerprint, source=source) as place:
+            write(result, place)
 
     def read(self, path: Path) -> Any:
         """Read a stored result.

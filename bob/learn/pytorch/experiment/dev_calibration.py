@@ -11,13 +11,14 @@ from bob.learn.pytorch.calibration.quality import doubtful_weights
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
 from bob.learn.pytorch.experiment.experiment import TRAINED_ON, DevCalibration
 from bob.learn.pytorch.experiment.scores import origin
-from bob.learn.pytorch.scorefiles import ScoreFile, read_scores, write_scores
 from bob.learn.pytorch.scorefiles.calibrating import (
     calibrate,
     calibrated,
     separating_measures,
 )
 from bob.learn.pytorch.scorefiles.quality import of_trials, read_measures
+from bob.learn.pytorch.scorefiles.reading import ScoreFile, read_scores
+from bob.learn.pytorch.scorefiles.writing import write_scores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -303,7 +303,8 @@ def _enrolled(
     if is_there and stored.is_whole(path):
         return algorithm.read_model(path)
     model = algorithm.enrol([vectors[key] for key in keys])
-    stored.write(path, fingerprint, lambda place: algorithm.write_model(model, place))
+    with stored.writing(path, fingerprint) as place:
+        algorithm.write_model(model, place)
     return model
 
 

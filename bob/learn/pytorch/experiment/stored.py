@@ -14,6 +14,7 @@ import os
 import re
 import struct
 import zlib
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -22,7 +23,7 @@ from bob.learn.pytorch.files import beside, content_hash, write_text
 from bob.learn.pytorch.store.records import HDF5_SIGNATURE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -76,24 +77,21 @@ class Mark:
         return not self.checksum and self.fingerprint == before()
 
 
-def write(
-    path: Path, fingerprint: str, writer: Callable[[str], object], *, source: str = ""
-) -> None:
-    """Let a component write its file, and mark it.
+@contextmanager
+def writing(path: Path, fingerprint: str, *, source: str = "") -> Iterator[str]:
+    """Give a component the place where it writes a file, and mark that.
 
     Parameters
     ----------
     path : Path
         The file's final place.
     fingerprint : str
-        What made the content.
-    writer : callable
-        Gets the path to write to; any format.
+        What made the content, of any format.
     source : str
         The recording that it was made from.
     """
     with beside(path) as place:
-        writer(str(place))
+        yield str(place)
         _put(path, place, Mark(fingerprint, source=source))
 
 

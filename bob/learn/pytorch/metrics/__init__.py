@@ -28,11 +28,19 @@ from bob.learn.pytorch.metrics.costs import (
     CostFunction,
     DetectionCost,
     bayes_error_rates,
+    cllr,
     equalised_costs,
     find_costs,
     find_several_costs,
 )
-from bob.learn.pytorch.metrics.curve import ErrorCurve, MetricError, OperatingPoint
+from bob.learn.pytorch.metrics.curve import (
+    ErrorCurve,
+    MetricError,
+    OperatingPoint,
+    false_match_rate,
+    false_non_match_rate,
+    operating_point,
+)
 from bob.learn.pytorch.metrics.evaluation import (
     Decision,
     DevThreshold,
@@ -56,20 +64,16 @@ from bob.learn.pytorch.metrics.paired import (
 )
 from bob.learn.pytorch.metrics.rates import (
     act_dcf,
-    cllr,
     det_points,
     equal_error_rate,
     equal_error_threshold,
     failure_to_acquire,
-    false_match_rate,
-    false_non_match_rate,
     fmr_at_fnmr,
     fnmr_at_fmr,
     half_total_error_rate,
     min_cllr,
     min_dcf,
     min_dcf_point,
-    operating_point,
     rocch_equal_error_rate,
 )
 from bob.learn.pytorch.metrics.reliability import (

@@ -29,8 +29,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
+from bob.learn.pytorch.metrics.costs import bits
 from bob.learn.pytorch.metrics.curve import FloatArray, MetricError, acquired
-from bob.learn.pytorch.metrics.rates import bits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -7,6 +7,20 @@ Bayes' threshold, for scores that claim to be (natural) log-likelihood ratios. T
 actual cost of scores that are none, such as cosines, says nothing.
 
 Some evaluations take the mean of several applications; so does `CostFunction`.
+
+Cllr is the mean cost, over all priors at once, of decisions by natural log-likelihood
+ratios as they are, in bits. min Cllr is what is left of it after the best monotonic
+calibration on the very same trials (PAV); the difference is the loss from calibration.
+0 is perfect, a score that says nothing (always 0) has 1, and Cllr has no upper end. An
+infinite score is a claim of certainty: where it is right it costs nothing, where it is
+wrong Cllr is infinite. (So it is where costs add up to more than 1.8e308, the largest
+number.) min Cllr knows the order only: it is finite, ties count as ties, and infinities
+are scores like others.
+
+References
+----------
+Brummer and du Preez, "Application-independent evaluation of speaker detection",
+Computer Speech & Language 20(2-3), 2006 (Cllr).
 """
 
 from __future__ import annotations
@@ -24,8 +38,8 @@ from bob.learn.pytorch.metrics.curve import (
     OperatingPoint,
     acquired,
     cost_weights,
+    operating_point,
 )
-from bob.learn.pytorch.metrics.rates import operating_point
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,6 +50,8 @@ if TYPE_CHECKING:
 
 #: The exponential of more is no number.
 MOST_LOG_ODDS = 700
+# Temporary arrays of this length stay in the processor's cache.
+_BLOCK = 1 << 15
 
 
 class CostError(MetricError):
@@ -347,3 +363,51 @@ def _mean_share_below(parts: list[FloatArray], distinct: FloatArray) -> FloatArr
 
 def _mean(values: list[float]) -> float:
     return sum(values) / len(values)
+
+
+def cllr(targets: ArrayLike, non_targets: ArrayLike) -> float:
+    """Return the cost, in bits, of log-likelihood ratios ``(trials,)`` each, in nats.
+
+    Brummer and du Preez (2006) define it.
+
+    Raises
+    ------
+    MetricError
+        "0 target and 8 non-target trials have a score (2 failed); at least one of each
+        is needed for Cllr".
+
+    Examples
+    --------
+    >>> cllr([0, 0], [0])
+    1.0
+    """
+    positives, failed_positives = acquired(targets)
+    negatives, failed_negatives = acquired(non_targets)
+    if not (positives.size and negatives.size):
+        raise MetricError(
+            f"{positives.size} target and {negatives.size} non-target trials have a "
+            f"score ({failed_positives + failed_negatives} failed); at least one of "
+            f"each is needed for Cllr"
+        )
+    return (_mean_bits(-positives) + _mean_bits(negatives)) / 2
+
+
+def bits(log_odds: FloatArray) -> FloatArray:
+    """Return ``log2(1 + exp(x))`` of ``(trials,)`` nats, without overflow: bits each.
+
+    For a non-target trial x is its log-likelihood ratio, for a target trial the
+    negative of it.
+    """
+    small: FloatArray = np.log1p(np.exp(-np.abs(log_odds)))
+    small += np.maximum(log_odds, 0)
+    with np.errstate(over="ignore"):
+        small /= np.log(2)
+    return small
+
+
+def _mean_bits(log_odds: FloatArray) -> float:
+    """Return the mean of `bits`, a block at a time."""
+    blocks = range(0, log_odds.size, _BLOCK)
+    with np.errstate(over="ignore"):
+        total = sum(float(bits(log_odds[i : i + _BLOCK]).sum()) for i in blocks)
+    return total / log_odds.size

@@ -206,7 +206,7 @@ class ErrorCurve:
     def min_cllr(self) -> float:
         """Return Cllr after the best monotonic calibration, in bits.
 
-        In [0, 1]; see `bob.learn.pytorch.metrics.information`.
+        In [0, 1]; see `bob.learn.pytorch.metrics.costs`.
         """
         hull = self.hull()
         target = np.diff(hull.misses) / self.targets
@@ -348,3 +348,37 @@ def between(distinct: FloatArray) -> FloatArray:
     middle = np.where(middle > low, middle, high)
     last = np.nan if distinct[-1] == np.inf else above_all
     return np.concatenate([distinct[:1], middle, [last]])
+
+
+def operating_point(
+    targets: ArrayLike, non_targets: ArrayLike, *, threshold: float
+) -> OperatingPoint:
+    """Return FMR and FNMR, of ``(trials,)`` each, at a threshold; NaN accepts none."""
+    return OperatingPoint(
+        threshold=threshold,
+        false_match_rate=false_match_rate(non_targets, threshold=threshold),
+        false_non_match_rate=false_non_match_rate(targets, threshold=threshold),
+    )
+
+
+def false_match_rate(non_targets: ArrayLike, *, threshold: float) -> float:
+    """Return the fraction of the scores ``(trials,)`` at or above the threshold."""
+    scores, failures = acquired(non_targets)
+    _need(scores, failures, kind="non-target")
+    return float(np.count_nonzero(scores >= threshold) / scores.size)
+
+
+def false_non_match_rate(targets: ArrayLike, *, threshold: float) -> float:
+    """Return the fraction of the scores ``(trials,)`` below the threshold."""
+    scores, failures = acquired(targets)
+    _need(scores, failures, kind="target")
+    return float(np.count_nonzero(~(scores >= threshold)) / scores.size)
+
+
+def _need(scores: FloatArray, failures: int, *, kind: str) -> None:
+    if not scores.size:
+        raise MetricError(
+            f"no {kind} trial has a score ({failures} failed); at least one is needed: "
+            f"check that the protocol has {kind} trials and that their recordings "
+            f"could be read"
+        )

@@ -16,7 +16,14 @@ from bob.learn.pytorch.metrics.bootstrap import (
     usual_resamples,
 )
 from bob.learn.pytorch.metrics.conditions import Condition, all_conditions
-from bob.learn.pytorch.metrics.curve import ErrorCurve, MetricError, OperatingPoint
+from bob.learn.pytorch.metrics.curve import (
+    ErrorCurve,
+    MetricError,
+    OperatingPoint,
+    false_match_rate,
+    false_non_match_rate,
+    operating_point,
+)
 from bob.learn.pytorch.metrics.overview import (
     Figures,
     OtherCost,
@@ -28,11 +35,6 @@ from bob.learn.pytorch.metrics.overview import (
     with_hull,
 )
 from bob.learn.pytorch.metrics.paired import Comparison, compare
-from bob.learn.pytorch.metrics.rates import (
-    false_match_rate,
-    false_non_match_rate,
-    operating_point,
-)
 from bob.learn.pytorch.metrics.reliability import (
     Doubt,
     all_doubts,

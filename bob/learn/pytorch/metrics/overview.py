@@ -7,9 +7,13 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from bob.learn.pytorch.metrics.bootstrap import actual_cost_mean, cllr_mean
-from bob.learn.pytorch.metrics.costs import CostFunction, DetectionCost, find_costs
-from bob.learn.pytorch.metrics.curve import ErrorCurve, acquired
-from bob.learn.pytorch.metrics.rates import cllr, operating_point
+from bob.learn.pytorch.metrics.costs import (
+    CostFunction,
+    DetectionCost,
+    cllr,
+    find_costs,
+)
+from bob.learn.pytorch.metrics.curve import ErrorCurve, acquired, operating_point
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,29 +8,16 @@ that has a score there is no figure: `MetricError`.
 Each function sorts the scores once. For several figures of the same scores, make one
 `ErrorCurve` and ask that.
 
-Cllr is the mean cost, over all priors at once, of decisions by natural log-likelihood
-ratios as they are, in bits. min Cllr is what is left of it after the best monotonic
-calibration on the very same trials (PAV); the difference is the loss from calibration.
-0 is perfect, a score that says nothing (always 0) has 1, and Cllr has no upper end. An
-infinite score is a claim of certainty: where it is right it costs nothing, where it is
-wrong Cllr is infinite. (So it is where costs add up to more than 1.8e308, the largest
-number.) min Cllr knows the order only: it is finite, ties count as ties, and infinities
-are scores like others.
-
 References
 ----------
 Martin et al., "The DET curve in assessment of detection task performance", Eurospeech
 1997.
 NIST 2019 Speaker Recognition Evaluation Plan, section 3.1 (detection cost).
-Brummer and du Preez, "Application-independent evaluation of speaker detection",
-Computer Speech & Language 20(2-3), 2006 (Cllr).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from bob.learn.pytorch.metrics.curve import (
     ErrorCurve,
@@ -38,13 +25,11 @@ from bob.learn.pytorch.metrics.curve import (
     MetricError,
     OperatingPoint,
     acquired,
+    operating_point,
 )
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
-
-# Temporary arrays of this length stay in the processor's cache.
-_BLOCK = 1 << 15
 
 
 def equal_error_rate(targets: ArrayLike, non_targets: ArrayLike) -> float:
@@ -122,17 +107,6 @@ def min_dcf_point(
     return curve.min_dcf_point(p_target=p_target, c_miss=c_miss, c_fa=c_fa)
 
 
-def operating_point(
-    targets: ArrayLike, non_targets: ArrayLike, *, threshold: float
-) -> OperatingPoint:
-    """Return FMR and FNMR, of ``(trials,)`` each, at a threshold; NaN accepts none."""
-    return OperatingPoint(
-        threshold=threshold,
-        false_match_rate=false_match_rate(non_targets, threshold=threshold),
-        false_non_match_rate=false_non_match_rate(targets, threshold=threshold),
-    )
-
-
 def act_dcf(
     targets: ArrayLike,
     non_targets: ArrayLike,
@@ -148,20 +122,6 @@ def act_dcf(
     """
     point = operating_point(targets, non_targets, threshold=threshold)
     return point.dcf(p_target=p_target, c_miss=c_miss, c_fa=c_fa)
-
-
-def false_match_rate(non_targets: ArrayLike, *, threshold: float) -> float:
-    """Return the fraction of the scores ``(trials,)`` at or above the threshold."""
-    scores, failures = acquired(non_targets)
-    _need(scores, failures, kind="non-target")
-    return float(np.count_nonzero(scores >= threshold) / scores.size)
-
-
-def false_non_match_rate(targets: ArrayLike, *, threshold: float) -> float:
-    """Return the fraction of the scores ``(trials,)`` below the threshold."""
-    scores, failures = acquired(targets)
-    _need(scores, failures, kind="target")
-    return float(np.count_nonzero(~(scores >= threshold)) / scores.size)
 
 
 def half_total_error_rate(
@@ -221,42 +181,6 @@ def det_points(
     return curve.false_match_rates, curve.false_non_match_rates
 
 
-def _need(scores: FloatArray, failures: int, *, kind: str) -> None:
-    if not scores.size:
-        raise MetricError(
-            f"no {kind} trial has a score ({failures} failed); at least one is needed: "
-            f"check that the protocol has {kind} trials and that their recordings "
-            f"could be read"
-        )
-
-
-def cllr(targets: ArrayLike, non_targets: ArrayLike) -> float:
-    """Return the cost, in bits, of log-likelihood ratios ``(trials,)`` each, in nats.
-
-    Brummer and du Preez (2006) define it.
-
-    Raises
-    ------
-    MetricError
-        "0 target and 8 non-target trials have a score (2 failed); at least one of each
-        is needed for Cllr".
-
-    Examples
-    --------
-    >>> cllr([0, 0], [0])
-    1.0
-    """
-    positives, failed_positives = acquired(targets)
-    negatives, failed_negatives = acquired(non_targets)
-    if not (positives.size and negatives.size):
-        raise MetricError(
-            f"{positives.size} target and {negatives.size} non-target trials have a "
-            f"score ({failed_positives + failed_negatives} failed); at least one of "
-            f"each is needed for Cllr"
-        )
-    return (_mean_bits(-positives) + _mean_bits(negatives)) / 2
-
-
 def min_cllr(targets: ArrayLike, non_targets: ArrayLike) -> float:
     """Return Cllr after the best monotonic calibration of these trials, in bits.
 
@@ -268,24 +192,3 @@ def min_cllr(targets: ArrayLike, non_targets: ArrayLike) -> float:
     0.0
     """
     return ErrorCurve.from_scores(targets, non_targets).min_cllr()
-
-
-def bits(log_odds: FloatArray) -> FloatArray:
-    """Return ``log2(1 + exp(x))`` of ``(trials,)`` nats, without overflow: bits each.
-
-    For a non-target trial x is its log-likelihood ratio, for a target trial the
-    negative of it.
-    """
-    small: FloatArray = np.log1p(np.exp(-np.abs(log_odds)))
-    small += np.maximum(log_odds, 0)
-    with np.errstate(over="ignore"):
-        small /= np.log(2)
-    return small
-
-
-def _mean_bits(log_odds: FloatArray) -> float:
-    """Return the mean of `bits`, a block at a time."""
-    blocks = range(0, log_odds.size, _BLOCK)
-    with np.errstate(over="ignore"):
-        total = sum(float(bits(log_odds[i : i + _BLOCK]).sum()) for i in blocks)
-    return total / log_odds.size

@@ -10,7 +10,7 @@ from bob.learn.pytorch.drawing import DetCurve, DetPoint, det_plot, svg
 from bob.learn.pytorch.printing import aligned, in_markup, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     import numpy as np
     from numpy.typing import NDArray
@@ -193,6 +193,14 @@ def det_curve(
     )  # fmt: skip
     rates = corners.false_match_rates, corners.false_non_match_rates
     return DetCurve(name, look, *rates, evaluation.eer, points, band)
+
+
+def without_curve(names: Iterable[str]) -> list[str]:
+    """Name the systems that have no curve, if there are any."""
+    missing = ", ".join(names)
+    if not missing:
+        return []
+    return [f"No curve, for lack of target or non-target trials: {missing}."]
 
 
 def as_html(evaluation: Evaluation) -> str:

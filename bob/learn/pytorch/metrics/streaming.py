@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bob.learn.pytorch.metrics.costs import CostFunction, find_costs
+from bob.learn.pytorch.metrics.costs import CostFunction, bits, find_costs
 from bob.learn.pytorch.metrics.curve import (
     ErrorCurve,
     FloatArray,
@@ -37,7 +37,6 @@ from bob.learn.pytorch.metrics.overview import (
     figures_only,
     no_figures,
 )
-from bob.learn.pytorch.metrics.rates import bits
 from bob.learn.pytorch.metrics.reliability import doubts_of_figures, look_like_cosines
 from bob.learn.pytorch.metrics.runs import Floats, SortedRuns, merged
 

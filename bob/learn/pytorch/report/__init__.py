@@ -6,11 +6,12 @@ from bob.learn.pytorch._lazy import lazy_names
 from bob.learn.pytorch._moved import moved_names
 
 if TYPE_CHECKING:
+    from bob.learn.pytorch.report.experiment_report import plot_det
     from bob.learn.pytorch.report.figure_tables import all_tables, systems_table
     from bob.learn.pytorch.report.opening import read_systems
     from bob.learn.pytorch.report.outputs import write_output
     from bob.learn.pytorch.report.page import as_page
-    from bob.learn.pytorch.report.plots import plot_det, save_pictures
+    from bob.learn.pytorch.report.plots import save_pictures
     from bob.learn.pytorch.report.result_folders import ReportError
     from bob.learn.pytorch.report.systems import Report, System, evaluate_systems
     from bob.learn.pytorch.report.tables import as_csv, as_latex, as_text
@@ -37,7 +38,8 @@ _PLACES = {
     "opening": "read_systems",
     "outputs": "write_output",
     "page": "as_page",
-    "plots": "plot_det save_pictures",
+    "experiment_report": "plot_det",
+    "plots": "save_pictures",
     "result_folders": "ReportError",
     "systems": "Report System evaluate_systems",
     "tables": "as_csv as_latex as_text",

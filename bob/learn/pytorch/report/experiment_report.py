@@ -8,23 +8,40 @@ import textwrap
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from bob.learn.pytorch.drawing import DetCurve, pictures, plot
 from bob.learn.pytorch.metrics import (
+    CostFunction,
+    DetectionCost,
+    Evaluation,
     Interval,
     OperatingPoint,
+    ScoreTable,
     evaluate,
     reliability_warnings,
+    resampled_curves,
 )
 from bob.learn.pytorch.metrics.overview import finite_or_none
-from bob.learn.pytorch.metrics.showing import figure_text, interval_text
+from bob.learn.pytorch.metrics.showing import (
+    det_curve,
+    figure_text,
+    interval_text,
+    without_curve,
+)
 from bob.learn.pytorch.printing import aligned, printable
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from bob.learn.pytorch.metrics import DevThreshold, Evaluation
+    from numpy.typing import NDArray
+
+    from bob.learn.pytorch.metrics import DevThreshold
 
 _NONE = OperatingPoint(math.nan, math.nan, math.nan)
+_LEVEL = 0.95
 _DOUBTS = ("missing", "scores", "no errors", "few speakers")
 _NO_DEV = (
     "no threshold from the development set: it lacks target or non-target trials that "
@@ -68,8 +85,7 @@ def write_report(
         The summary as text.
     """
     from bob.learn.pytorch.files import write_text
-    from bob.learn.pytorch.report.plots import plot_det
-    from bob.learn.pytorch.scorefiles import read_scores
+    from bob.learn.pytorch.scorefiles.reading import read_scores
 
     tables = {group: read_scores(path) for group, path in score_files.items()}
     dev = tables.get("dev")
@@ -105,7 +121,7 @@ def _calibrated(path: Path, groups: list[str]) -> tuple[dict[str, Any], str]:
     """Figures of the calibrated scores beside a calibration, for JSON and as text."""
     from bob.learn.pytorch.calibration import LinearCalibration, load_calibration
     from bob.learn.pytorch.report import calibrated
-    from bob.learn.pytorch.scorefiles import read_scores
+    from bob.learn.pytorch.scorefiles.reading import read_scores
 
     calibration = load_calibration(path)
     assert isinstance(calibration, LinearCalibration)  # noqa: S101 - verify.py's own
@@ -224,3 +240,85 @@ def _dev_text(threshold: DevThreshold) -> str:
         rows.append((name.replace("_", " "), rates[0], f" {rates[1]}"))
     title = f"At the threshold {dev.threshold:.6g}, the EER threshold of dev:"
     return "\n".join([title, *aligned(rows, "<>>")])
+
+
+def plot_det(
+    path: str | os.PathLike[str],
+    tables: Mapping[str, ScoreTable | Evaluation],
+    *,
+    title: str = "Detection error trade-off",
+    p_target: float = 0.01,
+    resamples: int = 0,
+    seed: int = 0,
+) -> Path:
+    """Draw the DET curve of each table of scores into one picture.
+
+    The file appears at once and complete, or not at all; missing folders are made.
+
+    Parameters
+    ----------
+    path
+        Its suffix says the format: png or pdf.
+    tables
+        Name of a system or of a group -> its trials, or their evaluation. Those that
+        have no target or no non-target trial are named below the picture.
+    p_target
+        Prior of a target trial for the point of minDCF; both costs are 1.
+    resamples
+        Draws of the speakers, for a band that holds 95 % of the curves of trials; 0
+        for none.
+
+    Raises
+    ------
+    ValueError
+        The suffix is not known.
+    """
+    cost = CostFunction(f"p{p_target:g}", (DetectionCost(p_target),))
+    curves: list[DetCurve] = []
+    labels, missing = [], []
+    for name, table in tables.items():
+        found = (
+            table
+            if isinstance(table, Evaluation)
+            else evaluate(table, cost=cost, resamples=0)
+        )
+        if found.curve is None:
+            missing.append(name)
+            continue
+        curves.append(
+            det_curve(
+                found,
+                name=name,
+                look=len(curves),
+                kinds=("eer", "minimum"),
+                band=_band(table, resamples=resamples, seed=seed),
+            )
+        )
+        rate = f"EER {100 * found.eer:.2f} %" if found.eer else "EER 0 % (no error)"
+        labels.append(
+            f"{pictures.clipped(name, 48)}: {rate}, minDCF {found.min_dcf:.3f}"
+        )
+    notes = without_curve(missing)
+    if any(one.band is not None for one in curves):
+        notes.append(f"Bands: {100 * _LEVEL:g} % of the curves of resampled speakers.")
+    drawn = plot.det_plot(curves, title=title, notes=[f"minDCF: {cost}.", *notes])
+    return pictures.save(path, [drawn], names=labels)
+
+
+def _band(
+    table: ScoreTable | Evaluation, *, resamples: int, seed: int
+) -> NDArray[np.float64] | None:
+    """Return false match rates, and the range of 95 % of the miss rates there."""
+    if not resamples or isinstance(table, Evaluation):
+        return None
+    grid = np.concatenate([np.geomspace(1e-6, 0.1, 300), np.linspace(0.11, 0.999, 90)])
+    curves = []
+    for curve in resampled_curves(table, resamples=resamples, seed=seed):
+        rates = curve.false_match_rates[::-1]
+        last = np.searchsorted(rates, grid, side="right") - 1
+        curves.append(curve.false_non_match_rates[::-1][last])
+    if not curves:
+        return None
+    low, high = np.quantile(curves, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2], axis=0)
+    band: NDArray[np.float64] = np.stack([grid, low, high])
+    return band

@@ -1,4 +1,4 @@
-"""Pictures of a report, and of the trials of one experiment.
+"""Pictures of a report.
 
 References
 ----------
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from bob.learn.pytorch.drawing import DetCurve, pictures, plot
+from bob.learn.pytorch.drawing import pictures, plot
 from bob.learn.pytorch.drawing.plot import (
     MANY_SYSTEMS,
     Axis,
@@ -24,19 +24,12 @@ from bob.learn.pytorch.drawing.plot import (
     tag_share,
 )
 from bob.learn.pytorch.metrics import (
-    CostFunction,
-    DetectionCost,
-    Evaluation,
-    ScoreTable,
     bayes_error_rates,
-    evaluate,
-    resampled_curves,
 )
-from bob.learn.pytorch.metrics.showing import det_curve
+from bob.learn.pytorch.metrics.showing import det_curve, without_curve
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -212,17 +205,9 @@ def interval_plot(report: Report) -> Plot:
 
 
 def _absent(report: Report) -> list[str]:
-    return _absent_notes(
+    return without_curve(
         one.name for one in report.systems if one.figures.curve is None
     )
-
-
-def _absent_notes(names: Iterable[str]) -> list[str]:
-    """Name the systems that have no curve, if there are any."""
-    missing = ", ".join(names)
-    if not missing:
-        return []
-    return [f"No curve, for lack of target or non-target trials: {missing}."]
 
 
 def save_pictures(path: str | os.PathLike[str], report: Report) -> Path:
@@ -245,85 +230,3 @@ def save_pictures(path: str | os.PathLike[str], report: Report) -> Path:
         curves.append(interval_plot(report))
     names = [one.name for one in report.systems]
     return pictures.save(path, curves, histogram_plots(report), names=names)
-
-
-def plot_det(
-    path: str | os.PathLike[str],
-    tables: Mapping[str, ScoreTable | Evaluation],
-    *,
-    title: str = "Detection error trade-off",
-    p_target: float = 0.01,
-    resamples: int = 0,
-    seed: int = 0,
-) -> Path:
-    """Draw the DET curve of each table of scores into one picture.
-
-    The file appears at once and complete, or not at all; missing folders are made.
-
-    Parameters
-    ----------
-    path
-        Its suffix says the format: png or pdf.
-    tables
-        Name of a system or of a group -> its trials, or their evaluation. Those that
-        have no target or no non-target trial are named below the picture.
-    p_target
-        Prior of a target trial for the point of minDCF; both costs are 1.
-    resamples
-        Draws of the speakers, for a band that holds 95 % of the curves of trials; 0
-        for none.
-
-    Raises
-    ------
-    ValueError
-        The suffix is not known.
-    """
-    cost = CostFunction(f"p{p_target:g}", (DetectionCost(p_target),))
-    curves: list[DetCurve] = []
-    labels, missing = [], []
-    for name, table in tables.items():
-        found = (
-            table
-            if isinstance(table, Evaluation)
-            else evaluate(table, cost=cost, resamples=0)
-        )
-        if found.curve is None:
-            missing.append(name)
-            continue
-        curves.append(
-            det_curve(
-                found,
-                name=name,
-                look=len(curves),
-                kinds=("eer", "minimum"),
-                band=_band(table, resamples=resamples, seed=seed),
-            )
-        )
-        rate = f"EER {100 * found.eer:.2f} %" if found.eer else "EER 0 % (no error)"
-        labels.append(
-            f"{pictures.clipped(name, 48)}: {rate}, minDCF {found.min_dcf:.3f}"
-        )
-    notes = _absent_notes(missing)
-    if any(one.band is not None for one in curves):
-        notes.append(f"Bands: {100 * _LEVEL:g} % of the curves of resampled speakers.")
-    drawn = plot.det_plot(curves, title=title, notes=[f"minDCF: {cost}.", *notes])
-    return pictures.save(path, [drawn], names=labels)
-
-
-def _band(
-    table: ScoreTable | Evaluation, *, resamples: int, seed: int
-) -> NDArray[np.float64] | None:
-    """Return false match rates, and the range of 95 % of the miss rates there."""
-    if not resamples or isinstance(table, Evaluation):
-        return None
-    grid = np.concatenate([np.geomspace(1e-6, 0.1, 300), np.linspace(0.11, 0.999, 90)])
-    curves = []
-    for curve in resampled_curves(table, resamples=resamples, seed=seed):
-        rates = curve.false_match_rates[::-1]
-        last = np.searchsorted(rates, grid, side="right") - 1
-        curves.append(curve.false_non_match_rates[::-1][last])
-    if not curves:
-        return None
-    low, high = np.quantile(curves, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2], axis=0)
-    band: NDArray[np.float64] = np.stack([grid, low, high])
-    return band

@@ -33,9 +33,9 @@ from bob.learn.pytorch.metrics import (
     ScoreTable,
     paired_tables,
 )
-from bob.learn.pytorch.scorefiles import ScoreFile, read_score_file
 from bob.learn.pytorch.scorefiles.forms import UnlabelledError
 from bob.learn.pytorch.scorefiles.quality import measured
+from bob.learn.pytorch.scorefiles.reading import ScoreFile, read_score_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
