@@ -131,13 +131,7 @@ def bayes_threshold(
 def threshold_for(
     calibration: Calibration, *, p_target: float, c_miss: float = 1.0, c_fa: float = 1.0
 ) -> Threshold:
-    """Return the threshold of a calibrated system for a prior and costs.
-
-    Raises
-    ------
-    CalibrationError
-        As `bayes_threshold` does.
-    """
+    """Return the threshold of a calibration; errors are those of `bayes_threshold`."""
     ratio = bayes_threshold(p_target=p_target, c_miss=c_miss, c_fa=c_fa)
     score = None
     if isinstance(calibration, LinearCalibration) and len(calibration.columns) == 1:
@@ -215,12 +209,11 @@ def refuse_other_scores(
 ) -> None:
     """Refuse a calibration of other scores than plain cosines of this model.
 
-    A fact that its provenance does not have is not checked.
-
     Parameters
     ----------
     made_by
-        The fingerprint of the extractor: ``model`` and ``weights``.
+        The fingerprint of the extractor: ``model`` and ``weights``. A fact that the
+        provenance of the calibration does not have is not checked.
     plain
         A calibration of the scores before they were normalised, to be pointed to.
 

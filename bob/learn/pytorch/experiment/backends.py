@@ -88,13 +88,7 @@ def plda_for(
 
 
 def mean_of(path: str | os.PathLike[str], *, alike: StoredEmbeddings) -> FloatArray:
-    """Return the mean embedding of a file of the same model: ``(dimensions,)``.
-
-    Raises
-    ------
-    StoreError, ScoringError
-        The file cannot be read, is empty, or of another model.
-    """
+    """Return the mean embedding of a file of the same model: ``(dimensions,)``."""
     others = read_embeddings(path)
     refuse_other_model(alike, others)
     if not others.names:

@@ -34,11 +34,8 @@ if TYPE_CHECKING:
 def as_algorithm(given: Any) -> Algorithm:
     """Wrap whatever a configuration calls an algorithm.
 
-    Parameters
-    ----------
-    given
-        A ``Similarity``, a ``PldaBackend``, the ``Distance`` (or any
-        ``BioAlgorithm``) of Bob 8, or a legacy algorithm with ``enroll`` and ``score``.
+    That is a ``Similarity``, a ``PldaBackend``, the ``Distance`` (or any
+    ``BioAlgorithm``) of Bob 8, or a legacy algorithm with ``enroll`` and ``score``.
 
     Raises
     ------

@@ -85,7 +85,11 @@ def normalisation_of(
         cohort = _from(given, by_speaker=by_speaker)
         _warn_of_shared_speakers(cohort, database)
         cohorts = dict.fromkeys(groups, cohort)
-    top = _top(method, settled)
+    top = int(settled.cohort_top) if method == "as-norm" else None
+    if top is not None and top < 2:
+        raise ConfigurationError(
+            f"cohort_top is {settled.cohort_top}; a spread takes 2 scores or more"
+        )
     for cohort in cohorts.values():
         _require_enough(method, top, cohort)
     return Normalisation(method, cohorts, top)
@@ -121,16 +125,6 @@ def _warn_of_shared_speakers(cohort: CohortMembers, database: Database) -> None:
             len(shared),
             ", ".join(shared[:3]),
         )
-
-
-def _top(method: Method, settled: Settings) -> int | None:
-    if method != "as-norm":
-        return None
-    if settled.cohort_top < 2:
-        raise ConfigurationError(
-            f"cohort_top is {settled.cohort_top}; a spread takes 2 scores or more"
-        )
-    return int(settled.cohort_top)
 
 
 def _own(database: Database, group: str, *, by_speaker: bool) -> CohortMembers:
@@ -258,20 +252,16 @@ def cohort_recordings(
     for cohort in {id(cohort): cohort for cohort in given}.values():
         if cohort.store is None:
             yield cohort.database or _Plain(), cohort.recordings()
-        else:
-            _refuse_other_model(cohort, experiment)
+            continue
+        from bob.learn.pytorch.experiment.from_store import embedding_extractor
 
-
-def _refuse_other_model(cohort: CohortMembers, experiment: Experiment) -> None:
-    from bob.learn.pytorch.experiment.from_store import embedding_extractor
-
-    wanted = embedding_extractor(experiment.preprocessing.component).fingerprint()
-    keys = differing(cohort.content.fingerprint, wanted)
-    if keys:
-        raise ConfigurationError(
-            f"the cohort {cohort.store} was not made by this preprocessor: they differ "
-            f"in {', '.join(keys)}; embed the cohort with it, or name recordings"
-        )
+        wanted = embedding_extractor(experiment.preprocessing.component).fingerprint()
+        if keys := differing(cohort.content.fingerprint, wanted):
+            raise ConfigurationError(
+                f"the cohort {cohort.store} was not made by this preprocessor: they "
+                f"differ in {', '.join(keys)}; embed the cohort with it, or name "
+                "recordings"
+            )
 
 
 def _sides(

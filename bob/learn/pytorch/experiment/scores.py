@@ -319,16 +319,14 @@ def concatenate(experiment: Experiment, group: str, trials: Trials) -> Path:
                     f"the scores of reference {reference.id} are not in {path}; "
                     "compute them first: run without --skip-score-computation"
                 ) from error
-            joined.write(
-                _with_model(text, reference.id) if experiment.five_columns else text
-            )
+            if experiment.five_columns:
+                lines = (line.split(" ", 1) for line in text.splitlines())
+                text = "".join(
+                    f"{claimed} {reference.id} {rest}\n" for claimed, rest in lines
+                )
+            joined.write(text)
     write_provenance(target, origin(experiment, group, trials))
     return target
-
-
-def _with_model(text: str, model: str) -> str:
-    lines = (line.split(" ", 1) for line in text.splitlines())
-    return "".join(f"{claimed} {model} {rest}\n" for claimed, rest in lines)
 
 
 def origin(experiment: Experiment, group: str, trials: Trials) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def speakers_of(
     *,
     layout: str | None = None,
 ) -> tuple[Positions, list[str]]:
-    """Return who speaks in each recording of a store, where that is known.
+    """Return the rows of a store whose speaker is known, ``(known,)``, with speakers.
 
     Names of recordings never tell it: the first folder of a path may be anything.
 
@@ -53,19 +53,10 @@ def speakers_of(
     layout
         Of a folder of speakers; see `SpeakerRule`.
 
-    Returns
-    -------
-    rows
-        ``(known,)``, of those recordings whose speaker is known.
-    speakers
-        One each.
-
     Raises
     ------
-    DatabaseError
-        The source cannot be read; with file and line.
-    ScoringError
-        It knows the speaker of no recording.
+    DatabaseError, ScoringError
+        The source cannot be read, or knows the speaker of no recording.
     """
     if source is None:
         found = {row: who for row, who in enumerate(embeddings.speakers) if who}
@@ -87,15 +78,10 @@ def cohort_speakers(
     *,
     layout: str | None = None,
 ) -> tuple[Positions, list[str]] | None:
-    """Return the speakers of a cohort, None where each recording counts by itself.
+    """Return `speakers_of` a cohort, None where each recording counts by itself.
 
     Recordings that a given source does not know are left out. Those that the store does
     not know count as a speaker each. Either is said in the log.
-
-    Parameters
-    ----------
-    source, layout
-        As for `speakers_of`, whose errors it raises.
     """
     rows, speakers = speakers_of(embeddings, source, layout=layout)
     count, names = len(rows), embeddings.names
@@ -249,8 +235,6 @@ def speakers_by_row(
 
     Parameters
     ----------
-    names
-        Of recordings, as a store has them.
     source
         Kaldi's ``utt2spk`` (a name and its speaker a line), or whatever `read_cohort`
         reads: a folder of speakers, a CSV file with ``path`` and ``subject_id`` …
@@ -259,10 +243,8 @@ def speakers_by_row(
 
     Raises
     ------
-    DatabaseError
-        The source cannot be read; with file and line.
-    ScoringError
-        A name in it may be either of two recordings.
+    DatabaseError, ScoringError
+        The source cannot be read, or a name in it may be either of two recordings.
     """
     finder = RowsByName(names)
     return {

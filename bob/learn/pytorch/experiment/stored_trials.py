@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from bob.learn.pytorch.protocols.trials import (
         Database,
         Probe,
-        Recording,
         Reference,
         Trials,
     )
@@ -189,9 +188,7 @@ def stored_trials(
     ----------
     source
         Whatever `as_database` reads. A list of pairs keeps its order and its names.
-    group
-        Of a protocol that has several.
-    protocol
+    group, protocol
         Of a source that has several.
     allow_missing
         Trials of recordings that the store does not know fail, as do those of
@@ -315,7 +312,13 @@ def _side(items: Sequence[Reference | Probe], finder: Finder) -> Side:
     return Side(
         [item.id for item in items],
         [item.subject for item in items],
-        [[_row(item, finder) for item in some] for some in recordings],
+        [
+            [
+                finder.row(item.key, None if item.path is None else str(item.path))
+                for item in some
+            ]
+            for some in recordings
+        ],
         {
             title: [
                 in_common(item.metadata.get(title, "") for item in some)
@@ -324,7 +327,3 @@ def _side(items: Sequence[Reference | Probe], finder: Finder) -> Side:
             for title in sorted(titles)
         },
     )
-
-
-def _row(item: Recording, finder: Finder) -> int:
-    return finder.row(item.key, None if item.path is None else str(item.path))

@@ -98,10 +98,7 @@ def evaluate_in_bounded_memory(
 ) -> Evaluation:
     """Return the figures of a score file of any length, without intervals.
 
-    Parameters
-    ----------
-    trials
-        A list with the labels, where the file has none.
+    A list of its trials has the labels, where the file has none.
 
     Raises
     ------

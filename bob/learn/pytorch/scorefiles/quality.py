@@ -152,19 +152,15 @@ def measure(
     seconds: Mapping[str, float],
     means: tuple[FloatArray, FloatArray] | None = None,
 ) -> Measured:
-    """Measure the references and probes of trials.
+    """Measure the references and probes of trials as `measured_sides` does.
 
     Parameters
     ----------
-    measures
-        ``duration`` in seconds (all recordings together), ``magnitude`` of the
-        embedding (mean of several), ``cohort_mean``.
-    vectors
-        By key of the recording; those that cannot be used are absent.
-    seconds
-        Durations, by key of the recording.
+    vectors, seconds
+        Embeddings ``(vectors, dimensions)`` and durations, by key of the recording;
+        those of recordings that cannot be used are absent.
     means
-        Mean cohort score of each reference, and of each probe.
+        Mean cohort score of each reference, and of each probe, ``(count,)`` each.
 
     Raises
     ------
@@ -213,20 +209,10 @@ def _require_durations(used: Sequence[Recording], seconds: Mapping[str, float]) 
 def of_trials(
     found: Measured, table: ScoreTable, trials: Trials, *, path: Path
 ) -> dict[str, tuple[FloatArray, FloatArray]]:
-    """Return the measures of both sides of each line of a score file.
+    """Return measures of both sides of each line of a score file, ``(trials,)`` each.
 
-    Parameters
-    ----------
-    table
-        The score file: trials by the sorted ids of the references, and for each of
-        these in the order of its probes.
-    path
-        Of the score file, for messages.
-
-    Returns
-    -------
-    dict
-        Measure -> ``(trials,)`` and ``(trials,)``.
+    Its trials are sorted by the ids of references, and for each of these in the order
+    of its probes; the path is for messages.
 
     Raises
     ------

@@ -157,15 +157,10 @@ def read_scores(path: str | os.PathLike[str], *, trials: Source = None) -> Score
 def read_with_metadata(
     path: str | os.PathLike[str], *, trials: Source = None
 ) -> tuple[ScoreTable, Mapping[str, Names]]:
-    """Read a score file, and other facts about its trials, by title.
+    """Read a score file as `read_scores` does, and other facts on its trials, by title.
 
     Those are the other columns of a CSV, and what the list of trials or the protocol
     says of recordings (``bio_ref_gender``, ``probe_gender``) and of trials.
-
-    Raises
-    ------
-    ScoreFileError
-        As `read_scores` does.
     """
     read = _read(Path(path), trials, metadata=True)
     return read.table, read.metadata
@@ -174,7 +169,7 @@ def read_with_metadata(
 def read_score_file(
     path: str | os.PathLike[str], *, trials: Source = None, unlabelled: bool = False
 ) -> ScoreFile:
-    """Read a score file with everything that is in it, and what made it.
+    """Read a score file as `read_scores` does, with all that is in it, and its origin.
 
     Parameters
     ----------
@@ -185,11 +180,6 @@ def read_score_file(
         where the list of trials is that of another file and knows none of the trials.
         Each name is then a separate speaker, or in CSV speakers stay empty, so that
         nothing can be measured.
-
-    Raises
-    ------
-    ScoreFileError
-        As `read_scores` does.
     """
     path = Path(path)
     kept = read_provenance(path)

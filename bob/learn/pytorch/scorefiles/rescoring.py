@@ -109,12 +109,8 @@ def calibrate_files(
     trials
         List of the trials, or a protocol, for files without labels.
     fit
-        See `bob.learn.pytorch.scorefiles.calibrating.calibrate`.
-
-    Raises
-    ------
-    UserError
-        As `calibrate`, `calibrated` and `write_changed` do.
+        See `bob.learn.pytorch.scorefiles.calibrating.calibrate`. Errors are those of
+        this, of `calibrated` and of `write_changed`.
     """
     calibration = None if use is None else _load_for_one(use)
     doubts = []
@@ -152,12 +148,8 @@ def fuse_files(
     folder, cost, output, use, trials
         As for `calibrate_files`.
     fit
-        See `bob.learn.pytorch.scorefiles.calibrating.fuse`.
-
-    Raises
-    ------
-    UserError
-        As `fuse`, `fused_scores` and `write_changed` do.
+        See `bob.learn.pytorch.scorefiles.calibrating.fuse`. Errors are those of this,
+        of `fused_scores` and of `write_changed`.
     """
     fusion = None if use is None else _load_fusion(use)
     if fusion is None:

@@ -56,7 +56,7 @@ def write_blocks(
     *,
     form: str,
 ) -> Path:
-    """Write tables of scores, one after the other, into one file.
+    """Write tables of scores, one after the other, into one file; see `write_scores`.
 
     Parameters
     ----------
@@ -65,13 +65,6 @@ def write_blocks(
     blocks
         Tables of some trials; with the form ``csv``, other facts about each trial, by
         title, the same titles in each block.
-    form
-        See `write_scores`.
-
-    Raises
-    ------
-    ScoreFileError
-        As `write_scores` does.
     """
     path = Path(path)
     with (

@@ -240,11 +240,7 @@ class TwoCovariance:
 
 @dataclass(frozen=True, eq=False)
 class _Terms:
-    """Terms of log-likelihood ratios.
-
-    Each reference has a row to be multiplied with the probe, and a number; each probe
-    its squares, weighed by a curve that depends on the count of recordings.
-    """
+    """Terms of ratios: products of rows, and curves of the squares of probes."""
 
     cross: FloatArray
     rows: FloatArray
