@@ -25,14 +25,7 @@ TOP = 4
 @pytest.fixture
 def strangers(tmp_path, toys):
     """Six speakers with two takes each; the takes of the last are copies."""
-    for speaker in range(6):
-        for take in range(2):
-            toys.tone(
-                tmp_path / "strangers" / f"stranger{speaker}" / f"{take}.wav",
-                260 + 310 * speaker,
-                seed=1000 + 2 * speaker + (take if speaker < 5 else 0),
-            )
-    return tmp_path / "strangers"
+    return toys.strangers(tmp_path / "strangers", copies=True)
 
 
 def settings(**options):

@@ -22,14 +22,7 @@ from bob.learn.pytorch.protocols.trials import Recording
 @pytest.fixture
 def strangers(tmp_path, toys):
     """Six speakers of pitches between those of the trials, with two takes each."""
-    for speaker in range(6):
-        for take in range(2):
-            toys.tone(
-                tmp_path / "strangers" / f"stranger{speaker}" / f"{take}.wav",
-                260 + 310 * speaker,
-                seed=1000 + 2 * speaker + take,
-            )
-    return tmp_path / "strangers"
+    return toys.strangers(tmp_path / "strangers")
 
 
 def normalised(experiment, folder, **options):

@@ -18,6 +18,16 @@ def tone(path, frequency, *, seconds=0.5, seed=0):
     soundfile.write(path, 0.4 * np.sin(2 * np.pi * frequency * time) + noise, RATE)
 
 
+def strangers(folder, *, copies=False):
+    """Six speakers of pitches between those of `corpus`, with two takes each."""
+    for speaker in range(6):
+        for take in range(2):
+            seed = 1000 + 2 * speaker + (0 if copies and speaker == 5 else take)
+            path = folder / f"stranger{speaker}" / f"{take}.wav"
+            tone(path, 260 + 310 * speaker, seed=seed)
+    return folder
+
+
 def corpus(folder, *, speakers=4, recordings=4):
     """speaker/recording.wav, each speaker with a pitch of its own."""
     for speaker in range(speakers):

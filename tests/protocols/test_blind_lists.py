@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from commands import done, refused, run
+from files import write
+from stores import store
 
 from bob.learn.pytorch.protocols.checking import check
 from bob.learn.pytorch.protocols.formats.trial_list import read_trial_list
@@ -10,7 +12,6 @@ from bob.learn.pytorch.protocols.opening import as_database
 from bob.learn.pytorch.protocols.sources import read_trial_source
 from bob.learn.pytorch.protocols.trials import DatabaseError
 from bob.learn.pytorch.scorefiles import read_score_file
-from bob.learn.pytorch.store.store import EmbeddingStore, Record
 
 TABLE = "modelid\tsegmentid\tside\nm1\ta2\ta\nm1\tb2\ta\nm2\tb2\ta\n"
 ENROLMENT = "modelid\tsegmentid\tside\nm1\ta1\ta\nm2\tb1\ta\n"
@@ -23,21 +24,16 @@ def folder(tmp_path, monkeypatch):
     """A store of four recordings of two speakers, and blind lists of three forms."""
     monkeypatch.chdir(tmp_path)
     vectors = {"a1": (3, 4), "a2": (4, 3), "b1": (0, 2), "b2": (0, -1)}
-    with EmbeddingStore.open(tmp_path / "s.h5", fingerprint={"model": "x"}) as store:
-        store.append(
-            [Record(name, np.float32(at), 1.0) for name, at in vectors.items()]
-        )
-    for name, text in (
-        ("list.txt", "a1 a2\na1 b2\nb1 b2\n"),
-        ("kaldi/list", "a1 a2\na1 b2\nb1 b2\n"),
-        ("kaldi/wav.scp", DATA),
-        ("kaldi/utt2spk", DATA.replace(".wav", "")),
-        ("sre/trials.tsv", TABLE),
-        ("sre/enrollment.tsv", ENROLMENT),
-    ):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    return tmp_path
+    store("s.h5", vectors)
+    files = {
+        "list.txt": "a1 a2\na1 b2\nb1 b2\n",
+        "kaldi/list": "a1 a2\na1 b2\nb1 b2\n",
+        "kaldi/wav.scp": DATA,
+        "kaldi/utt2spk": DATA.replace(".wav", ""),
+        "sre/trials.tsv": TABLE,
+        "sre/enrollment.tsv": ENROLMENT,
+    }
+    return write(tmp_path, files)
 
 
 @pytest.mark.parametrize("blank", ["", "\n"])

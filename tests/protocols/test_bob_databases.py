@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from files import write as write_files
 
 from bob.learn.pytorch.protocols.opening import as_database
 from bob.learn.pytorch.protocols.trials import DatabaseError
@@ -32,9 +33,7 @@ def lists(tmp_path):
             files |= {
                 f"{group}/{name}.lst": text[group] for name, text in probing.items()
             }
-        for name, text in files.items():
-            (tmp_path / name).parent.mkdir(exist_ok=True)
-            (tmp_path / name).write_text(text)
+        write_files(tmp_path, files)
         return base.FileListBioDatabase(
             str(tmp_path), "mine", original_directory="/data", original_extension=".wav"
         )

@@ -1,4 +1,5 @@
 import pytest
+from files import write
 
 from bob.learn.pytorch.protocols.cohorts import read_cohort, speakers_in_both
 from bob.learn.pytorch.protocols.formats.bob_csv import write_csv_protocol
@@ -17,11 +18,7 @@ def protocol(tmp_path):
         "train/for_tnorm.csv": "path,subject_id,template_id\n"
         "t/1.wav,tom,t1\nt/2.wav,tom,t1\n",
     }
-    for name, text in files.items():
-        path = tmp_path / "protocols" / "main" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return tmp_path / "protocols"
+    return write(tmp_path / "protocols" / "main", files).parent
 
 
 def test_cohorts_of_a_bob_protocol(protocol):

@@ -132,7 +132,7 @@ def test_plain_files_are_read_by_arrow(tmp_path, fast, monkeypatch):
     def refuse(*_):
         raise AssertionError
 
-    monkeypatch.setattr("bob.learn.pytorch.scorefiles.reading._carefully", refuse)
+    monkeypatch.setattr("bob.learn.pytorch.scorefiles.reading._text_blocks", refuse)
 
     assert np.array_equal(read_scores(path).score, np.full(100, 1.5))
 

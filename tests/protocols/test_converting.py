@@ -2,6 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
+from files import touch
 from protocols import Made
 
 from bob.learn.pytorch.protocols.names import safe_name
@@ -23,10 +24,8 @@ def group(folder, speakers, *, enrol=1, sparse=True):
     """Each speaker is enrolled, and tested with two recordings."""
 
     def recording(speaker, take):
-        path = folder / speaker / f"{take}.wav"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-        return Recording(f"{speaker}/{take}", path, speaker)
+        touch(folder, f"{speaker}/{take}.wav")
+        return Recording(f"{speaker}/{take}", folder / speaker / f"{take}.wav", speaker)
 
     references = tuple(
         Reference(

@@ -3,8 +3,8 @@ import os
 
 import numpy as np
 import pytest
-import soundfile
 from files import touch
+from recordings import record
 
 from bob.learn.pytorch.protocols.cohorts import read_cohort
 from bob.learn.pytorch.protocols.counts import summarise
@@ -167,17 +167,22 @@ def test_stray_recordings_are_named_and_passed_over(tmp_path, caplog):
     assert "noise.wav" in caplog.text
 
 
-def test_a_folder_of_other_things_says_what_it_holds(tmp_path):
-    touch(tmp_path, "a/1.m4a", "a/2.m4a")
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (["a/1.m4a", "a/2.m4a"], r"speaker/…/recording.*found 2 x \.m4a"),
+        (["1.wav", "2.wav"], r"2 recording\(s\) less deep, like 1\.wav"),
+        (
+            ["Ann Lee/1.wav", "Ann%20Lee/2.wav"],
+            "speakers 'Ann Lee' and 'Ann%20Lee' are",
+        ),
+    ],
+    ids=["other things", "without speakers", "speakers that would become one"],
+)
+def test_a_folder_that_is_no_corpus_says_what_it_holds(tmp_path, files, message):
+    touch(tmp_path, *files)
 
-    with pytest.raises(DatabaseError, match=r"speaker/…/recording.*found 2 x \.m4a"):
-        as_database(tmp_path).groups()
-
-
-def test_recordings_without_speaker_folders_are_refused(tmp_path):
-    touch(tmp_path, "1.wav", "2.wav")
-
-    with pytest.raises(DatabaseError, match=r"2 recording\(s\) less deep, like 1\.wav"):
+    with pytest.raises(DatabaseError, match=message):
         as_database(tmp_path).groups()
 
 
@@ -189,11 +194,8 @@ def test_links_in_circles_end(tmp_path):
 
 
 def test_short_recordings_are_left_out_and_unreadable_ones_stay(tmp_path):
-    (tmp_path / "a").mkdir()
     for name, seconds in (("1", 0.5), ("2", 1.0), ("3", 1.5)):
-        soundfile.write(
-            tmp_path / "a" / f"{name}.wav", np.zeros(int(8000 * seconds)), 8000
-        )
+        record(tmp_path / f"a/{name}.wav", np.zeros(int(8000 * seconds)), 8000)
     touch(tmp_path, "a/4.wav")
 
     database = as_database(tmp_path, rule=SpeakerRule(minimum_seconds=1.0))
@@ -222,18 +224,9 @@ def test_librispeech_has_one_session_a_speaker(shared):
         assert (len(trials.references), len(trials.probes)) == (5, 45)
 
 
-def test_speakers_that_would_become_one_are_refused(tmp_path):
-    touch(tmp_path, "Ann Lee/1.wav", "Ann%20Lee/2.wav")
-
-    with pytest.raises(DatabaseError, match="speakers 'Ann Lee' and 'Ann%20Lee' are"):
-        as_database(tmp_path).groups()
-
-
 def test_a_minimum_that_leaves_nothing_is_said(tmp_path):
-    (tmp_path / "a").mkdir()
     for name, seconds in (("1", 0.5), ("2", 1.0)):
-        samples = np.zeros(int(8000 * seconds))
-        soundfile.write(tmp_path / "a" / f"{name}.wav", samples, 8000)
+        record(tmp_path / f"a/{name}.wav", np.zeros(int(8000 * seconds)), 8000)
 
     with pytest.raises(DatabaseError, match=r"all 2 recordings in .* than 3 s; choose"):
         as_database(tmp_path, rule=SpeakerRule(minimum_seconds=3.0)).groups()

@@ -1,5 +1,8 @@
 """SRE's tables, ESPnet's and WeSpeaker's folders, and VoxCeleb's lists by name."""
 
+from functools import partial
+
+import files
 import numpy as np
 import pytest
 from protocols import triples
@@ -26,14 +29,7 @@ modelid\tsegmentid\tside
 
 @pytest.fixture
 def write(tmp_path):
-    def write(files):
-        for name, text in files.items():
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        return tmp_path
-
-    return write
+    return partial(files.write, tmp_path)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from files import touch, write
 from programs import printed_by
 
 from bob.learn.pytorch.protocols.formats.bob_csv import CsvProtocolDatabase
@@ -42,9 +43,7 @@ ONE_FILE = "path,subject_id,purpose\na.wav,a,enrol\nb.wav,a,probe\n"
     ],
 )
 def test_what_a_path_holds_decides_how_it_is_read(tmp_path, files, source, kind):
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
+    write(tmp_path, files)
 
     assert type(as_database(tmp_path / source)) is kind
     assert type(as_database(str(tmp_path / source))) is kind
@@ -57,9 +56,7 @@ def test_a_database_stays_what_it_is(tmp_path):
 
 
 def test_the_protocol_of_a_database_can_be_changed(tmp_path):
-    for name in ("m1/1.wav", "m1/2.wav", "m2/1.wav"):
-        (tmp_path / "a" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "a" / name).touch()
+    touch(tmp_path / "a", "m1/1.wav", "m1/2.wav", "m2/1.wav")
     database = FolderDatabase(tmp_path)
     assert len(database.trials("dev").references[0].recordings) == 2
 

@@ -177,15 +177,15 @@ def test_thresholds_of_dev_are_named_for_raw_and_calibrated_scores():
     assert "comes from other trials of dev than that of the first system" in notes
 
 
-def test_verify_takes_one_value_too(capsys):
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--sub-directory a --sub-directory b", "given as a and as b: give it once"),
+        ("--groups dev --groups eval", "values at once, --groups dev eval"),
+    ],
+)
+def test_verify_takes_an_option_once_too(capsys, words, said):
     with pytest.raises(SystemExit):
-        verify(["--sub-directory", "a", "--sub-directory", "b"])
+        verify(words.split())
 
-    assert "is given as a and as b: give it once" in capsys.readouterr().err
-
-
-def test_verify_says_how_several_values_are_given(capsys):
-    with pytest.raises(SystemExit):
-        verify(["--groups", "dev", "--groups", "eval"])
-
-    assert "values at once, --groups dev eval" in capsys.readouterr().err
+    assert said in capsys.readouterr().err

@@ -7,6 +7,7 @@ from functools import partial
 
 import commands
 import pytest
+from files import write
 from programs import printed_by
 
 from bob.learn.pytorch.protocols.opening import as_database
@@ -133,10 +134,9 @@ def test_file_names_that_are_not_utf_8_are_shown(tmp_path, options):
 
 
 def write_list(folder, text, name="list.txt"):
-    (folder / name).write_text(text)
-    for recording in {item for line in text.splitlines() for item in line.split()[1:]}:
-        (folder / recording).parent.mkdir(exist_ok=True)
-        (folder / recording).write_text(recording)
+    """Write a list, and files that hold their names in place of its recordings."""
+    recordings = {item for line in text.splitlines() for item in line.split()[1:]}
+    write(folder, {recording: recording for recording in recordings} | {name: text})
     return folder / name
 
 
@@ -287,9 +287,9 @@ def test_everything_that_can_be_odd_is_in_the_report(tmp_path):
     dev += "".join(f"1 {video}/00001.wav id10001/{i:011}/1.wav\n" for i in range(8))
     dev += "1 id10002/v/1.wav id10002/v/1.wav\n1 id10003/v/1.wav id10003/w/1.wav\n"
     dev += f"0 id10002/v/1.wav {video}/00001.wav\n0 id10004/v/1.wav id10003/w/1.wav\n"
-    one = write_nested(tmp_path, dev)
+    one = write_list(tmp_path, dev)
     text = "1 id10003/w/1.wav id10003/x/1.wav\n0 id10003/w/1.wav id10005/v/1.wav\n"
-    other = write_nested(tmp_path, text, "eval.txt")
+    other = write_list(tmp_path, text, "eval.txt")
     (tmp_path / "id10005/v/1.wav").unlink()
     (tmp_path / "id10004/v/1.wav").write_text("")
 
@@ -314,14 +314,6 @@ def test_everything_that_can_be_odd_is_in_the_report(tmp_path):
     }
     (dev_speakers,) = [f for f in report["findings"] if f["kind"] == "speakers"]
     assert dev_speakers["examples"] == ["id10003"]
-
-
-def write_nested(folder, text, name="list.txt"):
-    for recording in {item for line in text.splitlines() for item in line.split()[1:]}:
-        (folder / recording).parent.mkdir(parents=True, exist_ok=True)
-        (folder / recording).write_text(recording)
-    (folder / name).write_text(text)
-    return folder / name
 
 
 def test_conditions_of_recordings_and_of_trials_are_counted(tmp_path):
