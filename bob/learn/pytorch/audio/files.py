@@ -131,13 +131,7 @@ def info(path: str | os.PathLike[str]) -> tuple[float, int, int]:
 def opened(
     recording: str | os.PathLike[str] | BinaryIO, name: str | None = None
 ) -> Iterator[_Decoder]:
-    """Open a recording to be decoded block by block.
-
-    Raises
-    ------
-    UnreadableRecording, SampleRateError
-        As `read`, for what the header and its place show.
-    """
+    """Open a recording to be decoded block by block."""
     source: AbstractContextManager[tuple[Content, str | bytes | _View]]
     if isinstance(recording, str | os.PathLike):
         name = os.fspath(recording)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor
 
 # Of the frames in a batch, how many may be padding.
 PADDING = 0.1
@@ -157,23 +156,6 @@ def embed_many(
         yield from _finished(window, ends)
         raise
     yield from _finished(window, ends)
-
-
-def padded(batch: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
-    """Return items (…, time) as one batch, zeros behind the shorter ones, and lengths.
-
-    The batch is (batch, …, time), and the lengths (batch,), or None where all are the
-    same.
-    """
-    import torch
-
-    sizes = [item.shape[-1] for item in batch]
-    if len(batch) == 1:
-        return batch[0].unsqueeze(0), None
-    # Time goes first and comes last again: frames lie together in features already.
-    rows = [item.movedim(-1, 0) for item in batch]
-    whole = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).movedim(1, -1)
-    return whole, torch.tensor(sizes) if len(set(sizes)) > 1 else None
 
 
 class _Item(Generic[Key]):

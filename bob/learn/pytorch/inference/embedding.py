@@ -170,8 +170,15 @@ class RecordingEmbedder:
     def _whole(self, waveform: Waveform) -> Loaded:
         minimum = self._engine.embedder.minimum_seconds
         check_usable(waveform, minimum_seconds=minimum)
-        self._note_if_short(waveform)
         model = self._model
+        if waveform.seconds < model.recommended_seconds:
+            logger.info(
+                "%s lasts %.2f s; below %g s an embedding of %s says little",
+                printable(waveform.name or "a recording"),
+                waveform.seconds,
+                model.recommended_seconds,
+                model.name,
+            )
         fitting = waveform.resampled(model.sample_rate, method=model.resampler)
         content = self._engine.prepared(fitting.samples)
         frames = self._engine.frames(content)
@@ -261,16 +268,6 @@ class RecordingEmbedder:
             return embedding
         reason = f"gives no embedding with {self._model.name}: it {fault}"
         return UnusableEmbedding(reason, recording=item.name)
-
-    def _note_if_short(self, waveform: Waveform) -> None:
-        if waveform.seconds < self._model.recommended_seconds:
-            logger.info(
-                "%s lasts %.2f s; below %g s an embedding of %s says little",
-                printable(waveform.name or "a recording"),
-                waveform.seconds,
-                self._model.recommended_seconds,
-                self._model.name,
-            )
 
 
 def _duration(seconds: float) -> str:

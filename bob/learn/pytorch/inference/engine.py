@@ -10,7 +10,6 @@ import numpy as np
 
 from bob.learn.pytorch.choices import ENGINES, PRECISIONS
 from bob.learn.pytorch.errors import UserError
-from bob.learn.pytorch.inference.batching import padded
 from bob.learn.pytorch.parallel.processes import processors
 
 if TYPE_CHECKING:
@@ -127,7 +126,7 @@ class CPUEngine:
         import torch
 
         with torch.inference_mode():
-            embeddings = self._network(*padded(batch)).to(torch.float32).numpy()
+            embeddings = self._network(*_padded(batch)).to(torch.float32).numpy()
         return lambda: embeddings
 
 
@@ -197,7 +196,7 @@ class GPUEngine:
         import torch
 
         with torch.inference_mode(), self.exactly():
-            waveforms, lengths = padded(batch)
+            waveforms, lengths = _padded(batch)
             waveforms = waveforms.pin_memory().to(self._device, non_blocking=True)
             frames = None
             if lengths is not None:
@@ -227,12 +226,6 @@ class ONNXEngine(CPUEngine):
     place
         File of the exported network. The network is exported if the file is missing,
         has changed, or cannot be opened by ONNX Runtime.
-
-    Raises
-    ------
-    ExportError
-        ONNX Runtime, or what exports for it, is not installed; or the network cannot be
-        kept at its place, or be opened though it was exported just now.
     """
 
     def __init__(self, embedder: SpeakerEmbedder, place: Path) -> None:
@@ -250,7 +243,7 @@ class ONNXEngine(CPUEngine):
 
     def start(self, batch: Sequence[Tensor]) -> Embeddings:
         """Embed features (bins, frames) at once: a CPU does nothing else meanwhile."""
-        features, lengths = padded(batch)
+        features, lengths = _padded(batch)
         if lengths is None:
             frames = np.full(len(features), features.shape[-1], np.int64)
         else:
@@ -258,6 +251,23 @@ class ONNXEngine(CPUEngine):
         inputs = {"features": features.numpy(), "lengths": frames}
         (embeddings,) = self._session.run(None, inputs)
         return lambda: np.asarray(embeddings, np.float32)
+
+
+def _padded(batch: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
+    """Return items (…, time) as one batch, zeros behind the shorter ones, and lengths.
+
+    The batch is (batch, …, time), and the lengths (batch,), or None where all are the
+    same.
+    """
+    import torch
+
+    sizes = [item.shape[-1] for item in batch]
+    if len(batch) == 1:
+        return batch[0].unsqueeze(0), None
+    # Time goes first and comes last again: frames lie together in features already.
+    rows = [item.movedim(-1, 0) for item in batch]
+    whole = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).movedim(1, -1)
+    return whole, torch.tensor(sizes) if len(set(sizes)) > 1 else None
 
 
 def _joined(front_end: FrontEnd, network: Network) -> SpeakerEmbedder:
@@ -284,14 +294,9 @@ def make(
     engine: str,
     cache: Callable[[], Path],
 ) -> Engine:
-    """Return the engine that runs a trained model.
+    """Return the engine of a trained model, by what `choose` gives.
 
-    Parameters
-    ----------
-    device, precision, engine
-        As `choose` gives them.
-    cache
-        Returns the file in which ONNX Runtime's network is kept between runs.
+    ``cache`` returns the file in which ONNX Runtime's network is kept between runs.
     """
     if engine == "onnxruntime":
         return ONNXEngine(embedder, cache())
@@ -301,15 +306,7 @@ def make(
 
 
 class ChoiceError(UserError, ValueError):
-    """A model cannot be run in this way.
-
-    Parameters
-    ----------
-    message
-        The fault, with the next step.
-    option
-        Name of the parameter to change, such as "device".
-    """
+    """A model cannot be run in this way; ``option`` is the parameter to change."""
 
     # With a default, so that it comes back from other processes.
     def __init__(self, message: str, *, option: str = "device") -> None:
@@ -318,13 +315,7 @@ class ChoiceError(UserError, ValueError):
 
 
 def check_choice(engine: str, precision: str, device: str | None) -> None:
-    """Refuse an engine, precision and device, as far as it shows without torch.
-
-    Raises
-    ------
-    ChoiceError
-        The engine or precision is unknown, or they do not go together.
-    """
+    """Refuse an engine, precision and device, as far as it shows without torch."""
     if engine not in ENGINES:
         raise ChoiceError(
             f"engine is {engine!r}; expected one of {', '.join(ENGINES)}",
@@ -341,8 +332,7 @@ def check_choice(engine: str, precision: str, device: str | None) -> None:
         if not on_cpu and device != "auto":
             raise ChoiceError(
                 f"device is {device!r}, but engine='onnxruntime' runs on the CPU here; "
-                "leave the device out, or use engine='torch'",
-                option="device",
+                "leave the device out, or use engine='torch'"
             )
         if precision not in ("float32", "auto"):
             raise ChoiceError(

@@ -266,11 +266,6 @@ def _make_work(
     expected
         On another machine: the fingerprint that the extractor has here. Reasons of
         failures name the machine then.
-
-    Raises
-    ------
-    WorkersError
-        The extractor is another one there.
     """
     if expected is None:
         return _Work(extractor, place="")
@@ -340,17 +335,7 @@ def _given_up(item: Item, reason: str) -> Record:
 
 
 class Known:
-    """Recordings of a store, with their sources and speakers.
-
-    Attributes
-    ----------
-    names
-        Names of all recordings, failures included.
-    sources
-        Source of each recording with an embedding, by name.
-    speakers
-        Speakers by name of the recording, where they are known.
-    """
+    """Recordings of a store, with their sources and speakers."""
 
     def __init__(self, store: EmbeddingStore, fingerprint: Mapping[str, str]) -> None:
         columns = store.columns()
@@ -380,13 +365,7 @@ class Known:
         return "" if before is None else source_of(path, known=before)
 
     def has(self, name: str, source: str) -> bool:
-        """Return whether there is the embedding of such a content under that name.
-
-        Raises
-        ------
-        StoreError
-            It was made with another setting that matters to this recording.
-        """
+        """Return whether there is the embedding of such a content under that name."""
         if not self.store.is_current(name, source=source):
             return False
         if name in self._settings:
@@ -405,13 +384,7 @@ def _to_do(
     *,
     shown: bool,
 ) -> list[Item]:
-    """Return recordings without an embedding, or with another content than then.
-
-    Raises
-    ------
-    StoreError
-        A name is of another recording in the store, or made with another setting.
-    """
+    """Return recordings without an embedding, or with another content than then."""
     todo, renewed, others = [], {}, []
     # Shown only where many files have to be read, such as those of a copied corpus.
     items, total = recordings.items(), len(recordings)

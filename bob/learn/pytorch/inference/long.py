@@ -42,7 +42,7 @@ BLOCK_FRAMES = 8192
 LEAST_BLOCK_FRAMES = 1024
 
 
-class Window(NamedTuple):
+class _Window(NamedTuple):
     """Frames of the features that go through the network together.
 
     Attributes
@@ -128,21 +128,12 @@ def embed_long(
     return values
 
 
-def windows(frames: int, reach: Reach, *, block_frames: int) -> Iterator[Window]:
+def windows(frames: int, reach: Reach, *, block_frames: int) -> Iterator[_Window]:
     """Cut a recording so that each frame that comes out comes out right, and once.
 
     A block begins where the network's stride does, and overlaps its neighbours by what
     the network sees around a frame. Convolutions pad with zeros, which is right only at
     the two ends of the recording: elsewhere a frame counts if all it sees is inside.
-
-    Parameters
-    ----------
-    frames
-        Frames of the recording.
-    reach
-        Reach of the network.
-    block_frames
-        Rounded down to a multiple of the stride, and up to one stride.
     """
     step = max(1, block_frames // reach.stride)
     halo = -(-reach.before // reach.stride)
@@ -152,15 +143,15 @@ def windows(frames: int, reach: Reach, *, block_frames: int) -> Iterator[Window]
         start = (done - first) * reach.stride
         stop = (done + step - 1) * reach.stride + reach.behind + 1
         if stop >= frames:
-            yield Window(start, frames, first, None)
+            yield _Window(start, frames, first, None)
             return
-        yield Window(start, stop, first, first + step)
+        yield _Window(start, stop, first, first + step)
         done += step
 
 
 def _cut(
-    blocks: Iterator[Tensor], cuts: Iterable[Window], name: str | None
-) -> Iterator[tuple[Tensor, Window]]:
+    blocks: Iterator[Tensor], cuts: Iterable[_Window], name: str | None
+) -> Iterator[tuple[Tensor, _Window]]:
     """Frames of every window, (bins, frames), from blocks of any length."""
     import torch
 
@@ -187,20 +178,6 @@ class _LongFeatures:
 
     It goes through the recording once to know the mean and the deviation of every bin,
     and once for each time that its blocks are asked for.
-
-    Parameters
-    ----------
-    front_end
-        Computes in the precision of the samples.
-    samples
-        Blocks of (time,) in [-1, 1], which can be gone through several times.
-    device
-        Device on which the features are computed.
-
-    Attributes
-    ----------
-    frames
-        Frames of the recording.
     """
 
     def __init__(
@@ -256,11 +233,6 @@ class _Moments:
     """Mean and deviation over the last axis of blocks, as if they were one.
 
     Everything is summed in float64.
-
-    Attributes
-    ----------
-    count
-        Number of columns so far.
 
     References
     ----------
@@ -345,8 +317,6 @@ def embed_chunks(
     """
     import torch
 
-    from bob.learn.pytorch.models.embedder import place_of
-
     if not chunk_seconds >= embedder.minimum_seconds:
         raise ChoiceError(
             f"chunk_seconds is {chunk_seconds:g}; this network needs "
@@ -356,7 +326,7 @@ def embed_chunks(
     blocks = as_blocks(recording, rate=rate, channel=channel)
     samples = count_usable(blocks, minimum_seconds=embedder.minimum_seconds)
     count = max(1, int(samples / blocks.sample_rate / chunk_seconds))
-    device, _ = place_of(embedder.network)
+    device, _ = embedder.place
     embeddings = []
     for chunk in _chunks(blocks, samples=samples, count=count):
         if not _has_sound(chunk):

@@ -24,14 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def kept_session(network: _Exportable, place: Path, *, threads: int) -> Any:  # noqa: ANN401
-    """Open a network that is kept at a place, and export it there where it has to be.
-
-    Raises
-    ------
-    ExportError
-        ONNX Runtime, or what exports for it, is not installed; or the network cannot
-        be kept at its place, or be opened though it was exported just now.
-    """
+    """Open a network that is kept at a place; export it there where necessary."""
     runtime = _runtime()  # before what may take a minute
     if _is_there(place):
         try:
@@ -56,13 +49,7 @@ def kept_session(network: _Exportable, place: Path, *, threads: int) -> Any:  # 
 
 
 def session(place: Path, *, threads: int) -> Any:  # noqa: ANN401 - has no types
-    """Open a network in ONNX Runtime, with threads that sleep while they wait.
-
-    Raises
-    ------
-    ExportError
-        ONNX Runtime is not installed, or cannot open the file.
-    """
+    """Open a network in ONNX Runtime, with threads that sleep while they wait."""
     runtime = _runtime()
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads

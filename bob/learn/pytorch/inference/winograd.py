@@ -73,14 +73,8 @@ class _Packed(NamedTuple):
         return list(KINDS).index(self.geometry)
 
 
-class Winograd:
-    """The compiled functions.
-
-    Parameters
-    ----------
-    path
-        File of the shared library.
-    """
+class _Winograd:
+    """The compiled functions."""
 
     def __init__(self, path: Path) -> None:
         library = ctypes.CDLL(str(path))
@@ -191,14 +185,14 @@ class Winograd:
         return made
 
 
-def load() -> Winograd | None:
+def load() -> _Winograd | None:
     """Return the compiled functions; None where oneDNN is faster, or without them."""
     for suffix in EXTENSION_SUFFIXES:
         path = Path(__file__).with_name(f"_winograd{suffix}")
         if not path.is_file():
             continue
         try:
-            found = Winograd(path)
+            found = _Winograd(path)
         except OSError:  # compiled for another machine, or where nothing may run
             continue
         return found if found.lanes >= LEAST_LANES else None

@@ -26,14 +26,8 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a file of weights for reading.
-
-    Raises
-    ------
-    WeightsError
-        It is not there or may not be read.
-    """
+def _opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file of weights for reading."""
     try:
         file = Path(path).open("rb")  # noqa: SIM115 - closed below
     except FileNotFoundError as error:
@@ -52,14 +46,8 @@ def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a file, 64 hexadecimal digits.
-
-    Raises
-    ------
-    WeightsError
-        It cannot be read.
-    """
-    with opened(path) as file:
+    """Return the SHA-256 of a file that can be read, 64 hexadecimal digits."""
+    with _opened(path) as file:
         return stream_sha256(file)
 
 
@@ -113,7 +101,7 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         When the file holds no weights, is damaged, or would have to run code.
     """
     path = Path(path)
-    with opened(path) as file:
+    with _opened(path) as file:
         head = file.read(16)
     if head.startswith((b"PK\x03\x04", b"\x80")):
         if head.startswith(b"PK"):

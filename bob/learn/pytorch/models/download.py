@@ -81,7 +81,10 @@ def bring(
         return destination
     try:
         _check_online()
-        _once(destination, obtain)
+        waiting = f"another process is fetching {destination}; waiting for it"
+        with locked(destination.with_name(f"{destination.name}.lock"), waiting=waiting):
+            if not destination.is_file():
+                obtain()
     except OSError as error:
         raise DownloadError(
             _explained(
@@ -98,11 +101,6 @@ def settle(arrived: Path, destination: Path, *, sha256: str | None) -> None:
     """Check a complete file, record its hash beside the destination, move it there.
 
     A file that is not the expected one is deleted.
-
-    Raises
-    ------
-    HashMismatch
-        When the file has not the published hash, or not that of its first download.
     """
     found = file_sha256(arrived)
     recorded = recorded_sha256(destination)
@@ -135,13 +133,6 @@ def _check_online() -> None:
             f"it is not here, and {settings.OFFLINE} (or the environment variable "
             f"{settings.environment_variable(settings.OFFLINE)}) forbids downloads"
         )
-
-
-def _once(destination: Path, obtain: Callable[[], None]) -> None:
-    waiting = f"another process is fetching {destination}; waiting for it"
-    with locked(destination.with_name(f"{destination.name}.lock"), waiting=waiting):
-        if not destination.is_file():
-            obtain()
 
 
 def _reason(error: OSError, destination: Path, folder_setting: str) -> str:
@@ -251,15 +242,15 @@ def fetch_web_file(
     """
 
     def obtain() -> None:
-        failures = {}
+        failures: dict[str, WeightsError] = {}
         for url in source.urls:
             transfer = _Transfer(
                 url, _PartialFile(destination), source, progress, patience, check
             )
-            failure = transfer.bring_to(destination)
-            if failure is None:
-                return
-            failures[url] = failure
+            try:
+                return transfer.bring_to(destination)
+            except (DownloadError, HashMismatch) as error:
+                failures[url] = error
         if len(failures) == 1:
             raise failures[source.urls[0]]
         raise DownloadError(
@@ -282,15 +273,8 @@ class _Transfer:
     patience: Patience
     check: Callable[[Path], object] | None = None
 
-    def bring_to(self, destination: Path) -> WeightsError | None:
-        """Transfer, check and move into place; return why that failed, if it did."""
-        try:
-            self._bring_to(destination)
-        except (DownloadError, HashMismatch) as error:
-            return error
-        return None
-
-    def _bring_to(self, destination: Path) -> None:
+    def bring_to(self, destination: Path) -> None:
+        """Transfer, check and move into place."""
         continued = self._transfer()
         try:
             self._settle(destination)
@@ -332,20 +316,16 @@ class _Transfer:
         logger.info("fetching %s to %s", self.url, self.part.path)
         continued = self._continues()
         failures, most = 0, self.part.size
-        while (interruption := self._interruption()) is not None:
-            grown = self.part.size - most
-            failures = 1 if grown >= self.patience.progress_bytes else failures + 1
-            most = max(most, self.part.size)
-            self._pause(interruption, failures)
-        return continued
-
-    def _interruption(self) -> Interrupted | None:
-        """Make one attempt; None if it brought all."""
-        try:
-            self._attempt()
-        except Interrupted as error:
-            return error
-        return None
+        while True:
+            try:
+                self._attempt()
+            except Interrupted as error:  # noqa: PERF203 - of minutes each
+                grown = self.part.size - most
+                failures = 1 if grown >= self.patience.progress_bytes else failures + 1
+                most = max(most, self.part.size)
+                self._pause(error, failures)
+            else:
+                return continued
 
     def _pause(self, error: Interrupted, failures: int) -> None:
         """Wait before the next attempt, or give up."""

@@ -45,18 +45,6 @@ class Network(Protocol):
         """(batch, bins, frames) -> (batch, embedding_size)."""
 
 
-def place_of(network: Network) -> tuple[torch.device, torch.dtype]:
-    """Return the device of a network, and the precision of the features that it takes.
-
-    A folded network may have no parameters left; it takes float32.
-    """
-    for weight in network.parameters():
-        return weight.device, weight.dtype
-    for buffer in network.buffers():
-        return buffer.device, torch.float32
-    return torch.device("cpu"), torch.float32
-
-
 class SpeakerEmbedder(nn.Module):
     """A front end and a network: waveform in, embedding out.
 
@@ -102,6 +90,18 @@ class SpeakerEmbedder(nn.Module):
         self.minimum_samples = features.samples(network.minimum_frames)
         self.minimum_seconds = self.minimum_samples / sample_rate
 
+    @property
+    def place(self) -> tuple[torch.device, torch.dtype]:
+        """Device of the network, and precision of the features that it takes.
+
+        A folded network may have no parameters left; it takes float32.
+        """
+        for weight in self.network.parameters():
+            return weight.device, weight.dtype
+        for buffer in self.network.buffers():
+            return buffer.device, torch.float32
+        return torch.device("cpu"), torch.float32
+
     def forward(self, waveform: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(batch, time), samples in [-1, 1] -> (batch, embedding_size).
 
@@ -118,7 +118,7 @@ class SpeakerEmbedder(nn.Module):
         ValueError
             If the waveform is not a batch of floats, or shorter than `minimum_samples`.
         """
-        _, precision = place_of(self.network)
+        _, precision = self.place
         features = self.features(waveform, lengths).to(precision)
         if lengths is None:
             return self.network(features)

@@ -33,13 +33,7 @@ _ERROR_KEYS = {"detail", "error", "errors", "fault", "message"}
 
 
 def refuse_other_kinds(path: Path) -> None:
-    """Refuse what servers send instead of a file.
-
-    Raises
-    ------
-    DownloadError
-        It is empty, a web page, a pointer of git-lfs, or an error in JSON.
-    """
+    """Refuse an empty file, a web page, a pointer of git-lfs, or an error in JSON."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
@@ -130,13 +124,7 @@ class Answer(NamedTuple):
     hang_up: Callable[[], None]
 
     def total_bytes(self) -> int | None:
-        """Return the size in bytes that the server announces; None where it does not.
-
-        Raises
-        ------
-        DownloadError
-            The header is malformed, or announces a coding of the file.
-        """
+        """Return the size in bytes that the server announces, None without one."""
         coding = self.headers.get("Content-Encoding", "identity")
         if coding.strip().lower() not in ("", "identity"):
             raise DownloadError(
@@ -219,13 +207,7 @@ def _blocks(came: _Queue, pace: Pace) -> Iterator[bytes]:
 
 
 class Pace:
-    """Count of bytes since a window began, and of the seconds spent waiting for them.
-
-    Parameters
-    ----------
-    seconds
-        Length of a window.
-    """
+    """Count of bytes since a window began, and of the seconds waited for them."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -241,13 +223,7 @@ class Pace:
         return max(0.0, self._seconds - self._waited)
 
     def note(self, seconds: float, count: int) -> None:
-        """Note how long so many bytes were waited for.
-
-        Raises
-        ------
-        Interrupted
-            The window ends with less than `LEAST_RATE`.
-        """
+        """Note how long so many bytes were waited for."""
         self._waited += seconds
         self._count += count
         if self._waited < self._seconds:

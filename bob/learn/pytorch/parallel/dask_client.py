@@ -281,11 +281,6 @@ def _held_back(*names: str) -> Iterator[None]:
 
     It is logged after all where the block ends well. Where it raises, the error tells
     what is wrong, and what else was said goes to our own log at the level DEBUG.
-
-    Parameters
-    ----------
-    names
-        Of loggers, such as "asyncio".
     """
     kept = _Kept()
     before = [(each, each.handlers[:], each.propagate) for each in _loggers(names)]

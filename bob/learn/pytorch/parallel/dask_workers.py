@@ -14,7 +14,6 @@ from bob.learn.pytorch.parallel.partitions import (
     Crew,
     Window,
     WorkersError,
-    delivered,
     pickled,
     results_of,
 )
@@ -69,8 +68,7 @@ def on_dask(
     Exception
         Whatever `make_work`, or what it makes, raises on a worker.
     """
-    window = Window(partitions, give_up)
-    return delivered(window, _Cluster(client, pickled(make_work)))
+    return _Cluster(client, pickled(make_work)).deliver(Window(partitions, give_up))
 
 
 class _Cluster(Crew):

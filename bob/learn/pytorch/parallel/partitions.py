@@ -141,35 +141,28 @@ class Crew:
         """Let the workers go, at once where the work was broken off."""
         raise NotImplementedError
 
-
-def delivered(window: Window[T, R], crew: Crew) -> Iterator[list[R]]:
-    """Yield the results of each partition, in order, as a crew makes them."""
-    finished = False
-    try:
-        crew.begin()
-        while not finished:
-            done = list(window.ready())
-            # Before the results go out: nobody waits for whoever takes them.
-            crew.hand_out(window)
-            finished = not crew.is_busy
-            yield from done
-            if not finished:
-                crew.listen(window)
-    except Exception as error:
-        crew.explain(error)
-        raise
-    finally:
-        crew.end(at_once=not finished)
+    def deliver(self, window: Window[T, R]) -> Iterator[list[R]]:
+        """Yield the results of each partition, in order, as they are made."""
+        finished = False
+        try:
+            self.begin()
+            while not finished:
+                done = list(window.ready())
+                # Before the results go out: nobody waits for whoever takes them.
+                self.hand_out(window)
+                finished = not self.is_busy
+                yield from done
+                if not finished:
+                    self.listen(window)
+        except Exception as error:
+            self.explain(error)
+            raise
+        finally:
+            self.end(at_once=not finished)
 
 
 def results_of(work: Callable[[Any], Any], items: Sequence[Any]) -> Sequence[Any]:
-    """Call work on items, on a worker.
-
-    Raises
-    ------
-    WorkersError
-        Items and results are not as many.
-    """
+    """Call work on items, on a worker."""
     results: Sequence[Any] = work(items)
     if len(results) != len(items):
         raise WorkersError(
@@ -184,11 +177,6 @@ def pickled(content: object) -> bytes:
 
     Functions and classes that another process could not import, such as those of a
     configuration file, go along.
-
-    Raises
-    ------
-    TypeError
-        It cannot be sent.
     """
     import cloudpickle
 

@@ -19,7 +19,6 @@ from bob.learn.pytorch.parallel.partitions import (
     Crew,
     Window,
     WorkersError,
-    delivered,
     pickled,
     results_of,
 )
@@ -91,8 +90,8 @@ def in_processes(
     """
     if jobs < 1:
         raise ValueError(f"jobs is {jobs!r}; expected a count of processes, 1 or more")
-    window = Window(partitions, give_up)
-    return delivered(window, _Processes(pickled(make_work), jobs=jobs))
+    crew = _Processes(pickled(make_work), jobs=jobs)
+    return crew.deliver(Window(partitions, give_up))
 
 
 def processors() -> int:
@@ -138,15 +137,14 @@ class _Processes(Crew):
             task = window.next_again() or window.next_task(_OPEN * self._jobs)
             if task is None:
                 return
-            worker = idle.pop() if idle else self._started()
+            if idle:
+                worker = idle.pop()
+            else:
+                worker = _Worker(self._make_work, threads=_threads_each(self._jobs))
+                self._workers.append(worker)
             self._tasks[worker] = task
             if worker.is_ready:
                 worker.begin(task.items)
-
-    def _started(self) -> _Worker:
-        worker = _Worker(self._make_work, threads=_threads_each(self._jobs))
-        self._workers.append(worker)
-        return worker
 
     def listen(self, window: Window[Any, Any]) -> None:
         busy = list(self._tasks)

@@ -33,7 +33,8 @@ def packed(columns: Columns) -> bytes:
         {
             "dimensions": columns.dimensions,
             "names": columns.names,
-            **{name: _unless_empty(getattr(columns, name)) for name in TEXTS},
+            # Of a column without a text, nothing.
+            **{name: c if any(c := getattr(columns, name)) else [] for name in TEXTS},
         },
         ensure_ascii=False,
         separators=(",", ":"),
@@ -52,10 +53,6 @@ def packed(columns: Columns) -> bytes:
     return header + _CHECK.pack(zlib.crc32(header)) + content
 
 
-def _unless_empty(column: list[str]) -> list[str]:
-    return column if any(column) else []
-
-
 def scan(file: int, start: int) -> Iterator[tuple[int, Columns]]:
     """Yield where each batch ends, and its records.
 
@@ -65,11 +62,6 @@ def scan(file: int, start: int) -> Iterator[tuple[int, Columns]]:
     ----------
     file
         Descriptor of an open file; its position is left alone.
-
-    Raises
-    ------
-    StoreError
-        Behind bytes that are no batch there is another one: the file is damaged.
     """
     while True:
         content = _content(file, start)

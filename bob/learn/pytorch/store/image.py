@@ -91,13 +91,7 @@ def _add_dataset(
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Image]:
-    """Open the HDF5 part to read.
-
-    Raises
-    ------
-    StoreError
-        It is no store, or it is damaged.
-    """
+    """Open the HDF5 part to read."""
     import h5py
 
     if not path.is_file():
@@ -177,15 +171,7 @@ class Image:
         return _rows_of(self._file)
 
     def read(self, rows: int, dimensions: int) -> Columns:
-        """Read all rows, with room behind them.
-
-        Parameters
-        ----------
-        rows
-            Count of rows to make room for.
-        dimensions
-            Of the embeddings; 0 leaves them out.
-        """
+        """Read all rows, with room behind them."""
         file, stored = self._file, self.count
         columns = Columns.empty(rows, dimensions)
         texts = file["texts"][:].tobytes()
@@ -292,8 +278,8 @@ def _merge(file: h5py.File, rows: _NameIndex, columns: Columns) -> None:
             _add_dataset(file, name, np.int64, (count, 2))
     if columns.dimensions and "embeddings" not in file:
         _add_embeddings(file, count, columns.dimensions)
-    for dataset in _datasets(file):
-        dataset.resize(count + len(new), axis=0)
+    for name in file.keys() - {"texts"}:
+        file[name].resize(count + len(new), axis=0)
     _write(file, np.s_[count : count + len(new)], columns.take(_rows(new)))
     if known:
         ordered = sorted(known)
@@ -307,10 +293,6 @@ def _add_embeddings(file: h5py.File, count: int, dimensions: int) -> None:
         chunks=(max(1, _CHUNK_NUMBERS // dimensions), dimensions),
         maxshape=(None, dimensions), fillvalue=np.nan, fletcher32=True,
     )  # fmt: skip
-
-
-def _datasets(file: h5py.File) -> list[h5py.Dataset]:
-    return [dataset for name, dataset in file.items() if name != "texts"]
 
 
 def _rows(numbers: list[int]) -> NDArray[np.int64]:
@@ -348,15 +330,8 @@ def _write_texts(dataset: h5py.Dataset, texts: list[str]) -> NDArray[np.int64]:
 class _NameIndex:
     """A number for each name; 24 bytes a name, where a dictionary takes 200.
 
-    A name is known by 128 bits of its BLAKE2b hash. That two of ten million names share
-    them has a probability of 1e-25.
-
-    Parameters
-    ----------
-    hashes
-        (names, 2): :func:`_hashes_of` names.
-    values
-        (names,).
+    A name is known by 128 bits of its BLAKE2b hash, in (names, 2) of `_hashes_of`. That
+    two of ten million names share them has a probability of 1e-25.
     """
 
     def __init__(self, hashes: NDArray[np.uint64], values: NDArray[np.uint64]) -> None:

@@ -34,13 +34,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
 
 
 def write(content: Content, path: Path) -> None:
-    """Write an ark file, the scp file that points into it, and what they cannot hold.
-
-    Raises
-    ------
-    StoreError
-        A name has a blank, where Kaldi would end it, or kaldiio is missing.
-    """
+    """Write an ark file, the scp file that points into it, and what neither holds."""
     kaldiio = _kaldiio()
     columns = content.columns
     _refuse_blanks(columns)

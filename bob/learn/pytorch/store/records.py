@@ -220,7 +220,8 @@ def of_all(fingerprint: Mapping[str, str]) -> dict[str, str]:
 
 def of_some(fingerprint: Mapping[str, str]) -> dict[str, str]:
     """Return the settings `OF_SOME` that were given a value."""
-    return {key: fingerprint[key] for key in OF_SOME if _said(fingerprint, key)}
+    given = {key: fingerprint.get(key, "None") for key in OF_SOME}
+    return {key: said for key, said in given.items() if said != "None"}
 
 
 def differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
@@ -237,11 +238,6 @@ def refuse_mixture(
     A store that was made before recordings said which settings matter to them has the
     settings `OF_SOME` among what made all: they may be others only if they had no
     value, so that they cannot have mattered.
-
-    Raises
-    ------
-    StoreError
-        With what differs.
     """
     before = of_some(stored)
     keys = differing(stored, given)
@@ -256,10 +252,6 @@ def refuse_mixture(
             f"{path} holds embeddings that were made differently: {told}. Write to "
             "another store, or choose what made these"
         )
-
-
-def _said(fingerprint: Mapping[str, str], key: str) -> bool:
-    return fingerprint.get(key, "None") != "None"
 
 
 def _name(name: str) -> str:

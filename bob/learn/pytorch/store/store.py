@@ -332,13 +332,7 @@ class EmbeddingStore:
 
 @contextlib.contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Keep a second writer out of a store; the lock of a killed one is gone with it.
-
-    Raises
-    ------
-    StoreError
-        Another process writes to it; it says which.
-    """
+    """Keep a second writer out of a store; the lock of a killed one is gone with it."""
     place, holder = _beside(path)
 
     with contextlib.ExitStack() as held:

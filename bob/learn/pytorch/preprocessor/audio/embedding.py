@@ -2,7 +2,6 @@
 
 import logging
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -188,7 +187,7 @@ class EmbeddingExtractor(RecordingTransformer):
 
             chosen = self.chosen()
             self._runner = RecordingEmbedder(
-                engines.make(self.embedder, **chosen, cache=self._exported()),
+                engines.make(self.embedder, **chosen, cache=self._export_place),
                 model=self.model,
                 channel=self.channel,
                 memory_mb=self.memory_mb,
@@ -230,21 +229,17 @@ class EmbeddingExtractor(RecordingTransformer):
             store.obtain(self.model, path=self._weights_file(), progress=True)
         )
 
-    def _exported(self) -> Callable[[], Path]:
+    def _export_place(self) -> Path:
         """Return where the network for ONNX Runtime is kept."""
+        from bob.learn.pytorch.export.onnx import exporter_sha256
 
-        def place() -> Path:
-            from bob.learn.pytorch.export.onnx import exporter_sha256
-
-            model = self.model
-            parts = (
-                f"{model.name}-{model.embedding_size}",
-                self._weights_sha256()[:16].replace(" ", "-"),
-                exporter_sha256()[:16],
-            )
-            return settings.weights_folder() / "onnx" / f"{'-'.join(parts)}.onnx"
-
-        return place
+        model = self.model
+        parts = (
+            f"{model.name}-{model.embedding_size}",
+            self._weights_sha256()[:16].replace(" ", "-"),
+            exporter_sha256()[:16],
+        )
+        return settings.weights_folder() / "onnx" / f"{'-'.join(parts)}.onnx"
 
     def _wanted_device(self) -> str | None:
         return self.device

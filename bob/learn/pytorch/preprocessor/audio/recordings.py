@@ -48,13 +48,7 @@ class Transformer:
         return {name: getattr(self, name) for name in names}
 
     def set_params(self, **parameters: object) -> Self:
-        """Change parameters.
-
-        Raises
-        ------
-        ValueError
-            One that the constructor does not know.
-        """
+        """Change parameters."""
         known = self.get_params()
         for name in parameters:
             if name not in known:
@@ -259,8 +253,16 @@ class RecordingTransformer(Transformer):
         directory: str | None = None,
         extension: str | None = None,
     ) -> Any:  # noqa: ANN401
-        """Return what to embed for a file of a Bob database: path or content."""
-        return _read_original(biofile, directory, extension)
+        """Return the path of a file of a database, or what the user's `load` gives."""
+        if _has_own_loader(biofile):
+            return biofile.load(directory, extension)
+        if directory is None:
+            directory = getattr(biofile, "original_directory", None)
+        if extension is None:
+            extension = getattr(biofile, "original_extension", None)
+        if hasattr(biofile, "make_path"):
+            return os.fspath(biofile.make_path(directory, extension))
+        return str(Path(directory or "") / f"{biofile.path}{extension or ''}")
 
     @staticmethod
     def write_data(data: ArrayLike, data_file: object) -> None:
@@ -329,19 +331,6 @@ def _join_bob(extractor: type) -> None:
     preprocessor = getattr(module, "Preprocessor", None)
     if preprocessor is not None and not issubclass(extractor, preprocessor):
         extractor.__bases__ = (*extractor.__bases__, preprocessor)
-
-
-def _read_original(biofile: Any, directory: str | None, extension: str | None) -> Any:  # noqa: ANN401
-    """Return the path of a file of a database, or what the user's `load` gives."""
-    if _has_own_loader(biofile):
-        return biofile.load(directory, extension)
-    if directory is None:
-        directory = getattr(biofile, "original_directory", None)
-    if extension is None:
-        extension = getattr(biofile, "original_extension", None)
-    if hasattr(biofile, "make_path"):
-        return os.fspath(biofile.make_path(directory, extension))
-    return str(Path(directory or "") / f"{biofile.path}{extension or ''}")
 
 
 def _has_own_loader(biofile: object) -> bool:

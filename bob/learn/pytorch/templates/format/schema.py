@@ -62,13 +62,7 @@ def read(path: Path) -> object:
 
 
 def refuse(where: Path | str, found: Sequence[str]) -> NoReturn:
-    """Say of a file everything that is wrong with it.
-
-    Raises
-    ------
-    InvalidTemplate
-        Always.
-    """
+    """Say of a file everything that is wrong with it."""
     name = printable(str(where))
     if len(found) == 1:
         raise InvalidTemplate(f"{name} is no valid template: {found[0]}")
@@ -165,16 +159,8 @@ _LONGEST_SHOWN = 60
 
 
 @dataclass(frozen=True)
-class Problem:
-    """A problem at one place of the JSON.
-
-    Attributes
-    ----------
-    path
-        The place, such as "$.weights[0].sha256"; "$" is the whole.
-    message
-        The value found there, and what is allowed.
-    """
+class _Problem:
+    """A problem at one place of the JSON, such as "$.weights[0].sha256"."""
 
     path: str
     message: str
@@ -183,7 +169,7 @@ class Problem:
         return f"{self.path}: {self.message}"
 
 
-def problems(content: object) -> list[Problem]:
+def problems(content: object) -> list[_Problem]:
     """Everything that is wrong with the content of a template; nothing is run.
 
     Examples
@@ -194,7 +180,7 @@ def problems(content: object) -> list[Problem]:
     """
     if not isinstance(content, dict):
         return [
-            Problem(
+            _Problem(
                 "$", f"got {_described(content)}; expected one object with keys, {{…}}"
             )
         ]
@@ -205,7 +191,7 @@ def problems(content: object) -> list[Problem]:
     faults = list(_faults(content))
     found = [problem for fault in faults for problem in _problems(fault)]
     wrong = {str(fault.keys[0]) for fault in faults if fault.keys}
-    found.extend(Problem(*rule) for rule in broken_rules(content, wrong))
+    found.extend(_Problem(*rule) for rule in broken_rules(content, wrong))
     return list(dict.fromkeys(found))  # a missing key counts once for each of them
 
 
@@ -281,16 +267,16 @@ def nearest(word: str, words: Iterable[str]) -> str:
     return f"allowed here: {', '.join(allowed) or 'nothing'}"
 
 
-def _unusable_text(content: dict[str, object]) -> Iterator[Problem]:
+def _unusable_text(content: dict[str, object]) -> Iterator[_Problem]:
     """Text that no file name, no command and no pipe can carry."""
     for path, value in _walk(content):
         if isinstance(value, dict):
             for key in value:
                 if not isinstance(key, str):
-                    yield Problem(path, f"got the key {key!r}; expected text as keys")
+                    yield _Problem(path, f"got the key {key!r}; expected text as keys")
         elif isinstance(value, str) and re.search("[\0\ud800-\udfff]", value):
             shown = _shortened(ascii(value))
-            yield Problem(
+            yield _Problem(
                 path,
                 f"got the text {shown} with a character that is no text (\\u0000, or "
                 "half of a surrogate pair); take it out",
@@ -344,7 +330,7 @@ class _Fault:
         return str(self.schema.get("description", ""))
 
 
-def _problems(fault: _Fault) -> list[Problem]:
+def _problems(fault: _Fault) -> list[_Problem]:
     if fault.keyword == "additionalProperties":
         return _unknown_keys(fault)
     if fault.keyword == "required":
@@ -352,22 +338,24 @@ def _problems(fault: _Fault) -> list[Problem]:
     message = f"got {_described(fault.came)}; expected {_expected(fault)}"
     if fault.keyword != "pattern" and fault.meaning:
         message += f" ({fault.meaning})"
-    return [Problem(fault.path, message + _advice(fault))]
+    return [_Problem(fault.path, message + _advice(fault))]
 
 
-def _unknown_keys(fault: _Fault) -> list[Problem]:
+def _unknown_keys(fault: _Fault) -> list[_Problem]:
     known = fault.schema["properties"]
     return [
-        Problem(_inside(fault.path, key), f"unknown key {key!r}; {nearest(key, known)}")
+        _Problem(
+            _inside(fault.path, key), f"unknown key {key!r}; {nearest(key, known)}"
+        )
         for key in fault.came
         if key not in known and not key.startswith(_COMMENT)
     ]
 
 
-def _missing_keys(fault: _Fault) -> list[Problem]:
+def _missing_keys(fault: _Fault) -> list[_Problem]:
     known = fault.schema["properties"]
     return [
-        Problem(
+        _Problem(
             fault.path, f"the key {key!r} is missing: {known[key].get('description')}"
         )
         for key in fault.allowed

@@ -262,13 +262,7 @@ def load(name_or_path: str | os.PathLike[str]) -> Template:
 def from_content(
     content: object, *, name: str = "template", path: Path | None = None
 ) -> Template:
-    """Make a template of the content of its JSON.
-
-    Raises
-    ------
-    InvalidTemplate
-        It is not a template.
-    """
+    """Make a template of the content of its JSON."""
     where = name if path is None else printable(str(path))
     try:
         found = [str(problem) for problem in problems(content)]
@@ -283,11 +277,6 @@ def commented_start(name: str) -> str:
     """Return the text of a template that is valid, runs, and explains each key.
 
     The pinned packages have the versions that are installed here.
-
-    Parameters
-    ----------
-    name
-        Title of the model.
     """
     from importlib.metadata import version
 

@@ -79,12 +79,6 @@ class Installer:
 
         Its standard output goes to `output`, if given. `shown` stands for it in
         messages where the command itself would tell little.
-
-        Raises
-        ------
-        InstallError
-            It could not be started, failed, or the time was up; the message has the
-            last lines that it said, and the advice.
         """
         words = shown or shlex.join(command)
         if self.progress:

@@ -196,11 +196,6 @@ def resolve(template: Template, *, progress: bool = False) -> Lock:
 
     What was resolved once for the same requirements stays as it was. The folder of
     the locks is to be locked by the caller.
-
-    Raises
-    ------
-    InstallError
-        There are no such packages or no such Python, or they cannot be reached.
     """
     earlier = known(template)
     if earlier is not None:
@@ -279,12 +274,8 @@ def _compiled(
             "must be on the package index for this platform and Python",
             shown=" ".join(["uv pip compile", *options, "of", ", ".join(requirements)]),
         )
-        return "".join(map(_with_hashes, _entries(answer.read_text(encoding="utf-8"))))
-
-
-def _entries(text: str) -> list[str]:
-    """One line for each requirement, its hashes included."""
-    return [f"{line}\n" for line in normalised(text).splitlines()]
+        pins = normalised(answer.read_text(encoding="utf-8")).splitlines()
+        return "".join(_with_hashes(f"{pin}\n") for pin in pins)
 
 
 def _with_hashes(entry: str) -> str:
@@ -333,18 +324,7 @@ def _distribution(file_name: str) -> tuple[str, str] | None:
 
 
 def build(folder: Path, template: Template, lock: Lock, *, progress: bool) -> Lock:
-    """Install what a template needs into a new folder; what it downloads is not in it.
-
-    Returns
-    -------
-    Lock
-        Everything that is installed, as it stands in ``lock.txt``.
-
-    Raises
-    ------
-    InstallError
-        A step failed.
-    """
+    """Install what a template needs, but no downloads; return all that is installed."""
     seconds = template.limits.install_seconds
     installer = Installer(template.name, seconds, progress=progress)
     for part in ("work", "home/.cache"):

@@ -52,35 +52,17 @@ def is_trusted(template: Template) -> bool:
 
 
 def trust(template: Template) -> None:
-    """Allow a template, as it is now, to run from now on.
-
-    Raises
-    ------
-    TemplateError
-        It cannot be written down.
-    """
+    """Allow a template, as it is now, to run from now on."""
     _say(template, trusted=True)
 
 
 def distrust(template: Template) -> None:
-    """Forbid a template, as it is now, to run; also a shipped one.
-
-    Raises
-    ------
-    TemplateError
-        It cannot be written down.
-    """
+    """Forbid a template, as it is now, to run; also a shipped one."""
     _say(template, trusted=False)
 
 
 def require(template: Template) -> None:
-    """Stop before a template that is not trusted.
-
-    Raises
-    ------
-    UntrustedTemplate
-        It says what the template would do, and how to allow it.
-    """
+    """Stop before a template that is not trusted."""
     if is_trusted(template):
         return
     allow = (

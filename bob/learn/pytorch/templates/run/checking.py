@@ -31,20 +31,10 @@ TOLERANCE = 1e-5
 
 @dataclass(frozen=True)
 class Finding:
-    """Result of one trial.
-
-    Attributes
-    ----------
-    name
-        Name of the trial.
-    ok
-        Whether it went as it should; None for mere information.
-    detail
-        Figures, or what went wrong.
-    """
+    """Result of one trial: its name, and figures or what went wrong."""
 
     name: str
-    ok: bool | None
+    ok: bool | None  # None for mere information
     detail: str
 
 
@@ -162,8 +152,7 @@ class _Trial:
         return self._noise[first : first + round(seconds * rate)]
 
     def _embeds(self, seconds: float) -> tuple[bool, str]:
-        embedding = self._embedding(self._part(seconds))
-        return _finite(embedding)
+        return _finite(self._embedding(self._part(seconds)))
 
     def _silence(self) -> tuple[bool | None, str]:
         embedding = self._embedding(np.zeros(self._template.sample_rate))

@@ -49,7 +49,7 @@ __all__ = [
 ]
 
 
-class ModelDict(dict[str, Any]):
+class _ModelDict(dict[str, Any]):
     """The JSON of a template as a dict, and where it came from.
 
     Attributes
@@ -79,13 +79,7 @@ class ModelDict(dict[str, Any]):
         self._answered = self.current().sha256 if answer else ""
 
     def current(self) -> Template:
-        """Return the template that the dict is now.
-
-        Raises
-        ------
-        UntrustedTemplate
-            It was changed to something that is no JSON, which cannot be trusted.
-        """
+        """Return the template that the dict is now."""
         if self == self.template.content:
             return self.template
         changed = Template(f"{self.template.name}, changed since", None, dict(self))
@@ -98,11 +92,11 @@ class ModelDict(dict[str, Any]):
             ) from error
         return changed
 
-    def copy(self) -> ModelDict:
+    def copy(self) -> _ModelDict:
         """Return a copy that knows as much of trust."""
         return copy.copy(self)
 
-    def __or__(self, other: Mapping[str, Any]) -> ModelDict:  # type: ignore[override]
+    def __or__(self, other: Mapping[str, Any]) -> _ModelDict:  # type: ignore[override]
         joined = self.copy()
         joined.update(other)
         return joined
@@ -110,7 +104,7 @@ class ModelDict(dict[str, Any]):
 
 def load_model_dict(
     filepath: str | os.PathLike[str], *, trusted: bool = False
-) -> ModelDict:
+) -> _ModelDict:
     """Read a template and check it; nothing of it is run.
 
     Parameters
@@ -129,8 +123,8 @@ def load_model_dict(
     return _model_dict(load(filepath), trusted=trusted)
 
 
-def _model_dict(template: Template, *, trusted: bool) -> ModelDict:
-    found = ModelDict(copy.deepcopy(dict(template.content)))
+def _model_dict(template: Template, *, trusted: bool) -> _ModelDict:
+    found = _ModelDict(copy.deepcopy(dict(template.content)))
     found.template = template
     found.is_trusted = trusted
     return found
@@ -243,13 +237,7 @@ def compute_embedding(
 
 
 class InProcessSession:
-    """A template loaded here, for `bob.learn.pytorch.templates.run.runner`.
-
-    Raises
-    ------
-    UntrustedTemplate
-        It is not trusted, and the caller does not answer for it.
-    """
+    """A template loaded here, for `bob.learn.pytorch.templates.run.runner`."""
 
     def __init__(self, template: Template, *, trusted: bool = False) -> None:
         self._content = _model_dict(template, trusted=trusted)
@@ -296,7 +284,7 @@ def _seeded() -> Iterator[None]:
 
 def _template(model_dict: Mapping[str, Any]) -> Template:
     """Return the template of a dict, which may be one of the caller's own making."""
-    if isinstance(model_dict, ModelDict):
+    if isinstance(model_dict, _ModelDict):
         return model_dict.template
     return Template(name="of a dict", path=None, content=model_dict)
 
@@ -306,7 +294,7 @@ def _require_trust(model_dict: Mapping[str, Any]) -> None:
 
     A plain dict is the caller's own code.
     """
-    if isinstance(model_dict, ModelDict) and not model_dict.is_trusted:
+    if isinstance(model_dict, _ModelDict) and not model_dict.is_trusted:
         trust.require(model_dict.current())
 
 

@@ -77,17 +77,7 @@ MOST = 1e18
 
 
 def checked(answer: object, request: str, *, most_bytes: int) -> dict[str, Any] | None:
-    """Return an answer if it is one to that request; else None.
-
-    Parameters
-    ----------
-    answer
-        Whatever came as JSON.
-    request
-        The request: "load", "embed", …
-    most_bytes
-        Largest array in bytes.
-    """
+    """Return an answer if it is one to that request; else None."""
     if not isinstance(answer, dict):
         return None
     if answer.get("ok") is not True:

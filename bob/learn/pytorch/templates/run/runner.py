@@ -6,7 +6,6 @@ import logging
 import math
 import os
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -15,7 +14,6 @@ from bob.learn.pytorch.audio import (
     RecordingError,
     RecordingLike,
     UnusableEmbedding,
-    Waveform,
     as_waveform,
     check_usable,
     files,
@@ -81,22 +79,18 @@ def install(
         except StageError as error:
             if not is_unreachable(f"{error.reason}\n{error.detail}"):
                 raise
-            raise error.explained(_advice(made)) from None
+            raise error.explained(
+                "  to do    check that this machine reaches the hub (proxy: "
+                "HTTPS_PROXY, certificates: SSL_CERT_FILE) and try again; the "
+                "packages stay installed, and only the download is done anew. Or bring "
+                "the files from a machine where it works, by copying the folder "
+                f"home/.cache of its environment to {made.home}"
+            ) from None
         finally:
             worker.close()
 
     made = environment.ensure(template, progress=progress, download=download)
     return made, weights
-
-
-def _advice(made: Environment) -> str:
-    """Return the next step where a hub cannot be reached."""
-    return (
-        "  to do    check that this machine reaches the hub (proxy: HTTPS_PROXY, "
-        "certificates: SSL_CERT_FILE) and try again; the packages stay installed, and "
-        "only the download is done anew. Or bring the files from a machine where it "
-        f"works, by copying the folder home/.cache of its environment to {made.home}"
-    )
 
 
 def start(template: Template, *, device: str = "cpu", trusted: bool = False) -> Worker:
@@ -129,13 +123,7 @@ class Session(Protocol):
     """A template that is loaded, in this process or in another."""
 
     def embed(self, batch: NDArray[np.float32], *, seconds: float) -> NDArray[Any]:
-        """Run a batch through it.
-
-        Raises
-        ------
-        StageError, WorkerDied
-            It could not do that.
-        """
+        """Run a batch through it."""
 
     def close(self) -> None:
         """Let go of it."""
@@ -221,19 +209,15 @@ class TemplateEmbedder:
         waveform = as_waveform(recording, rate=rate, channel=self._channel)
         check_usable(waveform, minimum_seconds=SHORTEST_SECONDS)
         fitting = waveform.resampled(self._template.sample_rate, method="soxr")
-        loaded = self._loaded(fitting, waveform)
-        if isinstance(recording, str | os.PathLike) and files.info(recording)[2] > 1:
-            return replace(loaded, settings=("channel",))
-        return loaded
-
-    def _loaded(self, fitting: Waveform, waveform: Waveform) -> Loaded:
-        pieces = shaping.parts(fitting.samples, self._template)
+        is_file = isinstance(recording, str | os.PathLike)
+        chosen = is_file and files.info(recording)[2] > 1
         return Loaded(
-            pieces,
+            shaping.parts(fitting.samples, self._template),
             math.ceil(fitting.seconds * FRAMES_A_SECOND),
             waveform.seconds,
             waveform.sample_rate,
             waveform.name,
+            settings=("channel",) if chosen else (),
             doubt=little_speech(waveform.samples, rate=waveform.sample_rate),
         )
 

@@ -68,6 +68,7 @@ def batch(
     return samples
 
 
+@np.errstate(over="ignore")  # what becomes infinite is refused later
 def embeddings(
     made: NDArray[Any], template: Template, *, count: int, pooling: str | None = None
 ) -> NDArray[Any]:
@@ -95,13 +96,6 @@ def embeddings(
         Another shape than the template promises.
     """
     pooling = pooling or template.pooling
-    with np.errstate(over="ignore"):  # what becomes infinite is refused later
-        return _embeddings(made, template, count, pooling)
-
-
-def _embeddings(
-    made: NDArray[Any], template: Template, count: int, pooling: str
-) -> NDArray[Any]:
     rank = 2 if template.out_layout == "vector" else 3
     array = made
     if count == 1 and array.ndim == rank - 1:

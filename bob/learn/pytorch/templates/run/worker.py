@@ -85,11 +85,6 @@ class Worker:
         Device of torch.
     network
         Whether it may reach other machines.
-
-    Raises
-    ------
-    TemplateError
-        The process cannot be started.
     """
 
     def __init__(
@@ -166,27 +161,13 @@ class Worker:
             self.is_alive = True
 
     def download(self) -> None:
-        """Run the stage that needs the network.
-
-        Raises
-        ------
-        StageError, WorkerDied
-            Same as for `load`.
-        """
+        """Run the stage that needs the network."""
         # A process that waits for a network computes nothing.
         seconds = self._template.limits.install_seconds
         self._ask({"do": "download"}, seconds, longest=1)
 
     def load(self) -> dict[str, Any]:
-        """Import, and make the model; return the facts about it.
-
-        Raises
-        ------
-        StageError
-            A line of the template raised.
-        WorkerDied
-            The process ended, or took too long and was ended.
-        """
+        """Import, and make the model; return the facts about it."""
         return self._ask({"do": "load"}, self._template.limits.load_seconds)
 
     def embed(self, batch: NDArray[np.float32], *, seconds: float) -> NDArray[Any]:
@@ -198,16 +179,6 @@ class Worker:
             In the template's layout.
         seconds
             Duration of the batch; a longer one may take longer.
-
-        Returns
-        -------
-        numpy.ndarray
-            Raw output of the template.
-
-        Raises
-        ------
-        StageError, WorkerDied
-            Same as for `load`.
         """
         limit = self._template.limits.seconds + SECONDS_A_SECOND * seconds
         self._check_usable()
