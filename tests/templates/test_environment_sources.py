@@ -70,7 +70,7 @@ def test_a_package_that_changed_is_refused(toy, failure):
     asked = toy(requirements=["tinyb==1.0"])
     ensure(asked)
     remove(asked)
-    place = packages.place(asked)
+    place = packages.Lock.place(asked)
     text = place.read_text()
     start = text.index("sha256:") + 7
     place.write_text(text[:start] + 64 * "0" + text[start + 64 :])

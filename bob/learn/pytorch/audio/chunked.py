@@ -206,16 +206,13 @@ def _first(
         end = chunk.start + chunk.length
         if data in found and all(name in found for name in others):
             return found
+    listed = ", ".join(name.decode() for name in list(found)[:8]) or "none"
     missing = next(name for name in (data, *others) if name not in found)
     raise content.refusal(
-        f"has a damaged header: its chunks ({_listed(found)}) end at byte "
+        f"has a damaged header: its chunks ({listed}) end at byte "
         f"{min(end, content.size)} of {content.size}, and none of them is the "
         f"{missing.decode().strip()!r} chunk; {AGAIN}"
     )
-
-
-def _listed(found: dict[bytes, Chunk]) -> str:
-    return ", ".join(name.decode() for name in list(found)[:8]) or "none"
 
 
 def _wav_sound(

@@ -161,17 +161,13 @@ def _voc_sound(
         rate = 1_000_000 // (256 - divisor)
         return Sound("VOC", place + 6, length - 2, channels, rate, None, 1)
     rate, bits, channels, coding = _fields(content, place + 4, "<IBBH")
-    _check_voc(content, bits, coding)
-    frame = math.ceil(bits / 8) * channels
-    return Sound("VOC", place + 16, length - 12, frame, rate, None, 1)
-
-
-def _check_voc(content: Content, bits: int, coding: int) -> None:
     if bits != _VOC_BITS.get(coding, bits):
         raise content.refusal(
             f"contradicts itself: its header says {bits} bits, and the coding {coding} "
             f"of {_VOC_BITS[coding]} bits; {AGAIN}"
         )
+    frame = math.ceil(bits / 8) * channels
+    return Sound("VOC", place + 16, length - 12, frame, rate, None, 1)
 
 
 def _wve(content: Content, start: int) -> Sound:

@@ -203,17 +203,15 @@ class _Survey:
         lowest, highest = float(block.min()), float(block.max())
         # NaN and infinity both show in one of the extremes.
         if not math.isfinite(lowest) or not math.isfinite(highest):
-            self._add_bad(np.isfinite(block))
+            finite = np.isfinite(block)
+            if self.first_bad is None:
+                self.first_bad = self.samples + int(np.argmin(finite))
+            self.bad_samples += finite.size - int(finite.sum())
         if not self.samples:
             self.first = float(block[0])
         self.lowest = min(self.lowest, lowest)
         self.highest = max(self.highest, highest)
         self.samples += block.size
-
-    def _add_bad(self, finite: NDArray[np.bool_]) -> None:
-        if self.first_bad is None:
-            self.first_bad = self.samples + int(np.argmin(finite))
-        self.bad_samples += finite.size - int(finite.sum())
 
     def check(self, minimum_seconds: float) -> None:
         seconds = self.samples / self.sample_rate

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from bob.learn.pytorch.audio import RecordingError
+from bob.learn.pytorch.audio.doubts import little_speech
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+
+    from bob.learn.pytorch.audio import Waveform
 
 # Of the frames in a batch, how many may be padding.
 PADDING = 0.1
@@ -59,6 +62,13 @@ class Loaded:
     name: str | None = None
     settings: tuple[str, ...] = ()
     doubt: str = ""
+
+    @classmethod
+    def of(cls, waveform: Waveform, content: Any, frames: int) -> Loaded:  # noqa: ANN401
+        """Return what was made of a waveform, whose level may raise a doubt."""
+        rate = waveform.sample_rate
+        doubt = little_speech(waveform.samples, rate=rate)
+        return cls(content, frames, waveform.seconds, rate, waveform.name, doubt=doubt)
 
 
 @dataclass(frozen=True, eq=False)

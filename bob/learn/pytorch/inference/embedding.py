@@ -18,7 +18,6 @@ from bob.learn.pytorch.audio import (
     check_usable,
     files,
 )
-from bob.learn.pytorch.audio.doubts import little_speech
 from bob.learn.pytorch.inference.batching import Loaded
 from bob.learn.pytorch.inference.long import (
     BLOCK_FRAMES,
@@ -181,15 +180,7 @@ class RecordingEmbedder:
             )
         fitting = waveform.resampled(model.sample_rate, method=model.resampler)
         content = self._engine.prepared(fitting.samples)
-        frames = self._engine.frames(content)
-        return Loaded(
-            content,
-            frames,
-            waveform.seconds,
-            waveform.sample_rate,
-            waveform.name,
-            doubt=little_speech(waveform.samples, rate=waveform.sample_rate),
-        )
+        return Loaded.of(waveform, content, self._engine.frames(content))
 
     def _long(self, item: Loaded, rate: float | None) -> Loaded:
         """Return how a recording is embedded, later, that does not go into a batch."""

@@ -63,10 +63,6 @@ def _refuse_json_error(path: Path) -> None:
         raise DownloadError(f"an error came instead of the file ({content[:200]!r})")
 
 
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= 40 else f"{text[:40]}…")
-
-
 #: Bytes a second below which a server is left, and seconds over which they count.
 LEAST_RATE = 1000
 WINDOW_SECONDS = 60.0
@@ -136,9 +132,9 @@ class Answer(NamedTuple):
             return None
         said = {one.strip() for one in text.split(",")}
         if len(said) != 1 or not re.fullmatch(_COUNT, count := said.pop()):
+            shown = repr(text if len(text) <= 40 else f"{text[:40]}…")
             raise DownloadError(
-                f"the server's Content-Length is {_shown(text)}; expected a count of "
-                f"bytes"
+                f"the server's Content-Length is {shown}; expected a count of bytes"
             )
         return int(count)
 

@@ -210,14 +210,11 @@ def _scp(path: Path) -> Iterator[tuple[str, NDArray[np.float32]]]:
                 ark, offset = offset, "0"
             if ark not in opened:
                 files.close()
-                opened = {ark: files.enter_context(_found(ark, path).open("rb"))}
+                # As Kaldi finds it: from where the program runs, or beside the scp.
+                found = Path(ark) if Path(ark).exists() else path.parent / ark
+                opened = {ark: files.enter_context(found.open("rb"))}
             opened[ark].seek(int(offset))
             yield name, _vector(opened[ark], name)
-
-
-def _found(ark: str, scp: Path) -> Path:
-    """Find a file as Kaldi does, from where the program runs, or beside the scp."""
-    return Path(ark) if Path(ark).exists() else scp.parent / ark
 
 
 def _vector(file: BinaryIO, name: str) -> NDArray[np.float32]:

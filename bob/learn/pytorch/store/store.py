@@ -81,7 +81,8 @@ class EmbeddingStore:
                 self._index, self._failed = image.states()
                 self._count, self._dimensions = image.count, image.dimensions
             self._file = path.open("r+b", buffering=0)
-            cleanup.callback(self._close_file)
+            # The one of then: folding turns to another.
+            cleanup.callback(lambda: self._file.close())  # noqa: PLW0108
             self._take_up_batches()
             self._cleanup = cleanup.pop_all()
 
@@ -317,9 +318,6 @@ class EmbeddingStore:
             )
         finally:
             self._copy.unlink(missing_ok=True)
-
-    def _close_file(self) -> None:
-        self._file.close()  # the one of then: folding turns to another
 
     def _turn_to(self, folded: FileIO) -> None:
         """Go on in the file that has taken the place of the one before."""

@@ -28,15 +28,7 @@ LAYOUTS = {
 
 
 def broken_rules(content: Content, wrong: Collection[str]) -> Broken:
-    """Yield path and message of everything that does not fit together.
-
-    Parameters
-    ----------
-    content
-        The JSON; comments may be in it.
-    wrong
-        Keys that are wrong by themselves.
-    """
+    """Yield path and message of all that does not fit, but of keys wrong already."""
     for keys, rule in _RULES:
         if not set(keys) & set(wrong):
             yield from rule(content)

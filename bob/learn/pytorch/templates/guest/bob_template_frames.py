@@ -28,17 +28,9 @@ def send(descriptor, message):
 
 
 def receive(descriptor, wait=None):
-    """Read a message; None where the other end is gone.
+    """Read a message; None where the other end is gone, ValueError for other bytes.
 
-    Parameters
-    ----------
-    wait
-        Called before each part of it is read.
-
-    Raises
-    ------
-    ValueError
-        The bytes are no message.
+    `wait` is called before each part of it is read.
     """
     head = _exactly(descriptor, _LENGTH.size, wait)
     if head is None:
@@ -67,13 +59,7 @@ def _exactly(descriptor, count, wait):
 
 
 class Shared:
-    """A file without a name that two processes map.
-
-    Parameters
-    ----------
-    descriptor
-        Descriptor of the open file.
-    """
+    """A file without a name, by its descriptor, that two processes map."""
 
     def __init__(self, descriptor):
         self.descriptor = descriptor

@@ -28,14 +28,8 @@ PATIENCE = 1.0
 def go_on_in_child(lifeline, others, folder):
     """Return in a child, with its guard; this process stays, and ends as that does.
 
-    Parameters
-    ----------
-    lifeline
-        Descriptor of a pipe; when its other end closes, everything ends.
-    others
-        Descriptors that are the child's alone.
-    folder
-        Removed at the end.
+    When the other end of the pipe `lifeline` closes, everything ends, and the folder is
+    removed. The other descriptors are the child's alone.
     """
     starter, guard = os.getppid(), os.getpid()
     # Whoever started this may have blocked them.
@@ -165,13 +159,8 @@ _NO_NETWORK = (
 def confine(network, memory_mb):
     """Cut this process off, as far as the system lets it; return what was done.
 
-    Parameters
-    ----------
-    network
-        Whether it may reach other machines; it then only has no right to look into
-        other processes of its user, which may have secrets in their environment.
-    memory_mb
-        Limit of its private memory.
+    With a network, it only has no right to look into other processes of its user, which
+    may have secrets in their environment. Its private memory is limited.
     """
     done = []
     if network:

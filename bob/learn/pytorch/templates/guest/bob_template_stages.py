@@ -65,11 +65,8 @@ def statements(items, shell=False):
     An item of several lines is one statement. Items that are no statement by
     themselves, such as the lines of a block, are joined with those that follow.
 
-    Parameters
-    ----------
-    shell
-        Whether lines may be for the shell: those that are marked, "!" or "$ " in front,
-        and those that are no Python and begin with a well-known command.
+    With `shell`, lines may be for the shell: those that are marked, "!" or "$ " in
+    front, and those that are no Python and begin with a well-known command.
     """
     found = []
     start = 0
@@ -156,27 +153,11 @@ def _problem(text):
 def run_stage(content, stage, namespace, folder=None, notice=None):
     """Run a stage of a template; what it defines is in the namespace afterwards.
 
-    The working directory and `sys.path` are as before; what the template put onto the
-    latter is there again in its next stage.
-
-    Parameters
-    ----------
-    content
-        The JSON.
-    stage
-        The key, such as "model_init"; a template without it does nothing.
-    namespace
-        Globals and locals in one, so that comprehensions and functions see them too.
-    folder
-        What the directory of the context is relative to, and where shell lines run;
-        None for the working directory.
-    notice
-        Called with the stage and the item before each statement.
-
-    Raises
-    ------
-    StageFailed
-        What a line raised, a line that is no Python, or a context that is not there.
+    The namespace is globals and locals in one, so that comprehensions and functions see
+    them too. The working directory and `sys.path` are as before; what the template put
+    onto the latter is there again in its next stage. The directory of the context is
+    relative to `folder`, by default the working directory, in which shell lines run.
+    `notice` is called with the stage and the item before each statement.
     """
     with _place(content, stage, namespace, folder):
         for statement in _statements_of(stage, tuple(content.get(stage) or ())):

@@ -44,21 +44,11 @@ _UNREACHABLE = re.compile(
 
 @dataclass
 class Installer:
-    """Runs the commands of one installation, one after the other.
+    """Runs the commands of one installation, one after the other."""
 
-    Attributes
-    ----------
-    template
-        Name for messages.
-    seconds
-        Time limit of all commands together, from now on.
-    progress
-        Whether standard error shows the steps and what the tools say.
-    """
-
-    template: str
-    seconds: float
-    progress: bool = False
+    template: str  # its name, for messages
+    seconds: float  # time limit of all commands together, from now on
+    progress: bool = False  # standard error shows the steps and what the tools say
     _end: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -133,12 +123,7 @@ class Installer:
 class Tail:
     """The end of what a process prints, read by a thread so that it never waits.
 
-    Parameters
-    ----------
-    stream
-        A pipe from the process.
-    echo
-        Whether to write all to standard error as well.
+    With `echo`, all is written to standard error as well.
     """
 
     def __init__(self, stream: IO[bytes] | None, *, echo: bool = False) -> None:

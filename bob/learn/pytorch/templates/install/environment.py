@@ -31,12 +31,12 @@ from bob.learn.pytorch.templates.install.commands import (
     disk_errors_explained,
     offline_advice,
 )
+from bob.learn.pytorch.templates.install.packages import Lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bob.learn.pytorch.templates.format.template import Template
-    from bob.learn.pytorch.templates.install.packages import Lock
 
 
 logger = logging.getLogger(__name__)
@@ -48,25 +48,13 @@ _MEGABYTE = 1_000_000
 
 @dataclass(frozen=True)
 class Installed:
-    """An installed environment, as lists show it.
-
-    Attributes
-    ----------
-    templates
-        Names, or paths of files, of the templates that asked for it.
-    megabytes
-        On the disk; files that uv shares with its cache are counted in full.
-    created
-        Date and time, UTC.
-    python
-        Its version, such as "3.11".
-    """
+    """An installed environment, as lists show it."""
 
     key: str
-    templates: tuple[str, ...]
-    megabytes: float
-    created: str
-    python: str
+    templates: tuple[str, ...]  # names, or paths of files, that asked for it
+    megabytes: float  # on the disk; what uv shares with its cache counts in full
+    created: str  # date and time, UTC
+    python: str  # its version, such as "3.11"
 
 
 def ensure(
@@ -98,7 +86,7 @@ def ensure(
 
 def find(template: Template) -> Environment | None:
     """Return the environment of a template if all is installed; start nothing."""
-    lock = packages.known(template)
+    lock = Lock.known(template)
     found = None if lock is None else _complete(_key(template, lock))
     return found if found is not None and _is_whole(found, template) else None
 
@@ -192,9 +180,9 @@ def _make(
             f"template {template.name} is not installed, and its install_cmds or "
             f"download_cmds need the network; {offline_advice()}"
         )
-    resolving = packages.place(template).with_suffix(".lock")
+    resolving = Lock.place(template).with_suffix(".lock")
     with locked(resolving, waiting=_waiting(resolving)):
-        lock = packages.resolve(template, progress=progress)
+        lock = Lock.resolve(template, progress=progress)
     key = _key(template, lock)
     with locked(_lock(key), waiting=_waiting(_lock(key))):
         found = _complete(key) or _build(key, template, lock, progress=progress)
@@ -277,29 +265,15 @@ _CHANGING = frozenset(
 
 @dataclass(frozen=True)
 class Environment:
-    """An interpreter with the packages of a template.
+    """An interpreter with the packages of a template."""
 
-    Attributes
-    ----------
-    key
-        Hash of what the environment is made of, 16 hexadecimal digits.
-    python
-        The interpreter.
-    work, home
-        The folder where commands of the template ran, and their HOME.
-    lock_sha256
-        SHA-256 of the exact packages in it.
-    downloaded
-        SHA-256 of what `download_cmds` left in `home`; None if they did not run.
-    """
-
-    key: str
+    key: str  # hash of what it is made of, 16 hexadecimal digits
     folder: Path
-    python: Path
-    work: Path
-    home: Path
-    lock_sha256: str
-    downloaded: str | None = None
+    python: Path  # the interpreter
+    work: Path  # where commands of the template ran
+    home: Path  # their HOME
+    lock_sha256: str  # of the exact packages in it
+    downloaded: str | None = None  # SHA-256 of what `download_cmds` left in `home`
 
 
 def _folders(key: str = "*") -> list[Path]:
@@ -365,8 +339,7 @@ def contents_sha256(folder: Path) -> str:
                 str(real.relative_to(folder.resolve())) if inside else file_sha256(path)
             )
             entries.append([str(path.relative_to(folder)), content])
-    text = json.dumps(sorted(entries))
-    return text_sha256(text)
+    return text_sha256(json.dumps(sorted(entries)))
 
 
 def bytes_on_disk(folder: Path) -> int:

@@ -149,18 +149,10 @@ _FILE_ADDRESS = re.compile(r"(?:file://|(?<!\S))/[^\s;#]*/([^/\s;#]+)")
 
 @dataclass(frozen=True)
 class Lock:
-    """Exact packages for one version of Python.
+    """Exact packages for one version of Python."""
 
-    Attributes
-    ----------
-    text
-        Requirements as `normalised`, empty where a template has none.
-    python
-        Such as "3.11".
-    """
-
-    text: str
-    python: str
+    text: str  # requirements as `normalised`, empty where a template has none
+    python: str  # such as "3.11"
 
     @property
     def sha256(self) -> str:
@@ -174,44 +166,44 @@ class Lock:
         """
         return text_sha256(re.sub(r" --hash=\S+", "", self.text))
 
+    @staticmethod
+    def place(template: Template) -> Path:
+        """Return where the lock of a template is kept, whether it exists or not."""
+        name = text_sha256(json.dumps(_inputs(template), sort_keys=True))[:32]
+        return settings.templates_folder() / "locks" / f"{name}.txt"
 
-def place(template: Template) -> Path:
-    """Return where the lock of a template is kept, whether it exists or not."""
-    name = text_sha256(json.dumps(_inputs(template), sort_keys=True))[:32]
-    return settings.templates_folder() / "locks" / f"{name}.txt"
+    @classmethod
+    def known(cls, template: Template) -> Lock | None:
+        """Read the lock that was made earlier for what a template asks for."""
+        try:
+            text = cls.place(template).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        found = _PYTHON_LINE.search(text)
+        return cls(normalised(text), found[1]) if found else None
 
+    @classmethod
+    def resolve(cls, template: Template, *, progress: bool = False) -> Lock:
+        """Exact versions and hashes of all that a template asks for.
 
-def known(template: Template) -> Lock | None:
-    """Read the lock that was made earlier for what a template asks for."""
-    try:
-        text = place(template).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
-    found = _PYTHON_LINE.search(text)
-    return Lock(normalised(text), found[1]) if found else None
-
-
-def resolve(template: Template, *, progress: bool = False) -> Lock:
-    """Exact versions and hashes of all that a template asks for.
-
-    What was resolved once for the same requirements stays as it was. The folder of
-    the locks is to be locked by the caller.
-    """
-    earlier = known(template)
-    if earlier is not None:
-        return earlier
-    seconds = template.limits.install_seconds
-    installer = Installer(template.name, seconds, progress=progress)
-    python = _interpreter(template, installer)
-    with_dependencies = _compiled(template.requirements, python, installer)
-    alone = _compiled(
-        template.requirements_without_dependencies, python, installer, "--no-deps"
-    )
-    # What stands alone was asked for by name, so it goes before a dependency.
-    text = normalised(with_dependencies, alone)
-    minor = _minor_version(python, installer)
-    write_text(place(template), f"# python {minor}\n{text}")
-    return Lock(text, minor)
+        What was resolved once for the same requirements stays as it was. The folder of
+        the locks is to be locked by the caller.
+        """
+        earlier = cls.known(template)
+        if earlier is not None:
+            return earlier
+        seconds = template.limits.install_seconds
+        installer = Installer(template.name, seconds, progress=progress)
+        python = _interpreter(template, installer)
+        with_dependencies = _compiled(template.requirements, python, installer)
+        alone = _compiled(
+            template.requirements_without_dependencies, python, installer, "--no-deps"
+        )
+        # What stands alone was asked for by name, so it goes before a dependency.
+        text = normalised(with_dependencies, alone)
+        minor = _minor_version(python, installer)
+        write_text(cls.place(template), f"# python {minor}\n{text}")
+        return cls(text, minor)
 
 
 def normalised(*texts: str) -> str:
@@ -365,7 +357,7 @@ def _install_packages(
         folder=folder,
         environment=variables,
         advice=f"see what it said; where a package has vanished from the index or "
-        f"changed, remove {place(template)} to have versions chosen anew",
+        f"changed, remove {Lock.place(template)} to have versions chosen anew",
     )
 
 

@@ -140,16 +140,9 @@ _OWN, _CHILDREN = slice(11, 13), slice(13, 15)
 
 
 class Stopwatch:
-    """Counts from when it is made.
+    """Counts the computing time of a process and its descendants, from now on.
 
-    Parameters
-    ----------
-    process
-        The one whose descendants count too.
-    seconds
-        Limit of its computing time.
-    longest
-        So many times as long it may take at all.
+    ``seconds`` is its limit; ``longest`` times as long it may take at all.
     """
 
     def __init__(self, process: int, seconds: float, *, longest: float) -> None:

@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -18,7 +19,6 @@ from bob.learn.pytorch.audio import (
     check_usable,
     files,
 )
-from bob.learn.pytorch.audio.doubts import little_speech
 from bob.learn.pytorch.inference.batching import Loaded
 from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.store.arrays import fault_of
@@ -209,17 +209,12 @@ class TemplateEmbedder:
         waveform = as_waveform(recording, rate=rate, channel=self._channel)
         check_usable(waveform, minimum_seconds=SHORTEST_SECONDS)
         fitting = waveform.resampled(self._template.sample_rate, method="soxr")
-        is_file = isinstance(recording, str | os.PathLike)
-        chosen = is_file and files.info(recording)[2] > 1
-        return Loaded(
-            shaping.parts(fitting.samples, self._template),
-            math.ceil(fitting.seconds * FRAMES_A_SECOND),
-            waveform.seconds,
-            waveform.sample_rate,
-            waveform.name,
-            settings=("channel",) if chosen else (),
-            doubt=little_speech(waveform.samples, rate=waveform.sample_rate),
-        )
+        frames = math.ceil(fitting.seconds * FRAMES_A_SECOND)
+        pieces = shaping.parts(fitting.samples, self._template)
+        loaded = Loaded.of(waveform, pieces, frames)
+        if isinstance(recording, str | os.PathLike) and files.info(recording)[2] > 1:
+            return replace(loaded, settings=("channel",))
+        return loaded
 
     def start_batch(
         self, batch: Sequence[Loaded]

@@ -171,14 +171,9 @@ class Worker:
         return self._ask({"do": "load"}, self._template.limits.load_seconds)
 
     def embed(self, batch: NDArray[np.float32], *, seconds: float) -> NDArray[Any]:
-        """Run `pre_proc` and `embed_fwd` on a batch.
+        """Run `pre_proc` and `embed_fwd` on a batch in the template's layout.
 
-        Parameters
-        ----------
-        batch
-            In the template's layout.
-        seconds
-            Duration of the batch; a longer one may take longer.
+        The raw output comes back. A batch of more seconds may take longer.
         """
         limit = self._template.limits.seconds + SECONDS_A_SECOND * seconds
         self._check_usable()
