@@ -11,7 +11,7 @@ import soundfile
 from bob.learn.pytorch.audio import UnreadableRecording
 from bob.learn.pytorch.audio.content import Content
 from bob.learn.pytorch.audio.files import read
-from bob.learn.pytorch.audio.mpeg import scan
+from bob.learn.pytorch.audio.mpeg import Mpeg
 
 RATE = 16_000
 
@@ -41,7 +41,7 @@ def written(tmp_path):
 @pytest.mark.parametrize("mode", ["CONSTANT", "AVERAGE", "VARIABLE"])
 def test_the_walk_finds_every_frame(written, mode, rate, frame_samples):
     """LAME's note counts the others; both 2 and 1 hold 576 or 1152 samples a frame."""
-    frames = scan(bytes_of(written(mode, rate)))
+    frames = Mpeg.of(bytes_of(written(mode, rate)))
 
     assert (frames.broken, frames.cut_off, frames.rate) == (False, False, rate)
     assert frames.samples == frames.promised + frame_samples
@@ -53,7 +53,7 @@ def test_what_is_no_mp3_has_no_frames(tmp_path):
     for content in (b"RIFF" + bytes(2000), b"\xff\xfea\0b\0" * 50, b"<html>", b""):
         (tmp_path / "a").write_bytes(content)
 
-        assert scan(bytes_of(tmp_path / "a")) is None
+        assert Mpeg.of(bytes_of(tmp_path / "a")) is None
 
 
 def test_tags_before_and_behind_are_no_damage(written):
@@ -63,7 +63,7 @@ def test_tags_before_and_behind_are_no_damage(written):
     expected = read(path).samples
     path.write_bytes(title + bytes(3) + content + b"TAG" + b"a" * 125)
 
-    frames = scan(bytes_of(path))
+    frames = Mpeg.of(bytes_of(path))
 
     assert (frames.broken, frames.cut_off) == (False, False)
     np.testing.assert_array_equal(read(path).samples, expected)
@@ -145,10 +145,10 @@ def test_the_work_on_a_byte_and_the_memory_for_it_are_bounded(pattern):
     size = len(content.getvalue())
 
     start = time.process_time()
-    scan(Content(content, "a.mp3"))
+    Mpeg.of(Content(content, "a.mp3"))
     seconds = time.process_time() - start
     tracemalloc.start()
-    scan(Content(content, "a.mp3"))
+    Mpeg.of(Content(content, "a.mp3"))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
 

@@ -279,9 +279,9 @@ class _Decoder:
         self._flac: Flac | None = None
         # Only the module that reads this kind of file is loaded.
         if content.at(content.begin(), 4) == b"fLaC":
-            from bob.learn.pytorch.audio import flac
+            from bob.learn.pytorch.audio.flac import Flac
 
-            self._flac = flac.header(content)
+            self._flac = Flac.of(content)
         else:
             from bob.learn.pytorch.audio import headers
 
@@ -358,12 +358,12 @@ class _Decoder:
         """Return the frames of an mp3, or of one inside of a wav."""
         if self._flac or (self._sound and "MPEG" not in self._file.subtype):
             return None
-        from bob.learn.pytorch.audio import mpeg
+        from bob.learn.pytorch.audio.mpeg import Mpeg
 
         if self._sound is None:
-            return mpeg.scan(self._content)
+            return Mpeg.of(self._content)
         start = self._sound.start
-        return mpeg.scan(self._content, start, start + (self._sound.length or 0))
+        return Mpeg.of(self._content, start, start + (self._sound.length or 0))
 
     def _factor(self) -> float:
         """Return the factor of floats, by the peak of the whole file."""

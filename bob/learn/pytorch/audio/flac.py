@@ -43,31 +43,31 @@ class Flac:
     # None where the count can be relied on, since the digest would tell.
     replacement: tuple[int, bytes] | None
 
+    @classmethod
+    def of(cls, content: Content) -> Flac | None:
+        """Read the header of a flac; None for anything else.
+
+        A first frame of another rate is refused, and a second flac that follows.
+        """
+        start = content.begin()
+        begin = content.at(start, 4 + _BLOCK_HEADER_BYTES + _HEADER_BYTES)
+        if begin[:4] != b"fLaC" or len(begin) < 4 + _BLOCK_HEADER_BYTES + _HEADER_BYTES:
+            return None
+        _check_alone(content, start)
+        fields = int.from_bytes(begin[18:26], "big")
+        count = fields & 2**_COUNT_BITS - 1
+        digest = begin[26:42].strip(b"\0") and begin[26:42]
+        rate = fields >> 44
+        _check_rate(content, start + 4, rate)
+        replacement = None
+        if not count or not digest:
+            open_count = fields | 2**_COUNT_BITS - 1
+            replacement = start + 18, open_count.to_bytes(8, "big")
+        return cls(rate, (fields >> _COUNT_BITS & 31) + 1, count, digest, replacement)
+
     def counting(self) -> _Digest:
         """Return what counts samples and holds them against this header."""
         return _Digest(self)
-
-
-def header(content: Content) -> Flac | None:
-    """Read the header of a flac; None for anything else.
-
-    A first frame of another rate is refused, and a second flac that follows.
-    """
-    start = content.begin()
-    begin = content.at(start, 4 + _BLOCK_HEADER_BYTES + _HEADER_BYTES)
-    if begin[:4] != b"fLaC" or len(begin) < 4 + _BLOCK_HEADER_BYTES + _HEADER_BYTES:
-        return None
-    _check_alone(content, start)
-    fields = int.from_bytes(begin[18:26], "big")
-    count = fields & 2**_COUNT_BITS - 1
-    digest = begin[26:42].strip(b"\0") and begin[26:42]
-    rate = fields >> 44
-    _check_rate(content, start + 4, rate)
-    replacement = None
-    if not count or not digest:
-        open_count = fields | 2**_COUNT_BITS - 1
-        replacement = start + 18, open_count.to_bytes(8, "big")
-    return Flac(rate, (fields >> _COUNT_BITS & 31) + 1, count, digest, replacement)
 
 
 def _check_alone(content: Content, start: int) -> None:

@@ -66,6 +66,37 @@ class Mpeg:
     cut_off: bool  # the last frame is not whole
     other: tuple[int, int] | None = None  # hertz and channels of what follows
 
+    @classmethod
+    def of(
+        cls, content: Content, start: int = 0, end: int | None = None
+    ) -> Mpeg | None:
+        """Walk along the frames of a file; None where it does not begin with two.
+
+        Damage within a frame does not show, nor a file without a count of its frames
+        that was cut off exactly between two.
+        """
+        end = content.size if end is None else end
+        if not re.match(rb"ID3|\xff[\xe2-\xff]|\0", content.at(start, 3)):
+            return None
+        first = last = None
+        count = 0
+        begin = content.after_zeros(content.after_tags(start))
+        for frame in _frames(content, begin, end):
+            first, last, count = first or frame, frame, count + 1
+        if first is None or last is None or count < _FEWEST_FRAMES:
+            return None
+        after = last.start + last.length
+        note, trimmed = _count(content.at(first.start, first.length))
+        return cls(
+            rate=first.rate,
+            samples=(count - (after > end)) * first.samples,
+            promised=None if note is None else note * first.samples,
+            trimmed=trimmed,
+            broken=_go_on(content, after, end, first),
+            cut_off=after > end,
+            other=_changed(content, after, end),
+        )
+
     @property
     def due(self) -> int:
         """Fewest samples that a decoder has to give."""
@@ -114,35 +145,6 @@ class _Frame:
     samples: int
     rate: int
     kind: int
-
-
-def scan(content: Content, start: int = 0, end: int | None = None) -> Mpeg | None:
-    """Walk along the frames of a file; None where it does not begin with two of them.
-
-    Damage within a frame does not show, nor a file without a count of its frames that
-    was cut off exactly between two.
-    """
-    end = content.size if end is None else end
-    if not re.match(rb"ID3|\xff[\xe2-\xff]|\0", content.at(start, 3)):
-        return None
-    first = last = None
-    count = 0
-    begin = content.after_zeros(content.after_tags(start))
-    for frame in _frames(content, begin, end):
-        first, last, count = first or frame, frame, count + 1
-    if first is None or last is None or count < _FEWEST_FRAMES:
-        return None
-    after = last.start + last.length
-    note, trimmed = _count(content.at(first.start, first.length))
-    return Mpeg(
-        rate=first.rate,
-        samples=(count - (after > end)) * first.samples,
-        promised=None if note is None else note * first.samples,
-        trimmed=trimmed,
-        broken=_go_on(content, after, end, first),
-        cut_off=after > end,
-        other=_changed(content, after, end),
-    )
 
 
 def _frames(content: Content, start: int, end: int) -> Iterator[_Frame]:

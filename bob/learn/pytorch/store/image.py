@@ -53,33 +53,6 @@ _SPARE_BYTES = 4 << 20  # of a chunk in each dataset, some rows are not used yet
 _RECENT = 65_536  # new names that wait in a dictionary before they are sorted in
 
 
-def create(path: Path, fingerprint: Mapping[str, str]) -> None:
-    """Write a store without rows, and see it on disk."""
-    import h5py
-
-    content = io.BytesIO()  # HDF5 must not meet a full disk, see `fold`
-    with h5py.File(content, "w", libver=_LIBRARY) as file:
-        # Of fixed length, also below: what HDF5 stores otherwise has no checksum, and
-        # a flipped bit in it can make HDF5 loop for ever.
-        file.attrs["format"] = np.bytes_(_FORMAT)
-        file.attrs["version"] = _VERSION
-        file.attrs["made_by"] = np.bytes_(json.dumps(dict(fingerprint)))
-        file.create_dataset(
-            "texts", (0,), np.uint8,
-            chunks=(_CHUNK_BYTES,), maxshape=(None,), fletcher32=True,
-        )  # fmt: skip
-        for name, kind, width in (
-            *((name, np.int64, (2,)) for name in _TEXTS),
-            ("failed", np.bool_, ()),
-            ("seconds", np.float64, ()),
-            ("sample_rates", np.int64, ()),
-            ("hashes", np.uint64, (3,)),
-        ):
-            _add_dataset(file, name, kind, (0, *width))
-    with beside(path, durable=True) as place:
-        place.write_bytes(content.getbuffer())
-
-
 def _add_dataset(
     file: h5py.File, name: str, kind: type, shape: tuple[int, ...]
 ) -> None:
@@ -87,29 +60,6 @@ def _add_dataset(
         name, shape, kind,
         chunks=(_CHUNK_ROWS, *shape[1:]), maxshape=(None, *shape[1:]), fletcher32=True,
     )  # fmt: skip
-
-
-@contextlib.contextmanager
-def opened(path: Path) -> Iterator[Image]:
-    """Open the HDF5 part to read."""
-    import h5py
-
-    if not path.is_file():
-        raise StoreError(f"{path} is no file; expected a store of embeddings")
-    try:
-        # A writer does not touch what is read here, so nothing needs to be locked.
-        with h5py.File(path, "r", locking=False) as file:
-            _check_format(file, path)
-            yield Image(file)
-    except (OSError, KeyError, RuntimeError) as error:
-        if isinstance(error, StoreError):
-            raise
-        _refuse_other_files(path)
-        raise StoreError(
-            f"{path} cannot be read as a store of embeddings ({error}); if it is one, "
-            "it is damaged: take it from a backup, or remove it and compute the "
-            "embeddings again"
-        ) from error
 
 
 def _refuse_other_files(path: Path) -> None:
@@ -147,6 +97,56 @@ def end_of(file: int) -> int:
 
 class Image:
     """The HDF5 part, open to read; ``dimensions`` is 0 where no embedding is yet."""
+
+    @staticmethod
+    def create(path: Path, fingerprint: Mapping[str, str]) -> None:
+        """Write a store without rows, and see it on disk."""
+        import h5py
+
+        content = io.BytesIO()  # HDF5 must not meet a full disk, see `fold`
+        with h5py.File(content, "w", libver=_LIBRARY) as file:
+            # Of fixed length, also below: what HDF5 stores otherwise has no checksum,
+            # and a flipped bit in it can make HDF5 loop for ever.
+            file.attrs["format"] = np.bytes_(_FORMAT)
+            file.attrs["version"] = _VERSION
+            file.attrs["made_by"] = np.bytes_(json.dumps(dict(fingerprint)))
+            file.create_dataset(
+                "texts", (0,), np.uint8,
+                chunks=(_CHUNK_BYTES,), maxshape=(None,), fletcher32=True,
+            )  # fmt: skip
+            for name, kind, width in (
+                *((name, np.int64, (2,)) for name in _TEXTS),
+                ("failed", np.bool_, ()),
+                ("seconds", np.float64, ()),
+                ("sample_rates", np.int64, ()),
+                ("hashes", np.uint64, (3,)),
+            ):
+                _add_dataset(file, name, kind, (0, *width))
+        with beside(path, durable=True) as place:
+            place.write_bytes(content.getbuffer())
+
+    @classmethod
+    @contextlib.contextmanager
+    def opened(cls, path: Path) -> Iterator[Image]:
+        """Open the HDF5 part to read."""
+        import h5py
+
+        if not path.is_file():
+            raise StoreError(f"{path} is no file; expected a store of embeddings")
+        try:
+            # A writer does not touch what is read here, so nothing needs to be locked.
+            with h5py.File(path, "r", locking=False) as file:
+                _check_format(file, path)
+                yield cls(file)
+        except (OSError, KeyError, RuntimeError) as error:
+            if isinstance(error, StoreError):
+                raise
+            _refuse_other_files(path)
+            raise StoreError(
+                f"{path} cannot be read as a store of embeddings ({error}); if it is "
+                "one, it is damaged: take it from a backup, or remove it and compute "
+                "the embeddings again"
+            ) from error
 
     def __init__(self, file: h5py.File) -> None:
         self._file = file

@@ -220,7 +220,7 @@ def _without_faults(columns: Columns) -> Columns:
 
 def read_content(path: str | os.PathLike[str], *, embeddings: bool = True) -> Content:
     """Read every record of a store, failures included; see `read`."""
-    with store_image.opened(Path(path)) as image:
+    with store_image.Image.opened(Path(path)) as image:
         file, dimensions = image.descriptor, image.dimensions
         batches = []
         try:

@@ -75,8 +75,8 @@ class EmbeddingStore:
             cleanup.enter_context(alone(path))
             self._copy.unlink(missing_ok=True)
             if not path.exists():
-                store_image.create(path, fingerprint)
-            with store_image.opened(path) as image:
+                store_image.Image.create(path, fingerprint)
+            with store_image.Image.opened(path) as image:
                 refuse_mixture(path, image.fingerprint, {**fingerprint, **settings})
                 self._index, self._failed = image.states()
                 self._count, self._dimensions = image.count, image.dimensions
