@@ -264,7 +264,7 @@ class PldaBackend:
         ``(dimensions,) -> (model dimensions,)``
     model
         The model of projected embeddings.
-    length_normalisation
+    length_normalisation : str
         ``"none"``; ``"unit"``: every projected embedding gets the length
         sqrt(dimensions); ``"kaldi"``: that, and at scoring each side is scaled to
         the length that the model expects of a mean of so many recordings (Kaldi's
