@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bob.learn.pytorch.files import file_sha256, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 #: The measure of calibrated and fused scores.
@@ -54,16 +54,42 @@ class Origin:
     @classmethod
     def of_cosines(cls, made_by: Mapping[str, str]) -> Origin:
         """Return the origin of plain cosines of a ``model`` with its ``weights``."""
-        return cls(
-            {
-                "made_by": {
-                    name: made_by[name] for name in _FACTS[:2] if name in made_by
-                },
-                "measure": COSINE,
-                "mean_subtracted": False,
-                "normalisation": "none",
-            }
-        )
+        own = {name: made_by[name] for name in _FACTS[:2] if name in made_by}
+        return cls.of_scores(own, COSINE)
+
+    @classmethod
+    def of_scores(
+        cls,
+        made_by: Mapping[str, Any],
+        measure: str,
+        *,
+        enrolment: str | None = None,
+        sizes: Iterable[int] | None = None,
+        mean_subtracted: bool = False,
+        normalisation: str = "none",
+        top: int | None = None,
+        cohort: Mapping[str, str] | None = None,
+    ) -> Origin:
+        """Return the origin of scores that are made now.
+
+        The sizes are the counts of recordings of references, and the top is that of
+        the cohort scores that the normalisation takes.
+        """
+        several = None
+        if sizes is not None:
+            ends = sorted(set(sizes))
+            several = " to ".join(map(str, dict.fromkeys([*ends[:1], *ends[-1:]])))
+        more = f", top {top}" if top else ""
+        kept = {
+            "made_by": dict(made_by),
+            "measure": measure,
+            "enrolment": enrolment,
+            "mean_subtracted": mean_subtracted,
+            "normalisation": normalisation.removesuffix("-norm") + more,
+            **(cohort or {}),
+            "enrolment recordings": several,
+        }
+        return cls({name: value for name, value in kept.items() if value is not None})
 
     @property
     def facts(self) -> dict[str, str]:

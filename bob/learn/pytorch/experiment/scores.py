@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bob.learn.pytorch.calibration.origin import provenance_file, write_provenance
+from bob.learn.pytorch.calibration.origin import (
+    Origin,
+    provenance_file,
+    write_provenance,
+)
 from bob.learn.pytorch.experiment import stored
 from bob.learn.pytorch.experiment.algorithms import NAMED, Algorithm, Similarity
 from bob.learn.pytorch.experiment.cohort import (
@@ -334,20 +338,24 @@ def origin(experiment: Experiment, group: str, trials: Trials) -> dict[str, Any]
 
     The experiment is that of the raw scores, or of the normalised ones; see `kinds`.
     """
-    counts = {len(reference.recordings) for reference in trials.references}
     database, algorithm = experiment.database, experiment.algorithm
-    enrolment = {}
+    enrolled_by = None
     if isinstance(algorithm, Similarity):
-        enrolment["enrolment"] = algorithm.engine.enrolment
+        enrolled_by = algorithm.engine.enrolment
+    normalised: dict[str, Any] = {}
+    if (how := experiment.normalisation) is not None:
+        cohort = how.cohorts[group]
+        of_cohort = {"cohort": cohort.name, "cohort_size": str(len(cohort.probes))}
+        normalised = {"normalisation": how.method, "top": how.top, "cohort": of_cohort}
+    made = Origin.of_scores(
+        _made_by(experiment.preprocessing),
+        _measure(experiment),
+        enrolment=enrolled_by,
+        sizes=[len(reference.recordings) for reference in trials.references],
+        **normalised,
+    )
     return {
-        "made_by": _made_by(experiment.preprocessing),
-        "measure": _measure(experiment),
-        **enrolment,
-        "mean_subtracted": False,
-        **_normalisation(experiment, group),
-        "enrolment recordings": " to ".join(
-            map(str, sorted({min(counts), max(counts)}))
-        ),
+        **made.kept,
         "database": database.name,
         "protocol": str(database.protocol),
         "group": group,
@@ -389,19 +397,6 @@ def _changes_nothing(extractor: Any) -> bool:
     function = getattr(extractor, "callable", None)
     code = getattr(function, "__code__", None)
     return code is not None and code.co_code == (lambda x: x).__code__.co_code
-
-
-def _normalisation(experiment: Experiment, group: str) -> dict[str, str]:
-    normalisation = experiment.normalisation
-    if normalisation is None:
-        return {"normalisation": "none"}
-    top = f", top {normalisation.top}" if normalisation.top else ""
-    cohort = normalisation.cohorts[group]
-    return {
-        "normalisation": normalisation.method.removesuffix("-norm") + top,
-        "cohort": cohort.name,
-        "cohort_size": str(len(cohort.probes)),
-    }
 
 
 def named(component: object) -> str:

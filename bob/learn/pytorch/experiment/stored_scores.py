@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from bob.learn.pytorch.calibration.origin import write_provenance
+from bob.learn.pytorch.calibration.origin import Origin, write_provenance
 from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.experiment.backends import backend_of
 from bob.learn.pytorch.experiment.named_embeddings import refuse_other_model
@@ -330,25 +330,21 @@ class _Scoring:
 
     def provenance(self) -> dict[str, Any]:
         """Return the origin of the scores, as JSON values."""
-        sizes = sorted({len(rows) for rows in self.trials.references.rows})
-        enrolled = f"{sizes[0]} to {sizes[-1]}" if sizes[1:] else str(*sizes)
-        told: dict[str, Any] = {
-            "made_by": dict(self.embeddings.fingerprint),
-            "measure": self.backend.name,
-            "enrolment": self.backend.enrolment,
-            "mean_subtracted": getattr(self.backend, "mean", None) is not None,
-            "normalisation": "none",
-            "enrolment recordings": enrolled,
-            **self.told,
-        }
-        cohort, normalise = self.cohort, self._normaliser
-        if cohort is not None and normalise is not None:
-            top = normalise.adaptive_top
-            kind = cohort.normalisation.removesuffix("-norm")
-            told["normalisation"] = kind + (f", top {top}" if top else "")
-            told["cohort"] = str(cohort.embeddings.path)
-            told["cohort_size"] = str(len(cohort.members))
-        return told
+        cohort, normaliser = self.cohort, self._normaliser
+        of_cohort = {}
+        if cohort is not None:
+            of_cohort["cohort"] = str(cohort.embeddings.path)
+            of_cohort["cohort_size"] = str(len(cohort.members))
+        made = Origin.of_scores(
+            self.embeddings.fingerprint,
+            self.backend.name,
+            enrolment=self.backend.enrolment,
+            sizes=map(len, self.trials.references.rows),
+            mean_subtracted=getattr(self.backend, "mean", None) is not None,
+            normalisation=cohort.normalisation if cohort else "none",
+            top=normaliser.adaptive_top if normaliser else None,
+        )
+        return {**made.kept, **self.told, **of_cohort}
 
 
 def _check_quality(
