@@ -43,21 +43,12 @@ LEAST_BLOCK_FRAMES = 1024
 
 
 class _Window(NamedTuple):
-    """Frames of the features that go through the network together.
+    """Frames of the features that go through the network together."""
 
-    Attributes
-    ----------
-    start, stop
-        In the whole recording.
-    first, last
-        Range of the output frames that are right, from `first` to before `last`; None
-        is up to the end.
-    """
-
-    start: int
+    start: int  # in the whole recording
     stop: int
-    first: int
-    last: int | None
+    first: int  # of the output frames that are right
+    last: int | None  # before it they end; None is up to the end
 
 
 def has_limited_reach(embedder: SpeakerEmbedder) -> bool:

@@ -37,18 +37,10 @@ class Geometry(NamedTuple):
 
 
 class _Worth(NamedTuple):
-    """Speed of the kernel, which uses one thread.
+    """Speed of the kernel, which uses one thread."""
 
-    Attributes
-    ----------
-    threads
-        Threads of oneDNN, in float32, that are as fast.
-    in_bfloat16
-        True if it is faster than a thread of oneDNN in bfloat16, too.
-    """
-
-    threads: int
-    in_bfloat16: bool
+    threads: int  # of oneDNN, in float32, that are as fast
+    in_bfloat16: bool  # faster than a thread of oneDNN in bfloat16, too
 
 
 # In the order of `kinds` in winograd.c, which has no others.

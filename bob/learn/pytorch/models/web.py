@@ -74,26 +74,14 @@ _REDIRECTS = 30
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
-    """Limits within which a download goes on trying.
+    """Limits within which a download goes on trying."""
 
-    Attributes
-    ----------
-    attempts
-        Limit of attempts in a row that bring less than `progress_bytes`.
-    first_wait, longest_wait
-        Seconds before the second attempt, doubled each time, and their limit.
-    connect_seconds, read_seconds
-        Time limits to accept a connection, and to send the next bytes.
-    window_seconds
-        Over how long `LEAST_RATE` is measured.
-    """
-
-    attempts: int = 4
-    first_wait: float = 1.0
+    attempts: int = 4  # in a row, that bring less than `progress_bytes`
+    first_wait: float = 1.0  # seconds before the second attempt, doubled each time
     longest_wait: float = 30.0
-    connect_seconds: float = 10.0
-    read_seconds: float = 60.0
-    window_seconds: float = WINDOW_SECONDS
+    connect_seconds: float = 10.0  # to accept a connection
+    read_seconds: float = 60.0  # to send the next bytes
+    window_seconds: float = WINDOW_SECONDS  # over which `LEAST_RATE` is measured
     progress_bytes: int = 1 << 20
 
     def wait(self, failures: int, *, asked_for: float) -> float:
