@@ -1,7 +1,7 @@
 """What every test may ask for."""
 
 import gc
-import importlib.util
+import importlib
 import os
 import sys
 import warnings
@@ -77,25 +77,16 @@ def bob_is_loaded() -> None:
         importlib.import_module("bob.bio.base.transformers")
 
 
-def _beside(name: str) -> ModuleType:
-    """Import a module of this folder, which the import mode importlib does not find."""
-    path = Path(__file__).with_name(f"{name}.py")
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="session")
 def golden_weights() -> ModuleType:
     """The module of that name: weights by formula, `golden_weights.fill(network)`."""
-    return _beside("golden_weights")
+    return importlib.import_module("golden_weights")
 
 
 @pytest.fixture(scope="session")
 def textbook() -> ModuleType:
     """The module of that name: `textbook.normalised(method, compare, ...)`."""
-    return _beside("textbook")
+    return importlib.import_module("textbook")
 
 
 @pytest.fixture(scope="session")

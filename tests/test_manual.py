@@ -15,6 +15,7 @@ import soundfile
 import torch
 from commands import done
 from score_files import scores_of_bob
+from textbook import cosine
 
 from bob.learn.pytorch import settings
 from bob.learn.pytorch.architectures import campplus, dlt_resnet34, resnet34
@@ -80,10 +81,6 @@ def stored(folder, key):
     """What the preprocessor has left of a recording."""
     with h5py.File(f"temp/{folder}/preprocessed/{key}.hdf5") as file:
         return np.ravel(file["array"])
-
-
-def cosine(left, right):
-    return left @ right / np.sqrt((left @ left) * (right @ right))
 
 
 def test_the_first_configuration(recordings, capsys):

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from given import GIVEN
+from textbook import cosine
 
 from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.experiment.algorithms import NAMED
@@ -30,10 +31,6 @@ def normalised(experiment, folder, **options):
     settled = settle({}, {**GIVEN, **options})
     found = normalisation_of(settled, experiment.database, folder)
     return replace(experiment, normalisation=found)
-
-
-def cosine(left, right):
-    return left @ right / np.sqrt((left @ left) * (right @ right))
 
 
 def written(path):

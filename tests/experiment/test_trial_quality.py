@@ -10,6 +10,7 @@ import soundfile
 from files import from_json
 from given import GIVEN
 from scipy.optimize import minimize
+from textbook import cosine
 
 from bob.learn.pytorch.calibration import CalibrationError, load_calibration
 from bob.learn.pytorch.errors import ScoringError
@@ -66,10 +67,6 @@ def weighing(experiment, *quality, cohort=None, method="as-norm"):
 def rows(path):
     with path.open(newline="") as file:
         return {(row["side"], row["id"]): row for row in csv.DictReader(file)}
-
-
-def cosine(left, right):
-    return left @ right / np.sqrt((left @ left) * (right @ right))
 
 
 @pytest.mark.parametrize("method", ["z-norm", "t-norm", "zt-norm", "as-norm"])

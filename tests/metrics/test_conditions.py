@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import score_tables
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,17 +35,11 @@ GENDERS = {f"speaker{i}": "f" if i < 4 else "m" for i in range(10)}
 def table():
     random = np.random.default_rng(0)
     owner = np.repeat(np.arange(10), 4)
-    names = [f"speaker{i}" for i in range(10)]
     same = np.arange(10)[:, None] == owner
     scores = (random.normal(size=same.shape) + 2 * same).round(1)
     scores[0, 5] = np.nan
-    return ScoreTable.from_matrix(
-        scores,
-        references=[f"{name}-0" for name in names],
-        reference_subjects=names,
-        probes=[f"probe{i}" for i in range(40)],
-        probe_subjects=[names[i] for i in owner],
-    )
+    references = [f"speaker{i}-0" for i in range(10)]
+    return score_tables.table(scores, owner, references=references)
 
 
 def test_each_condition_has_the_figures_of_its_trials(table):

@@ -5,24 +5,20 @@ import pickle
 
 import numpy as np
 import pytest
+import score_tables
 from pages import Elements
 
 from bob.learn.pytorch import metrics
-from bob.learn.pytorch.metrics import MetricError, ScoreTable, evaluate
+from bob.learn.pytorch.metrics import MetricError, evaluate
 
 
 def table(speakers=12, seed=0, gap=3.0):
     random = np.random.default_rng(seed)
     names = [f"<s{number}>" for number in range(speakers)]
-    owners = [name for name in names for _ in range(4)]
-    same = np.equal.outer(names, owners)
-    return ScoreTable.from_matrix(
-        gap * same + random.standard_normal(same.shape),
-        references=names,
-        reference_subjects=names,
-        probes=[f"p{number}" for number in range(len(owners))],
-        probe_subjects=owners,
-    )
+    owner = score_tables.owners(speakers, 4)
+    same = np.arange(speakers)[:, None] == owner
+    scores = gap * same + random.standard_normal(same.shape)
+    return score_tables.table(scores, owner, names=names)
 
 
 def test_attributes_are_the_figures_of_the_metrics():

@@ -1,26 +1,18 @@
 """The DET picture: that it is there, whole, and says what it must."""
 
+from dataclasses import replace
+
 import matplotlib.figure
-import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from score_tables import made_up, table
 
-from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.report import plot_det
 
 
 def made_up_table(*, speakers=8, gap=2.0, rounded=6):
-    random = np.random.default_rng(0)
-    owner = np.repeat(np.arange(speakers), 5)
-    names = [f"speaker{i}" for i in range(speakers)]
-    same = np.arange(speakers)[:, None] == owner
-    return ScoreTable.from_matrix(
-        (random.normal(size=same.shape) + gap * same).round(rounded),
-        references=names,
-        reference_subjects=names,
-        probes=[f"probe{i}" for i in range(owner.size)],
-        probe_subjects=[names[i] for i in owner],
-    )
+    found = made_up(speakers=speakers, probes_each=5, gap=gap)
+    return replace(found, score=found.score.round(rounded))
 
 
 @pytest.fixture
@@ -66,15 +58,9 @@ def test_another_suffix_is_refused(tmp_path):
 
 def test_the_legend_gives_the_figures(tmp_path, figures):
     """Scores 2 3 against 0 1, with one swapped pair of four: EER 1/2."""
-    table = ScoreTable.from_matrix(
-        [[2.0, 3.0], [1.0, 0.0]],
-        references=["a", "b"],
-        reference_subjects=["a", "b"],
-        probes=["1", "2"],
-        probe_subjects=["a", "b"],
-    )
+    scores = table([[2.0, 3.0], [1.0, 0.0]], [0, 1])
 
-    plot_det(tmp_path / "det.png", {"cost $5 _x": table})
+    plot_det(tmp_path / "det.png", {"cost $5 _x": scores})
 
     assert legend(figures[0])[0] == r"cost \$5 _x: EER 50.00 %, minDCF 1.000"
 

@@ -5,8 +5,9 @@ import html.parser
 import io
 
 import numpy as np
+from score_tables import table
 
-from bob.learn.pytorch.metrics import ScoreTable, evaluate
+from bob.learn.pytorch.metrics import evaluate
 from bob.learn.pytorch.report.models import Costs, ModelRow, as_csv, as_page, as_text
 
 COSTS = Costs(
@@ -20,16 +21,9 @@ COSTS = Costs(
 
 def evaluation():
     """By hand: of two target and two non-target trials, one each is wrong."""
-    names = ["ann", "bob"]
-    table = ScoreTable.from_matrix(
-        [[0.9, 0.5], [0.1, 0.3]],
-        references=names,
-        reference_subjects=names,
-        probes=names,
-        probe_subjects=names,
-    )
-    assert evaluate(table).eer == 0.5
-    return evaluate(table)
+    found = evaluate(table([[0.9, 0.5], [0.1, 0.3]], [0, 1]))
+    assert found.eer == 0.5
+    return found
 
 
 def rows():
@@ -66,14 +60,8 @@ def test_the_csv_has_numbers_and_reasons():
 
 
 def test_without_errors_no_interval_is_claimed():
-    table = ScoreTable.from_matrix(
-        np.eye(3),
-        references=["a", "b", "c"],
-        reference_subjects=["a", "b", "c"],
-        probes=["a", "b", "c"],
-        probe_subjects=["a", "b", "c"],
-    )
-    row = ModelRow("m", evaluate(table), dimensions=2, costs=COSTS)
+    scores = table(np.eye(3), range(3))
+    row = ModelRow("m", evaluate(scores), dimensions=2, costs=COSTS)
 
     assert as_text([row]).splitlines()[1].split()[1:3] == ["0.00", "-"]
     (written,) = csv.DictReader(io.StringIO(as_csv([row])))

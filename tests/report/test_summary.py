@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from score_tables import made_up
+from score_tables import made_up, table
 
-from bob.learn.pytorch.metrics import ScoreTable, equal_error_rate, evaluate, min_dcf
+from bob.learn.pytorch.metrics import equal_error_rate, evaluate, min_dcf
 from bob.learn.pytorch.report.experiment_report import summary_as_dict, summary_as_text
 
 
@@ -31,14 +31,8 @@ def test_figures_and_counts():
 
 def test_the_threshold_of_dev_is_applied_to_eval():
     """By hand: the dev scores part best at 1.5; eval has errors on both sides."""
-    names = {
-        "references": ["a", "b"],
-        "reference_subjects": ["a", "b"],
-        "probes": ["1", "2"],
-        "probe_subjects": ["a", "b"],
-    }
-    dev = ScoreTable.from_matrix([[2.0, 1.0], [0.0, 3.0]], **names)
-    evaluation = ScoreTable.from_matrix([[1.0, 9.0], [0.0, 3.0]], **names)
+    dev = table([[2.0, 1.0], [0.0, 3.0]], [0, 1])
+    evaluation = table([[1.0, 9.0], [0.0, 3.0]], [0, 1])
 
     threshold = evaluate(evaluation, dev=dev).dev
 

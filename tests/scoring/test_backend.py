@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from textbook import cosine
 
 from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.scoring import Cosine, Euclidean, Plda, train_plda
@@ -17,10 +18,6 @@ MODEL = train_plda(
 REFERENCES = [[0], [-1], [1, -1, 2], [3, 4, 5]]
 PROBES = [[6], [7, 8], [-1], [9], [-1, 10]]
 LOST = np.array([False, True, False, False]), np.array([0, 0, 1, 0, 0], bool)
-
-
-def cosine(one, other):
-    return one @ other / np.sqrt(one @ one) / np.sqrt(other @ other)
 
 
 def distance(one, other):

@@ -5,28 +5,11 @@ import io
 from functools import partial
 
 import commands
-import numpy as np
 import pytest
+from score_tables import takes_of_three as scores
 
 from bob.learn.pytorch.calibration.origin import write_provenance
-from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.scorefiles import write_scores
-
-SPEAKERS = ["ann", "bob", "cid"]
-
-
-def scores(seed):
-    random = np.random.default_rng(seed)
-    probes = [f"{name}/{take}" for name in SPEAKERS for take in range(4)]
-    subjects = [name for name in SPEAKERS for _ in range(4)]
-    same = np.equal.outer(SPEAKERS, subjects)
-    return ScoreTable.from_matrix(
-        5.0 * same + random.standard_normal(same.shape),
-        references=SPEAKERS,
-        reference_subjects=SPEAKERS,
-        probes=probes,
-        probe_subjects=subjects,
-    )
 
 
 def results(folder, *, seed=0):

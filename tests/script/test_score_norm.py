@@ -8,6 +8,7 @@ import pytest
 from commands import done, refused
 from files import from_json
 from stores import MADE_BY, store
+from textbook import cosine
 
 from bob.learn.pytorch import choices
 from bob.learn.pytorch.scorefiles import read_scores
@@ -34,11 +35,6 @@ def embeddings():
         store(f"{name}.h5", found[name])
     Path("list.txt").write_text("1 a/0 a/1\n0 a/0 b/0\n0 b/0 a/1\n1 b/1 b/2\n")
     return found
-
-
-def cosine(one, other):
-    one, other = np.float64(one), np.float64(other)
-    return float(one @ other / np.sqrt((one @ one) * (other @ other)))
 
 
 @pytest.mark.parametrize("kind", ["z", "t", "s", "zt", "as"])

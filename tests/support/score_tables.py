@@ -44,3 +44,20 @@ def trials_in(table: ScoreTable) -> list[tuple[str, str, bool, float]]:
     """Return (reference, probe, is target, score) of each trial."""
     columns = (table.model, table.probe, table.is_target, table.score)
     return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def takes_of_three(seed: int, *, references_each: int = 1) -> ScoreTable:
+    """Make scores of ann, bob and cid, whose probes are four takes each."""
+    speakers = ["ann", "bob", "cid"]
+    probes = [f"{name}/{take}" for name in speakers for take in range(4)]
+    enrolled = [name for name in speakers for _ in range(references_each)]
+    numbered = [f"{name}-{1 + at % 2}" for at, name in enumerate(enrolled)]
+    subjects = [probe.split("/")[0] for probe in probes]
+    same = np.equal.outer(enrolled, subjects)
+    return ScoreTable.from_matrix(
+        5.0 * same + np.random.default_rng(seed).standard_normal(same.shape),
+        references=enrolled if references_each == 1 else numbered,
+        reference_subjects=enrolled,
+        probes=probes,
+        probe_subjects=subjects,
+    )

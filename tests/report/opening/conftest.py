@@ -2,30 +2,18 @@
 
 import json
 
-import numpy as np
 import pytest
+from score_tables import takes_of_three
 
-from bob.learn.pytorch.metrics import ScoreTable
 from bob.learn.pytorch.scorefiles import write_scores
 
 SPEAKERS = ["ann", "bob", "cid"]
 REFERENCES = [f"{name}-{number}" for name in SPEAKERS for number in (1, 2)]
-OWNERS = [name for name in SPEAKERS for _ in (1, 2)]
 
 
 def make_scores(seed):
     """Two references for each speaker, which four columns cannot tell apart."""
-    random = np.random.default_rng(seed)
-    probes = [f"{name}/{take}" for name in SPEAKERS for take in range(4)]
-    subjects = [name for name in SPEAKERS for _ in range(4)]
-    same = np.equal.outer(OWNERS, subjects)
-    return ScoreTable.from_matrix(
-        5.0 * same + random.standard_normal(same.shape),
-        references=REFERENCES,
-        reference_subjects=OWNERS,
-        probes=probes,
-        probe_subjects=subjects,
-    )
+    return takes_of_three(seed, references_each=2)
 
 
 def make_results(folder, *, seed=0):

@@ -3,6 +3,14 @@
 import statistics
 from typing import NamedTuple
 
+import numpy as np
+
+
+def cosine(one, other):
+    """Return the cosine of two embeddings, in double precision."""
+    one, other = np.float64(one), np.float64(other)
+    return float(one @ other / np.sqrt((one @ one) * (other @ other)))
+
 
 class Member(NamedTuple):
     """One of a cohort: who it is, and what it is on either side of a trial."""
