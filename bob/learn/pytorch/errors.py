@@ -20,6 +20,11 @@ class UserError(Exception):
     parameter: str = ""
     remedy: str = ""
 
+    def __init__(self, *facts: object, parameter: str = "", remedy: str = "") -> None:
+        super().__init__(*facts)
+        self.parameter = parameter or self.parameter
+        self.remedy = remedy or self.remedy
+
 
 class ScoringError(UserError, ValueError):
     """Trials and embeddings that do not go together."""

@@ -49,9 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from bob.learn.pytorch.preprocessor.audio.loading import Extractor
     from bob.learn.pytorch.protocols.trials import Trials
-    from bob.learn.pytorch.store.store import StoredEmbeddings
 
 Model: TypeAlias = Template | TrainedModel
 
@@ -150,7 +148,7 @@ def benchmark(
 
 
 @dataclass(frozen=True)
-class Candidate:
+class _Candidate:
     """A model that is to be run.
 
     Attributes
@@ -178,7 +176,7 @@ class Candidate:
 
 def candidates(
     names: Iterable[str], *, ask: Callable[[Template], None]
-) -> list[Candidate]:
+) -> list[_Candidate]:
     """Look up every model before the first is run, and ask for trust.
 
     Raises
@@ -189,7 +187,7 @@ def candidates(
         Two would have the same files.
     """
     found = [_candidate(name, ask) for name in dict.fromkeys(names)]
-    by_file: dict[str, Candidate] = {}
+    by_file: dict[str, _Candidate] = {}
     for one in found:
         first = by_file.setdefault(one.file_name, one)
         if first is not one:
@@ -202,23 +200,23 @@ def candidates(
     return found
 
 
-def _candidate(name: str, ask: Callable[[Template], None]) -> Candidate:
+def _candidate(name: str, ask: Callable[[Template], None]) -> _Candidate:
     if not is_template(name):
-        return Candidate(name, name, find(name))
+        return _Candidate(name, name, find(name))
     try:
         model = load(name)
     except InvalidTemplate as error:
-        return Candidate(name, printable(name), None, _in_a_line(error))
+        return _Candidate(name, printable(name), None, _in_a_line(error))
     try:
         ask(model)
     except UntrustedTemplate:
         how = f"`bob pytorch template trust {printable(shlex.quote(name))}`, or --yes"
         reason = f"it is not trusted, and runs other people's code ({how})"
-        return Candidate(name, model.name, model, reason)
-    return Candidate(name, model.name, model)
+        return _Candidate(name, model.name, model, reason)
+    return _Candidate(name, model.name, model)
 
 
-def _row(one: Candidate, trials: Trials, folder: Path, *, device: str) -> ModelRow:
+def _row(one: _Candidate, trials: Trials, folder: Path, *, device: str) -> ModelRow:
     if one.model is None or one.reason:
         return ModelRow(one.name, reason=one.reason)
     try:
@@ -231,7 +229,7 @@ def _row(one: Candidate, trials: Trials, folder: Path, *, device: str) -> ModelR
 
 
 def _run_one(
-    one: Candidate, model: Model, trials: Trials, folder: Path, *, device: str
+    one: _Candidate, model: Model, trials: Trials, folder: Path, *, device: str
 ) -> ModelRow:
     place = folder / f"{one.file_name}.h5"
     # Trust was asked for, of what was loaded then: its file may be another by now.
@@ -245,7 +243,8 @@ def _run_one(
         _remove_if_of_another(place, made_by)
         extract_into(place, extractor, paths, progress=True)
     finally:
-        _close(extractor)
+        if hasattr(extractor, "close"):  # only templates have a process
+            extractor.close()
     stored = read(place)
     rows = {name: row for row, name in enumerate(stored.names) if name in paths}
     if not rows:
@@ -255,9 +254,8 @@ def _run_one(
     table = score_trials(
         trials, {name: stored.embeddings[row] for name, row in rows.items()}
     )
-    chosen = model_costs.sample(
-        [key for key in paths if key in rows], _seconds(stored, rows)
-    )
+    seconds = float(stored.seconds[list(rows.values())].sum())
+    chosen = model_costs.sample([key for key in paths if key in rows], seconds)
     identity = {
         **made_by,
         "device": device,
@@ -316,17 +314,6 @@ def _kept(place: Path, identity: Mapping[str, str]) -> Costs | None:
     return None
 
 
-def _close(extractor: Extractor) -> None:
-    close = getattr(extractor, "close", None)  # only templates have a process
-    if close is not None:
-        close()
-
-
-def _seconds(stored: StoredEmbeddings, rows: Mapping[str, int]) -> float:
-    """Return how long recordings last together."""
-    return float(stored.seconds[list(rows.values())].sum())
-
-
 def _digest(content: object) -> str:
     text = json.dumps(content, ensure_ascii=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:16]
@@ -362,7 +349,8 @@ def _trials(
         if group is not None:
             raise DatabaseError(
                 f"{source} is a folder of speakers, of which all pairs are "
-                "compared: it has no groups, leave out --group"
+                "compared: it has no groups, so name none",
+                remedy="group",
             )
         database.protocol = ALL_PAIRS
         trials, kind = database.trials("dev"), "all pairs"

@@ -180,7 +180,8 @@ class Finder:
             raise ScoringError(
                 f"{self._path} has no embedding of {len(self._missing)} recordings of "
                 f"{source}, such as {next(iter(self._missing))!r}; embed them into it, "
-                "or let their trials fail (--allow-missing)"
+                "or let their trials fail",
+                remedy="allow_missing",
             )
         return tuple(
             f"{len(names)} recordings {what}, such as {next(iter(names))}; their "

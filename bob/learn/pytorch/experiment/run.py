@@ -293,30 +293,23 @@ def _replace_directory(database: Any, file: Path) -> None:
 
 def describe(experiment: Experiment, *, command: Sequence[str]) -> str:
     """Return the text of Experiment.info: command line, host, components."""
+    database = experiment.database
+    packages = ("bob.learn.pytorch", "bob.bio.base", "torch", "torchaudio", "numpy")
+    versions = [f"{name} {version(name)}" for name in packages]
     parts = (
         ("Command line", shlex.join(command)),
         ("Host", platform.node()),
         ("Configuration", f"groups: {', '.join(experiment.groups)}"),
-        ("Database", _name_of(experiment.database)),
+        ("Database", f"{database.name}, protocol {database.protocol}"),
         ("Preprocessor", experiment.preprocessing.component),
         ("Extractor", experiment.extraction.component),
         ("Algorithm", experiment.algorithm),
         ("Normalisation", experiment.normalisation or "none"),
         ("Calibration", experiment.calibration or "none"),
-        ("Versions", ", ".join(f"{name} {found}" for name, found in _versions())),
+        ("Versions", ", ".join([f"Python {platform.python_version()}", *versions])),
     )
     # Indented, no line of a text is a title.
     texts = ((title, named(text).splitlines()) for title, text in parts)
     return "".join(
         title + ":\n" + "\n  ".join(lines) + "\n\n" for title, lines in texts
     )
-
-
-def _versions() -> Iterator[tuple[str, str]]:
-    yield "Python", platform.python_version()
-    for name in ("bob.learn.pytorch", "bob.bio.base", "torch", "torchaudio", "numpy"):
-        yield name, version(name)
-
-
-def _name_of(database: Any) -> str:
-    return f"{database.name}, protocol {database.protocol}"

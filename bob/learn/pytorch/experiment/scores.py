@@ -243,19 +243,11 @@ def _scored(
 ) -> Iterator[tuple[slice, FloatArray, Pairs | None]]:
     """Score all with all, some references at a time, or all listed pairs at once."""
     if trials.pairs is not None:
-        pairs = _positions(trials)
+        pairs = trials.positions()
         yield slice(None), algorithm.pairs(*sides, pairs), pairs
         return
     for part, scores in algorithm.blocks(*sides, at_once=_SCORES_AT_ONCE):
         yield part, scores, None
-
-
-def _positions(trials: Trials) -> Pairs:
-    """Return the positions of the reference and of the probe of each trial."""
-    everyone = np.arange(len(trials.probes), dtype=np.int64)
-    each = trials.pairs or [everyone] * len(trials.references)
-    first = np.repeat(np.arange(len(each)), [len(chosen) for chosen in each])
-    return first, np.concatenate([everyone[:0], *each])
 
 
 def _rows(
@@ -296,7 +288,7 @@ def score_trials(trials: Trials, embeddings: Mapping[str, ArrayLike]) -> ScoreTa
     found = [scores.ravel() for _, scores, _ in _scored(algorithm, trials, sides)]
     return ScoreTable.from_trials(
         np.concatenate(found),
-        trials=_positions(trials),
+        trials=trials.positions(),
         references=[item.id for item in trials.references],
         reference_subjects=[item.subject for item in trials.references],
         probes=[item.id for item in trials.probes],

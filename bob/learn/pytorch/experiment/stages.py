@@ -7,7 +7,6 @@ computes what is missing, outdated (by its fingerprint) or forced.
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +36,7 @@ from bob.learn.pytorch.protocols.trials import DatabaseError, with_trials
 from bob.learn.pytorch.scorefiles.failures import read_failures, write_failures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from bob.learn.pytorch.experiment.experiment import Experiment, Vectors
@@ -97,8 +96,11 @@ def run(
     DatabaseError
         If two recordings would share a file.
     """
-    with _alone(experiment.layout.temporary):
-        clear_up(experiment.layout.temporary)
+    folder = experiment.layout.temporary
+    # Two runs do not write into each other's files; the second waits.
+    told = f"another run works in {folder}; waiting until it ends"
+    with locked(folder / ".lock", waiting=told, level=logging.WARNING):
+        clear_up(folder)
         clear_up(experiment.layout.results)
         try:
             outcome = _run(experiment)
@@ -117,7 +119,9 @@ def _run(experiment: Experiment) -> Outcome:
     for note in getattr(experiment.database, "notes", ()):
         logger.info("%s: %s", experiment.database.name, note)
     trials = {group: _trials(experiment.database, group) for group in experiment.groups}
-    recordings = _recordings(trials.values())
+    recordings = _one_file_each(
+        item for group in trials.values() for item in group.recordings()
+    )
     seconds = _durations(experiment, recordings)
     joins = "concatenation" not in experiment.skip
     if joins:
@@ -135,6 +139,13 @@ def _run(experiment: Experiment) -> Outcome:
             PreviousResults(kind, REPORT_FILES).forget()
     _calibrate(experiment, outcome)
     return outcome
+
+
+def _calibrate(experiment: Experiment, outcome: Outcome) -> None:
+    if experiment.calibration is None or "calibration" in experiment.skip:
+        return
+    for kind in experiment.kinds():
+        calibrate_from_dev(kind, outcome.files_of(kind), experiment.calibration)
 
 
 def _durations(
@@ -165,21 +176,6 @@ def _joined(experiment: Experiment, trials: Mapping[str, Trials]) -> dict[str, P
         if path.exists():
             files[group] = path
     return files
-
-
-def _calibrate(experiment: Experiment, outcome: Outcome) -> None:
-    if experiment.calibration is None or "calibration" in experiment.skip:
-        return
-    for kind in experiment.kinds():
-        calibrate_from_dev(kind, outcome.files_of(kind), experiment.calibration)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep two runs from writing into each other's files; the second waits."""
-    told = f"another run works in {folder}; waiting until it ends"
-    with locked(folder / ".lock", waiting=told, level=logging.WARNING):
-        yield
 
 
 def _trials(database: Database, group: str) -> Trials:
@@ -332,13 +328,8 @@ def _tell_of_missing(
         )
 
 
-def _recordings(groups: Iterable[Trials]) -> list[Recording]:
-    """Every recording of the groups once, in the order of their first use."""
-    return _one_file_each(item for trials in groups for item in trials.recordings())
-
-
 def _one_file_each(recordings: Iterable[Recording]) -> list[Recording]:
-    """Every recording once, refusing two of one key."""
+    """Every recording once, in the order of first use, refusing two of one key."""
     by_key: dict[str, Recording] = {}
     for recording in recordings:
         first = by_key.setdefault(recording.key, recording)

@@ -125,7 +125,8 @@ class StoredTrials:
         if asked not in (None, *_WITHOUT_LABELS):
             raise ScoringError(
                 f"these trials have no labels, and the form {asked!r} has a place for "
-                f"them; choose one of {', '.join(_WITHOUT_LABELS)} (--form)"
+                f"them; choose one of {', '.join(_WITHOUT_LABELS)}",
+                remedy="form",
             )
         return asked or _WITHOUT_LABELS[0]
 
@@ -290,19 +291,17 @@ def _group(database: Database, group: str | None) -> str:
         asked = "none was chosen" if group is None else f"not {group!r}"
         raise ScoringError(
             f"{database.name} has the groups {', '.join(groups) or '(none)'}, and "
-            f"{asked}; name one of them (--group)"
+            f"{asked}; name one of them",
+            remedy="group",
         )
     return chosen
 
 
 def _of_database(trials: Trials, finder: Finder) -> StoredTrials:
-    pairs = None
-    if trials.pairs is not None:
-        counts = [len(probes) for probes in trials.pairs]
-        first = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
-        pairs = first, np.concatenate([np.zeros(0, np.int64), *trials.pairs])
     return StoredTrials(
-        _side(trials.references, finder), _side(trials.probes, finder), pairs
+        _side(trials.references, finder),
+        _side(trials.probes, finder),
+        None if trials.pairs is None else trials.positions(),
     )
 
 
