@@ -245,6 +245,6 @@ def with_hull(measures: dict[str, Measure]) -> dict[str, Measure]:
     """Return the same with the EER on the convex hull, behind the EER."""
     return {
         "eer": measures.pop("eer"),
-        "rocch_eer": lambda curve: curve.corners().rocch_equal_error_rate(),
+        "rocch_eer": ErrorCurve.rocch_equal_error_rate,
         **measures,
     }
