@@ -9,25 +9,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bob.learn.pytorch.metrics import (
+    CLLR,
     ErrorCurve,
     MetricError,
     Names,
     ScoreTable,
+    TrialMean,
     alike,
     binned,
     breakdown,
-    cllr_mean,
     confidence_intervals,
     crossed,
     described,
     equal_error_rate,
     equalised_costs,
     find_costs,
-    fmr_mean,
-    fnmr_mean,
 )
 
-MEASURES = {"eer": ErrorCurve.equal_error_rate, "cllr": cllr_mean()}
+MEASURES = {"eer": ErrorCurve.equal_error_rate, "cllr": CLLR}
 GENDERS = {f"speaker{i}": "f" if i < 4 else "m" for i in range(10)}
 
 
@@ -66,7 +65,11 @@ def test_conditions_without_a_kind_of_trial_keep_what_can_be_said(table):
     gender = crossed(
         described(table.claimed, GENDERS), described(table.real, GENDERS), ordered=False
     )
-    measures = {**MEASURES, "fmr": fmr_mean(1.0), "fnmr": fnmr_mean(1.0)}
+    measures = {
+        **MEASURES,
+        "fmr": TrialMean.at(1.0, false_match=1.0),
+        "fnmr": TrialMean.at(1.0, miss=1.0),
+    }
 
     found = {c.name: c for c in breakdown(table, gender, measures, resamples=20)}
 

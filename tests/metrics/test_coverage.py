@@ -5,15 +5,12 @@ import pytest
 from score_tables import table
 
 from bob.learn.pytorch.metrics import (
+    CLLR,
     ErrorCurve,
     TrialMean,
     actual_cost_mean,
-    cllr_mean,
     confidence_intervals,
     find_costs,
-    fmr_mean,
-    fnmr_mean,
-    hter_mean,
     mcnemar,
     paired_differences,
 )
@@ -26,11 +23,11 @@ MEASURES = {
     "eer": ErrorCurve.equal_error_rate,
     "min_dcf": COST.minimum,
     "min_cllr": ErrorCurve.min_cllr,
-    "cllr": cllr_mean(),
+    "cllr": CLLR,
     "act_dcf": actual_cost_mean(COST),
-    "fnmr": fnmr_mean(0.0),
-    "fmr": fmr_mean(0.0),
-    "hter": hter_mean(0.0),
+    "fnmr": TrialMean.at(0.0, miss=1.0),
+    "fmr": TrialMean.at(0.0, false_match=1.0),
+    "hter": TrialMean.at(0.0, miss=0.5, false_match=0.5),
 }
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from bob.learn.pytorch.metrics import (
     Interval,
-    doubtful_scores,
+    evaluate,
     figures,
     find_costs,
     misfits,
@@ -53,20 +53,19 @@ def test_an_interval_without_width_does_not_hide_reversed_scores():
 
 
 def test_scores_that_are_all_equal_and_infinite_ones_are_said():
-    constant = doubtful_scores(
-        np.array([0.3, 0.3, np.nan]), eer=0.5, kinds=(1, 1), interval=None
-    )
-    infinite = doubtful_scores(
-        np.array([-np.inf, 0.3, 2, np.nan]), eer=0.2, kinds=(2, 1), interval=None
-    )
+    constant = evaluate(([0.3], [0.3, np.nan])).doubts
+    infinite = evaluate(([0.3, 2], [-np.inf, np.nan])).doubts
+    texts = [
+        [doubt.text for doubt in some if doubt.kind == "scores"]
+        for some in (constant, infinite, evaluate(([np.nan], [])).doubts)
+    ]
 
-    assert constant == [
+    assert texts[0] == [
         "all 2 scores are 0.3, which tells nothing of who speaks: check the model "
         "that made them"
     ]
-    assert infinite[0].startswith("1 of 3 scores are infinite")
-    nothing = np.array([np.nan])
-    assert not doubtful_scores(nothing, eer=np.nan, kinds=(0, 0), interval=None)
+    assert texts[1][0].startswith("1 of 3 scores are infinite")
+    assert not texts[2]
 
 
 def test_log_likelihood_ratios_fit_themselves():

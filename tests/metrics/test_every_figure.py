@@ -130,11 +130,18 @@ def test_rates_and_costs_at_a_threshold(targets, non_targets, threshold, prior, 
     actual = metrics.act_dcf(*both, threshold=threshold, p_target=prior, c_miss=miss)
     assert actual == pytest.approx(float(cost((x, y), prior, miss, 1)), rel=1e-12)
     assert point.dcf(p_target=prior, c_miss=miss) == actual
-    means = metrics.act_dcf_mean(DetectionCost(prior, miss), threshold=threshold)
+    weights = DetectionCost(prior, miss).weights
+    means = metrics.TrialMean.at(threshold, miss=weights[0], false_match=weights[1])
     assert means.of(*both) == pytest.approx(actual, rel=1e-12)
-    assert metrics.hter_mean(threshold).of(*both) == pytest.approx(half, rel=1e-12)
-    assert metrics.fmr_mean(threshold).of([], non_targets) == pytest.approx(float(x))
-    assert metrics.fnmr_mean(threshold).of(targets, []) == pytest.approx(float(y))
+    assert metrics.TrialMean.at(threshold, miss=0.5, false_match=0.5).of(
+        *both
+    ) == pytest.approx(half, rel=1e-12)
+    assert metrics.TrialMean.at(threshold, false_match=1.0).of(
+        [], non_targets
+    ) == pytest.approx(float(x))
+    assert metrics.TrialMean.at(threshold, miss=1.0).of(targets, []) == pytest.approx(
+        float(y)
+    )
 
 
 @given(SCORES, SCORES, st.sampled_from(sorted(metrics.PRESETS)))
@@ -176,7 +183,7 @@ def test_cllr_is_infinite_only_where_a_certainty_is_wrong(targets, non_targets):
     found = metrics.cllr(targets, non_targets)
 
     assert found == pytest.approx(expected / 2, rel=1e-12)
-    mean = metrics.cllr_mean().of(targets, non_targets)
+    mean = metrics.CLLR.of(targets, non_targets)
     assert mean == pytest.approx(expected / 2, rel=1e-12)
 
 

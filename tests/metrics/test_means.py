@@ -6,25 +6,23 @@ from score_tables import table
 
 from bob.learn.pytorch import metrics
 from bob.learn.pytorch.metrics import (
-    DetectionCost,
+    CLLR,
     ErrorCurve,
     MetricError,
-    act_dcf_mean,
-    cllr_mean,
+    TrialMean,
+    actual_cost_mean,
     confidence_intervals,
-    fmr_mean,
-    fnmr_mean,
-    hter_mean,
+    find_costs,
 )
 from bob.learn.pytorch.metrics.bootstrap import resampled_values
 
 MEANS = {
-    "cllr": cllr_mean(),
-    "act_dcf": act_dcf_mean(DetectionCost(0.2, 3, 1)),
-    "at 1": act_dcf_mean(DetectionCost(0.2), threshold=1),
-    "hter": hter_mean(0.5),
-    "fnmr": fnmr_mean(0.5),
-    "fmr": fmr_mean(0.5),
+    "cllr": CLLR,
+    "act_dcf": actual_cost_mean(find_costs("3:1:0.2")),
+    "at 1": TrialMean.at(1, miss=1.0, false_match=4.0),
+    "hter": TrialMean.at(0.5, miss=0.5, false_match=0.5),
+    "fnmr": TrialMean.at(0.5, miss=1.0),
+    "fmr": TrialMean.at(0.5, false_match=1.0),
 }
 
 
@@ -80,9 +78,9 @@ def test_means_and_curves_meet_the_same_draws():
     """The EER threshold moves, but FNMR at minus infinity is 0 and at infinity 1."""
     table = made_up_table(1)
     measures = {
-        "none": fnmr_mean(np.inf),
+        "none": TrialMean.at(np.inf, miss=1.0),
         "eer": ErrorCurve.equal_error_rate,
-        "hter": hter_mean(1.0),
+        "hter": TrialMean.at(1.0, miss=0.5, false_match=0.5),
     }
 
     values = resampled_values(table, measures, resamples=200, seed=1)
@@ -96,7 +94,7 @@ def test_a_wrong_certainty_makes_the_upper_end_infinite():
     table = made_up_table()
     table.score[np.flatnonzero(table.is_target)[0]] = -np.inf
 
-    interval = confidence_intervals(table, {"cllr": cllr_mean()})["cllr"]
+    interval = confidence_intervals(table, {"cllr": CLLR})["cllr"]
 
     assert interval.high == np.inf
     assert 0 < interval.low < 1
@@ -106,18 +104,20 @@ def test_a_kind_that_has_no_part_need_not_be_there():
     table = made_up_table()
     impostors = table.take(~table.is_target)
 
-    assert fmr_mean(0).of([], [1.0, -1.0]) == 0.5
-    interval = confidence_intervals(impostors, {"fmr": fmr_mean(0.0)})["fmr"]
+    assert TrialMean.at(0, false_match=1.0).of([], [1.0, -1.0]) == 0.5
+    interval = confidence_intervals(
+        impostors, {"fmr": TrialMean.at(0.0, false_match=1.0)}
+    )["fmr"]
     assert 0.3 < interval.low < interval.high < 0.7
     with pytest.raises(MetricError, match=r"no target trial has a score \(1 failed\)"):
-        cllr_mean().of([np.nan], [0.0])
+        CLLR.of([np.nan], [0.0])
 
 
 def test_without_any_score_there_is_no_interval():
     table = made_up_table()
     table.score[:] = np.nan
 
-    interval = confidence_intervals(table, {"cllr": cllr_mean()})["cllr"]
+    interval = confidence_intervals(table, {"cllr": CLLR})["cllr"]
 
     assert np.isnan(interval.low)
     assert interval.resamples == 0

@@ -8,11 +8,11 @@ from scipy.stats import binomtest
 from score_tables import table
 
 from bob.learn.pytorch.metrics import (
+    CLLR,
     ErrorCurve,
     MetricError,
     Names,
     ScoreTable,
-    cllr_mean,
     confidence_intervals,
     equal_error_rate,
     mcnemar,
@@ -20,7 +20,7 @@ from bob.learn.pytorch.metrics import (
     paired_tables,
 )
 
-MEASURES = {"eer": ErrorCurve.equal_error_rate, "cllr": cllr_mean()}
+MEASURES = {"eer": ErrorCurve.equal_error_rate, "cllr": CLLR}
 
 
 def system(*, noise, seed, speakers=20, probes_each=6):

@@ -5,34 +5,42 @@ import pytest
 from scipy.stats import binom
 
 from bob.learn.pytorch.metrics import (
+    RULE_OF_THIRTY,
     ErrorCurve,
-    MetricError,
-    errors_needed,
-    few_errors,
+    OperatingPoint,
     reliability_warnings,
-    rule_of_three,
 )
 
 
 @pytest.mark.parametrize(
-    ("nearness", "errors", "between"), [(0.3, 30, (20, 39)), (0.1, 271, (243, 297))]
+    ("nearness", "errors", "between"), [(0.3, RULE_OF_THIRTY, (20, 39)), (0.1, 271, (243, 297))]
 )
 def test_so_many_errors_are_as_near_nine_times_in_ten(nearness, errors, between):
     """Of rates of 1 %, with a hundred times as many trials as errors."""
     low, high = binom.cdf(between, 100 * errors, 0.01)
 
     assert high - low == pytest.approx(0.9, abs=0.1 * nearness)
-    assert errors_needed(nearness) == errors
 
 
 def test_no_error_in_n_trials_leaves_three_in_n():
     """A rate of 3/n makes no error with a probability of 5 %."""
-    assert binom.pmf(0, 1000, rule_of_three(1000)) == pytest.approx(0.05, abs=0.001)
-    assert rule_of_three(2) == 1
+    curve = ErrorCurve.from_scores(np.ones(1000), np.zeros(2000))
+
+    (text,) = reliability_warnings(curve, {})
+
+    assert binom.pmf(0, 1000, 3 / 1000) == pytest.approx(0.05, abs=0.001)
+    assert "may be up to 0.300 % (rule of 3" in text
 
 
 def test_few_is_less_than_thirty():
-    assert few_errors({"a": 29.4, "b": 29.5, "c": 30}) == {"a": 29}
+    random = np.random.default_rng(0)
+    curve = ErrorCurve.from_scores(random.normal(1, 1, 1000), random.normal(0, 1, 1000))
+    rates = {"a": 0.0294, "b": 0.0295, "c": 0.03}
+    points = {name: OperatingPoint(0, 0.5, rate) for name, rate in rates.items()}
+
+    (text,) = reliability_warnings(curve, points)
+
+    assert text.startswith("few errors were observed: 29 x false non-match at a. To be")
 
 
 def test_warnings_name_the_point_and_the_kind():
@@ -60,10 +68,3 @@ def test_no_error_at_all_brings_the_rule_of_three():
     (text,) = reliability_warnings(ErrorCurve.from_scores([2, 3], [0, 1, 1]), {})
 
     assert "may be up to 100.000 % (rule of 3" in text
-
-
-def test_questions_without_an_answer_are_refused():
-    with pytest.raises(MetricError, match=r"such as 0\.3"):
-        errors_needed(0)
-    with pytest.raises(MetricError, match="without a trial"):
-        rule_of_three(0)

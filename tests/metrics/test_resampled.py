@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bob.learn.pytorch.metrics import (
+    CLLR,
     ErrorCurve,
     MetricError,
     ScoreTable,
-    cllr_mean,
-    fmr_mean,
+    TrialMean,
     resampled_curves,
 )
 from bob.learn.pytorch.metrics.bootstrap import measured, resampled_values
@@ -22,7 +22,10 @@ SCORE = st.sampled_from([-np.inf, -1.0, 0.0, 0.0, 0.5, 2.0, np.inf, np.nan])
 TRIALS = st.lists(
     st.tuples(st.integers(0, 3), st.integers(0, 3), SCORE), min_size=1, max_size=30
 )
-CURVE_AND_MEAN = {"eer": ErrorCurve.equal_error_rate, "fmr": fmr_mean(0.5)}
+CURVE_AND_MEAN = {
+    "eer": ErrorCurve.equal_error_rate,
+    "fmr": TrialMean.at(0.5, false_match=1.0),
+}
 
 
 def table_of(trials):
@@ -90,7 +93,9 @@ def test_a_draw_that_does_not_allow_a_figure_is_nan(trials):
     table = table_of(trials)
     if np.isnan(table.score).all():
         return
-    values = resampled_values(table, {"fmr": fmr_mean(0.5)}, resamples=5, seed=1)["fmr"]
+    values = resampled_values(
+        table, {"fmr": TrialMean.at(0.5, false_match=1.0)}, resamples=5, seed=1
+    )["fmr"]
 
     for value, (_, non_targets) in zip(
         values, draws(table, resamples=5, seed=1), strict=True
@@ -116,7 +121,7 @@ def test_figures_of_all_trials_are_nan_where_there_is_none():
     """Two impostor trials, one of them accepted at 0.5."""
     table = table_of([(0, 1, 1.0), (1, 2, 0.0)])
 
-    found = measured(table, CURVE_AND_MEAN | {"cllr": cllr_mean()})
+    found = measured(table, CURVE_AND_MEAN | {"cllr": CLLR})
 
     assert found["fmr"] == 0.5
     assert np.isnan([found["eer"], found["cllr"]]).all()

@@ -1,15 +1,11 @@
 """Scores -> error rates, detection costs, Cllr, DET points and their intervals."""
 
 from bob.learn.pytorch.metrics.bootstrap import (
+    CLLR,
     Interval,
     TrialMean,
-    act_dcf_mean,
     actual_cost_mean,
-    cllr_mean,
     confidence_intervals,
-    fmr_mean,
-    fnmr_mean,
-    hter_mean,
     resampled_curves,
 )
 from bob.learn.pytorch.metrics.conditions import (
@@ -51,7 +47,6 @@ from bob.learn.pytorch.metrics.overview import (
     CostFigures,
     Figures,
     OtherCost,
-    figure_measures,
     figures,
 )
 from bob.learn.pytorch.metrics.paired import (
@@ -79,14 +74,9 @@ from bob.learn.pytorch.metrics.rates import (
 from bob.learn.pytorch.metrics.reliability import (
     RULE_OF_THIRTY,
     Doubt,
-    doubtful_scores,
-    errors_needed,
-    few_errors,
-    few_speakers,
     look_like_cosines,
     misfits,
     reliability_warnings,
-    rule_of_three,
     wrong_way_round,
 )
 from bob.learn.pytorch.metrics.streaming import ScoreStream
@@ -108,7 +98,6 @@ __all__ = [
     "trial_conditions",
     "ScoreTable",
     "Names",
-    "figure_measures",
     "figures",
     "Figures",
     "OtherCost",
@@ -147,12 +136,8 @@ __all__ = [
     "confidence_intervals",
     "resampled_curves",
     "TrialMean",
-    "cllr_mean",
-    "act_dcf_mean",
+    "CLLR",
     "actual_cost_mean",
-    "hter_mean",
-    "fnmr_mean",
-    "fmr_mean",
     "paired_differences",
     "paired_tables",
     "Difference",
@@ -166,14 +151,9 @@ __all__ = [
     "alike",
     "equalised_costs",
     "RULE_OF_THIRTY",
-    "errors_needed",
-    "few_errors",
-    "few_speakers",
-    "doubtful_scores",
     "wrong_way_round",
     "misfits",
     "look_like_cosines",
-    "rule_of_three",
     "reliability_warnings",
     "ScoreStream",
 ]

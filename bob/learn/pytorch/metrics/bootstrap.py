@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from bob.learn.pytorch.metrics.costs import CostFunction, DetectionCost
+    from bob.learn.pytorch.metrics.costs import CostFunction
     from bob.learn.pytorch.metrics.curve import ErrorCurve, IntArray
     from bob.learn.pytorch.metrics.table import Codes, ScoreTable
 
@@ -182,6 +182,29 @@ class TrialMean:
     target: Costs | None
     non_target: Costs | None
 
+    @classmethod
+    def at(
+        cls,
+        threshold: float,
+        *,
+        miss: float | None = None,
+        false_match: float | None = None,
+    ) -> TrialMean:
+        """Return FNMR and FMR at a fixed threshold, each times its weight.
+
+        A rate without a weight has no part in the figure.
+        """
+
+        def below(scores: FloatArray) -> FloatArray:
+            return np.where(scores >= threshold, 0.0, miss)
+
+        def above(scores: FloatArray) -> FloatArray:
+            return np.where(scores >= threshold, false_match, 0.0)
+
+        return cls(
+            None if miss is None else below, None if false_match is None else above
+        )
+
     def of(self, targets: ArrayLike, non_targets: ArrayLike) -> float:
         """Return the figure of scores (targets,) and (non_targets,), without NaN.
 
@@ -207,67 +230,23 @@ class TrialMean:
         return total
 
 
-def cllr_mean() -> TrialMean:
-    """Return Cllr of natural log-likelihood ratios, in bits."""
-    return TrialMean(_bits_of_target, _bits_of_non_target)
-
-
-def act_dcf_mean(cost: DetectionCost, *, threshold: float | None = None) -> TrialMean:
-    """Return the normalised cost at a threshold; by default Bayes' threshold."""
-    miss, false_match = cost.weights
-    at = cost.threshold if threshold is None else threshold
-    return TrialMean(
-        partial(_rejected, threshold=at, weight=miss),
-        partial(_accepted, threshold=at, weight=false_match),
-    )
+#: Cllr of natural log-likelihood ratios, in bits.
+CLLR = TrialMean(lambda scores: bits(-scores) / 2, lambda scores: bits(scores) / 2)
 
 
 def actual_cost_mean(cost: CostFunction) -> TrialMean:
     """Return the mean actual cost of all applications, each at Bayes' threshold."""
-    means = [act_dcf_mean(one) for one in cost.costs]
+    weights = [(one.threshold, *one.weights) for one in cost.costs]
+    means = [TrialMean.at(at, miss=miss, false_match=fa) for at, miss, fa in weights]
     return TrialMean(
         partial(_mean_of, [mean.target for mean in means if mean.target]),
         partial(_mean_of, [mean.non_target for mean in means if mean.non_target]),
     )
 
 
-def hter_mean(threshold: float) -> TrialMean:
-    """Return the HTER at a threshold that was found on other trials (dev)."""
-    return TrialMean(
-        partial(_rejected, threshold=threshold, weight=0.5),
-        partial(_accepted, threshold=threshold, weight=0.5),
-    )
-
-
-def fnmr_mean(threshold: float) -> TrialMean:
-    """Return the FNMR at a fixed threshold; it needs target trials only."""
-    return TrialMean(partial(_rejected, threshold=threshold, weight=1.0), None)
-
-
-def fmr_mean(threshold: float) -> TrialMean:
-    """Return the FMR at a fixed threshold; it needs non-target trials only."""
-    return TrialMean(None, partial(_accepted, threshold=threshold, weight=1.0))
-
-
 def _mean_of(costs: list[Costs], scores: FloatArray) -> FloatArray:
     mean: FloatArray = np.mean([cost(scores) for cost in costs], axis=0)
     return mean
-
-
-def _bits_of_target(scores: FloatArray) -> FloatArray:
-    return bits(-scores) / 2
-
-
-def _bits_of_non_target(scores: FloatArray) -> FloatArray:
-    return bits(scores) / 2
-
-
-def _rejected(scores: FloatArray, *, threshold: float, weight: float) -> FloatArray:
-    return np.where(scores >= threshold, 0.0, weight)
-
-
-def _accepted(scores: FloatArray, *, threshold: float, weight: float) -> FloatArray:
-    return np.where(scores >= threshold, weight, 0.0)
 
 
 class _Trials(NamedTuple):
@@ -372,12 +351,15 @@ def _curves(
         rejected = _summed(copies[reference] * copies[probe], *places[1])
         targets, non_targets = int(misses[-1]), int(rejected[-1])
         if targets and non_targets:
-            yield draw, replace(
-                corners,
-                misses=misses,
-                false_matches=non_targets - rejected,
-                targets=targets,
-                non_targets=non_targets,
+            yield (
+                draw,
+                replace(
+                    corners,
+                    misses=misses,
+                    false_matches=non_targets - rejected,
+                    targets=targets,
+                    non_targets=non_targets,
+                ),
             )
 
 

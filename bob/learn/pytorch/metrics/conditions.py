@@ -25,9 +25,8 @@ import numpy as np
 
 from bob.learn.pytorch.metrics.bootstrap import (
     Interval,
+    TrialMean,
     confidence_intervals,
-    fmr_mean,
-    fnmr_mean,
     measured,
 )
 from bob.learn.pytorch.metrics.curve import ErrorCurve, MetricError
@@ -99,7 +98,7 @@ def breakdown(
     """Return the figures of each condition, in the order of its first trial.
 
     Thresholds are those of the condition itself, so that it looks its best; for one
-    threshold that all share, give a `TrialMean`, such as `fnmr_mean`.
+    threshold that all share, give a `TrialMean`, such as `TrialMean.at`.
 
     Parameters
     ----------
@@ -154,8 +153,8 @@ def all_conditions(
         "min_dcf": found.cost_function.minimum,
     }
     if not math.isnan(found.eer_threshold):
-        measures["fnmr"] = fnmr_mean(found.eer_threshold)
-        measures["fmr"] = fmr_mean(found.eer_threshold)
+        measures["fnmr"] = TrialMean.at(found.eer_threshold, miss=1.0)
+        measures["fmr"] = TrialMean.at(found.eer_threshold, false_match=1.0)
     draws = min(resamples, _DRAWS_OF_CONDITIONS)
     return {
         title: sorted(

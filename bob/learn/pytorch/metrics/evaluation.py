@@ -10,9 +10,9 @@ import numpy as np
 
 from bob.learn.pytorch.metrics.bootstrap import (
     Interval,
+    TrialMean,
     actual_cost_mean,
     confidence_intervals,
-    hter_mean,
     usual_resamples,
 )
 from bob.learn.pytorch.metrics.conditions import Condition, all_conditions
@@ -445,5 +445,7 @@ def _measures(found: Evaluation) -> dict[str, Measure]:
         measures[f"min_dcf {cost.name}"] = cost.minimum
         measures[f"act_dcf {cost.name}"] = actual_cost_mean(cost)
     if found.dev is not None and found.dev.is_complete:
-        measures["hter"] = hter_mean(found.dev.dev.threshold)
+        measures["hter"] = TrialMean.at(
+            found.dev.dev.threshold, miss=0.5, false_match=0.5
+        )
     return measures

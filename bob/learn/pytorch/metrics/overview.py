@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from bob.learn.pytorch.metrics.bootstrap import actual_cost_mean, cllr_mean
+from bob.learn.pytorch.metrics.bootstrap import CLLR, actual_cost_mean
 from bob.learn.pytorch.metrics.costs import (
     CostFunction,
     DetectionCost,
@@ -236,7 +236,7 @@ def figure_measures(cost: CostFunction) -> dict[str, Measure]:
         "eer": ErrorCurve.equal_error_rate,
         "min_dcf": cost.minimum,
         "act_dcf": actual_cost_mean(cost),
-        "cllr": cllr_mean(),
+        "cllr": CLLR,
         "min_cllr": ErrorCurve.min_cllr,
     }
 

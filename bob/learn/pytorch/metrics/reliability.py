@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bob.learn.pytorch.metrics.curve import MetricError
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -43,8 +41,6 @@ _UNCALIBRATED = (
     "the scores were not calibrated; actDCF and Cllr read them as log-likelihood "
     "ratios, which they need not be"
 )
-# Half the width of the interval that holds 90 % of a normal distribution.
-_NINETY_PERCENT = 1.6449
 # Log-likelihood ratios that are right by construction (20 to 3,000 target trials, d' of
 # 1 and 2) had actDCF further above minDCF, or above 1, in 1 of 960 draws.
 _ERRORS_OF_A_MISFIT, _ERRORS_ABOVE_ONE = 6, 2
@@ -69,54 +65,6 @@ class Doubt:
     text: str
 
 
-def errors_needed(within: float = 0.3) -> int:
-    """Return the independent errors for 90 % confidence in a rate.
-
-    Parameters
-    ----------
-    within
-        Distance to the observed rate as a fraction of it.
-
-    Examples
-    --------
-    >>> errors_needed(0.3), errors_needed(0.1)
-    (30, 271)
-    """
-    if not 0 < within < math.inf:
-        raise MetricError(f"within is {within}; give a positive fraction, such as 0.3")
-    # The rule itself is a round number, so that it must not become 31.
-    return math.floor((_NINETY_PERCENT / within) ** 2 + 0.5)
-
-
-def rule_of_three(trials: int) -> float:
-    """Return the upper end of the 95 % interval of a rate without an error.
-
-    Examples
-    --------
-    >>> rule_of_three(300)
-    0.01
-    """
-    if trials < 1:
-        raise MetricError("without a trial nothing is known of the rate")
-    return min(1.0, 3 / trials)
-
-
-def few_errors(errors: Mapping[str, float]) -> dict[str, int]:
-    """Return those counts of errors that are below the rule of 30, rounded."""
-    return {
-        name: round(count)
-        for name, count in errors.items()
-        if round(count) < RULE_OF_THIRTY
-    }
-
-
-def few_speakers(speakers: int) -> list[str]:
-    """Warn of intervals from so few speakers; return nothing if they are enough."""
-    if speakers >= FEW_SPEAKERS:
-        return []
-    return [f"with {speakers} speakers the intervals are rough guides"]
-
-
 def reliability_warnings(
     curve: ErrorCurve, points: Mapping[str, OperatingPoint]
 ) -> list[str]:
@@ -133,7 +81,7 @@ def reliability_warnings(
         return [
             f"some threshold makes no error at all, so an interval says nothing; even "
             f"with {trials:,} independent trials the true rate may be up to "
-            f"{100 * rule_of_three(trials):.3f} % (rule of 3, 95 % confidence)"
+            f"{100 * min(1.0, 3 / trials):.3f} % (rule of 3, 95 % confidence)"
         ]
     rates = {"the EER": (eer, eer)} | {
         name: (point.false_non_match_rate, point.false_match_rate)
@@ -143,34 +91,20 @@ def reliability_warnings(
     for name, (fnmr, fmr) in rates.items():
         errors[f"false non-match at {name}"] = fnmr * curve.targets
         errors[f"false match at {name}"] = fmr * curve.non_targets
-    few = [f"{count} x {name}" for name, count in few_errors(errors).items()]
+    few = [
+        f"{round(count)} x {name}"
+        for name, count in errors.items()
+        if round(count) < RULE_OF_THIRTY
+    ]
     if not few:
         return []
     return [f"few errors were observed: {', '.join(few)}. {RULE_EXPLAINED}"]
 
 
-def doubtful_scores(
+def _doubtful_scores(
     scores: FloatArray, *, eer: float, kinds: tuple[int, int], interval: Interval | None
 ) -> list[str]:
-    """Say whether scores look reversed, are all equal, or are infinite.
-
-    Parameters
-    ----------
-    scores
-        ``(trials,)``; NaN counts for nothing.
-    eer
-        Equal error rate, as a fraction.
-    kinds
-        Target and non-target trials with a score.
-    interval
-        Of the EER; None, or without a width, where there is none.
-
-    Examples
-    --------
-    >>> doubtful_scores(np.ones(4), eer=0.5, kinds=(2, 2), interval=None)
-    ['all 4 scores are 1, which tells nothing of who speaks: check the model that made \
-them']
-    """
+    """Say whether scores ``(trials,)`` look reversed, are all equal, or infinite."""
     kept = scores[~np.isnan(scores)]
     if not kept.size:
         return []
@@ -285,16 +219,17 @@ def all_doubts(
     minima = {
         f"minDCF, {one.cost}": one.cost.min_point(found.curve) for one in found.costs
     }
-    few = [] if found.speakers is None else few_speakers(found.speakers)
     texts = {
-        "scores": doubtful_scores(
+        "scores": _doubtful_scores(
             scores, eer=found.eer, kinds=kinds, interval=interval
         ),
         "few errors" if found.eer else "no errors": reliability_warnings(
             found.curve, minima
         ),
-        "few speakers": few,
     }
+    if found.speakers is not None and found.speakers < FEW_SPEAKERS:
+        few = f"with {found.speakers} speakers the intervals are rough guides"
+        texts["few speakers"] = [few]
     doubts = [Doubt(kind, text) for kind, some in texts.items() for text in some]
     if look_like_cosines(scores) and not calibrated:
         return [*doubts, Doubt("cosines", _COSINES)]
