@@ -4,7 +4,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from bob.learn.pytorch.drawing.plot import Axis, Line, Plot, deviates, round_ticks
+from bob.learn.pytorch.drawing.plot import (
+    Axis,
+    DetCurve,
+    Line,
+    Plot,
+    det_plot,
+    round_ticks,
+)
 
 AXIS = Axis("", 0, 1, ())
 
@@ -45,4 +52,7 @@ def test_a_line_that_is_not_seen_has_no_number():
 
 
 def test_deviates_are_those_of_the_normal_distribution():
-    np.testing.assert_allclose(deviates([0.5, 0.158655254]), [0, -1], atol=1e-8)
+    rates = np.array([0.5, 0.158655254])
+    drawn = det_plot([DetCurve("a", 0, rates, rates[::-1], 0.3)]).lines[-1]
+
+    np.testing.assert_allclose([drawn.x[0], drawn.x[-1]], [0, -1], atol=1e-8)

@@ -11,9 +11,9 @@ def test_the_worst_trials_come_worst_first_and_failed_ones_never(table):
     non_targets, targets = worst_trials(trials, 4)
 
     expected = np.sort(trials.non_targets[~np.isnan(trials.non_targets)])[::-1][:4]
-    assert [trial.score for trial in non_targets] == expected.tolist()
+    assert non_targets.score.tolist() == expected.tolist()
     expected = np.sort(trials.targets[~np.isnan(trials.targets)])[:4]
-    assert [trial.score for trial in targets] == expected.tolist()
-    assert all(trial.claimed == trial.real for trial in targets)
-    assert all(trial.claimed != trial.real for trial in non_targets)
-    assert worst_trials(trials, 0) == ([], [])
+    assert targets.score.tolist() == expected.tolist()
+    assert targets.is_target.all()
+    assert not non_targets.is_target.any()
+    assert [len(part) for part in worst_trials(trials, 0)] == [0, 0]

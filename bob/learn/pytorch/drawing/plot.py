@@ -143,7 +143,7 @@ def round_ticks(low: float, high: float, most: int) -> tuple[tuple[float, str], 
     return tuple((float(place), f"{place:g}") for place in np.round(numbers * step, 10))
 
 
-def deviates(rates: ArrayLike) -> FloatArray:
+def _deviates(rates: ArrayLike) -> FloatArray:
     """Quantile of the standard normal distribution."""
     from scipy.special import ndtri  # slow to import
 
@@ -200,7 +200,7 @@ def det_plot(
     """
     few = len(curves) <= MANY_SYSTEMS
     low, high = _rate_limits(curves, with_minima=few)
-    ends = deviates([low, high])
+    ends = _deviates([low, high])
     outside = low / 50, 1 - (1 - high) / 50
     lines = [
         _band_line(one, one.band, outside) for one in curves if one.band is not None
@@ -208,7 +208,7 @@ def det_plot(
     lines.append(Line(ends, ends, -1, "equal rates", "dashed"))
     marks = []
     for place, one in enumerate(curves, 1):
-        x, y = deviates(np.clip(_along(one), *outside))
+        x, y = _deviates(np.clip(_along(one), *outside))
         lines.append(Line(x, y, one.look, one.name, tag=tag_share(place, len(curves))))
         marks += [
             mark
@@ -243,7 +243,7 @@ def tag_share(place: int, count: int) -> float | None:
 
 
 def _band_line(one: DetCurve, band: FloatArray, outside: tuple[float, float]) -> Line:
-    grid, low, high = deviates(np.clip(band, *outside))
+    grid, low, high = _deviates(np.clip(band, *outside))
     x, y = np.append(grid, grid[::-1]), np.append(low, high[::-1])
     return Line(x, y, one.look, f"{one.name}, band", "none", filled=True)
 
@@ -270,7 +270,7 @@ def _det_marks(one: DetCurve, *, low: float, high: float) -> list[Mark]:
             f"{one.name}, {point.name}: FMR {100 * rates[0]:.2f} %, "
             f"FNMR {100 * rates[1]:.2f} %"
         )
-        x, y = deviates(np.clip(rates, low, high)).tolist()
+        x, y = _deviates(np.clip(rates, low, high)).tolist()
         found.append(Mark(x, y, one.look, SHAPES[point.kind], name))
     return found
 
@@ -293,10 +293,10 @@ def _rate_limits(
 
 
 def _rate_axis(label: str, low: float, high: float) -> Axis:
-    ends = deviates([low, high]).tolist()
+    ends = _deviates([low, high]).tolist()
     ticks: list[tuple[float, str]] = []
     for percent in _PERCENT[(99 * low <= _PERCENT) & (100.5 * high >= _PERCENT)]:
-        place = float(deviates([percent / 100])[0])
+        place = float(_deviates([percent / 100])[0])
         # Labels that would touch their neighbour are left out.
         if not ticks or place - ticks[-1][0] > (ends[1] - ends[0]) / 16:
             ticks.append((place, f"{percent:g}"))

@@ -117,7 +117,7 @@ def swatch(look: int, *, dashed: bool | None = None) -> str:
     dash = _DASHES[look % 4] if dashed is None else _DASHED * dashed
     return (
         '<svg class="swatch" viewBox="0 0 34 10" aria-hidden="true">'
-        f'<path class="line {colour(look)}" d="M1 5H33"{_dash(dash)}/>'
+        f'<path class="line {_colour(look)}" d="M1 5H33"{_dash(dash)}/>'
         "</svg>"
     )
 
@@ -130,7 +130,7 @@ def sign(shape: Shape) -> str:
     )
 
 
-def colour(look: int) -> str:
+def _colour(look: int) -> str:
     """Class of a system's colour."""
     return "guide" if look < 0 else f"c{look % len(COLOURS)}"
 
@@ -177,12 +177,12 @@ def _line(line: Line, frame: _Frame) -> str:
         dash = _DASHES[line.look % 4]
     fill = ""
     if line.filled:
-        fill = f'<path class="area {colour(line.look)}" d="{path}Z"/>'
+        fill = f'<path class="area {_colour(line.look)}" d="{path}Z"/>'
     title = f"<title>{in_markup(line.name)}</title>" if line.name else ""
     thin = " thin" if line.stroke == "thin" else ""
     stroke = ""
     if line.stroke != "none":
-        look = colour(line.look)
+        look = _colour(line.look)
         stroke = f'<path class="line{thin} {look}" d="{path}"{_dash(dash)}/>'
     return f"<g{_system(line.look)}>{title}{fill}{stroke}</g>"
 
@@ -208,7 +208,7 @@ def _tag(plot: Plot, line: Line, frame: _Frame) -> str:
     place = f"translate({float(frame.x(found[0])):.1f} {float(frame.y(found[1])):.1f})"
     return (
         f'<g{_system(line.look)} class="tag" transform="{place}">'
-        f'<circle r="9" class="{colour(line.look)}"/>'
+        f'<circle r="9" class="{_colour(line.look)}"/>'
         f'<text y="4" text-anchor="middle">{line.look + 1}</text></g>'
     )
 
@@ -217,7 +217,7 @@ def _mark(mark: Mark, frame: _Frame) -> str:
     x, y = float(frame.x(mark.x)), float(frame.y(mark.y))
     return (
         f"<g{_system(mark.look)}><title>{in_markup(mark.name)}</title>"
-        f'<path class="mark {colour(mark.look)}" d="{_outline(mark.shape)}" '
+        f'<path class="mark {_colour(mark.look)}" d="{_outline(mark.shape)}" '
         f'transform="translate({x:.1f} {y:.1f})"/></g>'
     )
 

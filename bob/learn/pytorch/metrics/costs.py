@@ -135,13 +135,11 @@ class CostFunction:
         MetricError
             No target or no non-target trial has a score.
         """
-        points = [
+        points = (
             operating_point(targets, non_targets, threshold=cost.threshold)
             for cost in self.costs
-        ]
-        return _mean(
-            [cost.of(point) for cost, point in zip(self.costs, points, strict=True)]
         )
+        return _mean([one.of(at) for one, at in zip(self.costs, points, strict=True)])
 
     def __str__(self) -> str:
         each = "; ".join(map(str, self.costs))

@@ -21,7 +21,13 @@ _SYSTEM = Column("System", "system", numeric=False)
 _ERRORS = (0.01, 0.001)
 # Figures that systems are compared by; those that the second line has are of
 # log-likelihood ratios only.
-_COMPARED = ("eer", "min_dcf", "act_dcf", "cllr", "min_cllr")
+_COMPARED = {
+    "eer": "EER %",
+    "min_dcf": "minDCF",
+    "act_dcf": "actDCF",
+    "cllr": "Cllr",
+    "min_cllr": "min Cllr",
+}
 _OF_RATIOS = ("act_dcf", "cllr")
 
 
@@ -118,10 +124,17 @@ def _systems_notes(report: Report, rows: Sequence[Sequence[Cell]]) -> list[str]:
 
 
 def _costs_in_words(report: Report) -> str:
+    """Name each cost with both errors, which may be left out of its own text."""
     costs = (report.cost, *report.others_at)
+    texts = [
+        text if "C_" in (text := str(one)) else f"{text} (C_miss 1, C_fa 1)"
+        for one in costs
+    ]
     if len(costs) == 1:
-        return cost_in_words(str(costs[0]))
-    return ", ".join(f"{one.name} is {cost_in_words(str(one))}" for one in costs)
+        return texts[0]
+    return ", ".join(
+        f"{one.name} is {text}" for one, text in zip(costs, texts, strict=True)
+    )
 
 
 def _other_columns(report: Report) -> list[Column]:
@@ -140,17 +153,6 @@ def _other_cells(one: Evaluated, mark: str) -> list[Cell]:
             interval = one.figures.intervals.get(f"{key} {other.cost.name}")
             found.append(tables.cost(getattr(other, key), interval, mark=sign))
     return found
-
-
-def cost_in_words(cost: str) -> str:
-    """Add the costs of errors where the name does not have them.
-
-    Examples
-    --------
-    >>> cost_in_words("P_target 0.01")
-    'P_target 0.01 (C_miss 1, C_fa 1)'
-    """
-    return cost if "C_" in cost else f"{cost} (C_miss 1, C_fa 1)"
 
 
 def _system_row(number: int, one: Evaluated, *, with_dev: bool) -> tuple[Cell, ...]:
@@ -263,16 +265,14 @@ def comparisons_table(report: Report) -> Table:
     columns = (
         Column("First system", "first", numeric=False),
         Column("Second system", "second", numeric=False),
-        Column("Δ EER %", "eer", interval=True),
-        Column("p", "eer_p"),
-        Column("Δ minDCF", "min_dcf", interval=True),
-        Column("p", "min_dcf_p"),
-        Column("Δ actDCF", "act_dcf", interval=True),
-        Column("p", "act_dcf_p"),
-        Column("Δ Cllr", "cllr", interval=True),
-        Column("p", "cllr_p"),
-        Column("Δ min Cllr", "min_cllr", interval=True),
-        Column("p", "min_cllr_p"),
+        *(
+            column
+            for key, title in _COMPARED.items()
+            for column in (
+                Column(f"Δ {title}", key, interval=True),
+                Column("p", f"{key}_p"),
+            )
+        ),
         Column("Wrong by the first only", "first_only"),
         Column("by the second only", "second_only"),
         Column("McNemar p", "mcnemar_p"),

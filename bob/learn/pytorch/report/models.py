@@ -20,32 +20,57 @@ if TYPE_CHECKING:
     from bob.learn.pytorch.metrics import Evaluation
 
 _NOTHING = "-"
-_HEADINGS = (
-    "model",
-    "EER %",
-    "95 % interval",
-    "minDCF",
-    "dimension",
-    "parameters",
-    "minimum s",
-    "CPU ms/s",
-    "peak MB",
-    "install MB",
+# Heading, field of `ModelRow.as_dict` (or the interval), form of its cells, meaning.
+_COLUMNS = (
+    ("model", "model", "", ""),
+    (
+        "EER %",
+        "eer_percent",
+        ".2f",
+        "equal error rate, with the range of 95 % over speakers drawn with replacement",
+    ),
+    ("95 % interval", "interval", "", ""),
+    (
+        "minDCF",
+        "min_dcf",
+        ".3f",
+        "smallest detection cost, normalised; P_target 0.01, both costs 1",
+    ),
+    (
+        "dimension",
+        "dimensions",
+        ",",
+        "numbers in an embedding; they are compared by their cosine",
+    ),
+    ("parameters", "parameters", ",", ""),
+    (
+        "minimum s",
+        "minimum_seconds",
+        ".2g",
+        "shorter recordings are padded by templates, and refused by built-in models",
+    ),
+    (
+        "CPU ms/s",
+        "cpu_ms_per_second",
+        ".1f",
+        "processor time per second of audio, over all threads of the process that runs "
+        "the model: one recording at a time, loading, decoding and resampling left out",
+    ),
+    (
+        "peak MB",
+        "peak_mb",
+        ",.0f",
+        "memory of that process at most, interpreter and libraries included",
+    ),
+    (
+        "install MB",
+        "install_mb",
+        ",.0f",
+        "on the disk: the environment, shared or not, and the weights; of a built-in "
+        "model, its weights",
+    ),
 )
-_DEFINITIONS = {
-    "EER %": "equal error rate, with the range of 95 % over speakers drawn with "
-    "replacement",
-    "minDCF": "smallest detection cost, normalised; P_target 0.01, both costs 1",
-    "dimension": "numbers in an embedding; they are compared by their cosine",
-    "minimum s": "shorter recordings are padded by templates, and refused by built-in "
-    "models",
-    "CPU ms/s": "processor time per second of audio, over all threads of the process "
-    "that runs the model: one recording at a time, loading, decoding and resampling "
-    "left out",
-    "peak MB": "memory of that process at most, interpreter and libraries included",
-    "install MB": "on the disk: the environment, shared or not, and the weights; of a "
-    "built-in model, its weights",
-}
+_HEADINGS = tuple(heading for heading, *_ in _COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -154,7 +179,8 @@ def as_page(rows: Sequence[ModelRow], *, title: str, about: str) -> str:
     body = "\n".join(_row(row) for row in rows)
     meanings = "\n".join(
         f"<dt>{in_markup(name)}</dt><dd>{in_markup(text)}</dd>"
-        for name, text in _DEFINITIONS.items()
+        for name, _, _, text in _COLUMNS
+        if text
     )
     return document(
         title=title,
@@ -184,21 +210,14 @@ def _curves(rows: Iterable[ModelRow]) -> str:
     return f"{page_parts.legend(list(drawn))}\n{picture}"
 
 
-def _cells(row: ModelRow) -> tuple[str, ...]:
+def _cells(row: ModelRow) -> list[str]:
     values = row.as_dict()
     low, high = values["eer_low_percent"], values["eer_high_percent"]
-    return (
-        row.name,
-        _shown(values["eer_percent"], ".2f"),
-        _NOTHING if low is None else f"{low:.2f} to {high:.2f}",
-        _shown(values["min_dcf"], ".3f"),
-        _shown(values["dimensions"], ","),
-        _shown(values["parameters"], ","),
-        _shown(values["minimum_seconds"], ".2g"),
-        _shown(values["cpu_ms_per_second"], ".1f"),
-        _shown(values["peak_mb"], ",.0f"),
-        _shown(values["install_mb"], ",.0f"),
-    )
+    values["interval"] = None if low is None else f"{low:.2f} to {high:.2f}"
+    return [
+        _NOTHING if values[key] is None else format(values[key], form)
+        for _, key, form, _ in _COLUMNS
+    ]
 
 
 def _row(row: ModelRow) -> str:
@@ -244,7 +263,3 @@ def _number(value: object) -> str:
     if value is None:
         return ""
     return f"{value:.6g}" if isinstance(value, float) else printing.inert(str(value))
-
-
-def _shown(value: float | None, form: str) -> str:
-    return _NOTHING if value is None else format(value, form)

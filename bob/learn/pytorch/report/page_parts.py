@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,7 +54,7 @@ def table_only(content: Table, *, sortable: bool = False) -> str:
 def scrolled(title: str, element: str, heads: str, rows: str) -> str:
     """Return a table that scrolls by touch, mouse and keyboard, without the page."""
     return (
-        f'<div class="wide" role="region" tabindex="0" aria-label="{_text(title)}">'
+        f'<div class="wide" role="region" tabindex="0" aria-label="{in_markup(title)}">'
         f"\n{element}\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n"
         "</table>\n</div>"
     )
@@ -63,7 +62,7 @@ def scrolled(title: str, element: str, heads: str, rows: str) -> str:
 
 def notes(texts: Iterable[str]) -> str:
     """Return a list of notes on the figures; empty without any."""
-    items = [f"<li>{_text(text)}</li>" for text in texts]
+    items = [f"<li>{in_markup(text)}</li>" for text in texts]
     shown, folded = items[:MOST_NOTES], items[MOST_NOTES:]
     parts = [f'<ul class="notes">{"".join(shown)}</ul>'] if shown else []
     if folded:
@@ -85,11 +84,13 @@ def figure(
     system
         Number of the only system in it, with which the whole figure is hidden.
     """
-    notes = "".join(f"<figcaption>{_text(note)}</figcaption>" for note in plot.notes)
+    notes = "".join(
+        f"<figcaption>{in_markup(note)}</figcaption>" for note in plot.notes
+    )
     which = "" if system is None else f' data-system="{system}"'
     picture = svg.draw(plot, identifier=identifier, switchable=system is None)
     return (
-        f"<figure{which}>\n<h3>{_text(plot.title)}</h3>\n{picture}\n{more}{notes}"
+        f"<figure{which}>\n<h3>{in_markup(plot.title)}</h3>\n{picture}\n{more}{notes}"
         "</figure>"
     )
 
@@ -98,7 +99,7 @@ def legend(names: Sequence[str]) -> str:
     """Return a list of the systems with their lines, which the script lets one hide."""
     items = "".join(
         f'<li data-system="{look}">{svg.swatch(look)}'
-        f"<span>{look + 1} {_text(name)}</span></li>"
+        f"<span>{look + 1} {in_markup(name)}</span></li>"
         for look, name in enumerate(names)
     )
     return f'<ul class="legend systems" aria-label="Systems">{items}</ul>'
@@ -107,7 +108,7 @@ def legend(names: Sequence[str]) -> str:
 def signs(kinds: Iterable[str]) -> str:
     """Return a list of marks with their meanings, by the kinds of their decisions."""
     items = "".join(
-        f"<li>{svg.sign(SHAPES[kind])}<span>{_text(MEANINGS[kind])}</span></li>"
+        f"<li>{svg.sign(SHAPES[kind])}<span>{in_markup(MEANINGS[kind])}</span></li>"
         for kind in kinds
     )
     return f'<ul class="legend" aria-label="Marks">{items}</ul>'
@@ -131,9 +132,7 @@ def worst(
     if alone:
         return content
     state = " open" if unfolded else ""
-    return (
-        f"<details{state}><summary>{_text(one.name)}</summary>\n{content}\n</details>"
-    )
+    return f"<details{state}><summary>{in_markup(one.name)}</summary>\n{content}\n</details>"
 
 
 def _wrong(one: Evaluated) -> str:
@@ -155,19 +154,22 @@ def _wrong(one: Evaluated) -> str:
 
 
 def _trials(
-    title: str, trials: Sequence[Trial], player: Callable[[str], str | None], name: str
+    title: str, trials: ScoreTable, player: Callable[[str], str | None], name: str
 ) -> str:
-    if not trials:
+    if not len(trials):
         return ""
+    references = trials.claimed if trials.model is None else trials.model
+    columns = references, trials.probe, trials.real
+    fields = zip(trials.score.tolist(), *(c.tolist() for c in columns), strict=True)
     heads = '<th scope="col">Score</th>' + "".join(
         f'<th scope="col" class="words">{head}</th>'
         for head in ("Reference", "Probe", "Speaker of the probe")
     )
     rows = "\n".join(
-        f"<tr><td>{trial.score:.4f}</td>{_recording(trial.reference, player)}"
-        f"{_recording(trial.probe, player)}"
-        f'<td class="words">{_text(trial.real)}</td></tr>'
-        for trial in trials
+        f"<tr><td>{score:.4f}</td>{_recording(reference, player)}"
+        f"{_recording(probe, player)}"
+        f'<td class="words">{in_markup(real)}</td></tr>'
+        for score, reference, probe, real in fields
     )
     shown = scrolled(f"{title} of {name}", "<table>", heads, rows)
     return f"<h3>{title}</h3>\n{shown}"
@@ -178,8 +180,8 @@ def _recording(name: str, player: Callable[[str], str | None]) -> str:
     sound = ""
     if address is not None:
         sound = (
-            f'<audio controls preload="none" src="{_text(address)}" '
-            f'aria-label="{_text(name)}"></audio>'
+            f'<audio controls preload="none" src="{in_markup(address)}" '
+            f'aria-label="{in_markup(name)}"></audio>'
         )
     kind = "words sound" if sound else "words"
     return f'<td class="{kind}">{_name(name)}{sound}</td>'
@@ -198,16 +200,16 @@ def failures(report: Report) -> str:
             for head in ("Recording", "Stage", "Reason")
         )
         rows = "\n".join(
-            f'<tr><th scope="row" class="words">{_text(item.key)}</th>'
-            f'<td class="words">{_text(item.stage)}</td>'
-            f'<td class="words">{_text(item.reason)}</td></tr>'
+            f'<tr><th scope="row" class="words">{in_markup(item.key)}</th>'
+            f'<td class="words">{in_markup(item.stage)}</td>'
+            f'<td class="words">{in_markup(item.reason)}</td></tr>'
             for item in found[:MOST_FAILURES]
         )
         title = f"{one.name}: {len(found):,} recordings that could not be used"
         more = len(found) - MOST_FAILURES
         rest = f'<p class="note">and {more:,} more</p>' if more > 0 else ""
         parts.append(
-            f"<details><summary>{_text(title)}</summary>\n"
+            f"<details><summary>{in_markup(title)}</summary>\n"
             f"{scrolled(title, '<table>', heads, rows)}{rest}\n</details>"
         )
     if not parts:
@@ -218,7 +220,7 @@ def failures(report: Report) -> str:
 def provenance(report: Report, made_by: Sequence[tuple[str, str]]) -> str:
     """Return the provenance of the scores of each system, and of the page."""
     parts = [
-        f"<details><summary>{_text(one.name)}</summary>\n"
+        f"<details><summary>{in_markup(one.name)}</summary>\n"
         f"{_facts(one.system.provenance)}\n</details>"
         for one in report.systems
         if one.system.provenance
@@ -231,21 +233,21 @@ def provenance(report: Report, made_by: Sequence[tuple[str, str]]) -> str:
 
 
 def _facts(facts: Iterable[tuple[str, str]]) -> str:
-    items = "".join(f"<dt>{_text(a)}</dt><dd>{_text(b)}</dd>" for a, b in facts)
+    items = "".join(f"<dt>{in_markup(a)}</dt><dd>{in_markup(b)}</dd>" for a, b in facts)
     return f'<dl class="facts">{items}</dl>'
 
 
 def _head(column: Column) -> str:
     kind = "" if column.numeric else ' class="words"'
-    meaning = f' title="{_text(column.meaning)}"' if column.meaning else ""
-    return f'<th scope="col"{kind}{meaning}>{_text(column.title)}</th>'
+    meaning = f' title="{in_markup(column.meaning)}"' if column.meaning else ""
+    return f'<th scope="col"{kind}{meaning}>{in_markup(column.title)}</th>'
 
 
 def _cell(column: Column, cell: Cell) -> str:
-    value = "" if cell.value is None else f' data-value="{_text(str(cell.value))}"'
-    text = _text(cell.text) if column.numeric else _name(cell.text)
+    value = "" if cell.value is None else f' data-value="{in_markup(str(cell.value))}"'
+    text = in_markup(cell.text) if column.numeric else _name(cell.text)
     if cell.interval:
-        text += f'<span class="range">{_text(cell.interval)}</span>'
+        text += f'<span class="range">{in_markup(cell.interval)}</span>'
     if column.key in _HEADINGS:
         return f'<th scope="row" class="words"{value}>{text}</th>'
     kind = "" if column.numeric else ' class="words"'
@@ -257,22 +259,7 @@ def _name(text: str) -> str:
     return re.sub(r"(?<=[/_.-])(?=[^\W_])", "<wbr>", in_markup(text))
 
 
-def _text(text: str) -> str:
-    return in_markup(text)
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A trial by its names; the reference goes by its subject if it has none."""
-
-    score: float
-    reference: str
-    claimed: str
-    probe: str
-    real: str
-
-
-def worst_trials(table: ScoreTable, count: int) -> tuple[list[Trial], list[Trial]]:
+def worst_trials(table: ScoreTable, count: int) -> tuple[ScoreTable, ScoreTable]:
     """Return non-target trials of the highest and target trials of the lowest scores.
 
     The worst come first; of equal scores, those that come first in the table. Trials
@@ -280,8 +267,8 @@ def worst_trials(table: ScoreTable, count: int) -> tuple[list[Trial], list[Trial
     """
     scored, is_target = ~np.isnan(table.score), table.is_target
     return (
-        _named(table, _lowest(-table.score, scored & ~is_target, count)),
-        _named(table, _lowest(table.score, scored & is_target, count)),
+        table.take(_lowest(-table.score, scored & ~is_target, count)),
+        table.take(_lowest(table.score, scored & is_target, count)),
     )
 
 
@@ -294,19 +281,3 @@ def _lowest(
         limit = np.partition(values[index], count - 1)[count - 1] if count else -np.inf
         index = index[values[index] <= limit]
     return index[np.argsort(values[index], kind="stable")][:count]
-
-
-def _named(table: ScoreTable, index: NDArray[np.intp]) -> list[Trial]:
-    part = table.take(index)
-    references = part.claimed if part.model is None else part.model
-    return [
-        Trial(*fields)
-        for fields in zip(
-            part.score.tolist(),
-            references.tolist(),
-            part.claimed.tolist(),
-            part.probe.tolist(),
-            part.real.tolist(),
-            strict=True,
-        )
-    ]
