@@ -100,12 +100,7 @@ class Mark:
 class Plot:
     """A picture.
 
-    Attributes
-    ----------
-    description
-        Its content, for those who do not see it.
-    notes
-        Sentences on what no line shows.
+    The description is for those who do not see it; notes tell what no line shows.
     """
 
     title: str

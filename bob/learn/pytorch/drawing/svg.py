@@ -47,14 +47,9 @@ class _Frame:
 
 
 def draw(plot: Plot, *, identifier: str, switchable: bool = True) -> str:
-    """Return an ``<svg>`` element.
+    """Return an ``<svg>`` element, in which every id begins with the identifier.
 
-    Parameters
-    ----------
-    identifier
-        Begins the ids inside, so that several pictures stand on one page.
-    switchable
-        Whether parts say which system they are of, so that they can be hidden.
+    If switchable, parts say which system they are of, so that they can be hidden.
     """
     text = _drawn(plot, identifier)
     return text if switchable else re.sub(r' data-system="\d+"', "", text)
@@ -105,14 +100,9 @@ def _drawn(plot: Plot, identifier: str) -> str:
 
 
 def swatch(look: int, *, dashed: bool | None = None) -> str:
-    """Return a short line that looks as the lines of a system do, for a legend.
+    """Return a short line in the look of a system, or of a guide (-1), for a legend.
 
-    Parameters
-    ----------
-    look
-        Number of the system; -1 for a guide.
-    dashed
-        Instead of the dash that the system has.
+    ``dashed`` stands instead of the dash that the system has.
     """
     dash = _DASHES[look % 4] if dashed is None else _DASHED * dashed
     return (

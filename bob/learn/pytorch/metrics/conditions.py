@@ -357,12 +357,8 @@ def _ranges(
 ) -> Names | None:
     """Cut numbers into classes; None if a name that is present is no number.
 
-    Parameters
-    ----------
-    counts
-        Trials of each name that is present.
-    zeros
-        Take ``0012`` for a number, too.
+    ``counts`` are trials of each name that is present; ``zeros`` takes ``0012`` for a
+    number, too.
     """
     numbers = {
         name: number

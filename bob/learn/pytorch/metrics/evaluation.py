@@ -289,7 +289,9 @@ def evaluate(
         raise MetricError(
             "conditions and comparisons need trials with names; give a ScoreTable"
         )
-    draws = _draws(table, resamples)
+    draws = 0
+    if table is not None:
+        draws = usual_resamples(len(table)) if resamples is None else resamples
     kinds = _kinds(scores)
     found = _of_all_trials(kinds, dev, (first, *others_at))
     if table is not None:
@@ -370,12 +372,6 @@ def _versus(
         resamples=resamples,
         seed=seed,
     )
-
-
-def _draws(table: ScoreTable | None, resamples: int | None) -> int:
-    if table is None:
-        return 0
-    return usual_resamples(len(table)) if resamples is None else resamples
 
 
 def _kinds(scores: Scores) -> tuple[FloatArray, FloatArray]:

@@ -94,12 +94,7 @@ class McNemar:
 class Comparison:
     """A system against another on the same trials; below 0, the first is better.
 
-    Attributes
-    ----------
-    differences
-        First less second, by name of the figure.
-    decisions
-        At the EER threshold of each: wrong only by the first, only by the second.
+    Decisions are those at the EER threshold of each.
     """
 
     differences: Mapping[str, Difference]
@@ -191,10 +186,7 @@ def compare(
 ) -> Comparison:
     """Compare two systems on the same trials, each decision at the EER threshold.
 
-    Parameters
-    ----------
-    uncalibrated
-        Leave out actDCF and Cllr: the scores of either are no log-likelihood ratios.
+    If the scores of either are no log-likelihood ratios, actDCF and Cllr are left out.
 
     Raises
     ------

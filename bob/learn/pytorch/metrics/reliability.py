@@ -130,13 +130,6 @@ def wrong_way_round(
 
     Chance gives an EER of 50 %: it has to be above by two standard deviations, and its
     interval, where there is one, has to lie above.
-
-    Examples
-    --------
-    >>> wrong_way_round(0.55, (30, 900))
-    []
-    >>> wrong_way_round(0.98, (30, 900))[0][:35]
-    'the scores look the wrong way round'
     """
     low = interval.low if interval is not None and interval.says_something else eer
     fewest = min(kinds)
@@ -155,12 +148,6 @@ def misfits(figures: Figures) -> list[str]:
     """Say where decisions at Bayes' threshold cost far more than they could.
 
     Figures of log-likelihood ratios are meant: of cosines, they say nothing.
-
-    Examples
-    --------
-    >>> from bob.learn.pytorch.metrics.overview import figures
-    >>> misfits(figures(np.arange(9.0) - 1, np.arange(9.0) - 9))
-    []
     """
     # Of scores in the wrong order, something else is said.
     if not (figures.targets and figures.non_targets) or figures.eer > 0.5:
@@ -203,14 +190,9 @@ def look_like_cosines(scores: FloatArray) -> bool:
 def all_doubts(
     found: Evaluation, scores: FloatArray, *, calibrated: bool | None
 ) -> list[Doubt]:
-    """Return what speaks against taking figures at their word.
+    """Return the doubts about the figures of scores ``(trials,)``.
 
-    Parameters
-    ----------
-    scores
-        ``(trials,)``, of which the figures are.
-    calibrated
-        They are log-likelihood ratios of a calibration, or not; None if unknown.
+    They are log-likelihood ratios of a calibration, or not; None if unknown.
     """
     if found.curve is None:
         return _missing(found)

@@ -199,17 +199,9 @@ class _Reader:
 def merged(
     kinds: Sequence[SortedRuns], *, rows: int
 ) -> Iterator[tuple[FloatArray, IntArray]]:
-    """Yield ascending numbers without repetition, and how often each kind has them.
+    """Yield ascending ``(numbers,)``, each once, and their counts ``(kinds, numbers)``.
 
-    Parameters
-    ----------
-    rows
-        How many are in memory at once, over all runs, or a little more.
-
-    Yields
-    ------
-    tuple
-        ``(numbers,)`` and ``(kinds, numbers)``.
+    About so many rows are in memory at once, over all runs.
     """
     runs = [(run, kind) for kind, some in enumerate(kinds) for run in some.runs()]
     yield from _merge(runs, kinds=len(kinds), rows=rows)

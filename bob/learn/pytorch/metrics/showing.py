@@ -172,14 +172,9 @@ def det_curve(
     kinds: Collection[str] = ("eer", "minimum", "actual", "dev"),
     band: NDArray[np.float64] | None = None,
 ) -> DetCurve:
-    """Return the DET curve of an evaluation, which has one, for a picture.
+    """Return the DET curve of an evaluation that has one, with these kinds of decision.
 
-    Parameters
-    ----------
-    kinds
-        Decisions to mark.
-    band
-        Intervals, (3, points): see `bob.learn.pytorch.drawing.DetCurve`.
+    See `bob.learn.pytorch.drawing.DetCurve` for the band.
     """
     assert evaluation.curve is not None  # noqa: S101 - only such are drawn
     corners = evaluation.curve.corners()

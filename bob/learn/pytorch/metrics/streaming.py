@@ -41,7 +41,7 @@ from bob.learn.pytorch.metrics.reliability import doubts_of_figures, look_like_c
 from bob.learn.pytorch.metrics.runs import Floats, SortedRuns, merged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
 
     from numpy.typing import ArrayLike, NDArray
@@ -145,9 +145,7 @@ class ScoreStream:
         if not (self.target_count and self.non_target_count):
             counts = (self.target_count, self.non_target_count, self.failures)
             return no_figures(counts, cost)
-        seen = _Seen(np.array([one.threshold for one in cost.costs]))
-        for piece in self.pieces():
-            seen.add(piece)
+        seen = self._seen([one.threshold for one in cost.costs])
         assert seen.hull is not None  # noqa: S101
         assert seen.equal_error is not None  # noqa: S101
         rate, threshold = seen.equal_error
@@ -198,11 +196,15 @@ class ScoreStream:
                 f"trials have a score ({self.failures} failed); at least one of each "
                 "is needed"
             )
-        seen = _Seen(np.empty(0))
+        hull = self._seen(()).hull
+        assert hull is not None  # noqa: S101
+        return hull
+
+    def _seen(self, thresholds: Sequence[float]) -> _Seen:
+        seen = _Seen(np.array(thresholds, dtype=np.float64))
         for piece in self.pieces():
             seen.add(piece)
-        assert seen.hull is not None  # noqa: S101
-        return seen.hull
+        return seen
 
     def pieces(self) -> Iterator[_Piece]:
         """Yield the curve in pieces, from "accept all" to "reject all".
@@ -238,16 +240,10 @@ class ScoreStream:
 
 @dataclass(frozen=True, eq=False)
 class _Piece:
-    """Decisions of a range of scores.
+    """Decisions of a range of scores, after the last one of the range below.
 
-    Attributes
-    ----------
-    scores
-        ``(scores,)``, ascending, without repetition.
-    counts
-        ``(2, scores)``, target and non-target trials that have each score.
-    curve
-        Its decisions, after the last one of the range below.
+    The scores ``(scores,)`` ascend without repetition; the counts ``(2, scores)`` are
+    of target and of non-target trials.
     """
 
     scores: FloatArray

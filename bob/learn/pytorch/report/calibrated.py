@@ -113,9 +113,8 @@ def rescored_as_dict(found: Rescored, cost: CostFunction) -> dict[str, Any]:
     content = {
         "calibration": _shown(found.path),
         "trained_on": {
-            "targets": trained.targets,
-            "non_targets": trained.non_targets,
-            "failures": trained.failures,
+            name: getattr(trained, name)
+            for name in ("targets", "non_targets", "failures")
         },
         "provenance": dict(calibration.provenance),
         "thresholds": [

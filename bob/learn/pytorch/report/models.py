@@ -77,18 +77,9 @@ _HEADINGS = tuple(heading for heading, *_ in _COLUMNS)
 class Costs:
     """Resources that a model takes.
 
-    Attributes
-    ----------
-    parameters
-        None where it has none that can be counted.
-    minimum_seconds
-        The shortest recording that it takes as it is.
-    cpu_ms
-        Milliseconds of processor time per second of audio.
-    peak_mb
-        Memory of the process that runs it, at most.
-    install_mb
-        On the disk.
+    Parameters may be None, if they cannot be counted. Processor time is milliseconds
+    per second of audio; recordings from ``minimum_seconds`` are taken as they are.
+    Megabytes are memory of its process at most, and the size on the disk.
     """
 
     parameters: int | None

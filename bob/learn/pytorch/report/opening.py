@@ -120,17 +120,14 @@ def read_systems(
 
 
 def input_files(results: Sequence[str]) -> list[Path]:
-    """Files with scores, and what says how they were made, that results stand for.
+    """List the score files of results, and the files that say how they were made.
 
-    Parameters
-    ----------
-    results
-        As of `read_systems`; of folders, all groups are meant, calibrated or not.
+    Of folders, all groups are meant, calibrated or not.
 
     Raises
     ------
     ReportError
-        One is not there.
+        A result is not there.
     """
     found: list[Path] = []
     for text in results:
@@ -247,15 +244,7 @@ def conditions_only(systems: Sequence[System], titles: Sequence[str]) -> list[Sy
 def _system_of_file(name: str, path: Path, *, trials: Path | None) -> System:
     """Read scores, metadata, and the provenance that `bob pytorch score` wrote.
 
-    Parameters
-    ----------
-    trials
-        A list of the same trials, for scores that do not say who speaks.
-
-    Raises
-    ------
-    ScoreFileError
-        The file is no score file, or does not say who speaks and no list does.
+    The list has the same trials, for scores that do not say who speaks.
     """
     from bob.learn.pytorch.calibration.origin import read_provenance
     from bob.learn.pytorch.files import file_sha256

@@ -179,12 +179,10 @@ def _kinds(report: Report) -> str:
 
 
 def _points(report: Report) -> str:
-    table = figure_tables.points_table(report)
-    return _each_system(report, table) if table.rows else ""
-
-
-def _each_system(report: Report, table: Table) -> str:
     """Return one table where there are few systems, else one to unfold."""
+    table = figure_tables.points_table(report)
+    if not table.rows:
+        return ""
     shown = page_parts.table(table)
     if len(report.systems) <= 3:
         return shown

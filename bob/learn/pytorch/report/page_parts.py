@@ -75,14 +75,9 @@ def notes(texts: Iterable[str]) -> str:
 def figure(
     plot: Plot, identifier: str, more: str = "", system: int | None = None
 ) -> str:
-    """Return a picture with its title and notes.
+    """Return a picture with its title, notes, and more elements (a legend) below it.
 
-    Parameters
-    ----------
-    more
-        Elements below it, such as a legend.
-    system
-        Number of the only system in it, with which the whole figure is hidden.
+    With the only system in it, by its number, the whole figure is hidden.
     """
     notes = "".join(
         f"<figcaption>{in_markup(note)}</figcaption>" for note in plot.notes
@@ -132,7 +127,8 @@ def worst(
     if alone:
         return content
     state = " open" if unfolded else ""
-    return f"<details{state}><summary>{in_markup(one.name)}</summary>\n{content}\n</details>"
+    summary = f"<summary>{in_markup(one.name)}</summary>"
+    return f"<details{state}>{summary}\n{content}\n</details>"
 
 
 def _wrong(one: Evaluated) -> str:

@@ -127,8 +127,9 @@ def _histogram(one: Evaluated) -> Plot:
                 np.histogram(scores, edges)[0] / scores.size / (edges[1] - edges[0])
             )
             top = max(top, float(heights.max()))
-            x, y = _steps(edges, heights)
-            lines.append(Line(x, y, look, name, stroke, filled=True))  # type: ignore[arg-type]
+            steps = np.concatenate([[0.0], np.repeat(heights, 2), [0.0]])
+            x = np.repeat(edges, 2)
+            lines.append(Line(x, steps, look, name, stroke, filled=True))  # type: ignore[arg-type]
     top = 1.05 * top or 1.0
     lines += [
         Line(
@@ -155,12 +156,6 @@ def _histogram(one: Evaluated) -> Plot:
         size=(380, 200),
         notes=notes,
     )
-
-
-def _steps(edges: FloatArray, heights: FloatArray) -> tuple[FloatArray, FloatArray]:
-    y = np.concatenate([[0.0], np.repeat(heights, 2), [0.0]])
-    x: FloatArray = np.repeat(edges, 2)
-    return x, y
 
 
 def interval_plot(report: Report) -> Plot:
@@ -215,15 +210,10 @@ def save_pictures(path: str | os.PathLike[str], report: Report) -> Path:
 
     A PDF has pages and its text is text; a PNG has everything below each other.
 
-    Parameters
-    ----------
-    path
-        Its suffix says the format: pdf or png.
-
     Raises
     ------
     ValueError
-        The suffix is not known.
+        The suffix is neither pdf nor png.
     """
     curves = [det_plot(report), bayes_plot(report)]
     if len(report.systems) > 1:

@@ -43,12 +43,8 @@ class ReportError(UserError, ValueError):
 class ResultFolder:
     """Choice among the scores of a folder.
 
-    Attributes
-    ----------
-    group
-        Group of the figures; None for eval where it is there, else dev.
-    calibrated
-        Take the scores that verify.py calibrated; None to take them where they are.
+    No group stands for eval where it is there, else dev; ``calibrated`` of None takes
+    the scores that verify.py calibrated where they are.
     """
 
     path: Path
@@ -139,23 +135,11 @@ def _group(path: Path) -> str:
 
 
 def system_of(name: str, asked: ResultFolder, *, trials: Path | None) -> System:
-    """Read scores, metadata, failures and provenance.
+    """Read scores, metadata, failures and provenance; trials as of `read_systems`.
 
     What ``<scores>.json`` says counts wherever it is of the very scores; dev is left
     out where it says that its scores were made in another way, since the threshold
     would be that of another system.
-
-    Parameters
-    ----------
-    trials
-        A list of the same trials, for score files that do not say who speaks.
-
-    Raises
-    ------
-    ReportError
-        The group is not there, or a file beside the scores is broken.
-    ScoreFileError
-        A file is no score file, or does not say who speaks and no list does.
     """
     from bob.learn.pytorch.report.systems import System
     from bob.learn.pytorch.scorefiles.failures import read_failures
@@ -188,7 +172,9 @@ def system_of(name: str, asked: ResultFolder, *, trials: Path | None) -> System:
         failures=tuple(read_failures(asked.path.parent / "failures.tsv")),
         provenance=tuple(facts),
         scores=_in_words(asked, normalisation, chosen.origin),
-        calibrated=_known_as_calibrated(asked, chosen.origin),
+        calibrated=asked.takes_calibrated
+        if _is_of_verify(asked.path)
+        else chosen.origin.is_calibrated,
         notes=tuple(notes),
         dev_name=alike[0].name if alike else "",
         dev_trials=alike[0].facts[-1][1] if alike else "",
@@ -240,12 +226,6 @@ def _in_words(asked: ResultFolder, normalisation: str, origin: Origin) -> str:
         calibrated = "calibrated on dev"
     # What the cohort is stands in the provenance.
     return made_in_words(normalisation.partition(", cohort")[0], calibrated=calibrated)
-
-
-def _known_as_calibrated(asked: ResultFolder, origin: Origin) -> bool | None:
-    if _is_of_verify(asked.path):
-        return asked.takes_calibrated
-    return origin.is_calibrated
 
 
 def _calibrated(table: ScoreTable, path: Path, trials: Path | None) -> ScoreTable:

@@ -132,15 +132,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that a report says in numbers.
-
-    Attributes
-    ----------
-    uncompared
-        Reasons why systems were not compared.
-    others_at
-        Further cost functions, of which each system has minDCF and actDCF.
-    """
+    """Figures of systems, of their pairs (or why there are none), and their costs."""
 
     systems: tuple[Evaluated, ...]
     pairs: tuple[Pair, ...]

@@ -22,13 +22,7 @@ DAGGER = "†"
 
 @dataclass(frozen=True)
 class Column:
-    """A heading, its name in a CSV, and its meaning.
-
-    Attributes
-    ----------
-    interval
-        Its cells may have one.
-    """
+    """A heading, its name in a CSV, its meaning, and whether cells have intervals."""
 
     title: str
     key: str
@@ -50,15 +44,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells below columns.
-
-    Attributes
-    ----------
-    key
-        Name by which a user asks for it.
-    notes
-        Sentences on the figures.
-    """
+    """Rows of cells below columns; users ask for it by its key."""
 
     key: str
     title: str
