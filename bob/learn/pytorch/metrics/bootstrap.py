@@ -194,15 +194,11 @@ class TrialMean:
 
         A rate without a weight has no part in the figure.
         """
-
-        def below(scores: FloatArray) -> FloatArray:
-            return np.where(scores >= threshold, 0.0, miss)
-
-        def above(scores: FloatArray) -> FloatArray:
-            return np.where(scores >= threshold, false_match, 0.0)
-
         return cls(
-            None if miss is None else below, None if false_match is None else above
+            None if miss is None else partial(_step, threshold, miss, 0.0),
+            None
+            if false_match is None
+            else partial(_step, threshold, 0.0, false_match),
         )
 
     def of(self, targets: ArrayLike, non_targets: ArrayLike) -> float:
@@ -228,6 +224,12 @@ class TrialMean:
                 with np.errstate(over="ignore"):
                     total += float(costs(kept).mean())
         return total
+
+
+def _step(
+    threshold: float, below: float, above: float, scores: FloatArray
+) -> FloatArray:
+    return np.where(scores >= threshold, above, below)
 
 
 #: Cllr of natural log-likelihood ratios, in bits.
