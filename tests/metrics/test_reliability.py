@@ -13,7 +13,8 @@ from bob.learn.pytorch.metrics import (
 
 
 @pytest.mark.parametrize(
-    ("nearness", "errors", "between"), [(0.3, RULE_OF_THIRTY, (20, 39)), (0.1, 271, (243, 297))]
+    ("nearness", "errors", "between"),
+    [(0.3, RULE_OF_THIRTY, (20, 39)), (0.1, 271, (243, 297))],
 )
 def test_so_many_errors_are_as_near_nine_times_in_ten(nearness, errors, between):
     """Of rates of 1 %, with a hundred times as many trials as errors."""

@@ -34,19 +34,11 @@ def save(
     *,
     names: Sequence[str],
 ) -> Path:
-    """Draw pictures into one file; it appears complete or not at all.
+    """Draw large pictures, and histograms in rows below, into one PDF or PNG.
 
-    A PDF has pages and its text is text; a PNG has everything below each other. Equal
-    pictures give equal files.
-
-    Parameters
-    ----------
-    path
-        Its suffix says the format: pdf or png. Missing folders are made.
-    curves, histograms
-        Large pictures, and small ones in rows below.
-    names
-        Systems, by the number of their look.
+    The file appears complete or not at all, and missing folders are made. A PDF has
+    pages and its text is text; a PNG has everything below each other. Equal pictures
+    give equal files. Names are those of systems, by the number of their look.
 
     Raises
     ------

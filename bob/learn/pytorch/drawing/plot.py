@@ -197,9 +197,13 @@ def det_plot(
     low, high = _rate_limits(curves, with_minima=few)
     ends = _deviates([low, high])
     outside = low / 50, 1 - (1 - high) / 50
-    lines = [
-        _band_line(one, one.band, outside) for one in curves if one.band is not None
-    ]
+    lines = []
+    for one in curves:
+        if one.band is not None:
+            grid, under, over = _deviates(np.clip(one.band, *outside))
+            x, y = np.append(grid, grid[::-1]), np.append(under, over[::-1])
+            name = f"{one.name}, band"
+            lines.append(Line(x, y, one.look, name, "none", filled=True))
     lines.append(Line(ends, ends, -1, "equal rates", "dashed"))
     marks = []
     for place, one in enumerate(curves, 1):
@@ -235,12 +239,6 @@ def tag_share(place: int, count: int) -> float | None:
         return None
     share = place / (count + 1)
     return 0.84 * share if share <= 0.5 else 1 - 0.84 * (1 - share)
-
-
-def _band_line(one: DetCurve, band: FloatArray, outside: tuple[float, float]) -> Line:
-    grid, low, high = _deviates(np.clip(band, *outside))
-    x, y = np.append(grid, grid[::-1]), np.append(low, high[::-1])
-    return Line(x, y, one.look, f"{one.name}, band", "none", filled=True)
 
 
 def _along(one: DetCurve) -> FloatArray:

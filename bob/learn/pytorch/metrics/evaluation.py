@@ -315,7 +315,13 @@ def evaluate(
         if conditions
         else {},
         versus={
-            name: _versus((table, other), first, draws, seed)
+            name: compare(
+                (table, other),
+                cost=first,
+                uncalibrated=any(look_like_cosines(t.score) for t in (table, other)),
+                resamples=draws,
+                seed=seed,
+            )
             for name, other in (versus or {}).items()
         },
     )
@@ -359,18 +365,6 @@ def _named(
         speakers=table.speakers,
         failed=failures(table) if len(table) else None,
         intervals=intervals,
-    )
-
-
-def _versus(
-    tables: tuple[ScoreTable, ScoreTable], cost: CostFunction, resamples: int, seed: int
-) -> Comparison:
-    return compare(
-        tables,
-        cost=cost,
-        uncalibrated=any(look_like_cosines(one.score) for one in tables),
-        resamples=resamples,
-        seed=seed,
     )
 
 

@@ -61,28 +61,18 @@ def write_report(
 ) -> str:
     """Summarise score files into ``report.json``, ``report.txt`` and ``det.png``.
 
+    Each file is whole or absent; the summary is returned as text. With the groups dev
+    and eval, the threshold of dev is applied to eval. A calibration has its scores,
+    ``calibrated-<group>``, beside its file.
+
     Parameters
     ----------
-    score_files
-        Group -> score file. With ``dev`` and ``eval``, the threshold of dev is
-        applied to eval.
-    folder
-        Where the three files go; each is whole or absent.
-    title
-        Of the picture.
     failures
-        How many recordings could not be used.
+        Number of recordings that could not be used.
     notes
-        What else has to be known of the recordings.
+        Sentences on the recordings.
     normalisation
-        How the scores were normalised, in words.
-    calibration
-        File of the calibration; ``calibrated-<group>`` are beside it.
-
-    Returns
-    -------
-    str
-        The summary as text.
+        Normalisation of the scores, in words.
     """
     from bob.learn.pytorch.files import write_text
     from bob.learn.pytorch.scorefiles.reading import read_scores

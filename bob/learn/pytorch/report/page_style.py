@@ -256,16 +256,10 @@ def document(
     sections: Sequence[tuple[str, str, str]],
     made_by: str,
 ) -> str:
-    """Return a whole page, which needs no other file.
+    """Return a whole page, which needs no other file, made by a command.
 
-    Parameters
-    ----------
-    about
-        A sentence below the title.
-    sections
-        Identifier, heading and content in HTML; those without content are left out.
-    made_by
-        The command.
+    Sections are identifier, heading and content in HTML; those without content are
+    left out.
     """
     sections = [section for section in sections if section[2]]
     links = "".join(
