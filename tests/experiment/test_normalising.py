@@ -141,7 +141,7 @@ def test_blocks_of_any_size_give_the_same(experiment, strangers, monkeypatch):
     whole = normalised(experiment, strangers, zt_norm=True)
     first = run(whole).normalised_files["dev"].read_bytes()
 
-    monkeypatch.setattr("bob.learn.pytorch.scoring.dense.SCORES_AT_ONCE", 13)
+    monkeypatch.setattr("bob.learn.pytorch.scoring.similarity.SCORES_AT_ONCE", 13)
 
     assert run(whole).normalised_files["dev"].read_bytes() == first
 

@@ -7,12 +7,17 @@ import pytest
 
 from bob.learn.pytorch.protocols.counts import (
     count_trials,
-    self_trials_notes,
     summarise,
     summarise_trials,
 )
 from bob.learn.pytorch.protocols.opening import as_database
-from bob.learn.pytorch.protocols.trials import Probe, Recording, Reference, Trials
+from bob.learn.pytorch.protocols.trials import (
+    Probe,
+    Recording,
+    Reference,
+    Trials,
+    self_trials_notes,
+)
 
 
 def recordings(count):

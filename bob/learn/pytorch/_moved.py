@@ -101,7 +101,7 @@ _MODULES: dict[str, str] = {
     "protocols.named_database": "protocols.listed",
     "protocols.named_trials": "protocols.listed protocols.formats.sre",
     "protocols.recording_files": "protocols.checking",
-    "protocols.self_trials": "protocols.counts",
+    "protocols.self_trials": "protocols.trials",
     "protocols.speaker_protocol": "protocols.speakers",
     "protocols.sre_files": "protocols.formats.sre",
     "protocols.sre_tables": "protocols.formats.sre_tables",

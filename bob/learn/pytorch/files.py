@@ -7,6 +7,7 @@ import logging
 import os
 import platform
 import re
+import shlex
 import stat
 import time
 import uuid
@@ -29,6 +30,13 @@ _NAMES = Path("/proc/self/ns/pid")
 if _NAMES.exists():  # two containers of one name count their processes each
     _HOST += f".{_NAMES.stat().st_ino}"
 _BLOCK_BYTES = 1 << 20
+_PACKED = {
+    b"\x1f\x8b": ("gzip", "gunzip -k"),
+    b"BZh": ("bzip2", "bunzip2 -k"),
+    b"\xfd7zXZ": ("xz", "unxz -k"),
+    b"PK\x03\x04": ("zip", "unzip"),
+}
+_WIDE = (b"\xff\xfe", b"\xfe\xff")
 _CONTENT = "blake2b:"
 # File systems count time in ticks: a second change within one leaves the same times.
 _TICK_NS = 20_000_000
@@ -314,3 +322,23 @@ def is_another(known: str, source: str) -> bool:
     """Return whether two lines are of files at two places, with two contents."""
     places = path_in(known), path_in(source)
     return all(places) and places[0] != places[1] and not is_same(known, source)
+
+
+def refuse_other_files(path: Path, *, expected: str, error: type[UserError]) -> None:
+    """Raise an error if a file of text is missing, compressed or UTF-16."""
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise error(f"{path} {what}; expected {expected}")
+    with path.open("rb") as file:
+        first = file.read(8)
+    for mark, (name, command) in _PACKED.items():
+        if first.startswith(mark):
+            raise error(
+                f"{path} is compressed by {name}; expected {expected}: unpack it "
+                f"(`{command} {shlex.quote(str(path))}`) and give what comes out"
+            )
+    if first.startswith(_WIDE):
+        raise error(
+            f"{path} is text in UTF-16; expected {expected} in UTF-8: convert it "
+            f"(`iconv -f UTF-16 -t UTF-8 {shlex.quote(str(path))}`)"
+        )

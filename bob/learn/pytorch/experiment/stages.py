@@ -31,8 +31,11 @@ from bob.learn.pytorch.experiment.scores import (
     refuse_outdated,
 )
 from bob.learn.pytorch.files import clear_up, locked
-from bob.learn.pytorch.protocols.counts import self_trials_notes
-from bob.learn.pytorch.protocols.trials import DatabaseError, with_trials
+from bob.learn.pytorch.protocols.trials import (
+    DatabaseError,
+    self_trials_notes,
+    with_trials,
+)
 from bob.learn.pytorch.scorefiles.failures import read_failures, write_failures
 
 if TYPE_CHECKING:
@@ -348,7 +351,10 @@ def _judge_failures(
     """Parts are the recordings of the trials, and those of cohorts."""
     listed_in = _list_of_failures(experiment)
     failures = list(outcome.failures.values())
-    write_failures(listed_in, failures)
+    if failures:
+        write_failures(listed_in, failures)
+    else:
+        listed_in.unlink(missing_ok=True)
     nothing_left = any(
         part and all(item.key in outcome.failures for item in part) for part in parts
     )

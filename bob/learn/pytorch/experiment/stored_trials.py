@@ -13,10 +13,15 @@ import numpy as np
 from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.experiment.named_embeddings import FAILED, Finder
 from bob.learn.pytorch.metrics import Names, ScoreTable
-from bob.learn.pytorch.protocols.counts import file_of, self_trials, self_trials_note
 from bob.learn.pytorch.protocols.formats.trial_list import read_trial_list
 from bob.learn.pytorch.protocols.opening import as_database
-from bob.learn.pytorch.protocols.trials import in_common, trial_columns
+from bob.learn.pytorch.protocols.trials import (
+    file_of,
+    in_common,
+    self_trials,
+    self_trials_note,
+    trial_columns,
+)
 from bob.learn.pytorch.scorefiles.labels import speakers_of_labels
 
 if TYPE_CHECKING:

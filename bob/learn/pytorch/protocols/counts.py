@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -193,7 +191,7 @@ def count_trials(trials: Trials) -> TrialCounts:
         same_session += [(at, probe) for probe in found.tolist()]
     return TrialCounts(
         by_speaker,
-        self_trials=_named(trials, zip(*_self_trials_of(trials), strict=True)),
+        self_trials=_named(trials, zip(*trials.self_trials(), strict=True)),
         repeated=_named(trials, _repeated(trials)),
         mirrored=tuple(dict.fromkeys(_named(trials, _mirrored(trials)))),
         one_session=_named(trials, same_session),
@@ -252,88 +250,3 @@ def _mirrored(trials: Trials) -> Iterator[tuple[int, int]]:
     both = np.isin(first * count + second, second * count + first)
     for trial in np.flatnonzero(both & (first < second)).tolist():
         yield int(at[trial]), int(listed[trial])
-
-
-def file_of(path: str | Path) -> Hashable:
-    """Return a mark that two paths of one file share, links included.
-
-    A path without a file is its own mark.
-    """
-    try:
-        found = Path(path).stat()
-    except (OSError, ValueError):
-        return str(path)
-    return found.st_dev, found.st_ino
-
-
-def self_trials(
-    references: Marks, probes: Marks, pairs: tuple[Positions, Positions] | None
-) -> tuple[Positions, Positions]:
-    """Return trials whose sides share a recording, each once, in sorted order.
-
-    No impostor could match a recording that is compared with itself.
-
-    Parameters
-    ----------
-    references, probes
-        For each of them the marks of its recordings, such as `file_of`.
-    pairs
-        Positions of both sides, ``(trials,)`` each; None: all meet all.
-
-    Returns
-    -------
-    first, second
-        Positions in the references and in the probes, ``(found,)`` each.
-    """
-    holders: dict[Hashable, list[int]] = defaultdict(list)
-    for at, marks in enumerate(probes):
-        for mark in set(marks):
-            holders[mark].append(at)
-    width = max(1, len(probes))
-    shared = {
-        at * width + probe
-        for at, marks in enumerate(references)
-        for mark in marks
-        for probe in holders.get(mark, ())
-    }
-    codes = np.array(sorted(shared), np.int64)
-    if pairs is not None:
-        codes = codes[np.isin(codes, pairs[0] * width + pairs[1])]
-    return codes // width, codes % width
-
-
-def _self_trials_of(trials: Trials) -> tuple[Positions, Positions]:
-    """Return `self_trials` by the files of recordings, or by keys without a path."""
-    known = cache(file_of)
-    marks = [
-        [
-            [one.key if one.path is None else known(one.path) for one in some]
-            for some in (item.recordings for item in items)
-        ]
-        for items in (trials.references, trials.probes)
-    ]
-    pairs = None if trials.pairs is None else trials.positions()
-    return self_trials(marks[0], marks[1], pairs)
-
-
-def self_trials_notes(trials: Trials) -> tuple[str, ...]:
-    """Return a note on such trials; empty if there are none."""
-    first, second = _self_trials_of(trials)
-    if not first.size:
-        return ()
-    reference, probe = trials.references[first[0]], trials.probes[second[0]]
-    path = probe.recordings[0].path
-    return (self_trials_note(first.size, reference.id, probe.id, path),)
-
-
-def self_trials_note(
-    count: int, reference: str, probe: str, path: str | Path | None = None
-) -> str:
-    """Return the note on so many such trials, one of which is named."""
-    place = "" if path is None else f" ({path})"
-    trials = "trial compares" if count == 1 else "trials compare"
-    return (
-        f"{count} {trials} a recording with itself, such as {reference} with "
-        f"{probe}{place}: it wins whatever the system is, so error rates are too "
-        "good; leave these trials out, or enrol with other recordings"
-    )

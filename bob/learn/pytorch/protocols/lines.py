@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import re
-import shlex
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from bob.learn.pytorch.files import refuse_other_files
 from bob.learn.pytorch.protocols.trials import DatabaseError
 
 if TYPE_CHECKING:
@@ -17,39 +17,12 @@ if TYPE_CHECKING:
 
 _OTHER_DELIMITERS = (";", "\t", "|")
 
-_PACKED = {
-    b"\x1f\x8b": ("gzip", "gunzip -k"),
-    b"BZh": ("bzip2", "bunzip2 -k"),
-    b"\xfd7zXZ": ("xz", "unxz -k"),
-    b"PK\x03\x04": ("zip", "unzip"),
-}
-_WIDE = (b"\xff\xfe", b"\xfe\xff")
 _NOT_UTF_8 = re.compile("[\udc80-\udcff]")
 
 
 def is_utf_8(text: str) -> bool:
     """Return whether a text has no bytes of file names, which are surrogates."""
     return text.isascii() or not _NOT_UTF_8.search(text)
-
-
-def refuse_other_files(path: Path, *, expected: str) -> None:
-    """Refuse a missing, compressed or UTF-16 file, with the next step."""
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise DatabaseError(f"{path} {what}; expected {expected}")
-    with path.open("rb") as file:
-        first = file.read(8)
-    for mark, (name, command) in _PACKED.items():
-        if first.startswith(mark):
-            raise DatabaseError(
-                f"{path} is compressed by {name}; expected {expected}: unpack it "
-                f"(`{command} {shlex.quote(str(path))}`) and give what comes out"
-            )
-    if first.startswith(_WIDE):
-        raise DatabaseError(
-            f"{path} is text in UTF-16; expected {expected} in UTF-8: convert it "
-            f"(`iconv -f UTF-16 -t UTF-8 {shlex.quote(str(path))}`)"
-        )
 
 
 def text_lines(
@@ -69,7 +42,7 @@ def text_lines(
         Refuse other bytes, with their line. Without, they become surrogates, as in
         names of files.
     """
-    refuse_other_files(path, expected=expected)
+    refuse_other_files(path, expected=expected, error=DatabaseError)
     with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
         for number, line in enumerate(file, start=1):
             if "\0" in line or (utf_8 and not is_utf_8(line)):
@@ -143,7 +116,9 @@ def read_header(path: Path, columns: Sequence[str]) -> list[str]:
 
 @contextmanager
 def _csv_reader(path: Path, columns: Sequence[str]) -> Iterator[Reader]:
-    refuse_other_files(path, expected=f"CSV with {', '.join(columns)}")
+    refuse_other_files(
+        path, expected=f"CSV with {', '.join(columns)}", error=DatabaseError
+    )
     with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
         reader = csv.reader(file)
         try:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from bob.learn.pytorch.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
-    from pathlib import Path
+    from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from bob.learn.pytorch.metrics import Names
 
     Positions = NDArray[np.int64]
+    # For each reference, or probe, the marks of its recordings.
+    Marks: TypeAlias = Sequence[Iterable[Hashable]]
 
 _Known = TypeVar("_Known")
 
@@ -153,6 +156,19 @@ class Trials:
         first = np.repeat(np.arange(len(listed)), [len(probes) for probes in listed])
         return first, np.concatenate([np.zeros(0, np.int64), *listed])
 
+    def self_trials(self) -> tuple[Positions, Positions]:
+        """Return trials of a recording with itself, by its file or else its key."""
+        known = cache(file_of)
+        marks = [
+            [
+                [one.key if one.path is None else known(one.path) for one in some]
+                for some in (item.recordings for item in items)
+            ]
+            for items in (self.references, self.probes)
+        ]
+        pairs = None if self.pairs is None else self.positions()
+        return self_trials(marks[0], marks[1], pairs)
+
 
 def _refuse_repeated(kind: str, items: Iterable[Reference | Probe]) -> None:
     by_id: dict[str, Reference | Probe] = {}
@@ -278,3 +294,76 @@ def in_common(values: Iterable[str]) -> str:
     """Return the one value that all have; empty if they differ or there are none."""
     different = set(values)
     return different.pop() if len(different) == 1 else ""
+
+
+def file_of(path: str | Path) -> Hashable:
+    """Return a mark that two paths of one file share, links included.
+
+    A path without a file is its own mark.
+    """
+    try:
+        found = Path(path).stat()
+    except (OSError, ValueError):
+        return str(path)
+    return found.st_dev, found.st_ino
+
+
+def self_trials(
+    references: Marks, probes: Marks, pairs: tuple[Positions, Positions] | None
+) -> tuple[Positions, Positions]:
+    """Return trials whose sides share a recording, each once, in sorted order.
+
+    No impostor could match a recording that is compared with itself.
+
+    Parameters
+    ----------
+    references, probes
+        For each of them the marks of its recordings, such as `file_of`.
+    pairs
+        Positions of both sides, ``(trials,)`` each; None: all meet all.
+
+    Returns
+    -------
+    first, second
+        Positions in the references and in the probes, ``(found,)`` each.
+    """
+    import numpy as np
+
+    holders: dict[Hashable, list[int]] = defaultdict(list)
+    for at, marks in enumerate(probes):
+        for mark in set(marks):
+            holders[mark].append(at)
+    width = max(1, len(probes))
+    shared = {
+        at * width + probe
+        for at, marks in enumerate(references)
+        for mark in marks
+        for probe in holders.get(mark, ())
+    }
+    codes = np.array(sorted(shared), np.int64)
+    if pairs is not None:
+        codes = codes[np.isin(codes, pairs[0] * width + pairs[1])]
+    return codes // width, codes % width
+
+
+def self_trials_notes(trials: Trials) -> tuple[str, ...]:
+    """Return a note on such trials; empty if there are none."""
+    first, second = trials.self_trials()
+    if not first.size:
+        return ()
+    reference, probe = trials.references[first[0]], trials.probes[second[0]]
+    path = probe.recordings[0].path
+    return (self_trials_note(first.size, reference.id, probe.id, path),)
+
+
+def self_trials_note(
+    count: int, reference: str, probe: str, path: str | Path | None = None
+) -> str:
+    """Return the note on so many such trials, one of which is named."""
+    place = "" if path is None else f" ({path})"
+    trials = "trial compares" if count == 1 else "trials compare"
+    return (
+        f"{count} {trials} a recording with itself, such as {reference} with "
+        f"{probe}{place}: it wins whatever the system is, so error rates are too "
+        "good; leave these trials out, or enrol with other recordings"
+    )

@@ -34,16 +34,12 @@ class Failure:
 
 
 def write_failures(path: Path, failures: Iterable[Failure]) -> None:
-    """List failures in a tab-separated file; without any, there is no file."""
+    """List failures in a tab-separated file."""
     rows = [
         (item.key, str(item.path or ""), item.stage, " ".join(item.reason.split()))
         for item in failures
     ]
-    if rows:
-        rows.insert(0, _HEADING)
-        write_text(path, printing.as_csv(rows, delimiter="\t"))
-    else:
-        path.unlink(missing_ok=True)
+    write_text(path, printing.as_csv([_HEADING, *rows], delimiter="\t"))
 
 
 def read_failures(path: Path) -> list[Failure]:

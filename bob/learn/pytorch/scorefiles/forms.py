@@ -32,11 +32,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bob.learn.pytorch.errors import UserError
+from bob.learn.pytorch.files import refuse_other_files
 from bob.learn.pytorch.protocols.columns import Layout, is_number, one_separator
-from bob.learn.pytorch.protocols.lines import refuse_other_files
 from bob.learn.pytorch.protocols.listed import LABELS
 from bob.learn.pytorch.protocols.names import without_audio_suffix
-from bob.learn.pytorch.protocols.trials import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -122,10 +121,7 @@ def find_layout(path: Path, *, metadata: bool = False) -> Found:
     See `labelled_form`, which looks at further lines for labels. With ``metadata`` the
     other columns of a CSV are taken as ``metadata:<title>``.
     """
-    try:
-        refuse_other_files(path, expected="a file of scores")
-    except DatabaseError as error:
-        raise ScoreFileError(str(error)) from error
+    refuse_other_files(path, expected="a file of scores", error=ScoreFileError)
     skipped = 0
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         first = file.readline()

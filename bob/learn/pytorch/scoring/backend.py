@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bob.learn.pytorch.errors import ScoringError
-from bob.learn.pytorch.scoring.dense import spans
 from bob.learn.pytorch.scoring.enrolment import fuse_scores, mean_embeddings
 from bob.learn.pytorch.scoring.similarity import (
     centred,
@@ -28,6 +27,7 @@ from bob.learn.pytorch.scoring.similarity import (
     inner,
     inner_of_pairs,
     matched,
+    spans,
     unit_length,
 )
 

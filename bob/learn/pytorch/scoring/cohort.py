@@ -10,7 +10,6 @@ import numpy as np
 
 from bob.learn.pytorch.choices import NORMALISATIONS, SHORT_NORMALISATIONS
 from bob.learn.pytorch.errors import ScoringError
-from bob.learn.pytorch.scoring.dense import spans
 from bob.learn.pytorch.scoring.normalisation import (
     CohortStatistics,
     cohort_statistics,
@@ -19,6 +18,7 @@ from bob.learn.pytorch.scoring.normalisation import (
     too_small,
     z_norm,
 )
+from bob.learn.pytorch.scoring.similarity import spans
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence

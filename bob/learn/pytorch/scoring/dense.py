@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from bob.learn.pytorch.files import beside
-from bob.learn.pytorch.scoring.similarity import cosine, unit_length
+from bob.learn.pytorch.scoring.similarity import (
+    SCORES_AT_ONCE,
+    cosine,
+    spans,
+    unit_length,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,28 +31,8 @@ if TYPE_CHECKING:
 
 # Probes that a score function of others sees at a time.
 TILE = 2048
-SCORES_AT_ONCE = 4_000_000
 # Into a file; with fewer, probes would be read from memory too often.
 ROWS_AT_LEAST = 64
-
-
-def spans(rows: int, columns: int, *, at_once: int | None = None) -> Iterator[slice]:
-    """Yield spans of rows that are scored together, so that few scores are held.
-
-    Parameters
-    ----------
-    at_once
-        Number of scores that may be held, by default 32 MB of them; at least a row.
-
-    Examples
-    --------
-    >>> list(spans(3, 50, at_once=100))
-    [slice(0, 2, None), slice(2, 3, None)]
-    """
-    many = SCORES_AT_ONCE if at_once is None else at_once
-    height = max(1, many // max(1, columns))
-    for start in range(0, rows, height):
-        yield slice(start, min(start + height, rows))
 
 
 def score_rows(

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import ArrayLike, NDArray
 
     FloatArray: TypeAlias = NDArray[np.float64]
@@ -24,6 +26,7 @@ BLOCK_ROWS = 4096
 BLOCK_NUMBERS = 65_536
 # Numbers of differences that are held at a time.
 DIFFERENCES_AT_ONCE = 1 << 20
+SCORES_AT_ONCE = 4_000_000
 
 
 def cosine(
@@ -308,3 +311,22 @@ def matched(
             f"dimensions: embed both with one trained model"
         )
     return left, right
+
+
+def spans(rows: int, columns: int, *, at_once: int | None = None) -> Iterator[slice]:
+    """Yield spans of rows that are scored together, so that few scores are held.
+
+    Parameters
+    ----------
+    at_once
+        Number of scores that may be held, by default 32 MB of them; at least a row.
+
+    Examples
+    --------
+    >>> list(spans(3, 50, at_once=100))
+    [slice(0, 2, None), slice(2, 3, None)]
+    """
+    many = SCORES_AT_ONCE if at_once is None else at_once
+    height = max(1, many // max(1, columns))
+    for start in range(0, rows, height):
+        yield slice(start, min(start + height, rows))

@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from bob.learn.pytorch.audio.paths import is_from_windows, without_backslashes
+from bob.learn.pytorch.files import refuse_other_files
 from bob.learn.pytorch.protocols.columns import is_number, read_columns
-from bob.learn.pytorch.protocols.lines import refuse_other_files, text_lines
+from bob.learn.pytorch.protocols.lines import text_lines
 from bob.learn.pytorch.protocols.listed import (
     LABELS,
     WORDS,
@@ -254,7 +255,7 @@ def read_trial_list(path: str | os.PathLike[str]) -> TrialList:
         A line is of another form, with its number.
     """
     path = Path(path)
-    refuse_other_files(path, expected=_EXPECTED)
+    refuse_other_files(path, expected=_EXPECTED, error=DatabaseError)
     if path.name in _OF_DATA_FOLDERS:
         raise DatabaseError(
             f"{path} is part of a data folder of Kaldi; expected {_EXPECTED}, or the "
