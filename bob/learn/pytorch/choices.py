@@ -20,7 +20,7 @@ LENGTH_NORMALISATIONS: tuple[LengthNormalisation, ...] = get_args(LengthNormalis
 #: Normalisations of scores by a cohort, and their short names.
 Method: TypeAlias = Literal["z-norm", "t-norm", "s-norm", "zt-norm", "as-norm"]
 NORMALISATIONS: tuple[Method, ...] = get_args(Method)
-SHORT_NORMALISATIONS = tuple(name.removesuffix("-norm") for name in NORMALISATIONS)
+SHORT_NORMALISATIONS = ("z", "t", "s", "zt", "as")
 
 #: Measures of both sides of a trial that a calibration may weigh beside the score.
 Quality: TypeAlias = Literal["duration", "magnitude", "cohort_mean"]

@@ -16,7 +16,11 @@ from typing import TYPE_CHECKING, Any
 from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.experiment.components import as_rows
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
-from bob.learn.pytorch.experiment.experiment import CohortMembers, Normalisation
+from bob.learn.pytorch.experiment.experiment import (
+    CohortMembers,
+    Normalisation,
+    usable_vectors,
+)
 from bob.learn.pytorch.experiment.fingerprint import of_component
 from bob.learn.pytorch.experiment.stored import fingerprint as stored_fingerprint
 from bob.learn.pytorch.experiment.stored_speakers import cohort_speakers, identities
@@ -42,7 +46,7 @@ from bob.learn.pytorch.scoring.cohort import too_small_for
 from bob.learn.pytorch.store.records import differing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Iterator
 
     from bob.learn.pytorch.choices import Method
     from bob.learn.pytorch.experiment.experiment import Experiment, Vectors
@@ -294,11 +298,6 @@ def _identities(cohort: CohortMembers) -> Callable[[Reference | Probe], Hashable
     content = cohort.content
     who = dict(zip(content.names, identities(content), strict=True))
     return lambda item: who[item.recordings[0].key]
-
-
-def usable_vectors(item: Reference | Probe, vectors: Mapping[str, Any]) -> list[Any]:
-    """Return the features of the recordings that have some."""
-    return [vectors[rec.key] for rec in item.recordings if rec.key in vectors]
 
 
 def _stored_vectors(cohort: CohortMembers, experiment: Experiment) -> Vectors:

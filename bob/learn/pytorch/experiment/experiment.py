@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bob.learn.pytorch.calibration.linear import SEPARATED_PENALTY
 from bob.learn.pytorch.errors import UserError
@@ -352,3 +352,8 @@ class BadRecordingsError(UserError, RuntimeError):
             + f"\nThe list is also in {printable(listed_in)}. Repair or remove them "
             "and start again: finished work is kept" + (go_on if some_left else "")
         )
+
+
+def usable_vectors(item: Reference | Probe, vectors: Mapping[str, Any]) -> list[Any]:
+    """Return the features of the recordings that have some."""
+    return [vectors[rec.key] for rec in item.recordings if rec.key in vectors]

@@ -18,9 +18,9 @@ from bob.learn.pytorch.experiment.algorithms import NAMED, Algorithm, Similarity
 from bob.learn.pytorch.experiment.cohort import (
     fingerprint,
     normaliser_of,
-    usable_vectors,
 )
 from bob.learn.pytorch.experiment.configuration import ConfigurationError
+from bob.learn.pytorch.experiment.experiment import usable_vectors
 from bob.learn.pytorch.experiment.fingerprint import digest
 from bob.learn.pytorch.files import beside, write_text
 from bob.learn.pytorch.metrics import ScoreTable
