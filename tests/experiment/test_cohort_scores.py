@@ -22,7 +22,7 @@ from bob.learn.pytorch.scoring import (
     PldaBackend,
     Projection,
     TwoCovariance,
-    dense,
+    similarity,
 )
 from bob.learn.pytorch.store.reading import StoredEmbeddings
 
@@ -103,7 +103,7 @@ def as_is(model):
 def test_ratios_of_plda_are_normalised_as_in_the_textbook(
     textbook, model, sides, kind, by_speaker, at_once, monkeypatch
 ):
-    monkeypatch.setattr(dense, "SCORES_AT_ONCE", at_once)
+    monkeypatch.setattr(similarity, "SCORES_AT_ONCE", at_once)
     references, probes, others = sides
     compare = partial(ratio, model)
     members = members_of(textbook, others, by_speaker=by_speaker)
@@ -138,7 +138,7 @@ def test_ratios_of_plda_are_normalised_as_in_the_textbook(
 def test_zt_norm_takes_no_copy_of_a_recording_for_an_impostor(
     sides, at_once, monkeypatch
 ):
-    monkeypatch.setattr(dense, "SCORES_AT_ONCE", at_once)
+    monkeypatch.setattr(similarity, "SCORES_AT_ONCE", at_once)
     _, probes, others = sides
     backend = Cosine()
     models = backend.probes(probes, [[at] for at in range(len(probes))])
@@ -231,7 +231,7 @@ def test_recordings_of_unknown_speakers_are_left_out_with_a_warning(
 
 def test_a_cohort_needs_the_memory_of_blocks_and_not_of_the_matrix(model, monkeypatch):
     """Scores of 200 x 20,000 would take 32 MB, and the rows take less than one."""
-    monkeypatch.setattr(dense, "SCORES_AT_ONCE", 100_000)
+    monkeypatch.setattr(similarity, "SCORES_AT_ONCE", 100_000)
     random = np.random.default_rng(3)
     backend = Plda(model=as_is(model))
     probes = backend.probes(
