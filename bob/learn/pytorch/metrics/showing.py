@@ -174,7 +174,7 @@ def det_curve(
 ) -> DetCurve:
     """Return the DET curve of an evaluation that has one, with these kinds of decision.
 
-    See `bob.learn.pytorch.drawing.DetCurve` for the band.
+    The band is ``(3, rates)``, see `bob.learn.pytorch.drawing.DetCurve`.
     """
     assert evaluation.curve is not None  # noqa: S101 - only such are drawn
     corners = evaluation.curve.corners()
