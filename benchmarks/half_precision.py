@@ -21,8 +21,8 @@ from bob.learn.pytorch.inference import winograd
 from bob.learn.pytorch.inference.fold import FoldedConvolution, fold
 
 TESTS = Path(__file__).parents[1] / "tests"
-sys.path.insert(0, str(TESTS))
-import golden_weights  # noqa: E402 - stands in tests/
+sys.path.insert(0, str(TESTS / "support"))
+import golden_weights  # noqa: E402 - stands in tests/support
 
 NETWORKS = {"dltresnet34": dlt_resnet34, "resnet34": resnet34}
 SQUARE = winograd.Geometry((3, 3), (1, 1), (1, 1))
