@@ -218,16 +218,19 @@ class RowBackend(Backend):
         if probes.groups is not None or not (highest or self.enrolment == "scores"):
             return super().pairs(references, probes, pairs)
         sizes = np.array([group.size for group in references.groups or ()])
-        counts, starts = sizes[pairs[0]], (np.cumsum(sizes) - sizes)[pairs[0]]
+        # One reference after the other: its rows stay in the cache.
+        order = np.argsort(pairs[0], kind="stable")
+        first, second = pairs[0][order], pairs[1][order]
+        counts, starts = sizes[first], (np.cumsum(sizes) - sizes)[first]
         begins = np.cumsum(counts) - counts
         each = np.arange(counts.sum()) + np.repeat(starts - begins, counts)
-        both = each, np.repeat(pairs[1], counts)
+        both = each, np.repeat(second, counts)
         scores, there = self._scores(references, probes.rows, both), counts > 0
         fused = np.full(counts.size, np.nan)
         if scores.size:
             fuse = np.maximum if highest else np.add
-            fused[there] = fuse.reduceat(scores, begins[there])
-        return fused if highest else fused / np.maximum(counts, 1)
+            fused[order[there]] = fuse.reduceat(scores, begins[there])
+        return fused if highest else fused / np.maximum(sizes[pairs[0]], 1)
 
     def listed(
         self,
