@@ -9,9 +9,9 @@ import pytest
 from bob.learn.pytorch.audio import files
 from bob.learn.pytorch.metrics import equal_error_rate, min_dcf
 from bob.learn.pytorch.models.catalogue import find
+from bob.learn.pytorch.models.council_meetings import council_meetings
 from bob.learn.pytorch.preprocessor.audio import EmbeddingExtractor
 from bob.learn.pytorch.scoring import cosine
-from bob.learn.pytorch.script.demo import council_meetings
 
 WAYS = {
     "float64, one by one": {"precision": "float64"},

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from bob.learn.pytorch.script.demo import council_meetings
+from bob.learn.pytorch.models.council_meetings import council_meetings
 from bob.learn.pytorch.templates.format.template import from_content, load
 from bob.learn.pytorch.templates.install.environment import Environment
 from bob.learn.pytorch.templates.run.runner import install, start

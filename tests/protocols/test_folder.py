@@ -6,13 +6,13 @@ import pytest
 from files import touch
 from recordings import record
 
+from bob.learn.pytorch.models.council_meetings import council_meetings
 from bob.learn.pytorch.protocols.cohorts import read_cohort
 from bob.learn.pytorch.protocols.counts import summarise
 from bob.learn.pytorch.protocols.formats.folder import FolderDatabase
 from bob.learn.pytorch.protocols.opening import as_database
 from bob.learn.pytorch.protocols.speakers import SpeakerRule
 from bob.learn.pytorch.protocols.trials import DatabaseError
-from bob.learn.pytorch.script.demo import council_meetings
 
 
 @pytest.fixture

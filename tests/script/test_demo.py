@@ -7,8 +7,8 @@ import pytest
 from recordings import record
 
 from bob.learn.pytorch.architectures.campplus import campplus
+from bob.learn.pytorch.models.council_meetings import _unpack
 from bob.learn.pytorch.models.store import save_weights
-from bob.learn.pytorch.script.demo import _unpack
 
 pytestmark = pytest.mark.usefixtures("networks_are_kept")
 

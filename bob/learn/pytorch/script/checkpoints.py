@@ -16,6 +16,7 @@ from bob.learn.pytorch.script.extractors import (
     parallel_options,
     report_options,
 )
+from bob.learn.pytorch.script.options import NEW_FILE, NEW_FOLDER
 from bob.learn.pytorch.script.terminal import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     "-o",
     "--output",
     required=True,
-    type=click.Path(file_okay=False, path_type=Path),
+    type=NEW_FOLDER,
     help="Folder that Bob is given as --output, or as --checkpoint-dir.",
 )
 @click.option(
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 @click.option("--protocol", help="Protocol, of a database with several.")
 @click.option(
     "--store",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=NEW_FILE,
     help="Store (.h5) that keeps the embeddings.  [OUTPUT/MODEL.h5]",
 )
 @extractor_options

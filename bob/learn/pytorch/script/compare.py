@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,10 +10,11 @@ import click
 from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.script.door import report
 from bob.learn.pytorch.script.extractors import asking, extractor_options
-from bob.learn.pytorch.script.options import json_option
+from bob.learn.pytorch.script.options import FILE, json_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from bob.learn.pytorch.calibration.decision import Decision
     from bob.learn.pytorch.comparing import Comparison
@@ -39,7 +39,7 @@ _NO_THRESHOLD = (
 @extractor_options
 @click.option(
     "--calibration",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     metavar="FILE",
     help="Calibration that turns the score into a likelihood ratio: calibration.json "
     "of verify.py --calibrate-scores or of `bob pytorch calibrate`.",

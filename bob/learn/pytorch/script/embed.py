@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,9 +16,11 @@ from bob.learn.pytorch.script.extractors import (
     parallel_options,
     report_options,
 )
-from bob.learn.pytorch.script.options import speakers_option
+from bob.learn.pytorch.script.options import NEW_FILE, speakers_option
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bob.learn.pytorch.recordings import Embedded
 
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     "--output",
     "into",
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=NEW_FILE,
     help="File to write: a store (.h5), or .npz, .parquet, .ark or .scp.",
 )
 @speakers_option(

@@ -11,7 +11,7 @@ import click
 
 from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.report.outputs import ENDINGS, TABLES
-from bob.learn.pytorch.script.options import costs_option
+from bob.learn.pytorch.script.options import NEW_FILE, costs_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     "--output",
     "outputs",
     multiple=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=NEW_FILE,
     help="File to write, by its ending: .html is the page, .pdf and .png are its "
     "pictures, .csv, .tex and .txt its tables. May be given several times.  [none]",
 )
