@@ -120,6 +120,20 @@ def weights(checkpoint) -> Path:
     return checkpoint("dltresnet34")
 
 
+@pytest.fixture
+def lists_are_closed():
+    """Closed behind a test: CSVDatabase opens its lists, and its caches keep them."""
+    yield
+    from bob.bio.base.database import CSVDatabase
+
+    for method in vars(CSVDatabase).values():
+        if hasattr(method, "cache_clear"):
+            method.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
 @pytest.fixture(scope="module")
 def _kept() -> dict:
     """Networks that were loaded for a test of a module, and what runs them."""

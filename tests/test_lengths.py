@@ -4,19 +4,13 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from systems import SYSTEMS
 
 from bob.learn.pytorch import masking as masks
-from bob.learn.pytorch.architectures import campplus, dlt_resnet34, resnet34
 from bob.learn.pytorch.architectures.resnet import _unit_length
-from bob.learn.pytorch.features import KaldiFbank, Spectrogram
 from bob.learn.pytorch.masking import cut, inside, keep, mean, mean_and_deviation
 from bob.learn.pytorch.models.embedder import SpeakerEmbedder
 
-SYSTEMS = {
-    "dltresnet34": (Spectrogram, dlt_resnet34),
-    "resnet34": (Spectrogram, resnet34),
-    "campplus": (KaldiFbank, campplus),
-}
 NAN = float("nan")
 
 

@@ -1,11 +1,9 @@
 """The manual: its examples run, as they stand on the pages."""
 
-import gc
 import runpy
 import shutil
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import h5py
@@ -264,21 +262,7 @@ def test_scores_normalised_and_calibrated(recordings, capsys):
     assert "decision: " in compared
 
 
-@pytest.fixture
-def _bobs_files():
-    """Closed behind a test: CSVDatabase opens its lists, and its caches keep them."""
-    yield
-    from bob.bio.base.database import CSVDatabase
-
-    for method in vars(CSVDatabase).values():
-        if hasattr(method, "cache_clear"):
-            method.cache_clear()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
-
-
-@pytest.mark.usefixtures("_bobs_files")
+@pytest.mark.usefixtures("lists_are_closed")
 def test_a_written_protocol_with_a_configuration_for_both_tools(recordings):
     done("protocol", "recordings", "protocols")
 
@@ -288,7 +272,7 @@ def test_a_written_protocol_with_a_configuration_for_both_tools(recordings):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("_bobs_files")
+@pytest.mark.usefixtures("lists_are_closed")
 def test_both_tools_give_the_same_scores(recordings):
     done("protocol", "recordings", "protocols")
     configurations = ["protocols/bob_database.py", example("both_tools.py")]

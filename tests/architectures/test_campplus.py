@@ -8,18 +8,11 @@ import numpy as np
 import pytest
 import torch
 from files import from_json
+from golden_cases import CAMPPLUS as CASES
 
 from bob.learn.pytorch.architectures import campplus
 from bob.learn.pytorch.architectures.campplus import _ContextAwareMask
 from bob.learn.pytorch.masking import weights_of_segments
-
-CASES = [
-    "voice16k_int16",
-    "voice16k_float",
-    "voice16k_concat",
-    "short3_int16",
-    "short30_int16",
-]
 
 
 @pytest.fixture(scope="module")

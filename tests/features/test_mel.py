@@ -5,16 +5,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from golden_cases import CAMPPLUS as CASES
 
 from bob.learn.pytorch.features import KaldiFbank
 
-CASES = [
-    "voice16k_int16",
-    "voice16k_float",
-    "voice16k_concat",
-    "short3_int16",
-    "short30_int16",
-]
 LIBRISPEECH = ["1688/1688-142285-0000", "3005/3005-163389-0005"]
 
 

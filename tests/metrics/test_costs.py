@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from oracles import logistic_scores
 
 from bob.learn.pytorch.metrics import (
     PRESETS,
@@ -19,16 +20,6 @@ TIED = st.lists(
     min_size=1,
     max_size=30,
 )
-
-
-def logistic_scores():
-    """300 target and 2,000 non-target scores by formula, in quarters: many ties."""
-    found = []
-    for number, place, width in ((300, 2.5, 1.25), (2000, -3, 1)):
-        share = (np.arange(number) * 7919 % number + 0.5) / number
-        scores = place + width * np.log(share / (1 - share))
-        found.append(np.floor(4 * scores) / 4)
-    return found
 
 
 # (P_target, C_miss, C_fa): actual and least cost that PyPI's expected_cost 1.0 (with

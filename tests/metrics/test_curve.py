@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import SCORES, crossing
+from oracles import SCORES, crossing, inner_corners
 
 from bob.learn.pytorch.metrics import ErrorCurve, MetricError
 
@@ -90,13 +90,7 @@ def test_min_dcf_is_the_least_over_all_decisions(targets, non_targets, prior, c_
 
 @given(SCORES, SCORES)
 def test_corners_leave_out_only_what_lies_between(targets, non_targets):
-    points = roc(targets, non_targets)
-    expected = [
-        point
-        for before, point, after in zip(points, points[1:], points[2:], strict=False)
-        if len({before[0], point[0], after[0]}) > 1
-        and len({before[1], point[1], after[1]}) > 1
-    ]
+    expected = inner_corners(roc(targets, non_targets))
 
     corners = ErrorCurve.from_scores(targets, non_targets).corners()
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from oracles import crossing
+from oracles import crossing, inner_corners
 
 from bob.learn.pytorch import metrics
 from bob.learn.pytorch.metrics import DetectionCost, ErrorCurve, MetricError
@@ -220,12 +220,7 @@ def test_all_figures_at_once(targets, non_targets):
 @given(SCORES, SCORES)
 def test_det_points_are_the_corners(targets, non_targets):
     points = decisions(targets, non_targets)
-    corners = [
-        point
-        for before, point, after in zip(points, points[1:], points[2:], strict=False)
-        if len({before[0], point[0], after[0]}) > 1
-        and len({before[1], point[1], after[1]}) > 1
-    ]
+    corners = inner_corners(points)
 
     found = list(zip(*metrics.det_points(targets, non_targets), strict=True))
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import SCORES
+from oracles import SCORES, logistic_scores
 
 from bob.learn.pytorch.metrics import ErrorCurve, MetricError, cllr, min_cllr
 
@@ -31,19 +31,9 @@ def slow_min_cllr(targets, non_targets):
     return total / 2
 
 
-def by_formula(count, *, places, widths):
-    """Logistic quantiles in an order of their own, rounded to quarters: many ties."""
-    found = []
-    for number, place, width in zip(count, places, widths, strict=True):
-        share = (np.arange(number) * 7919 % number + 0.5) / number
-        scores = place + width * np.log(share / (1 - share))
-        found.append(np.floor(4 * scores) / 4)
-    return found
-
-
 @pytest.fixture
 def tied():
-    return by_formula((300, 2000), places=(2.5, -3), widths=(1.25, 1))
+    return logistic_scores()
 
 
 @given(

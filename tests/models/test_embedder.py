@@ -5,16 +5,11 @@ import copy
 import numpy as np
 import pytest
 import torch
+from systems import SYSTEMS
 
-from bob.learn.pytorch.architectures import campplus, dlt_resnet34, resnet34
-from bob.learn.pytorch.features import KaldiFbank, Spectrogram
+from bob.learn.pytorch.architectures import resnet34
+from bob.learn.pytorch.features import Spectrogram
 from bob.learn.pytorch.models.embedder import SpeakerEmbedder
-
-SYSTEMS = {
-    "dltresnet34": (Spectrogram, dlt_resnet34),
-    "resnet34": (Spectrogram, resnet34),
-    "campplus": (KaldiFbank, campplus),
-}
 
 
 @pytest.fixture(scope="module", params=SYSTEMS)

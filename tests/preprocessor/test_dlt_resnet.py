@@ -18,12 +18,6 @@ RATE = 16_000
 
 
 @pytest.fixture(scope="module")
-def voice(golden):
-    """Seconds 0 to 1.2 of the golden waveform, int16."""
-    return np.load(golden / "synthetic" / "waveforms.npz")["voice16k_int16"]
-
-
-@pytest.fixture(scope="module")
 def extractor(checkpoint):
     return DltResNetExtractor(checkpoint("dltresnet34"), 1211)
 

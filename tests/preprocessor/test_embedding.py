@@ -34,11 +34,6 @@ RATE = 16_000
 
 
 @pytest.fixture(scope="module")
-def voice(golden):
-    return np.load(golden / "synthetic" / "waveforms.npz")["voice16k_int16"]
-
-
-@pytest.fixture(scope="module")
 def extractor(checkpoint):
     return DltResNetExtractor(checkpoint("dltresnet34"))
 

@@ -1,8 +1,5 @@
 """The z- and t-norm lists of Bob's databases, as Bob itself reads them."""
 
-import gc
-import warnings
-
 import pytest
 from files import write
 
@@ -55,8 +52,8 @@ def test_file_lists_without_them_have_no_cohort(tmp_path):
 
 
 @pytest.fixture
-def csv_database(tmp_path):
-    """Closed behind a test: CSVDatabase opens its lists, and its caches keep them."""
+def csv_database(tmp_path, lists_are_closed):
+    """`csv_database(files)`: Bob's own, of some more lists."""
 
     def make(files):
         heading = "path,subject_id,template_id\n"
@@ -73,13 +70,7 @@ def csv_database(tmp_path):
             )
         )
 
-    yield make
-    for method in vars(base.CSVDatabase).values():
-        if hasattr(method, "cache_clear"):
-            method.cache_clear()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+    return make
 
 
 def test_csv_for_tnorm_and_znorm(csv_database):

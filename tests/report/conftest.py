@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bob.learn.pytorch.metrics import Names, ScoreTable
-from bob.learn.pytorch.report.systems import System
+from bob.learn.pytorch.report.systems import System, evaluate_systems
 from bob.learn.pytorch.scorefiles.failures import Failure
 
 SPEAKERS = [f"speaker{number:02d}" for number in range(12)]
@@ -59,3 +59,10 @@ def table():
 @pytest.fixture(scope="session")
 def system():
     return make_system
+
+
+@pytest.fixture(scope="session")
+def two(system):
+    """Two systems, evaluated."""
+    systems = [system("a"), system("b", noise=2, seed=1, failed=[3, 4])]
+    return evaluate_systems(systems, resamples=10)

@@ -9,12 +9,6 @@ from bob.learn.pytorch.report.plots import save_pictures
 from bob.learn.pytorch.report.systems import System, evaluate_systems
 
 
-@pytest.fixture(scope="module")
-def two(system):
-    systems = [system("a"), system("b", noise=2, seed=1, failed=[3, 4])]
-    return evaluate_systems(systems, resamples=10)
-
-
 @pytest.mark.parametrize(("suffix", "start"), [("pdf", b"%PDF"), ("png", b"\x89PNG")])
 def test_pictures_are_written_and_equal_for_equal_scores(two, tmp_path, suffix, start):
     first = save_pictures(tmp_path / f"a.{suffix}", two).read_bytes()

@@ -8,12 +8,6 @@ from bob.learn.pytorch.report import plots
 from bob.learn.pytorch.report.systems import System, evaluate_systems
 
 
-@pytest.fixture(scope="module")
-def two(system):
-    systems = [system("a"), system("b", noise=2, seed=1, failed=[3, 4])]
-    return evaluate_systems(systems, resamples=10)
-
-
 def test_the_det_curve_of_normal_scores_is_a_straight_line():
     """Targets N(2, 1) and non-targets N(0, 1): the sum of both deviates is -2."""
     grid = (np.arange(4000) + 0.5) / 4000

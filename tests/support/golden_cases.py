@@ -13,3 +13,11 @@ CASES = [
         "silence_int16",
     )
 ]
+#: Waveforms of golden outputs of CAM++.
+CAMPPLUS = [
+    "voice16k_int16",
+    "voice16k_float",
+    "voice16k_concat",
+    "short3_int16",
+    "short30_int16",
+]
