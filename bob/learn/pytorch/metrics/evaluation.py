@@ -289,12 +289,11 @@ def evaluate(
         raise MetricError(
             "conditions and comparisons need trials with names; give a ScoreTable"
         )
+    kinds = _kinds(scores)
+    found = _of_all_trials(kinds, dev, (first, *others_at))
     draws = 0
     if table is not None:
         draws = usual_resamples(len(table)) if resamples is None else resamples
-    kinds = _kinds(scores)
-    found = _of_all_trials(kinds, dev, (first, *others_at))
-    if table is not None:
         found = _named(found, table, draws, seed)
     doubts = [
         *all_doubts(found, np.concatenate(kinds), calibrated=calibrated),
@@ -307,13 +306,11 @@ def evaluate(
         doubts=tuple(doubts),
         uncalibrated=not known.isdisjoint(("cosines", "uncalibrated")),
     )
-    if table is None:
+    if table is None or not (conditions or versus):
         return found
     return replace(
         found,
-        conditions=all_conditions(table, found, conditions, draws, seed)
-        if conditions
-        else {},
+        conditions=all_conditions(table, found, conditions or {}, draws, seed),
         versus={
             name: compare(
                 (table, other),
