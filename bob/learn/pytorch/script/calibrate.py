@@ -16,6 +16,7 @@ from bob.learn.pytorch.script.options import (
     cost_option,
     json_option,
     refuse_given,
+    together,
     trials_option,
 )
 
@@ -32,47 +33,42 @@ _BESIDE_USE = "it is for fitting, and --use fits nothing"
 def _fitting_options(what: str, *, results: str) -> Callable[[Command], Command]:
     """Add the options of a calibration, or fusion, and of the folder of its results."""
 
-    def added(command: Command) -> Command:
-        for option in (
-            json_option,
-            trials_option,
-            cost_option,
-            click.option(
-                "--penalty",
-                type=click.FloatRange(min=0),
-                help="L2 regularisation of the logistic regression.  [0, the maximum-"
-                "likelihood fit; 0.001 where the trials separate perfectly]",
-            ),
-            click.option(
-                "--p-target",
-                type=click.FloatRange(0, 1, min_open=True, max_open=True),
-                default=0.5,
-                help="Prior of target trials that the fit is to be best for.  [0.5]",
-            ),
-            click.option(
-                "--into",
-                type=NEW_FOLDER,
-                help=f"Folder of the {results} files.  [{results}, beside the {what}]",
-            ),
-            click.option(
-                "--use",
-                type=FILE,
-                metavar="FILE",
-                help=f"Fit nothing: apply this {what} to all files.",
-            ),
-            click.option(
-                "-o",
-                "--output",
-                type=NEW_FILE,
-                default=f"{what}.json",
-                show_default=True,
-                help=f"{what.capitalize()} to write.",
-            ),
-        ):
-            command = option(command)
-        return command
-
-    return added
+    return together(
+        json_option,
+        trials_option,
+        cost_option,
+        click.option(
+            "--penalty",
+            type=click.FloatRange(min=0),
+            help="L2 regularisation of the logistic regression.  [0, the maximum-"
+            "likelihood fit; 0.001 where the trials separate perfectly]",
+        ),
+        click.option(
+            "--p-target",
+            type=click.FloatRange(0, 1, min_open=True, max_open=True),
+            default=0.5,
+            help="Prior of target trials that the fit is to be best for.  [0.5]",
+        ),
+        click.option(
+            "--into",
+            type=NEW_FOLDER,
+            help=f"Folder of the {results} files.  [{results}, beside the {what}]",
+        ),
+        click.option(
+            "--use",
+            type=FILE,
+            metavar="FILE",
+            help=f"Fit nothing: apply this {what} to all files.",
+        ),
+        click.option(
+            "-o",
+            "--output",
+            type=NEW_FILE,
+            default=f"{what}.json",
+            show_default=True,
+            help=f"{what.capitalize()} to write.",
+        ),
+    )
 
 
 def _refuse_overwriting(

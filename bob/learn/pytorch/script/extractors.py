@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from bob.learn.pytorch.choices import DEFAULT_MODEL, ENGINES, PRECISIONS
-from bob.learn.pytorch.script.options import Command, json_option
+from bob.learn.pytorch.script.options import json_option, together
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,8 @@ def _channel(
     )
 
 
-_MODEL_OPTIONS = (
+#: Options that choose a model and how it is run.
+extractor_options = together(
     click.option(
         "--chunks",
         "chunk_seconds",
@@ -88,46 +89,32 @@ _MODEL_OPTIONS = (
 )
 
 
-def extractor_options(command: Command) -> Command:
-    """Add the options that choose a model and how it is run."""
-    for option in _MODEL_OPTIONS:
-        command = option(command)
-    return command
+#: Options that say how many processes work.
+parallel_options = together(
+    click.option(
+        "--dask",
+        metavar="NAME|ADDRESS|FILE",
+        help="Compute on Dask workers: a dask.client of Bob such as sge, the "
+        "address of a scheduler (tcp://…), or a Python file with dask_client.",
+    ),
+    click.option(
+        "--jobs",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Number of processes.  [one a processor, for 64 recordings or more each]",
+    ),
+)
 
 
-def parallel_options(command: Command) -> Command:
-    """Add the options that say how many processes work."""
-    for option in (
-        click.option(
-            "--dask",
-            metavar="NAME|ADDRESS|FILE",
-            help="Compute on Dask workers: a dask.client of Bob such as sge, the "
-            "address of a scheduler (tcp://…), or a Python file with dask_client.",
-        ),
-        click.option(
-            "--jobs",
-            type=click.IntRange(min=1),
-            metavar="N",
-            help="Number of processes.  "
-            "[one a processor, for 64 recordings or more each]",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def report_options(command: Command) -> Command:
-    """Add the options that say how the result is reported."""
-    for option in (
-        json_option,
-        click.option(
-            "--allow-failures",
-            is_flag=True,
-            help="Exit with 0 even if recordings could not be used.",
-        ),
-    ):
-        command = option(command)
-    return command
+#: Options that say how the result is reported.
+report_options = together(
+    json_option,
+    click.option(
+        "--allow-failures",
+        is_flag=True,
+        help="Exit with 0 even if recordings could not be used.",
+    ),
+)
 
 
 def ask_for_trust(found: Template, *, yes: bool) -> None:

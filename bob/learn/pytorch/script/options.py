@@ -41,6 +41,17 @@ trials_option = click.option(
 )
 
 
+def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Return what adds these options to a command, the last above the others."""
+
+    def added(command: Command) -> Command:
+        for option in options:
+            command = option(command)
+        return command
+
+    return added
+
+
 def speakers_option(flag: str, *, purpose: str = "") -> Callable[[Command], Command]:
     """Return the options that say who speaks in each recording of a store."""
     speakers = click.option(
@@ -53,7 +64,7 @@ def speakers_option(flag: str, *, purpose: str = "") -> Callable[[Command], Comm
         "--layout",
         help=f"Folder levels of {flag}: speaker (default), session/speaker, …",
     )
-    return lambda command: speakers(layout(command))
+    return together(layout, speakers)
 
 
 def refuse_given(names: Collection[str], *, why: str) -> None:

@@ -11,7 +11,7 @@ import click
 
 from bob.learn.pytorch.protocols.formats import FORMS
 from bob.learn.pytorch.script.door import Group, report
-from bob.learn.pytorch.script.options import NEW_FOLDER, SOURCE, Command, json_option
+from bob.learn.pytorch.script.options import NEW_FOLDER, SOURCE, json_option, together
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,9 +44,9 @@ def protocol() -> None:
     """
 
 
-def _reading(command: Command) -> Command:
-    """Add the options for reading a source."""
-    for option in reversed(
+# Options for reading a source.
+_reading = together(
+    *reversed(
         [
             click.option(
                 "--protocol",
@@ -80,9 +80,8 @@ def _reading(command: Command) -> Command:
             ),
             json_option,
         ]
-    ):
-        command = option(command)
-    return command
+    )
+)
 
 
 @protocol.command()

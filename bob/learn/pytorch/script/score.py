@@ -20,10 +20,10 @@ from bob.learn.pytorch.script.options import (
     FILE,
     NEW_FILE,
     SOURCE,
-    Command,
     json_option,
     refuse_given,
     speakers_option,
+    together,
 )
 
 if TYPE_CHECKING:
@@ -40,62 +40,55 @@ _ENROLMENTS = ("mean", "unit-mean", "scores", "max")
 _FORMS = ("four", "five", "csv", "voxsrc", "kaldi", "wespeaker")
 
 
-def _scoring_options(command: Command) -> Command:
-    """Add the options of both commands: trials, measure, enrolment and output."""
-    for option in (
-        json_option,
-        click.option(
-            "--quality",
-            multiple=True,
-            type=click.Choice(QUALITIES),
-            metavar="|".join(QUALITIES),
-            help="Quality measure to write as columns of CSV; may be given again.",
-        ),
-        click.option(
-            "--form",
-            type=click.Choice(_FORMS),
-            help="Form of the output.  [csv if its name ends so, else five columns]",
-        ),
-        click.option(
-            "--allow-missing",
-            is_flag=True,
-            help="Let trials of recordings that STORE lacks score nan.  [an error]",
-        ),
-        click.option(
-            "--protocol", help="Name of the protocol, where there are several."
-        ),
-        click.option("--group", help="Group of the protocol, such as dev or eval."),
-        click.option(
-            "--enrolment",
-            type=click.Choice(_ENROLMENTS),
-            default="mean",
-            help="References of several recordings: mean embedding (by the book with "
-            "--plda), mean after length normalisation, mean or highest of the scores.  "
-            "[mean]",
-        ),
-        click.option(
-            "--subtract-mean",
-            type=FILE,
-            metavar="STORE",
-            help="Subtract the mean embedding of this store from all.",
-        ),
-        click.option(
-            "--plda",
-            type=FILE,
-            metavar="MODEL.npz",
-            help="Score by a model of `bob pytorch plda train` instead.",
-        ),
-        click.option(
-            "--measure",
-            type=click.Choice(MEASURES),
-            help="Similarity measure.  [cosine]",
-        ),
-        click.option(
-            "-o", "--output", required=True, type=NEW_FILE, help="File to write."
-        ),
-    ):
-        command = option(command)
-    return command
+#: Options of both commands: trials, measure, enrolment and output.
+_scoring_options = together(
+    json_option,
+    click.option(
+        "--quality",
+        multiple=True,
+        type=click.Choice(QUALITIES),
+        metavar="|".join(QUALITIES),
+        help="Quality measure to write as columns of CSV; may be given again.",
+    ),
+    click.option(
+        "--form",
+        type=click.Choice(_FORMS),
+        help="Form of the output.  [csv if its name ends so, else five columns]",
+    ),
+    click.option(
+        "--allow-missing",
+        is_flag=True,
+        help="Let trials of recordings that STORE lacks score nan.  [an error]",
+    ),
+    click.option("--protocol", help="Name of the protocol, where there are several."),
+    click.option("--group", help="Group of the protocol, such as dev or eval."),
+    click.option(
+        "--enrolment",
+        type=click.Choice(_ENROLMENTS),
+        default="mean",
+        help="References of several recordings: mean embedding (by the book with "
+        "--plda), mean after length normalisation, mean or highest of the scores.  "
+        "[mean]",
+    ),
+    click.option(
+        "--subtract-mean",
+        type=FILE,
+        metavar="STORE",
+        help="Subtract the mean embedding of this store from all.",
+    ),
+    click.option(
+        "--plda",
+        type=FILE,
+        metavar="MODEL.npz",
+        help="Score by a model of `bob pytorch plda train` instead.",
+    ),
+    click.option(
+        "--measure",
+        type=click.Choice(MEASURES),
+        help="Similarity measure.  [cosine]",
+    ),
+    click.option("-o", "--output", required=True, type=NEW_FILE, help="File to write."),
+)
 
 
 @click.command()
