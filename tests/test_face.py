@@ -125,3 +125,101 @@ def test_other_files_than_stores_are_written(model):
 
     with np.load("x.npz") as file:
         np.testing.assert_array_equal(file["embeddings"], stored.embeddings)
+
+
+PAIR = ([3.0, 1.5, 0.5, -2.0], [-2.0, 1.0, -1.0, 0.7])
+
+
+@pytest.fixture
+def store(model):
+    Path("trials.txt").write_text("1 a.wav a.wav\n0 a.wav b.wav")
+    return speaker.embed(["a.wav", "b.wav"], model=model, into="e.h5")
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda s: speaker.evaluate([1, 2, 3]), "came as list"),
+        (lambda s: speaker.evaluate(None), "came as NoneType"),
+        (lambda s: speaker.evaluate(s, by=["nonsense"]), "no column nonsense"),
+        (lambda s: speaker.evaluate(s, by="nonsense"), "no column nonsense"),
+        (lambda s: speaker.evaluate(s, versus=[None]), "versus came as NoneType"),
+        (lambda s: speaker.evaluate(s, trials="no"), "list of trials no"),
+        (lambda s: speaker.evaluate(PAIR, cost="p_05"), "p_05"),
+        (lambda s: speaker.calibrate(s, kind="lin"), "expected linear or isotonic"),
+        (lambda s: speaker.calibrate(s, quality="duration"), "duration"),
+        (lambda s: speaker.calibrate(s, trials="no"), "list of trials no"),
+        (lambda s: speaker.calibrate(7), "came as int"),
+        (lambda s: speaker.score("e.h5", "trials.txt", cohort_top=9), "cohort_top"),
+        (
+            lambda s: speaker.score("e.h5", "trials.txt", normalisation="s-norm"),
+            "normalised by a cohort",
+        ),
+        (lambda s: speaker.embed([], into="n.h5"), "no recording"),
+        (lambda s: speaker.embed("no_such", into="n.h5"), "no_such does not exist"),
+        (lambda s: speaker.embed([np.ones(3)], into="n.h5"), "recording 0 came as"),
+        (lambda s: speaker.load_model(None), "model is None"),
+        (lambda s: speaker.compare([], "b.wav"), "first recording: came as list"),
+        (lambda s: speaker.compare("a.wav", iter("b")), "second recording: came as"),
+        (
+            lambda s: speaker.compare("a.wav", "b.wav", p_target=5),
+            "takes a calibration",
+        ),
+        (
+            lambda s: speaker.compare("a.wav", "b.wav", calibration="no.json"),
+            "no.json cannot be read",
+        ),
+        (
+            lambda s: speaker.run_experiment(grups=["dev"]),
+            "no option 'grups'; did you mean 'groups'",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(store, call, said):
+    scores = speaker.score(store, "trials.txt")
+
+    with pytest.raises(speaker.UserError, match=said):
+        call(scores)
+    assert not list(Path().glob("n.h5*"))
+
+
+def test_options_of_a_model_that_is_loaded(model):
+    with pytest.raises(speaker.UserError, match="device is 'cuda', and the model is"):
+        speaker.compare("a.wav", "b.wav", model=model, device="cuda")
+    with pytest.raises(TypeError, match="load_model has no option 'jbs'"):
+        speaker.embed("a.wav", into="n.h5", model=model, jbs=2)
+    with pytest.raises(speaker.UserError, match="empty list"):
+        model.embed([])
+    silent = (RATE, np.zeros(RATE))
+    with pytest.raises(speaker.UserError, match="the second recording: is silent"):
+        speaker.compare("a.wav", silent, model=model)
+
+
+def test_what_a_function_returns_fits_the_next(store, model):
+    scores = speaker.score(store, speaker.read_protocol("trials.txt"))
+    other = speaker.evaluate(scores, versus=[scores], cost="p0.05", resamples=0)
+    written = speaker.score(store, "trials.txt", output="s.csv", quality=["duration"])
+
+    assert scores.trials == 2
+    assert list(other.versus) == ["system 2"]
+    assert str(other) == other.as_text()
+    with pytest.raises(speaker.UserError, match=r"s.csv has no column nonsense"):
+        speaker.evaluate(written, by="nonsense")
+    assert speaker.calibrate(PAIR)(np.zeros(1)).shape == (1,)
+    assert speaker.calibrate(PAIR, kind="isotonic").provenance["speakers"] == "None"
+    entry = speaker.list_models()[0]
+    assert repr(entry).startswith("<TrainedModel dltresnet34-voxceleb1: 128")
+    assert repr(scores) == "<Scores of 2 trials>"
+
+
+def test_a_comparison_is_written_and_compared(model):
+    comparison = speaker.compare("a.wav", "a.wav", model=model)
+
+    assert format(comparison, ".3f") == "1.000"
+    assert comparison > 0.5
+    assert not comparison < comparison
+    assert repr(comparison) == ("<Comparison: score 1.0000 with dltresnet34-voxceleb1>")
+
+
+def test_names_of_its_making_are_not_listed():
+    assert not {"keep_old_names", "TYPE_CHECKING"} & set(dir(speaker))

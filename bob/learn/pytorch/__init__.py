@@ -102,4 +102,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    hidden = {"keep_old_names", "TYPE_CHECKING"}
+    return sorted({*globals(), *__all__} - hidden)

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bob.learn.pytorch.audio import UnusableEmbedding, Waveform, as_waveform, files
+from bob.learn.pytorch.audio import (
+    RecordingError,
+    UnusableEmbedding,
+    Waveform,
+    as_waveform,
+    files,
+)
 from bob.learn.pytorch.audio.doubts import little_speech
 from bob.learn.pytorch.choices import DEFAULT_MODEL
+from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.preprocessor.audio.loading import open_model
 from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.scoring.similarity import cosine
 from bob.learn.pytorch.store.arrays import fault_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -38,7 +46,7 @@ QUALITY = ("duration", "magnitude")
 class Comparison:
     """Score of two recordings, and the decision where a calibration is given.
 
-    It is a number where one is expected: ``float(comparison)`` is the score.
+    ``float(comparison)`` is the score, ``format(comparison, ".3f")`` writes it.
 
     Attributes
     ----------
@@ -68,6 +76,24 @@ class Comparison:
     def __float__(self) -> float:
         return self.score
 
+    def __format__(self, form: str) -> str:
+        return format(self.score, form) if form else str(self)
+
+    def __repr__(self) -> str:
+        return f"<Comparison: {'; '.join(self._told('{}'))}>"
+
+    def __lt__(self, other: object) -> bool:
+        return bool(self.score < _number(other))
+
+    def __le__(self, other: object) -> bool:
+        return bool(self.score <= _number(other))
+
+    def __gt__(self, other: object) -> bool:
+        return bool(self.score > _number(other))
+
+    def __ge__(self, other: object) -> bool:
+        return bool(self.score >= _number(other))
+
     @property
     def likelihood_ratio(self) -> float | None:
         """Return how much more likely the score is if one speaker speaks than if two.
@@ -82,12 +108,19 @@ class Comparison:
         return None if self.decision is None else self.decision.accepted
 
     def _repr_html_(self) -> str:
-        parts = [f"score <b>{self.score:.4f}</b> with {escape(self.model)}"]
+        return f"<div>{'; '.join(self._told('<b>{}</b>'))}</div>"
+
+    def _told(self, stressed: str) -> Iterator[str]:
+        model = escape(self.model) if "<" in stressed else self.model
+        yield f"score {stressed.format(format(self.score, '.4f'))} with {model}"
         if self.decision is not None:
             who = "one speaker" if self.decision.accepted else "two speakers"
-            parts.append(f"likelihood ratio {self.decision.likelihood_ratio:.3g}")
-            parts.append(f"decision: <b>{who}</b>")
-        return f"<div>{'; '.join(parts)}</div>"
+            yield f"likelihood ratio {self.decision.likelihood_ratio:.3g}"
+            yield f"decision: {stressed.format(who)}"
+
+
+def _number(other: object) -> Any:  # noqa: ANN401 - what compares with a float
+    return other.score if isinstance(other, Comparison) else other
 
 
 def compare(
@@ -96,9 +129,9 @@ def compare(
     *,
     model: str | os.PathLike[str] | Template | Extractor = DEFAULT_MODEL,
     calibration: str | os.PathLike[str] | Calibration | None = None,
-    p_target: float = 0.5,
-    c_miss: float = 1.0,
-    c_fa: float = 1.0,
+    p_target: float | None = None,
+    c_miss: float | None = None,
+    c_fa: float | None = None,
     ask: Callable[[Template], None] | None = None,
     **options: Any,  # noqa: ANN401 - those of `load_model`
 ) -> Comparison:
@@ -115,9 +148,10 @@ def compare(
     calibration
         File of a calibration, or a calibration, of scores of this model.
     p_target
-        Prior probability that both recordings are of one speaker, for the decision.
+        Prior probability that both recordings are of one speaker, for the decision of
+        a calibration. By default 0.5.
     c_miss, c_fa
-        Cost of a miss (rejecting the true speaker) and of a false alarm.
+        Cost of a miss (rejecting the true speaker) and of a false alarm. By default 1.
     ask
         Called with a template before it is run, to let its user trust it.
     **options
@@ -138,7 +172,16 @@ def compare(
     >>> float(comparison)  # doctest: +SKIP
     0.8124
     """
-    for recording in (first, second):
+    asked = {"p_target": p_target, "c_miss": c_miss, "c_fa": c_fa}
+    costs = {name: value for name, value in asked.items() if value is not None}
+    if costs and calibration is None:
+        raise ScoringError(
+            f"{', '.join(costs)}: for a decision, which takes a calibration; give one, "
+            "or leave this out",
+            remedy="calibration",
+        )
+    for recording, which in ((first, "first"), (second, "second")):
+        _refuse_several(recording, which)
         if isinstance(recording, str | os.PathLike):
             files.info(recording)  # a misspelt name should not wait for a download
     fitted = None if calibration is None else _calibration(calibration)
@@ -146,7 +189,10 @@ def compare(
     if fitted is not None and calibration is not None:
         _refuse_other_scores(fitted, extractor, given=calibration)
     extractor.prepare(progress=True)
-    sides = [as_waveform(one, channel=extractor.channel) for one in (first, second)]
+    sides = [
+        as_waveform(one, channel=extractor.channel, name=_name_of(one, which))
+        for one, which in ((first, "first"), (second, "second"))
+    ]
     embeddings = [_usable(extractor.embed(side), side) for side in sides]
     left, right = sides
     comparison = Comparison(
@@ -158,17 +204,39 @@ def compare(
     )
     if fitted is None:
         return comparison
-    costs = {"p_target": p_target, "c_miss": c_miss, "c_fa": c_fa}
+    costs = {"p_target": 0.5, "c_miss": 1.0, "c_fa": 1.0, **costs}
     return _decided(comparison, fitted, embeddings, **costs)
+
+
+def _refuse_several(recording: object, which: str) -> None:
+    """Refuse what is no single recording."""
+    if recording is None or isinstance(recording, list | Mapping | Iterator):
+        raise RecordingError(
+            f"came as {type(recording).__name__}; expected one recording: a path, or "
+            "(rate, samples)",
+            recording=f"the {which} recording",
+        )
+
+
+def _name_of(recording: object, which: str) -> str | None:
+    """Return the name of samples in messages; None for what has its own."""
+    is_samples = isinstance(recording, tuple) or hasattr(recording, "shape")
+    return f"the {which} recording" if is_samples else None
 
 
 def _calibration(given: str | os.PathLike[str] | Calibration) -> Calibration:
     """Return a calibration that two recordings may do for."""
-    from bob.learn.pytorch.calibration import load_calibration
+    from bob.learn.pytorch.calibration import CalibrationError, load_calibration
     from bob.learn.pytorch.calibration.decision import refuse_unknown_quality
 
     is_file = isinstance(given, str | os.PathLike)
-    found = load_calibration(Path(given)) if is_file else given  # type: ignore[arg-type]
+    try:
+        found = load_calibration(Path(given)) if is_file else given  # type: ignore[arg-type]
+    except OSError as error:
+        raise CalibrationError(
+            f"{given} cannot be read ({error.strerror}); expected the file of a "
+            "calibration, as save_calibration writes it"
+        ) from error
     with _file_named(given):
         refuse_unknown_quality(found, known=QUALITY)  # type: ignore[arg-type]
     return found  # type: ignore[return-value]

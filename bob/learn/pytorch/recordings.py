@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from bob.learn.pytorch.printing import printable
 from bob.learn.pytorch.store import OTHERS, STORES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from typing import TypeAlias
 
     from bob.learn.pytorch.inference.extract import Extraction
@@ -100,9 +100,39 @@ def embed(
     >>> store.embeddings.shape  # doctest: +SKIP
     (2, 192)
     """
-    return embed_into(
-        into, recordings, model=model, progress=progress, **options
-    ).stored
+    given = _given(recordings)
+    return embed_into(into, given, model=model, progress=progress, **options).stored
+
+
+def _given(recordings: Paths | str | os.PathLike[str]) -> Paths:
+    """Return the paths, some of which have to be there."""
+    if hasattr(recordings, "shape") or not isinstance(
+        recordings, Iterable | os.PathLike
+    ):
+        raise RecordingsError(
+            f"recordings came as {type(recordings).__name__}; expected paths: samples "
+            "are embedded by the method embed of a loaded model"
+        )
+    if isinstance(recordings, str | os.PathLike):
+        recordings = [recordings]
+    if not isinstance(recordings, Mapping):
+        recordings = list(recordings)
+    paths = [*recordings.values()] if isinstance(recordings, Mapping) else [*recordings]
+    for at, path in enumerate(paths):
+        if not isinstance(path, str | os.PathLike):
+            raise RecordingsError(
+                f"recording {at} came as {type(path).__name__}; expected a path: "
+                "samples are embedded by the method embed of a loaded model"
+            )
+    if not paths:
+        raise RecordingsError("there is no recording to embed; expected paths")
+    if not any(Path(path).exists() for path in paths):
+        more = f", nor any of {len(paths) - 1} more" if paths[1:] else ""
+        raise RecordingsError(
+            f"{printable(os.fspath(paths[0]))} does not exist{more} (seen from "
+            f"{Path.cwd()}); expected recordings, folders or lists of them"
+        )
+    return recordings
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import MISSING, dataclass, field, fields
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -351,6 +352,11 @@ def settle(given: Mapping[str, Any], variables: Mapping[str, Any]) -> Settings:
         For a missing required option, a value of the wrong type, or an option
         that this version does not offer.
     """
+    for name in given:
+        if name not in _KNOWN:
+            near = get_close_matches(name, _KNOWN, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ConfigurationError(f"there is no option {name!r}{hint}")
     asked = {
         **variables,
         **{name: value for name, value in given.items() if value is not None},

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from bob.learn.pytorch.choices import Quality
     from bob.learn.pytorch.metrics import Names, ScoreTable
+    from bob.learn.pytorch.protocols.trials import Database
 
     FloatArray: TypeAlias = NDArray[np.float64]
     Positions: TypeAlias = NDArray[np.int64]
@@ -82,6 +83,11 @@ class Scores(Scored):
     provenance: Mapping[str, Any] = field(default_factory=dict)
     known: ScoreTable | None = field(default=None, repr=False)
 
+    def __repr__(self) -> str:
+        failed = f", {self.failures} of them nan" if self.failures else ""
+        where = f" in {self.path}" if self.path else ""
+        return f"<Scores of {self.trials} trials{failed}{where}>"
+
     @cached_property
     def table(self) -> ScoreTable:
         """Trials and scores; those of a file are read on first use."""
@@ -93,12 +99,13 @@ class Scores(Scored):
 
 def score(  # noqa: PLR0913 - all but two have a default
     store: StoredEmbeddings | str | os.PathLike[str],
-    trials: StoredTrials | str | os.PathLike[str],
+    trials: StoredTrials | Database | str | os.PathLike[str],
     *,
     backend: RowBackend | PldaBackend | str | os.PathLike[str] = "cosine",
     enrolment: str = "mean",
     cohort: StoredCohort | StoredEmbeddings | str | os.PathLike[str] | None = None,
-    normalisation: str = "as-norm",
+    normalisation: str | None = None,
+    cohort_top: int | None = None,
     group: str | None = None,
     protocol: str | None = None,
     allow_missing: bool = False,
@@ -115,7 +122,7 @@ def score(  # noqa: PLR0913 - all but two have a default
         Embeddings, or a file of them.
     trials
         A list, or whatever `stored_trials` reads, with ``group``, ``protocol`` and
-        ``allow_missing``; or what it has read.
+        ``allow_missing``; what it has read; or what `read_protocol` returned.
     backend
         ``cosine`` or ``euclidean``, a PLDA model or its file ``.npz``, or a backend of
         `bob.learn.pytorch.scoring`, which brings its own enrolment.
@@ -127,7 +134,9 @@ def score(  # noqa: PLR0913 - all but two have a default
         cohort of `cohort_of`, which brings its own normalisation.
     normalisation
         With a cohort: ``z-norm``, ``t-norm``, ``s-norm``, ``zt-norm`` or ``as-norm``,
-        which takes the 300 highest cohort scores.
+        the default.
+    cohort_top
+        Number of highest cohort scores that ``as-norm`` takes. By default 300.
     output
         Score file, which is there whole or not at all, made in bounded memory where all
         meet all. Beside it ``<output>.json`` keeps the origin. None keeps the scores in
@@ -152,12 +161,12 @@ def score(  # noqa: PLR0913 - all but two have a default
     Examples
     --------
     >>> scores = score("voxceleb1.h5", "veri_test2.txt")  # doctest: +SKIP
-    >>> scores.table.curve.equal_error_rate()  # doctest: +SKIP
+    >>> scores.table.curve().equal_error_rate()  # doctest: +SKIP
     0.0213
     """
     told = {
         "store": None if isinstance(store, StoredEmbeddings) else os.fspath(store),
-        "trials": None if isinstance(trials, StoredTrials) else os.fspath(trials),
+        "trials": os.fspath(trials) if isinstance(trials, str | os.PathLike) else None,
         "group": group,
         "protocol": protocol,
     }
@@ -170,20 +179,34 @@ def score(  # noqa: PLR0913 - all but two have a default
         )
     if not isinstance(backend, RowBackend):
         backend = backend_of(backend, enrolment=enrolment, embeddings=store)
-    known = _cohort(cohort, normalisation)
+    known = _cohort(cohort, {"normalisation": normalisation, "cohort_top": cohort_top})
     scoring = _Scoring(trials, store, backend, known, {**given, **(provenance or {})})
     return scoring.scores() if output is None else scoring.write(output, form, quality)
 
 
 def _cohort(
     given: StoredCohort | StoredEmbeddings | str | os.PathLike[str] | None,
-    normalisation: str,
+    options: Mapping[str, Any],
 ) -> StoredCohort | None:
+    asked = {name: value for name, value in options.items() if value is not None}
+    if given is None and asked:
+        raise ScoringError(
+            f"{next(iter(asked))} is {next(iter(asked.values()))!r}, and scores are "
+            "normalised by a cohort; give one, or leave this out",
+            remedy="cohort",
+        )
+    if isinstance(given, StoredCohort) and asked:
+        raise ScoringError(
+            f"{next(iter(asked))} is {next(iter(asked.values()))!r}, and this cohort "
+            "has its own; give it to cohort_of"
+        )
     if given is None or isinstance(given, StoredCohort):
         return given
     if not isinstance(given, StoredEmbeddings):
         given = read_embeddings(given)
-    return cohort_of(given, normalisation=normalisation)
+    if "cohort_top" in asked:
+        asked["top"] = asked.pop("cohort_top")
+    return cohort_of(given, **asked)
 
 
 def score_everything(

@@ -181,7 +181,7 @@ class StoredTrials:
 
 
 def stored_trials(
-    source: str | os.PathLike[str],
+    source: str | os.PathLike[str] | Database,
     embeddings: StoredEmbeddings,
     *,
     group: str | None = None,
@@ -208,7 +208,8 @@ def stored_trials(
         The store lacks recordings, or the group is missing or not said.
     """
     finder = Finder(embeddings)
-    listed = _plain_list(Path(source), finder)
+    is_path = isinstance(source, str | os.PathLike)
+    listed = _plain_list(Path(source), finder) if is_path else None  # type: ignore[arg-type]
     if listed is not None and protocol is None and group in (None, "dev"):
         trials = _of_list(listed, finder)
     else:
@@ -216,7 +217,8 @@ def stored_trials(
         chosen = _group(database, group)
         trials = _of_database(database.trials(chosen), finder)
         trials = replace(trials, columns=trial_columns(database, chosen))
-    notes = finder.notes(source, allow_missing=allow_missing)
+    said = source if is_path else getattr(source, "name", "the protocol")
+    notes = finder.notes(said, allow_missing=allow_missing)
     return replace(trials, notes=(*notes, *_odd(trials, embeddings)))
 
 

@@ -181,6 +181,9 @@ class Evaluation(Figures):
         }
         return replace(self, points={**self.points, **found})
 
+    def __str__(self) -> str:
+        return self.as_text()
+
     def as_text(self) -> str:
         """Return a table for people: rates in percent."""
         from bob.learn.pytorch.metrics.showing import as_text

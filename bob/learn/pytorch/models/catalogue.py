@@ -152,6 +152,12 @@ class TrainedModel:
     source: str
     equal_error_rate: float | None
 
+    def __repr__(self) -> str:
+        return (
+            f"<TrainedModel {self.name}: {self.embedding_size} dimensions, "
+            f"{self.sample_rate} Hz>"
+        )
+
 
 def _spectrogram() -> FrontEnd:
     from bob.learn.pytorch.features.spectrogram import Spectrogram

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.metrics import (
     ErrorCurve,
     MetricError,
+    Names,
     ScoreTable,
     paired_tables,
 )
@@ -40,7 +41,7 @@ from bob.learn.pytorch.scorefiles.reading import ScoreFile, read_score_file
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from bob.learn.pytorch.calibration.decision import Calibration
     from bob.learn.pytorch.scorefiles.reading import ScoredTrials
@@ -54,16 +55,23 @@ class OtherSystemError(CalibrationError):
     remedy = "names"
 
 
+_KINDS = ("linear", "isotonic")
+
 # Equal error rate of a measure that separates the trials by itself.
 _SEPARATING = 0.25
 
 
 def calibrate(
-    scores: ScoreFile | ScoreTable | ScoredTrials | str | os.PathLike[str],
+    scores: ScoreFile
+    | ScoreTable
+    | ScoredTrials
+    | tuple[ArrayLike, ArrayLike]
+    | str
+    | os.PathLike[str],
     *,
     trials: str | os.PathLike[str] | None = None,
     kind: str = "linear",
-    quality: Sequence[str] = (),
+    quality: Sequence[str] | str = (),
     p_target: float = 0.5,
     penalty: float | None = None,
 ) -> Calibration:
@@ -73,7 +81,7 @@ def calibrate(
     ----------
     scores
         A score file, or its path, a table of scores, or what `score` returned;
-        labelled.
+        labelled; or the scores of target and of non-target trials.
     trials
         With a path: a list of the trials, or a protocol, which has the labels.
     kind
@@ -81,7 +89,7 @@ def calibrate(
     quality
         Of a linear one: measures that the file, or the list of its trials, has as
         columns ``bio_ref_<name>`` and ``probe_<name>``; of ``duration`` the logarithm
-        is taken.
+        is taken. One may be given as a text.
     p_target, penalty
         See `fit_calibration`; an isotonic one has neither.
 
@@ -98,7 +106,22 @@ def calibrate(
         Nothing tells which trials are of one speaker.
     ScoringError
         A column is missing, a value is no number, or an option is not for this kind.
+
+    See Also
+    --------
+    bob.learn.pytorch.calibration.save_calibration : Write it into a file.
     """
+    if kind not in _KINDS:
+        raise ScoringError(
+            f"kind is {kind!r}; expected {' or '.join(_KINDS)}", parameter="kind"
+        )
+    quality = (quality,) if isinstance(quality, str) else quality
+    if trials is not None and not isinstance(scores, str | os.PathLike):
+        raise ScoringError(
+            f"the list of trials {os.fspath(trials)} has labels for a score file, and "
+            "scores in memory have their own; leave it out, or give the path of a file",
+            parameter="trials",
+        )
     dev = _as_file(scores, trials=trials)
     if kind == "isotonic":
         if quality or penalty or p_target != 0.5:
@@ -284,7 +307,7 @@ def _labels_of(dev: ScoreFile) -> NDArray[np.bool_]:
 
 
 def _as_file(
-    scores: ScoreFile | ScoreTable | ScoredTrials | str | os.PathLike[str],
+    scores: Any,  # noqa: ANN401 - all that `calibrate` takes
     *,
     trials: str | os.PathLike[str] | None,
 ) -> ScoreFile:
@@ -292,18 +315,47 @@ def _as_file(
         return scores
     if isinstance(scores, str | os.PathLike):
         return read_score_file(scores, trials=trials)
-    place = Path("the scores")
-    if isinstance(scores, ScoreTable):
-        return ScoreFile(place, "four", scores, {}, in_memory=True)
-    origin = Origin(scores.provenance)
-    return ScoreFile(place, "four", scores.table, {}, origin=origin, in_memory=True)
+    table = scores if isinstance(scores, ScoreTable) else getattr(scores, "table", None)
+    nameless = not isinstance(table, ScoreTable)
+    if not isinstance(table, ScoreTable):
+        table = _of_kinds(scores)
+    return ScoreFile(
+        Path("the scores"),
+        "four",
+        table,
+        {},
+        origin=Origin(getattr(scores, "provenance", {})),
+        names_only=nameless,
+        in_memory=True,
+    )
+
+
+def _of_kinds(scores: Any) -> ScoreTable:  # noqa: ANN401 - checked here
+    """Return a table of the scores of target and of non-target trials."""
+    try:
+        targets, others = (np.asarray(kind, np.float64).ravel() for kind in scores)
+    except (TypeError, ValueError) as error:
+        raise ScoringError(
+            f"scores came as {type(scores).__name__} {scores!r:.60}; expected a score "
+            "file, what `score` returned, or the scores of target and of non-target "
+            "trials: (targets, non_targets)",
+            parameter="scores",
+        ) from error
+    real = ["target"] * targets.size + ["non-target"] * others.size
+    return ScoreTable(
+        claimed=Names.of(["target"] * len(real)),
+        real=Names.of(real),
+        probe=Names.of(map(str, range(len(real)))),
+        score=np.concatenate([targets, others]),
+    )
 
 
 def _provenance(
     files: Sequence[ScoreFile], systems: Mapping[str, Origin] | None = None
 ) -> dict[str, str]:
     origins = {file.path: file.origin for file in files if not file.in_memory}
-    speakers = files[0].table.speakers
+    nameless = files[0].in_memory and files[0].names_only
+    speakers = None if nameless else files[0].table.speakers
     kept = provenance_of_fit(origins, speakers=speakers, systems=systems)
     # One that is scored in memory is alone.
     return files[0].origin.facts | kept if files[0].in_memory else kept

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from bob.learn.pytorch.inference.engine import ChoiceError
-from bob.learn.pytorch.models.catalogue import MODELS
+from bob.learn.pytorch.models.catalogue import MODELS, TrainedModel
+from bob.learn.pytorch.models.errors import UnknownModelError
 from bob.learn.pytorch.preprocessor.audio.embedding import EmbeddingExtractor
 from bob.learn.pytorch.preprocessor.audio.template import TemplateExtractor
 
@@ -20,11 +21,9 @@ if TYPE_CHECKING:
 
 Extractor: TypeAlias = EmbeddingExtractor | TemplateExtractor
 
-#: Trained model that is used by default.
-
 
 def load_model(
-    model: str | os.PathLike[str] | Template,
+    model: str | os.PathLike[str] | Template | TrainedModel,
     *,
     device: str | None = None,
     channel: int | Literal["mix"] | None = None,
@@ -79,7 +78,27 @@ def open_model(
         Called with a template that nobody has answered for.
     **options
         Those of `make_extractor`.
+
+    Raises
+    ------
+    TypeError
+        There is no such option.
+    ChoiceError
+        An option comes with a model that is loaded.
     """
+    known = {**_parameters(make_extractor), **_parameters(EmbeddingExtractor)}
+    known = {name: known[name] for name in known if name not in _OF_ITS_MODEL}
+    for name, value in options.items():
+        if name not in known:
+            raise TypeError(
+                f"load_model has no option {name!r}; it has {', '.join(known)}"
+            )
+        if hasattr(model, "embed") and value is not None and value != known[name]:
+            raise ChoiceError(
+                f"{name} is {value!r}, and the model is loaded already; give {name} "
+                "to load_model instead",
+                option=name,
+            )
     if hasattr(model, "embed"):
         return cast("Extractor", model)
     extractor = make_extractor(model, **options)
@@ -90,8 +109,18 @@ def open_model(
     return extractor
 
 
+# Parameters that say which model.
+_OF_ITS_MODEL = ("model", "name_or_path", "options")
+
+
+def _parameters(function: Callable[..., object]) -> dict[str, object]:
+    """Return the defaults of a function's parameters, by name."""
+    found = inspect.signature(function).parameters
+    return {name: parameter.default for name, parameter in found.items()}
+
+
 def make_extractor(
-    model: str | os.PathLike[str] | Template,
+    model: str | os.PathLike[str] | Template | TrainedModel,
     *,
     device: str | None = None,
     channel: int | Literal["mix"] | None = None,
@@ -104,7 +133,8 @@ def make_extractor(
     ----------
     model
         Name of a trained model (`bob pytorch models list`) or of a template (`bob
-        pytorch template list`), a file of either, or a template that was read.
+        pytorch template list`), a file of either, an entry of `list_models`, or a
+        template that was read.
     device
         Device of torch, such as "cuda"; "auto" is a GPU where there is one. ["cpu"]
     channel
@@ -123,6 +153,13 @@ def make_extractor(
     ChoiceError
         An option is not available, or a template decides it.
     """
+    if isinstance(model, TrainedModel):
+        model = model.name
+    if isinstance(model, int | float | list | tuple | dict | None):
+        raise UnknownModelError(
+            f"model is {model!r}; expected the name or file of a model, such as "
+            f"{MODELS[-1].name!r}"
+        )
     if not is_template(model):
         path = cast("str | os.PathLike[str]", model)
         return EmbeddingExtractor(path, device=device, channel=channel, **options)

@@ -171,7 +171,7 @@ class RecordingTransformer(Transformer):
         self, recordings: list[RecordingLike], rate: float | None
     ) -> NDArray[np.float32]:
         if not recordings:
-            raise ValueError("embed came with an empty list; expected recordings")
+            raise RecordingError("is an empty list; expected one recording or more")
         if rate is not None:
             return np.stack([self.embed(one, rate=rate) for one in recordings])
         rows = []
