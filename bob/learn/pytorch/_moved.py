@@ -10,7 +10,7 @@ from importlib.machinery import ModuleSpec
 # Loaded before the working folder is off the path: only what Python has loaded already.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from types import ModuleType
     from typing import Any
 
@@ -244,6 +244,20 @@ _NAMES: dict[str, dict[str, str]] = {
 }
 
 
+#: Functions that are called otherwise today -> what does their work.
+_CALLED_OTHERWISE = {
+    "Comparer": "experiment.backends.backend_of",
+    "check": "inference.engine.check_choice",
+    "check_fits": "inference.embedding.needed_mb",
+    "chosen_precision": "inference.engine.choose",
+    "cohort_of": "experiment.stored_speakers.cohort_of",
+    "compare": "compare",
+    "score_trials": "score",
+}
+
+_OLD_CALLS = "_old_calls"
+
+
 def moved_names(package: str) -> Callable[[str], Any]:
     """Return the ``__getattr__`` of a room some of whose names stand elsewhere now."""
     moved = _NAMES[package.removeprefix(f"{_PACKAGE}.")]
@@ -253,7 +267,7 @@ def moved_names(package: str) -> Callable[[str], Any]:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         room, _, renamed = moved[name].partition(":")
         new = f"{_PACKAGE}.{room}"
-        _warn(f"{package}.{name}", f"{new}.{renamed or name}", level=4)
+        _warn(f"{package}.{name}", f"{new}.{renamed or name}")
         return getattr(import_module(new), renamed or name)
 
     return find
@@ -265,16 +279,33 @@ def keep_old_names() -> None:
         sys.meta_path.append(_OldModules())
 
 
-def _warn(old: str, new: str, *, level: int) -> None:
-    warnings.warn(
-        f"{old} is {new} now; the old name goes with the next release",
+def _warn(old: str, new: str) -> None:
+    """Warn at the line of the user: the nearest outside of this package and imports."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and _is_between(frame.f_globals.get("__name__")):
+        frame = frame.f_back
+    place = frame.f_globals
+    warnings.warn_explicit(
+        f"{old} is {new} now; the old name will be removed in the next release",
         DeprecationWarning,
-        stacklevel=level,
+        frame.f_code.co_filename,
+        frame.f_lineno,
+        module=place.get("__name__"),
+        registry=place.setdefault("__warningregistry__", {}),
     )
 
 
+def _is_between(module: str | None) -> bool:
+    return f"{module}.".startswith((f"{_PACKAGE}.", "importlib.", "_frozen_importlib"))
+
+
 class _OldModules:
-    """A module under an old name, whose names are those of the new ones."""
+    """A module under an old name, whose names are those of the new ones.
+
+    A module that is another one today warns as it is imported. Where its names stand in
+    several, or it is a room, whose modules warn by themselves, each name warns when it
+    is first used.
+    """
 
     def create_module(self, spec: ModuleSpec) -> None:
         """Let Python make the module."""
@@ -286,35 +317,76 @@ class _OldModules:
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
         del path, target  # the name says it all
-        if not fullname.startswith(f"{_PACKAGE}.") or not _new_names(fullname):
+        if not fullname.startswith(f"{_PACKAGE}."):
+            return None
+        if not _today(fullname.removeprefix(f"{_PACKAGE}."))[1]:
             return None
         return ModuleSpec(fullname, self, is_package=True)  # type: ignore[arg-type]
 
     def exec_module(self, module: ModuleType) -> None:
-        old = module.__name__
-        new = _new_names(old)
-        _warn(old, " or ".join(new), level=3)
-        targets = [import_module(name) for name in new]
+        old = module.__name__.removeprefix(f"{_PACKAGE}.")
+        names, new = _today(old)
+        renamed = {
+            name: _RENAMED[f"{one}.{name}"]
+            for one in names
+            for name in _names_within(one, _RENAMED)
+        }
+        by_name = len(new) > 1 or old in _ROOMS or bool(renamed)
+        if not by_name:
+            _warn(module.__name__, f"{_PACKAGE}.{new[0]}")
+        for name in new:
+            import_module(f"{_PACKAGE}.{name}")
 
         def find(name: str) -> Any:  # noqa: ANN401 - of any type
-            renamed = _RENAMED.get(f"{old.removeprefix(_PACKAGE)}.{name}"[1:])
-            if renamed is not None:
-                place, _, name = f"{_PACKAGE}.{renamed}".rpartition(".")
-                return getattr(import_module(place), name)
-            for target in targets:
-                if hasattr(target, name):
-                    return getattr(target, name)
-            raise AttributeError(f"module {old!r} has no attribute {name!r}")
+            place, found = _standing(name, renamed, new)
+            if place is None:
+                raise AttributeError(f"module {module.__name__!r} has no {name!r}")
+            if by_name and not name.startswith("__"):
+                _warn(f"{module.__name__}.{name}", f"{_PACKAGE}.{place}")
+                vars(module)[name] = found  # and not again
+            return found
 
         vars(module)["__getattr__"] = find
 
 
-def _new_names(old: str) -> list[str]:
-    """Return the modules that a module of an old name is today, if any."""
-    name = old.removeprefix(f"{_PACKAGE}.")
-    if name in _MODULES:
-        return [f"{_PACKAGE}.{new}" for new in _MODULES[name].split()]
-    room, _, rest = name.partition(".")
-    if room not in _ROOMS:
-        return []
-    return [f"{_PACKAGE}.{_ROOMS[room]}{'.' if rest else ''}{rest}"]
+def _standing(
+    name: str, renamed: dict[str, str], modules: Sequence[str]
+) -> tuple[str | None, object]:
+    """Return where a name of an old module is today, and what it is."""
+    if name in renamed:
+        place, _, new = renamed[name].rpartition(".")
+        return renamed[name], getattr(import_module(f"{_PACKAGE}.{place}"), new)
+    for module in modules:
+        target = import_module(f"{_PACKAGE}.{module}")
+        if module == _OLD_CALLS:
+            if name in _CALLED_OTHERWISE:
+                return _CALLED_OTHERWISE[name], getattr(target, name)
+        elif hasattr(target, name):
+            return f"{module}.{name}", getattr(target, name)
+    return None, None
+
+
+def _names_within(module: str, names: Iterable[str]) -> list[str]:
+    """Return the names of a module among dotted ones."""
+    parts = (name.rpartition(".") for name in names)
+    return [name for place, _, name in parts if place == module]
+
+
+def _today(old: str) -> tuple[list[str], list[str]]:
+    """Return all old names of a module, and the modules that it is today, if any.
+
+    A name may have moved twice: the room of a module, and then the module.
+    """
+    room, _, rest = old.partition(".")
+    if old in _MODULES:
+        targets = _MODULES[old].split()
+    elif room in _ROOMS:
+        targets = [f"{_ROOMS[room]}{'.' if rest else ''}{rest}"]
+    else:
+        return [old], []
+    names, new = [old], []
+    for target in targets:
+        older, newer = _today(target)
+        names += older if newer else []
+        new += newer or [target]
+    return names, new

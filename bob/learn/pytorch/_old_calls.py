@@ -1,4 +1,4 @@
-"""Functions as they were called before the redesign; they go with the next release."""
+"""Functions as they were called before the redesign, until the next release."""
 
 from __future__ import annotations
 

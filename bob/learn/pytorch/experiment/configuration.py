@@ -15,6 +15,7 @@ import logging
 import sys
 import traceback
 import types
+import warnings
 from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -64,7 +65,7 @@ def run_files(names: Iterable[str]) -> dict[str, Any]:
             raise ConfigurationError(
                 f"configuration {path} cannot be read: {error}"
             ) from error
-        with _callable_extractor_in_bob():
+        with _callable_extractor_in_bob(), _deprecations_logged(path):
             _execute(code, module, path)
         variables = {
             key: value
@@ -72,6 +73,31 @@ def run_files(names: Iterable[str]) -> dict[str, Any]:
             if not (key.startswith("__") and key.endswith("__"))
         }
     return variables
+
+
+@contextmanager
+def _deprecations_logged(path: Path) -> Iterator[None]:
+    """Log, once each, deprecations that a configuration's own lines meet.
+
+    Python hides them outside of ``__main__``.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "default", category=DeprecationWarning, module=r"user_config\Z"
+        )
+        show = warnings.showwarning
+
+        def log(
+            message: Warning | str, category: type[Warning], filename: str,
+            lineno: int, *rest: Any,
+        ) -> None:  # fmt: skip
+            if filename == str(path) and issubclass(category, DeprecationWarning):
+                logger.warning("configuration %s, line %d: %s", path, lineno, message)
+            else:
+                show(message, category, filename, lineno, *rest)
+
+        warnings.showwarning = log
+        yield
 
 
 def _execute(code: types.CodeType, module: types.ModuleType, path: Path) -> None:
