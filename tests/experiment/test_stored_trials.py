@@ -112,14 +112,14 @@ def test_recordings_that_are_missing_are_refused_unless_allowed(tmp_path, embedd
     path = tmp_path / "list.txt"
     path.write_text("1 t1.sph lost.sph\n0 t1.sph gone.sph\n")
 
-    with pytest.raises(ScoringError, match=r"no embedding of 1 recordings.*'gone.sph'"):
+    with pytest.raises(ScoringError, match=r"no embedding of 1 recording .*'gone.sph'"):
         stored_trials(path, embeddings)
     trials = stored_trials(path, embeddings, allow_missing=True)
 
     assert [list(rows) for rows in trials.probes.rows] == [[FAILED], [FAILED]]
     assert [note[:40] for note in trials.notes] == [
-        "1 recordings could not be embedded, such",
-        "1 recordings are not in the store, such ",
+        "1 recording could not be embedded, such ",
+        "1 recording not in the store, such as go",
     ]
 
 

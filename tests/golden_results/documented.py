@@ -52,7 +52,7 @@ def _argparse(main):
 
     parser = argparse.ArgumentParser
     with (
-        mock.patch.object(parser, "parse_intermixed_args", stop),
+        mock.patch.object(parser, "parse_known_intermixed_args", stop),
         contextlib.suppress(SystemExit),
     ):
         main([])

@@ -90,7 +90,7 @@ def test_parts_of_file_names_are_no_sessions_of_themselves(named):
 def test_sessions_that_are_not_known_are_told_of_where_they_decide(named):
     database = as_database(named, protocol="session")
 
-    assert "the session of 16 recording(s) is not known" in " ".join(database.notes)
+    assert "the session of 16 recordings is not known" in " ".join(database.notes)
 
 
 def test_only_recordings_that_are_not_hidden_count(tmp_path):
@@ -171,7 +171,7 @@ def test_stray_recordings_are_named_and_passed_over(tmp_path, caplog):
     ("files", "message"),
     [
         (["a/1.m4a", "a/2.m4a"], r"speaker/…/recording.*found 2 x \.m4a"),
-        (["1.wav", "2.wav"], r"2 recording\(s\) less deep, like 1\.wav"),
+        (["1.wav", "2.wav"], r"2 recordings less deep, like 1\.wav"),
         (
             ["Ann Lee/1.wav", "Ann%20Lee/2.wav"],
             "speakers 'Ann Lee' and 'Ann%20Lee' are",
@@ -201,7 +201,7 @@ def test_short_recordings_are_left_out_and_unreadable_ones_stay(tmp_path):
     database = as_database(tmp_path, rule=SpeakerRule(minimum_seconds=1.0))
 
     assert all_keys(database.trials("dev")) == ["a/2", "a/3", "a/4"]
-    assert "1 recording(s) under 1 s left out" in database.notes
+    assert "1 recording under 1 s left out" in database.notes
 
 
 def test_a_group_that_is_not_there_is_named(tmp_path):
@@ -230,7 +230,7 @@ def test_a_minimum_that_leaves_nothing_is_said(tmp_path):
 
     with pytest.raises(DatabaseError, match=r"all 2 recordings in .* than 3 s; choose"):
         as_database(tmp_path, rule=SpeakerRule(minimum_seconds=3.0)).groups()
-    with pytest.raises(DatabaseError, match=r"\(1 recording\(s\) under 0.6 s left o"):
+    with pytest.raises(DatabaseError, match=r"\(1 recording under 0.6 s left o"):
         as_database(tmp_path, rule=SpeakerRule(minimum_seconds=0.6)).groups()
 
 
@@ -258,7 +258,7 @@ def test_recordings_that_cannot_be_read_are_counted_by_suffix(tmp_path, caplog):
     assert len(all_keys(trials)) == 2 * 3
     (told,) = caplog.messages
     assert told.startswith(
-        f"12 recording(s) in {tmp_path} are left out, since such files cannot be read "
+        f"12 recordings in {tmp_path} left out, since such files cannot be read "
         "(8 x .m4a, 4 x .amr); convert them"
     )
 
@@ -268,7 +268,7 @@ def test_a_cohort_of_one_recording_a_speaker_counts_them_too(tmp_path, caplog):
 
     read_cohort(tmp_path)
 
-    assert "1 recording(s) in" in caplog.text
+    assert "1 recording in" in caplog.text
 
 
 @pytest.mark.network

@@ -54,7 +54,10 @@ def test_help_needs_neither_numpy_nor_torch():
 
 
 def test_an_unknown_command_is_refused():
-    assert "No such command 'embedd'" in refused("embedd", status=2)
+    said = refused("embedd", status=2)
+
+    assert "No such command 'embedd'. Did you mean 'embed'?" in said
+    assert "Did you mean" not in refused("xyzzy", status=2)
 
 
 def test_models_list_and_show_know_every_model(weights, monkeypatch):
@@ -79,7 +82,7 @@ def test_models_show_and_fetch_name_the_nearest():
         result = run("models", command, "camplus")
 
         assert result.exit_code == 2
-        assert "the nearest are campplus-zh-en" in result.stderr
+        assert "the nearest is campplus-zh-en" in result.stderr
 
 
 def test_models_fetch_says_where_the_weights_are(weights, tmp_path):
@@ -150,7 +153,7 @@ def test_compare_refuses_a_bad_recording_in_one_line(weights, recordings, second
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--model", "camplus"), "the nearest are campplus-zh-en"),
+        (("--model", "camplus"), "the nearest is campplus-zh-en"),
         (("--channel", "left"), "neither a number from 0 nor 'mix'"),
         (("--device", "gpu", "--model", "WEIGHTS"), "cuda"),
     ],

@@ -93,7 +93,7 @@ def test_a_trial_that_failed_for_one_fails(systems):
         ),
         (
             ["one/scores-dev", "copy", "--name", "a", "--name", "b"],
-            "follows from the others",
+            "a and b have the same scores; leave one out",
         ),
     ],
 )

@@ -206,14 +206,14 @@ def test_recordings_that_failed_score_nan(folder):
     output = done("score", "store.h5", trials, "-o", "out")
 
     assert output.startswith("2 scores are in out, 1 of them nan\n")
-    assert "1 recordings could not be embedded, such as cid/1" in output
+    assert "1 recording could not be embedded, such as cid/1" in output
     assert Path("out").read_text().splitlines()[1].endswith(" nan")
 
 
 def test_recordings_that_are_missing_are_an_error_unless_allowed(folder):
     trials = write_list("1 ann/1 ann/2\n0 dan/1 ann/1\n")
 
-    assert "no embedding of 1 recordings of list.txt, such as 'dan/1'" in refused(
+    assert "no embedding of 1 recording of list.txt, such as 'dan/1'" in refused(
         "score", "store.h5", trials, "-o", "out", status=1
     )
     assert not Path("out").exists()

@@ -31,7 +31,7 @@ def test_a_store_is_shown(path):
 
     assert output.splitlines()[:4] == [
         "embeddings: 2 of 3 numbers",
-        "duration: 1.50 hours, and 1 recordings of unknown duration",
+        "duration: 1.50 hours, and 1 recording of unknown duration",
         "failures: 12",
         "  f00: is silent",
     ]

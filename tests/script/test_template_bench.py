@@ -253,7 +253,7 @@ def test_recordings_that_fail_are_left_out_and_counted(corpus, started):
 
     assert result.exit_code == 0
     assert table()[0]["recordings_left_out"] == "1"
-    assert "Note: good has no embedding of 1 recordings" in result.stdout
+    assert "Note: good has no embedding of 1 recording" in result.stdout
 
 
 def test_no_recording_at_all(corpus, started):

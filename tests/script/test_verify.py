@@ -77,6 +77,27 @@ def test_one_command_gives_scores_error_rates_and_a_picture(toy, capsys):
     assert (SCORES.parent / "det.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_an_unknown_option_names_the_nearest_in_one_line(capsys):
+    with pytest.raises(SystemExit):
+        main(["--databse", "x"])
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "unrecognized arguments: --databse" in line
+    assert "did you mean --database?" in line
+
+
+def test_an_old_import_of_a_configuration_is_told_once(toy, capsys):
+    old = "from bob.learn.pytorch.comparison.comparer import Comparer\n"
+    Path(toy).write_text(old + Path(toy).read_text())
+    sys.modules.pop("bob.learn.pytorch.comparison.comparer", None)
+
+    assert main([toy, "--dry-run"]) == 0
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"WARNING configuration {toy}, line 1: bob.learn.pytorch.")
+    assert "Comparer is bob.learn.pytorch.experiment.backends.backend_of now" in line
+
+
 def test_what_a_skipped_stage_has_not_left_is_named_with_the_next_step(toy, capsys):
     assert main([toy, "--skip-preprocessing"]) == 1
 

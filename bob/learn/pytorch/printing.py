@@ -54,6 +54,28 @@ def _escaped(letter: str) -> str:
     return letter.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
+def counted(count: int, singular: str, plural: str | None = None) -> str:
+    """Return a count with its noun, and what of the sentence depends on the number.
+
+    Examples
+    --------
+    >>> counted(1, "recording"), counted(1200, "trial is", "trials are")
+    ('1 recording', '1200 trials are')
+    """
+    return f"{count} {singular if count == 1 else plural or f'{singular}s'}"
+
+
+def nearest(names: Sequence[str]) -> str:
+    """Return the names that come nearest to one that is not known, as a clause.
+
+    Examples
+    --------
+    >>> nearest(["campplus-zh-en"])
+    'the nearest is campplus-zh-en'
+    """
+    return f"the nearest {'is' if len(names) == 1 else 'are'} {', '.join(names)}"
+
+
 def in_markup(text: str) -> str:
     """Return a text as it stands in HTML and SVG, where it shows as `printable`."""
     return html.escape(printable(text))

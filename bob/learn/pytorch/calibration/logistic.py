@@ -9,6 +9,7 @@ Computer Speech and Language 20, 2006, section 5.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -193,6 +194,16 @@ def _lower(
     return theta, here
 
 
+def _refuse_twins(names: Sequence[str], rows: FloatArray) -> None:
+    for (first, one), (second, other) in combinations(
+        zip(names, rows.T, strict=True), 2
+    ):
+        if np.array_equal(one, other):
+            raise CalibrationError(
+                f"{first} and {second} have the same scores; leave one out"
+            )
+
+
 def _standardised(
     targets: FloatArray,
     non_targets: FloatArray,
@@ -217,6 +228,7 @@ def _standardised(
     stack /= scale[:, np.newaxis]
     spread = np.linalg.eigvalsh(stack @ stack.T / every)
     if spread[0] < 1e-10:
+        _refuse_twins(names, np.concatenate([targets, non_targets]))
         raise CalibrationError(
             f"one of {', '.join(names)} follows from the others; leave it out"
         )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from bob.learn.pytorch.errors import ScoringError
 from bob.learn.pytorch.files import path_in
+from bob.learn.pytorch.printing import counted
 from bob.learn.pytorch.protocols.names import (
     loose_spelling,
     safe_name,
@@ -178,17 +179,18 @@ class Finder:
         """Return notes on recordings without an embedding; refuse missing ones."""
         if self._missing and not allow_missing:
             raise ScoringError(
-                f"{self._path} has no embedding of {len(self._missing)} recordings of "
-                f"{source}, such as {next(iter(self._missing))!r}; embed them into it, "
+                f"{self._path} has no embedding of "
+                f"{counted(len(self._missing), 'recording')} of {source}, such "
+                f"as {next(iter(self._missing))!r}; embed them into it, "
                 "or let their trials fail",
                 remedy="allow_missing",
             )
         return tuple(
-            f"{len(names)} recordings {what}, such as {next(iter(names))}; their "
-            "trials score nan"
+            f"{counted(len(names), 'recording')} {what}, such as "
+            f"{next(iter(names))}; their trials score nan"
             for names, what in (
                 (self._lost, "could not be embedded"),
-                (self._missing, "are not in the store"),
+                (self._missing, "not in the store"),
             )
             if names
         )

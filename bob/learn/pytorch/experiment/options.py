@@ -172,7 +172,7 @@ class Settings:
     store: str | None = _optional(
         None,
         "Store of embeddings (.h5) to take them from and to add new ones to; "
-        "--force goes past it.",
+        "--force ignores it.",
     )
     zt_norm: bool = _flag(
         "Normalise scores by a cohort: --score-normalisation zt-norm.", "-z"
@@ -247,7 +247,7 @@ class Settings:
     )
     timer: tuple[str, ...] | None = _optional(
         None,
-        "Print the time spent in the end.",
+        "Print at the end how long the stages took.",
         "-B",
         choices=("real", "system", "user"),
         alone=(),

@@ -138,9 +138,9 @@ def score(  # noqa: PLR0913 - all but two have a default
     cohort_top
         Number of highest cohort scores that ``as-norm`` takes. By default 300.
     output
-        Score file, which is there whole or not at all, made in bounded memory where all
-        meet all. Beside it ``<output>.json`` keeps the origin. None keeps the scores in
-        memory.
+        Score file, which is there whole or not at all, made in bounded memory where
+        every reference is scored against every probe. Beside it ``<output>.json`` keeps
+        the origin. None keeps the scores in memory.
     form
         Of the output, see `write_scores`; by default ``csv`` for a name that ends so,
         else ``five``, or ``voxsrc`` (``score enrolled tested``) for trials without
@@ -151,6 +151,12 @@ def score(  # noqa: PLR0913 - all but two have a default
         the embedding (mean of several), ``cohort_mean`` (needs a cohort).
     provenance
         Further facts on the origin.
+
+    Returns
+    -------
+    Scores
+        Its ``table`` has the trials with their scores ``(trials,)``, nan where a trial
+        failed; ``notes`` has hints, such as recordings without an embedding.
 
     Raises
     ------

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from bob.learn.pytorch.models.errors import UnknownModelError
+from bob.learn.pytorch.printing import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -350,7 +351,7 @@ def find(name: str) -> TrainedModel:
             by_name
         )
         raise UnknownModelError(
-            f"no trained model is called {name!r}; the nearest are {', '.join(near)} "
+            f"no trained model is called {name!r}; {nearest(near)} "
             f"(all of them: `bob pytorch models list`)"
         )
     return by_name[name]

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from bob.learn.pytorch import settings
 from bob.learn.pytorch.parallel.partitions import WorkersError
 from bob.learn.pytorch.parallel.processes import processors
+from bob.learn.pytorch.printing import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -184,8 +185,8 @@ def _registered(name: str) -> Client:
     if name not in known:
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.3) or sorted(known)
         raise WorkersError(
-            f"no Dask client is called {name!r}; the nearest are "
-            f"{', '.join(near) or 'none, since bob.pipelines is not installed'}. An "
+            f"no Dask client is called {name!r}; "
+            f"{nearest(near or ['none, since bob.pipelines is not installed'])}. An "
             "address of a scheduler begins with tcp:// or tls://, and a Python file "
             "ends with .py"
         )

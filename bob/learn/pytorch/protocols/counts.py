@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from bob.learn.pytorch.printing import counted
+
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
@@ -71,7 +73,8 @@ class GroupSummary:
         """Return the counts of a group, and the first recordings that are missing."""
         lines = [f"{group}: {self.in_words()}"]
         if self.missing:
-            lines.append(f"  {len(self.missing)} recordings are missing:")
+            found = counted(len(self.missing), "recording is", "recordings are")
+            lines.append(f"  {found} missing:")
         return lines + first_of(self.missing)
 
 

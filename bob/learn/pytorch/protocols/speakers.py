@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bob.learn.pytorch.printing import counted
 from bob.learn.pytorch.protocols.trials import (
     DatabaseError,
     Probe,
@@ -315,10 +316,15 @@ def _notes(
     groups: tuple[str, ...],
     asked: bool,
 ) -> list[str]:
-    amount = "all recordings" if enrol_count is None else f"{enrol_count} recording(s)"
+    amount = (
+        "all recordings" if enrol_count is None else counted(enrol_count, "recording")
+    )
     first = {
-        "session": f"{amount} of the first session(s) enrol, the other sessions probe",
-        "recording": f"the first {enrol_count or 1} recording(s) enrol, the rest probe",
+        "session": f"{amount} of the first session enrol{'s' * (enrol_count == 1)}, "
+        "the other sessions probe",
+        "recording": "the first recording enrols, the rest probe"
+        if (enrol_count or 1) == 1
+        else f"the first {enrol_count} recordings enrol, the rest probe",
     }
     notes = [first[by]]
     if "eval" in groups:
@@ -329,7 +335,7 @@ def _notes(
         notes.append("all speakers are dev")
     if impostors:
         notes.append(
-            f"{len(impostors)} speaker(s) with too few {by}s only probe, as "
+            f"{counted(len(impostors), 'speaker')} with too few {by}s only probe, as "
             f"impostors: {', '.join(impostors[:5])}{' …' if impostors[5:] else ''}"
         )
     return notes
@@ -340,7 +346,7 @@ def _session_notes(by: str, speakers: Iterable[Sequence[Recording]]) -> Iterator
     unknown = sum(_session(item) is None for item in items)
     if by == "session" and unknown:
         yield (
-            f"the session of {unknown} recording(s) is not known: each counts "
+            f"the session of {counted(unknown, 'recording')} is not known: each counts "
             "as another session"
         )
     elif unknown == len(items):
@@ -436,7 +442,10 @@ class SpeakerDatabase(WithoutExtras, abc.ABC):
     @cached_property
     def _made(self) -> SpeakerProtocol:
         kept, dropped = self.long_enough()
-        note = f"{dropped} recording(s) under {self.rule.minimum_seconds:g} s left out"
+        note = (
+            f"{counted(dropped, 'recording')} under {self.rule.minimum_seconds:g} s "
+            "left out"
+        )
         try:
             made = make_protocol(
                 kept, name=self._protocol, enrol_count=self.rule.enrol_count

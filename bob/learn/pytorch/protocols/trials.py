@@ -320,7 +320,8 @@ def self_trials(
     references, probes
         For each of them the marks of its recordings, such as `file_of`.
     pairs
-        Positions of both sides, ``(trials,)`` each; None: all meet all.
+        Positions of both sides, ``(trials,)`` each; None: every reference is
+        scored against every probe.
 
     Returns
     -------

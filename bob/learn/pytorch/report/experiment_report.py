@@ -175,7 +175,7 @@ def summary_as_text(found: Evaluation) -> str:
         ("speakers", f"{found.speakers:,}", ""),
         ("", "", f"{100 * eer.level:g} % interval"),
         ("EER", figure_text("eer", found.eer), interval_text("eer", eer)),
-        ("EER, convex hull", figure_text("eer", found.rocch_eer), ""),
+        ("EER, convex hull", figure_text("eer", found.rocch_eer), "none"),
         (
             f"minDCF, P_target {found.costs[0].cost.p_target:g}",
             figure_text("min_dcf", _cheapest(found)[1]),

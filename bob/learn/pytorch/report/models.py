@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bob.learn.pytorch import printing
 from bob.learn.pytorch.drawing import det_plot
 from bob.learn.pytorch.metrics.showing import det_curve
-from bob.learn.pytorch.printing import aligned, in_markup
+from bob.learn.pytorch.printing import aligned, counted, in_markup
 from bob.learn.pytorch.report import page_parts
 from bob.learn.pytorch.report.experiment_report import summary_warnings
 from bob.learn.pytorch.report.page_style import document
@@ -234,8 +234,8 @@ def _notes(rows: Iterable[ModelRow]) -> list[str]:
 
 def _left_out(rows: Iterable[ModelRow]) -> list[str]:
     return [
-        f"{row.name} has no embedding of {row.left_out} recordings; their trials are "
-        f"part of no rate."
+        f"{row.name} has no embedding of {counted(row.left_out, 'recording')}, whose "
+        "trials are part of no rate."
         for row in rows
         if row.left_out and not row.reason
     ]

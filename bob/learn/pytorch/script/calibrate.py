@@ -189,8 +189,9 @@ def fuse(
     """Weigh the systems with the scores DEV, two or more, of the same trials.
 
     The result is calibrated: natural log-likelihood ratios. It is written under the
-    names of the first system's files. DEV has to be labelled; what follows --eval is
-    fused without labels as well, and then not measured. So are, with --use, all files.
+    names of the first system's files. DEV has to be labelled. Files given with
+    --eval, or with --use, need no labels; without labels they are fused but not
+    measured.
     """
     as_json = fit.pop("as_json")
     if use is not None:

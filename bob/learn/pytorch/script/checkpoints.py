@@ -69,7 +69,8 @@ def checkpoints(
 
     Files that are right stay; those of another model, of other weights or of a
     recording that changed since are made anew, and so are Bob's own, which do not say
-    what made them. A run that was stopped is taken up by the same command.
+    what made them. If a run was stopped, run the same command again to
+    continue.
     """
     try:
         failed = _filled(database, output, as_json=as_json, **options)

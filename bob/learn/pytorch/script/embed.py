@@ -58,8 +58,8 @@ def embed(
     .json or .jsonl is a manifest of NeMo. What cannot be used is left out and
     reported, and the exit status is then 1.
 
-    What is done is on disk every few seconds: a run that was stopped, in whatever way,
-    is taken up by the same command. What a store holds already is not done again.
+    What is done is on disk every few seconds. If a run was stopped, run the same
+    command again to continue. What a store holds already is not done again.
     """
     from bob.learn.pytorch.recordings import embed_into
 

@@ -66,9 +66,9 @@ _scoring_options = together(
         "--enrolment",
         type=click.Choice(_ENROLMENTS),
         default="mean",
-        help="References of several recordings: mean embedding (by the book with "
-        "--plda), mean after length normalisation, mean or highest of the scores.  "
-        "[mean]",
+        help="References of several recordings: mean embedding (with --plda, exact "
+        "for the number of recordings), mean after length normalisation, mean or "
+        "highest of the scores.  [mean]",
     ),
     click.option(
         "--subtract-mean",
@@ -202,8 +202,8 @@ def score_norm(
     A normalised score counts in deviations above the scores of both sides against the
     cohort, in which each speaker counts once, as the mean embedding. Where neither the
     store nor --cohort-speakers names the speakers, each recording counts as a speaker
-    of its own. zt-norm uses the cohort for both of its steps, and there no speaker as
-    an impostor of itself.
+    of its own. zt-norm uses the cohort in both steps; a cohort speaker is never its own
+    impostor.
     """
     chosen = {
         parameter: options.pop(option)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bob.learn.pytorch.printing import printable
+from bob.learn.pytorch.printing import counted, printable
 from bob.learn.pytorch.script.door import Group, report
 from bob.learn.pytorch.script.options import FILE, NEW_FILE, json_option
 
@@ -36,7 +36,11 @@ def show(path: Path, as_json: bool) -> None:  # noqa: FBT001 - click hands it ov
     lines = [
         f"embeddings: {summary.embeddings} of {summary.dimensions} numbers",
         f"duration: {summary.hours:.2f} hours"
-        + (f", and {unknown} recordings of unknown duration" if unknown else ""),
+        + (
+            f", and {counted(unknown, 'recording')} of unknown duration"
+            if unknown
+            else ""
+        ),
         f"failures: {len(summary.failures)}",
         *(f"  {name}: {why}" for name, why in list(summary.failures.items())[:_SHOWN]),
     ]

@@ -67,8 +67,8 @@ def bench(
     """Compare MODELs on one protocol: error rates, speed, memory, size.
 
     A MODEL is a template, a .json file of one, or a trained model of the catalogue.
-    They run one after the other; a run that was stopped is taken up by the same
-    command. A model that fails is a row with its reason, and the exit status is 1.
+    They run one after the other. If a run was stopped, run the same command again
+    to continue. A model that fails is a row with its reason, and the exit status is 1.
     """
     from bob.learn.pytorch.experiment.benchmark import benchmark
     from bob.learn.pytorch.protocols.speakers import SpeakerRule

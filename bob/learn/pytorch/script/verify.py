@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import logging
 import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from bob.learn.pytorch.errors import UserError
 from bob.learn.pytorch.experiment.options import (
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     given = {
         name: value
-        for name, value in vars(parser.parse_intermixed_args(arguments)).items()
+        for name, value in vars(parser.known(arguments)).items()
         if value is not None
     }
     if "create_configuration_file" in given:
@@ -76,8 +77,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, with the nearest option."""
+
+    def known(self, arguments: list[str]) -> argparse.Namespace:
+        """Parse; an option that is not known is an error that names the nearest."""
+        found, unknown = self.parse_known_intermixed_args(arguments)
+        if unknown:
+            known = self._option_string_actions
+            nearest = [
+                name
+                for word in unknown
+                if word.startswith("-")
+                for name in difflib.get_close_matches(word.split("=")[0], known, n=1)
+            ]
+            hint = f"; did you mean {', '.join(nearest)}?" if nearest else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+        return found
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with one line."""
+        self.exit(2, f"{self.prog}: error: {message} (all options: verify.py --help)\n")
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
         prog="verify.py",
         description="Run a speaker verification experiment: recordings to scores.",
         epilog=_EPILOGUE,

@@ -1,5 +1,6 @@
 """Any trained model of the catalogue, as Bob's preprocessor and transformer."""
 
+import difflib
 import logging
 import os
 from pathlib import Path
@@ -250,6 +251,13 @@ def _is_path(name: str | os.PathLike[str]) -> bool:
     return not isinstance(name, str) or os.sep in name or "." in name
 
 
+def _nearest_template(path: Path) -> str:
+    from bob.learn.pytorch.templates.format.template import shipped
+
+    near = difflib.get_close_matches(path.as_posix(), shipped(), n=1, cutoff=0.8)
+    return f"; the nearest template is {near[0]}" if near else ""
+
+
 def _recognised(path: Path) -> catalogue.TrainedModel:
     from bob.learn.pytorch.models import store
 
@@ -257,7 +265,7 @@ def _recognised(path: Path) -> catalogue.TrainedModel:
     if not path.is_file():
         raise store.WeightsError(
             f"there is no file {path}; expected weights, or the name of a trained "
-            f"model, one of {known}"
+            f"model, one of {known}{_nearest_template(path)}"
         )
     model = store.recognise(path)
     if model is None:

@@ -13,6 +13,7 @@ from bob.learn.pytorch.audio.paths import (
     AUDIO_SUFFIXES,
     UNREADABLE_SUFFIXES,
 )
+from bob.learn.pytorch.printing import counted
 from bob.learn.pytorch.protocols.names import SafeNames, recording_keys
 from bob.learn.pytorch.protocols.speakers import (
     NAMES_BEGIN_WITH_SESSION,
@@ -129,8 +130,9 @@ class FolderDatabase(SpeakerDatabase):
         shallow = [path for path in found if path.count("/") < len(self._levels)]
         if shallow:
             logger.warning(
-                "%d recording(s) of %s are not in a folder %s and are passed over: %s",
-                len(shallow), self.original_directory, layout, ", ".join(shallow[:3]),
+                "%s of %s not in a folder %s and passed over: %s",
+                counted(len(shallow), "recording"), self.original_directory, layout,
+                ", ".join(shallow[:3]),
             )  # fmt: skip
 
     def _warn_about_swapped_levels(self, paths: list[str]) -> None:
@@ -177,9 +179,9 @@ def warn_of_unreadable(paths: Iterable[str], folder: Path) -> None:
     if found:
         counts = ", ".join(f"{count} x {name}" for name, count in found.most_common())
         logger.warning(
-            "%d recording(s) in %s are left out, since such files cannot be read (%s); "
+            "%s in %s left out, since such files cannot be read (%s); "
             "convert them to FLAC or WAV, such as by `ffmpeg -i x.m4a x.flac`",
-            sum(found.values()), folder, counts,
+            counted(sum(found.values()), "recording"), folder, counts,
         )  # fmt: skip
 
 
@@ -202,7 +204,9 @@ def _files_below(folder: Path) -> Iterator[str]:
 
 def _content(folder: Path, recordings: list[str]) -> str:
     if recordings:
-        return f"{len(recordings)} recording(s) less deep, like {recordings[0]}"
+        return (
+            f"{counted(len(recordings), 'recording')} less deep, like {recordings[0]}"
+        )
     suffixes = Counter(
         Path(name).suffix or "no suffix"
         for _, _, names in os.walk(folder)

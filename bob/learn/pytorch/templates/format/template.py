@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from bob.learn.pytorch.files import content_of, remembered_source, text_sha256
-from bob.learn.pytorch.printing import printable
+from bob.learn.pytorch.printing import nearest, printable
 from bob.learn.pytorch.templates.format.errors import UnknownTemplate
 from bob.learn.pytorch.templates.format.rules import LAYOUTS, file_name
 from bob.learn.pytorch.templates.format.schema import (
@@ -344,7 +344,7 @@ def _nearest(wanted: str, names: list[str]) -> str:
         near += difflib.get_close_matches(wanted, names, n=3, cutoff=0.5)
     listed = "`bob pytorch template list` shows all that are shipped"
     names = list(dict.fromkeys(near))[:3]
-    return f"the nearest are {', '.join(names)} ({listed})" if names else listed
+    return f"{nearest(names)} ({listed})" if names else listed
 
 
 def _name(path: Path) -> str:
