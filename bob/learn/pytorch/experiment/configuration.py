@@ -89,12 +89,12 @@ def _deprecations_logged(path: Path) -> Iterator[None]:
 
         def log(
             message: Warning | str, category: type[Warning], filename: str,
-            lineno: int, *rest: Any,
+            lineno: int, *rest: Any, **more: Any,
         ) -> None:  # fmt: skip
             if filename == str(path) and issubclass(category, DeprecationWarning):
                 logger.warning("configuration %s, line %d: %s", path, lineno, message)
             else:
-                show(message, category, filename, lineno, *rest)
+                show(message, category, filename, lineno, *rest, **more)
 
         warnings.showwarning = log
         yield
