@@ -164,6 +164,12 @@ def test_compare_refuses_bad_options(weights, recordings, options, says):
     assert says in refused("compare", "a.wav", "b.flac", *options, status=2)
 
 
+def test_a_misspelt_template_is_told_with_the_nearest(recordings):
+    said = refused("compare", "a.wav", "b.flac", "--model", "speech/ecapa_tdn")
+
+    assert "the nearest template is speech/ecapa_tdnn" in said
+
+
 def test_a_missing_file_is_found_before_a_model_is_fetched(recordings, monkeypatch):
     monkeypatch.setenv("BOB_LEARN_PYTORCH_OFFLINE", "1")
 

@@ -122,7 +122,7 @@ def test_a_template_that_is_not_there_is_told_with_the_nearest(
     result = run("template", command, "speech/resemblizer")
 
     assert result.exit_code != 0
-    assert "the nearest are speech/resemblyzer" in result.output
+    assert "the nearest is speech/resemblyzer" in result.output
     assert isinstance(result.exception, SystemExit)
 
 
