@@ -210,6 +210,18 @@ def test_what_a_function_returns_fits_the_next(store, model):
     entry = speaker.list_models()[0]
     assert repr(entry).startswith("<TrainedModel dltresnet34-voxceleb1: 128")
     assert repr(scores) == "<Scores of 2 trials>"
+    assert repr(speaker.calibrate(PAIR)) == (
+        "<LinearCalibration of score on 4 target and 4 non-target trials>"
+    )
+    assert repr(speaker.calibrate(PAIR, kind="isotonic")).startswith("<IsotonicCal")
+    protocol = repr(speaker.read_protocol("trials.txt"))
+    assert "trials" in protocol
+    assert " at 0x" not in protocol
+    Path("more.txt").write_text("1 a.wav c.wav")
+    with pytest.raises(speaker.UserError, match="fail with allow_missing"):
+        speaker.score(store, "more.txt")
+    with pytest.raises(speaker.UserError, match="name one of them as group"):
+        speaker.score(store, speaker.read_protocol("trials.txt"), group="none")
 
 
 def test_a_comparison_is_written_and_compared(model):

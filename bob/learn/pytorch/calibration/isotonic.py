@@ -40,6 +40,9 @@ class IsotonicCalibration:
     trained_on: TrainingTrials
     provenance: Mapping[str, str] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return f"<IsotonicCalibration {self.trained_on}>"
+
     def __post_init__(self) -> None:
         thresholds = np.array(self.thresholds, dtype=np.float64)
         ratios = np.array(self.ratios, dtype=np.float64)

@@ -40,6 +40,9 @@ class TrainingTrials:
     non_targets: int
     failures: int = 0
 
+    def __str__(self) -> str:
+        return f"on {self.targets} target and {self.non_targets} non-target trials"
+
 
 @dataclass(frozen=True)
 class LinearCalibration:
@@ -76,6 +79,9 @@ class LinearCalibration:
     provenance: Mapping[str, str] = field(default_factory=dict)
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     plain: tuple[float, float] | None = None
+
+    def __repr__(self) -> str:
+        return f"<LinearCalibration of {', '.join(self.columns)} {self.trained_on}>"
 
     def __post_init__(self) -> None:
         if not self.columns or len(self.columns) != len(self.weights):

@@ -182,7 +182,7 @@ class Finder:
                 f"{self._path} has no embedding of "
                 f"{counted(len(self._missing), 'recording')} of {source}, such "
                 f"as {next(iter(self._missing))!r}; embed them into it, "
-                "or let their trials fail",
+                "or let their trials fail with allow_missing",
                 remedy="allow_missing",
             )
         return tuple(

@@ -298,7 +298,7 @@ def _group(database: Database, group: str | None) -> str:
         asked = "none was chosen" if group is None else f"not {group!r}"
         raise ScoringError(
             f"{database.name} has the groups {', '.join(groups) or '(none)'}, and "
-            f"{asked}; name one of them",
+            f"{asked}; name one of them as group",
             remedy="group",
         )
     return chosen

@@ -240,6 +240,14 @@ class WithoutExtras:
 
     original_extension: str | None = None
 
+    def __repr__(self) -> str:
+        told = [
+            str(value)
+            for name in ("name", "protocol")
+            if (value := getattr(self, name, None))
+        ]
+        return f"<{' '.join([type(self).__name__, *dict.fromkeys(told)])}>"
+
     def training(self) -> tuple[Recording, ...]:
         """Return no recordings."""
         return ()
