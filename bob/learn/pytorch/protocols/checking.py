@@ -367,7 +367,8 @@ def _without_file(sets: Mapping[str, Sequence[Recording]]) -> Iterator[Finding]:
             if item.path is not None and (state := _state(item.path)):
                 found[state].append(str(item.path))
         for state, paths in found.items():
-            yield from _on("error", state, group, f"recordings are {state}", paths)
+            verb = "recording is" if len(paths) == 1 else "recordings are"
+            yield from _on("error", state, group, f"{verb} {state}", paths)
 
 
 def _state(path: Path) -> str:
