@@ -157,7 +157,7 @@ def test_without_onnx_runtime_nothing_is_exported(tmp_path, exports, monkeypatch
 def test_the_place_depends_on_all_that_shapes_the_graph(checkpoint, monkeypatch):
     path = checkpoint("dltresnet34")
     extractor = DltResNetExtractor(path, engine="onnxruntime")
-    place = extractor._exported()
+    place = extractor._export_place
 
     def another(package):
         version = importlib.metadata.version
@@ -173,8 +173,8 @@ def test_the_place_depends_on_all_that_shapes_the_graph(checkpoint, monkeypatch)
 
     assert len(set(places)) == 4
     assert place() == places[0]
-    smaller = DltResNetExtractor(test=True, bn_dim=64)._exported()()
-    assert smaller != DltResNetExtractor(test=True)._exported()()
+    smaller = DltResNetExtractor(test=True, bn_dim=64)._export_place()
+    assert smaller != DltResNetExtractor(test=True)._export_place()
 
 
 def test_a_mended_architecture_is_exported_anew(tmp_path, monkeypatch):

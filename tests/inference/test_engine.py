@@ -229,8 +229,8 @@ def test_onnx_runtime_gives_the_same_and_exports_once(checkpoint, voices):
             [result.embedding for result in results], expected, rtol=0, atol=1e-5
         )
 
-    (exported,) = extractor._exported()().parent.glob("*.onnx")
-    assert exported == extractor._exported()()
+    (exported,) = extractor._export_place().parent.glob("*.onnx")
+    assert exported == extractor._export_place()
 
 
 @pytest.mark.gpu

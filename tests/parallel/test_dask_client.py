@@ -221,6 +221,9 @@ def test_a_name_can_be_used_again_after_its_client_was_closed(tmp_path, monkeypa
 
 @pytest.mark.slow
 def test_local_parallel_of_bob_starts_processes():
+    # An earlier test may have imported Bob's clients.
+    terminal.take_back_interrupts()
+
     with dask_client("local-parallel") as client:
         processes = client.run(os.getpid)
         on_interrupt = signal.getsignal(signal.SIGINT)
