@@ -29,7 +29,7 @@ def test_a_model_is_found_by_its_name(model):
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():
-    with pytest.raises(UnknownModelError, match=r"nearest are campplus-zh-en"):
+    with pytest.raises(UnknownModelError, match=r"nearest is campplus-zh-en"):
         catalogue.find("camplus-zh")
 
 

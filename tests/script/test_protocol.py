@@ -249,7 +249,7 @@ def test_errors_of_a_protocol_set_the_exit_status(tmp_path):
     for line in (
         f"error: {one} dev, {other} dev: 1 speakers are in",
         f"error: {other} dev: 1 trials compare a recording with itself",
-        f"error: {other} dev: 1 recordings are missing",
+        f"error: {other} dev: 1 recording is missing",
         f"    {tmp_path / 'c/1.wav'}",
     ):
         assert line in result.output

@@ -77,7 +77,7 @@ def demo(data: Path | None, output: Path, as_json: bool) -> None:  # noqa: FBT00
     if not as_json:
         click.echo("Fetching a model (81 MB) and recordings (39 MB), if not here yet")
     try:
-        prepared = _prepare(output, recordings=data)
+        prepared = prepare(output, recordings=data)
     except OSError as error:
         raise click.ClickException(
             f"{error.filename or output} cannot be written ({error.strerror or error});"
@@ -116,7 +116,7 @@ class _Prepared:
     kept: bool
 
 
-def _prepare(output: Path, *, recordings: Path | None = None) -> _Prepared:
+def prepare(output: Path, *, recordings: Path | None = None) -> _Prepared:
     """Fetch model and recordings, and write a configuration for verify.py.
 
     Parameters
