@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from bob.learn.pytorch.calibration import IsotonicCalibration
     from bob.learn.pytorch.calibration.decision import Calibration
     from bob.learn.pytorch.scorefiles.reading import ScoredTrials
 
@@ -129,11 +130,7 @@ def calibrate(
                 "an isotonic calibration has no place for quality measures, a prior or "
                 "a penalty; leave them out, or take a linear one"
             )
-        is_target, values = _labels_of(dev), dev.table.score
-        _refuse_useless(dev, is_target, {"score": values})
-        return fit_isotonic(
-            values[is_target], values[~is_target], provenance=_provenance([dev])
-        )
+        return _isotonic(dev)
     if len(set(quality)) < len(quality):
         raise ScoringError(
             f"the quality measures are {', '.join(quality)}; name each of them once"
@@ -151,6 +148,14 @@ def calibrate(
         )
     except CalibrationError as error:
         raise type(error)(f"{dev.path}: {error}") from error
+
+
+def _isotonic(dev: ScoreFile) -> IsotonicCalibration:
+    is_target, values = _labels_of(dev), dev.table.score
+    _refuse_useless(dev, is_target, {"score": values})
+    return fit_isotonic(
+        values[is_target], values[~is_target], provenance=_provenance([dev])
+    )
 
 
 def fuse(
